@@ -1,0 +1,1 @@
+"""Pulse: every client's own view of how well it ships software."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL side: connections, loading, checkpoints, transforms."""
