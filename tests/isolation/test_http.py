@@ -1,0 +1,211 @@
+"""The curious executive: everything TechCorp's executive may send to Superset answers TechCorp rows or a refusal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.stack import database, login_of
+from tests.support.superset_api import SupersetSession
+
+# Shared reference data: published benchmark tables, the same for everyone, no row of any client.
+REFERENCE_DATASETS = {"benchmarks"}
+
+ATTACKS = {
+    "query_to_xml": "max(query_to_xml('select client_id, count(*) from report.metric_series group by 1',"
+    " true, false, '')::text)",
+    "query_to_xml_clients": "max(query_to_xml('select * from core.clients', true, false, '')::text)",
+    "table_to_xml": "max(table_to_xml('core.clients', true, false, '')::text)",
+    "cursor": "max(cursor_to_xml('x', 1, true, false, '')::text)",
+    "schema_to_xml": "max(schema_to_xml('core', true, false, '')::text)",
+    "set_config_client": "max(set_config('pulse.client_id', '{other}', false))",
+    "set_config_role": "max(set_config('role', 'pulse_client_{other}', false))",
+    "set_config_staff": "max(set_config('role', 'pulse_staff', false))",
+    "set_config_session": "max(set_config('session_authorization', 'pulse_staff', false))",
+    "row_security_off": "max(set_config('row_security', 'off', false))",
+    "subquery": "(select max(name) from core.clients)",
+    "subquery_count": "(select count(distinct client_id) from report.metric_series)",
+    "scalar_users": "(select max(email) from core.users)",
+    "pg_read_file": "max(pg_read_file('postgresql.auto.conf'))",
+    "pg_ls_dir": "max((select string_agg(x, ',') from pg_ls_dir('.') x))",
+    "setting": "max(current_setting('primary_conninfo'))",
+    "stat_activity": "max((select string_agg(query, ';') from pg_stat_activity))",
+    "pg_stats": "max((select string_agg(most_common_vals::text, ';') from pg_stats))",
+    "dblink": "max(dblink_exec('host=127.0.0.1', 'select 1'))",
+    "lo_import": "max(lo_import('/etc/passwd')::text)",
+    "error_channel": "max(cast((select string_agg(name, ',') from core.clients) as integer))",
+}
+
+
+@pytest.fixture(scope="module")
+def world(stack: dict[str, Any]) -> dict[str, Any]:
+    """Ids of the two demo clients and words that only Acme's rows contain."""
+    with database(stack, "pulse_staff", replica=True) as conn:
+        ids = dict(conn.execute("select slug, id from core.clients").fetchall())
+        words = {
+            row[0]
+            for row in conn.execute(
+                "select full_name from core.github_repositories where client_id = %(acme)s"
+                " union select key from core.incidents where client_id = %(acme)s and key not in"
+                " (select key from core.incidents where client_id = %(techcorp)s)",
+                ids,
+            )
+        }
+    assert words, "Acme has no rows that could leak"
+    return {"own": ids["techcorp"], "other": ids["acme"], "words": words | {"acme"}}
+
+
+@pytest.fixture(scope="module")
+def executive(stack: dict[str, Any]) -> SupersetSession:
+    login = login_of(stack, "superset", "executive", "techcorp")
+    return SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
+
+
+@pytest.fixture(scope="module")
+def datasets(stack: dict[str, Any]) -> dict[str, int]:
+    """Every dataset there is, as staff sees them: the executive may guess any id."""
+    login = login_of(stack, "superset", "staff")
+    staff = SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
+    found = {d["table_name"]: int(d["id"]) for d in staff.datasets()}
+    assert "kpi_current" in found
+    return found
+
+
+def assert_clean(world: dict[str, Any], what: str, answer: requests.Response) -> None:
+    """Refused, or an answer without a trace of Acme."""
+    assert answer.status_code < 500 or "error" in answer.text, f"{what}: {answer.status_code} {answer.text[:300]}"
+    lowered = answer.text.lower()
+    leaked = [word for word in world["words"] if word.lower() in lowered]
+    assert not leaked, f"{what} shows {leaked[:3]}: {answer.text[:600]}"
+    if answer.status_code == 200 and "json" in answer.headers.get("content-type", ""):
+        for result in answer.json().get("result") or []:
+            for row in result.get("data") or [] if isinstance(result, dict) else []:
+                if isinstance(row, dict) and "client_id" in row:
+                    assert row["client_id"] == world["own"], f"{what}: row of client {row['client_id']}"
+
+
+def columns_of(stack: dict[str, Any], view: str) -> list[str]:
+    with database(stack, "pulse_staff", replica=True) as conn:
+        return [
+            row[0]
+            for row in conn.execute(
+                "select column_name from information_schema.columns where table_schema = 'report' and table_name = %s",
+                (view,),
+            )
+        ]
+
+
+def test_every_dataset_answers_own_rows_only(
+    stack: dict[str, Any], world: dict[str, Any], executive: SupersetSession, datasets: dict[str, int]
+) -> None:
+    answered = 0
+    for name, dataset in datasets.items():
+        for result_type in ("full", "results", "samples", "drill_detail", "query"):
+            for result_format in ("json", "csv"):
+                answer = executive.chart_data(
+                    dataset, columns=columns_of(stack, name), result_type=result_type, result_format=result_format
+                )
+                assert_clean(world, f"{name} {result_type} {result_format}", answer)
+                answered += answer.status_code == 200 and result_type == "full"
+    assert answered >= len(datasets) - len(REFERENCE_DATASETS), "the executive's own rows must be readable"
+
+
+@pytest.mark.parametrize("attack", sorted(ATTACKS))
+def test_adhoc_metrics_reach_nobody_else(
+    world: dict[str, Any], executive: SupersetSession, datasets: dict[str, int], attack: str
+) -> None:
+    sql = ATTACKS[attack].replace("{other}", str(world["other"]))
+    metric = {"expressionType": "SQL", "sqlExpression": sql, "label": "x"}
+    for name in ("kpi_current", "metric_series", "evidence_changes"):
+        assert_clean(world, f"{attack} as metric", executive.chart_data(datasets[name], metrics=[metric]))
+        column = {"expressionType": "SQL", "sqlExpression": sql, "label": "y"}
+        assert_clean(world, f"{attack} as column", executive.chart_data(datasets[name], columns=[column]))
+        for clause in ("where", "having"):
+            extras = {clause: f"({sql})::text is not null"}
+            answer = executive.chart_data(datasets[name], columns=["client_id"], extras=extras)
+            assert_clean(world, f"{attack} in {clause}", answer)
+
+
+def test_a_changed_setting_does_not_change_whose_rows_come(
+    world: dict[str, Any], executive: SupersetSession, datasets: dict[str, int]
+) -> None:
+    """set_config inside the query itself, then reading rows in the same statement."""
+    for setting in ("pulse.client_id", "role", "session_authorization"):
+        value = world["other"] if setting == "pulse.client_id" else f"pulse_client_{world['other']}"
+        where = f"set_config('{setting}', '{value}', false) is not null"
+        answer = executive.chart_data(
+            datasets["metric_series"], columns=["client_id", "scope_name"], extras={"where": where}
+        )
+        assert_clean(world, f"set_config {setting}", answer)
+
+
+def test_filter_values_samples_and_cached_answers(
+    stack: dict[str, Any], world: dict[str, Any], executive: SupersetSession, datasets: dict[str, int]
+) -> None:
+    other = login_of(stack, "superset", "executive", "acme")
+    acme = SupersetSession(stack["addresses"]["superset"], other["username"], other["password"])
+    for name, dataset in datasets.items():
+        for column in columns_of(stack, name)[:8]:
+            path = f"api/v1/datasource/table/{dataset}/column/{column}/values/"
+            assert_clean(world, f"values of {name}.{column}", executive.call("GET", path))
+        body = {"datasource_id": dataset, "datasource_type": "table"}
+        path = f"datasource/samples?datasource_type=table&datasource_id={dataset}&force=false"
+        assert_clean(world, f"samples of {name}", executive.call("POST", path, json=body))
+        # The same question, asked by Acme first so that its answer is in the cache, then by TechCorp.
+        columns = columns_of(stack, name)
+        first = acme.chart_data(dataset, columns=columns, force=False)
+        assert first.status_code in (200, 403)
+        assert_clean(world, f"cached {name}", executive.chart_data(dataset, columns=columns, force=False))
+
+
+def test_no_api_lists_other_clients(world: dict[str, Any], executive: SupersetSession) -> None:
+    for path in (
+        "api/v1/dataset/", "api/v1/database/", "api/v1/chart/", "api/v1/dashboard/", "api/v1/theme/", "api/v1/log/",
+        "api/v1/security/users/", "api/v1/security/roles/", "api/v1/rowlevelsecurity/", "api/v1/query/",
+        "api/v1/saved_query/", "api/v1/me/", "api/v1/me/roles/", "api/v1/menu/", "api/v1/tag/", "api/v1/report/",
+        "api/v1/annotation_layer/", "api/v1/css_template/", "users/list/", "roles/list/", "superset/welcome/",
+        "dashboard/list/", "api/v1/dataset/related/owners", "api/v1/dashboard/related/owners",
+        "api/v1/dashboard/related/roles", "api/v1/chart/related/owners", "api/v1/log/recent_activity/",
+        "api/v1/dashboard/executive-overview", "api/v1/dashboard/executive-overview/charts",
+        "api/v1/dashboard/executive-overview/datasets", "swagger/v1", "api/v1/_openapi",
+    ):  # fmt: skip
+        assert_clean(world, path, executive.call("GET", path))
+
+
+def test_no_sql_lab_no_writing(world: dict[str, Any], executive: SupersetSession, datasets: dict[str, int]) -> None:
+    refused = {401, 403, 404, 405}
+    sql = {"database_id": 1, "sql": "select * from core.clients", "schema": "core", "runAsync": False}
+    assert executive.call("POST", "api/v1/sqllab/execute/", json=sql).status_code in refused
+    dataset = datasets["kpi_current"]
+    for method, path, body in (
+        ("PUT", f"api/v1/dataset/{dataset}", {"sql": "select * from core.clients"}),
+        ("POST", "api/v1/dataset/", {"database": 1, "schema": "core", "table_name": "clients"}),
+        ("POST", "api/v1/chart/", {"slice_name": "x", "datasource_id": dataset, "datasource_type": "table",
+                                   "viz_type": "table"}),
+        ("POST", "api/v1/database/", {"database_name": "x", "sqlalchemy_uri": "postgresql://127.0.0.1/pulse"}),
+        ("POST", "api/v1/rowlevelsecurity/", {"name": "x", "filter_type": "Regular", "tables": [dataset],
+                                              "roles": [], "clause": "1=1"}),
+        ("POST", "api/v1/security/roles/", {"name": "client_1000"}),
+        ("POST", "api/v1/theme/", {"theme_name": "x", "json_data": json.dumps({})}),
+    ):  # fmt: skip
+        answer = executive.call(method, path, json=body)
+        assert answer.status_code in refused, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+
+
+def test_the_analytics_connection_cannot_write(stack: dict[str, Any], world: dict[str, Any]) -> None:
+    import psycopg
+
+    for role in (f"pulse_client_{world['own']}", "pulse_staff"):
+        with database(stack, role, replica=True) as conn:
+            for statement in (
+                "create temp table x (y int)",
+                "insert into core.clients (slug, name) values ('x1', 'x')",
+                "update core.clients set name = 'x'",
+                "delete from core.dora_metrics",
+            ):
+                with pytest.raises(psycopg.Error):
+                    conn.execute(statement)
+                conn.rollback()

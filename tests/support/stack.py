@@ -1,0 +1,49 @@
+"""Reading a running stack: logins, databases, processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from pulse.tenancy import role_password
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def login_of(stack: dict[str, Any], system: str, role: str, client: str | None = None) -> dict[str, str]:
+    """The login that `./pulse status --json` gives for a system, role and client."""
+    for login in stack["logins"]:
+        if (login["system"], login["role"], login["client"]) == (system, role, client):
+            return dict(login)
+    raise AssertionError(f"./pulse status --json lists no {system} login for role {role}, client {client}")
+
+
+def database(stack: dict[str, Any], role: str, *, replica: bool = False) -> psycopg.Connection[Any]:
+    """A connection to the stack's database pulse as one of its roles."""
+    address = urlsplit(stack["addresses"]["replica" if replica else "primary"])
+    return psycopg.connect(
+        host=address.hostname,
+        port=address.port,
+        dbname="pulse",
+        user=role,
+        password=role_password(os.environ["PULSE_ROLE_SECRET"], role),
+    )
+
+
+def supervisorctl(*args: str) -> str:
+    """Run the launcher's `ctl` command against the running test stack."""
+    done = subprocess.run(
+        [sys.executable, "-m", "stack", "ctl", *args],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"},
+    )
+    return done.stdout + done.stderr
