@@ -1,0 +1,75 @@
+"""Which PostgreSQL role stands for whom, and with which password.
+
+Only the standard library is used: Airflow, Superset and the launcher all import this module.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+
+GROUP_ROLE = "pulse_reader"
+SERVICE_ROLES = ("pulse_owner", "pulse_etl", "pulse_admin", "pulse_auth", "pulse_staff", "pulse_nobody")
+
+_CLIENT_ROLE = re.compile(r"pulse_client_([1-9][0-9]{0,9})")
+_SCRAM = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
+_SCRAM_ITERATIONS = 4096
+
+
+def role_password(secret: str, role: str) -> str:
+    """Password of a database role: HMAC-SHA256 of its name under the installation's secret (64 hex digits).
+
+    Raises ValueError when the secret is empty, so that a missing setting never becomes a guessable password.
+    """
+    if not secret:
+        raise ValueError("PULSE_ROLE_SECRET is empty: set the secret from which database passwords are derived")
+    return hmac.new(secret.encode(), role.encode(), hashlib.sha256).hexdigest()
+
+
+def client_role(client_id: int) -> str:
+    """Database login that sees the rows of one client, and nothing else."""
+    return f"pulse_client_{_valid(client_id)}"
+
+
+def superset_role(client_id: int) -> str:
+    """Superset role of the users of one client."""
+    return f"client_{_valid(client_id)}"
+
+
+def client_of_role(role: str) -> int | None:
+    """Client a database login stands for; None for every other role."""
+    match = _CLIENT_ROLE.fullmatch(role)
+    return int(match[1]) if match else None
+
+
+def scram_verifier(password: str, salt: bytes | None = None, iterations: int = _SCRAM_ITERATIONS) -> str:
+    """What PostgreSQL stores of a password (RFC 5803), so that the password itself never appears in SQL or a log.
+
+    For ASCII passwords only (ours are hex digits): others would first have to go through SASLprep.
+    """
+    password.encode("ascii")
+    salt = salt or os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    return f"SCRAM-SHA-256${iterations}:{_b64(salt)}${_b64(stored)}:{_b64(server)}"
+
+
+def verifier_matches(verifier: str | None, password: str) -> bool:
+    """Whether a stored verifier belongs to the password: a second start then has nothing to change."""
+    match = _SCRAM.fullmatch(verifier or "")
+    if not match:
+        return False
+    again = scram_verifier(password, base64.b64decode(match[2]), int(match[1]))
+    return hmac.compare_digest(again, match[0])
+
+
+def _b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def _valid(client_id: int) -> int:
+    if isinstance(client_id, bool) or not isinstance(client_id, int) or client_id < 1:
+        raise ValueError(f"not a client id: {client_id!r}")
+    return client_id

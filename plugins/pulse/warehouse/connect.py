@@ -1,0 +1,50 @@
+"""Connections to the clients' database, and transactions that work for one client."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+_SCHEMES = ("postgres", "postgresql")
+
+
+def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
+    """Open a psycopg 3 connection to the database that an Airflow Connection names.
+
+    `conn_id` is looked up in the environment (AIRFLOW_CONN_<ID>, a postgresql:// URL) and else asked of Airflow, so that
+    the library also runs without it. `kwargs` go to psycopg.connect. Raises ValueError for a Connection of another kind,
+    psycopg.OperationalError when the server does not answer.
+    """
+    options = {"application_name": f"pulse:{conn_id}", "connect_timeout": 10, **kwargs}
+    url = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
+    if url is None:
+        from airflow.providers.common.compat.sdk import BaseHook
+
+        url = BaseHook.get_connection(conn_id).get_uri()
+    scheme, _, rest = url.partition("://")
+    if scheme not in _SCHEMES:
+        raise ValueError(f"Connection {conn_id} is of type {urlsplit(url).scheme!r}: it must be a PostgreSQL one")
+    return psycopg.connect(f"postgresql://{rest}", **options)
+
+
+@contextlib.contextmanager
+def client_transaction(connection: psycopg.Connection[Any], client_id: int) -> Iterator[psycopg.Connection[Any]]:
+    """A transaction that reads and writes the rows of one client: commits at the end, rolls back on an exception.
+
+    Sets pulse.client_id for the transaction only, so the connection carries no client over to the next one. Inside an
+    open transaction it is a savepoint, and refuses to change to another client (ValueError).
+    """
+    with connection.transaction():
+        current = _current_client(connection)
+        if current not in (None, client_id):
+            raise ValueError(f"this transaction works for client {current}, not for client {client_id}")
+        connection.execute("select set_config('pulse.client_id', %s, true)", [str(int(client_id))])
+        yield connection
+
+
+def _current_client(connection: psycopg.Connection[Any]) -> int | None:
+    row = connection.execute("select nullif(current_setting('pulse.client_id', true), '')").fetchone()
+    return int(row[0]) if row and row[0] is not None else None
