@@ -42,9 +42,12 @@ def bootstrap_meta(cluster: Cluster) -> None:
 
 
 def secure_roles(cluster: Cluster, database: str = DATABASE) -> None:
-    """After the migrations: every role's password from the secret (also the clients', should it have been changed)."""
+    """After the migrations: who may connect, and every role's password from the secret (also the clients').
+
+    May be repeated; after a change of the secret it gives every role its new password.
+    """
     with cluster.primary.connect(database=database) as connection:
-        connection.execute((BOOTSTRAP / "grant_service_functions.sql").read_text())
+        connection.execute((BOOTSTRAP / "grant_service_access.sql").read_text())
         roles = [name for (name,) in connection.execute("select rolname from pg_roles where rolname like 'pulse%'")]
         for role in roles:
             if role in SERVICE_ROLES or client_of_role(role) is not None:
@@ -82,13 +85,19 @@ def set_password(connection: Connection, secret: str, role: str) -> None:
 
 
 def ensure_database(
-    connection: Connection, name: str, owner: str, *, template: str = "template1", search_path: str | None = SEARCH_PATH
+    connection: Connection,
+    name: str,
+    owner: str,
+    *,
+    template: str = "template1",
+    search_path: str | None = SEARCH_PATH,
+    strategy: str = "wal_log",
 ) -> None:
     """Create a database that only its owner may connect to, when it does not exist."""
     if not connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
         connection.execute(
             sql.SQL("create database {} owner {} template {} strategy {}").format(
-                sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template), sql.Identifier("wal_log")
+                sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template), sql.Identifier(strategy)
             )
         )
     close_database(connection, name)

@@ -14,8 +14,6 @@ begin
     loop
         execute format('alter table %s disable row level security, no force row level security', item.target);
     end loop;
-    execute format('revoke all on database %I from pulse_etl, pulse_admin, pulse_auth, pulse_staff, pulse_nobody, pulse_reader',
-                   current_database());
 end $$;
 
 drop function core.ensure_client_role(integer, text, boolean);

@@ -29,13 +29,6 @@ alter role pulse_auth set statement_timeout = '10s';
 alter role pulse_nobody connection limit 5;
 alter role pulse_nobody set statement_timeout = '1s';
 
-do $$
-begin
-    execute format('grant connect on database %I to pulse_etl, pulse_admin, pulse_auth, pulse_staff, pulse_nobody, pulse_reader',
-                   current_database());
-    execute format('grant temporary on database %I to pulse_etl', current_database());
-end $$;
-
 -- Whatever is made later is closed until a migration opens it (tables and schemas are so by default).
 alter default privileges revoke execute on routines from public;
 

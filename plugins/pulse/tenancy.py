@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import re
+from typing import Any
 
 GROUP_ROLE = "pulse_reader"
 SERVICE_ROLES = ("pulse_owner", "pulse_etl", "pulse_admin", "pulse_auth", "pulse_staff", "pulse_nobody")
@@ -63,6 +64,21 @@ def verifier_matches(verifier: str | None, password: str) -> bool:
         return False
     again = scram_verifier(password, base64.b64decode(match[2]), int(match[1]))
     return hmac.compare_digest(again, match[0])
+
+
+def ensure_client_role(connection: Any, client_id: int, *, active: bool, secret: str | None = None) -> bool:
+    """Make the login of a client when it is missing, and let it log in only while the client is active.
+
+    `connection` is a psycopg connection as pulse_admin on the primary; the caller commits. Open sessions of a client that
+    was switched off end with their query, and see no rows as soon as clients.active is false there. `secret` is by
+    default PULSE_ROLE_SECRET. Returns whether the role was made now; raises psycopg's ForeignKeyViolation for an unknown
+    client.
+    """
+    password = role_password(secret or os.environ.get("PULSE_ROLE_SECRET", ""), client_role(client_id))
+    row = connection.execute(
+        "select core.ensure_client_role(%s, %s, %s)", [client_id, scram_verifier(password), active]
+    ).fetchone()
+    return bool(row[0])
 
 
 def _b64(raw: bytes) -> str:

@@ -1,0 +1,134 @@
+"""Fixtures of all tests: a real PostgreSQL primary and replica, a fresh database a test, the running stack, the sandbox.
+
+No test reaches a network other than loopback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from stack import postgres_roles
+from stack.postgres import Cluster, Ports, free_port, running
+from tests.support.database import TestDatabase
+from tests.support.network import forbid_network
+
+ROOT = Path(__file__).resolve().parents[1]
+SECRET = "secret-of-the-tests"
+TEMPLATE = "pulse_template"
+SANDBOX_ANCHOR = "2026-06-30"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_loopback() -> None:
+    """Any connection of this process to another machine raises NetworkForbidden."""
+    forbid_network()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A primary and its streaming replica in a temporary folder; the database pulse_template is migrated."""
+    state = Path(tempfile.mkdtemp(prefix="pulse-test-"))
+    state.chmod(0o755)
+    made = Cluster(state, SECRET, Ports(free_port(), free_port(), free_port()), durable=False)
+    try:
+        made.prepare(made.primary)
+        with contextlib.ExitStack() as servers:
+            servers.enter_context(running(made.primary, state / "primary.log"))
+            postgres_roles.bootstrap_primary(made, TEMPLATE)
+            postgres_roles.migrate(made, TEMPLATE)
+            postgres_roles.secure_roles(made, TEMPLATE)
+            made.prepare_replica()
+            servers.enter_context(running(made.replica, state / "replica.log"))
+            yield made
+        made.remove()
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture
+def db(cluster: Cluster) -> Iterator[TestDatabase]:
+    """A migrated database of the test's own; dropped afterwards."""
+    with TestDatabase.clone(cluster, TEMPLATE) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def stack() -> dict[str, Any]:
+    """`./pulse status --json` of the stack that `./pulse test` has started."""
+    if "PULSE_STATE" not in os.environ:
+        pytest.skip("needs the running stack: ./pulse test")
+    done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)
+    status: dict[str, Any] = json.loads(done.stdout)
+    assert status["healthy"], done.stdout
+    return status
+
+
+@dataclass(frozen=True)
+class SandboxServer:
+    """The simulated GitHub and Jira, listening on `url`."""
+
+    url: str
+    anchor: str
+
+
+@pytest.fixture(scope="session")
+def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
+    """A sandbox process of the tests' own, with a fixed world."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("sandbox") / "sandbox.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "--port", str(port), "--anchor", SANDBOX_ANCHOR],
+            cwd=ROOT, stdout=out, stderr=out,
+        )  # fmt: skip
+    try:
+        _wait_for_http(f"{url}/health", process, log)
+        yield SandboxServer(url, SANDBOX_ANCHOR)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(url, timeout=5):
+            return
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(f"no answer from {url}:\n{log.read_text()[-4000:]}")
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def two_clients(db: TestDatabase) -> tuple[int, int]:
+    """Two clients, each with a GitHub and a Jira integration."""
+    ids = (db.add_client("techcorp", "TechCorp"), db.add_client("acme", "Acme"))
+    for client_id in ids:
+        db.add_integration(client_id, "github")
+        db.add_integration(client_id, "jira")
+    return ids
+
+
+def pytest_report_header() -> str:
+    return f"libpq {psycopg.pq.version()}, psycopg {psycopg.__version__}"
