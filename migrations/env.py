@@ -1,6 +1,7 @@
 """Alembic's entry point: connects as pulse_owner and runs each migration in a transaction of its own.
 
-Where to: the attribute `url` of the configuration, or PULSE_MIGRATE_URL, or else PULSE_PRIMARY_HOST, PULSE_PRIMARY_PORT and PULSE_ROLE_SECRET.
+Where to: the attribute `url` of the configuration, or PULSE_MIGRATE_URL, or else PULSE_PRIMARY_HOST,
+PULSE_PRIMARY_PORT and PULSE_ROLE_SECRET.
 """
 
 import os

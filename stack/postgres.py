@@ -118,7 +118,8 @@ class Server:
                 raise PostgresError(f"{self.kind} PostgreSQL ended with exit code {process.returncode}: see its log")
             if time.monotonic() > deadline:
                 raise PostgresError(
-                    f"{self.kind} PostgreSQL did not answer on port {self.port} within {timeout_seconds:.0f} s: {problem}"
+                    f"{self.kind} PostgreSQL did not answer on port {self.port} within {timeout_seconds:.0f} s: "
+                    f"{problem}"
                 )
             time.sleep(0.05)
 
@@ -150,7 +151,7 @@ class Account:
                     return cls(name, entry.pw_uid, entry.pw_gid)
         raise PostgresError(
             f"PostgreSQL cannot run as root and there is no ordinary account {' or '.join(names)}: "
-            "create one (useradd --system postgres), name one in PULSE_POSTGRES_USER, or start Pulse as an ordinary user"
+            "create one (useradd --system postgres), name one in PULSE_POSTGRES_USER, or start Pulse as another user"
         )
 
     def popen_arguments(self) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def run_as(account: Account, argv: list[str], **environment: str) -> str:
         output = (done.stderr or done.stdout).strip()
         advice = "; the disk is full: free some space and start again" if "No space left" in output else ""
         raise PostgresError(f"{Path(argv[0]).name} failed ({done.returncode}): {output[-2000:]}{advice}")
-    return done.stdout
+    return str(done.stdout)
 
 
 def find_binaries() -> Path:
@@ -201,8 +202,8 @@ class Cluster:
     """The three servers of one installation, under `state`/postgres.
 
     `state` must exist. `secret` is PULSE_ROLE_SECRET. `durable=False` turns fsync off (tests only).
-    Where root keeps the state in a folder that the unprivileged account cannot enter (such as /root), the servers' files
-    are placed in /var/lib/pulse-<hash> and `state`/postgres is a link to them.
+    Where root keeps the state in a folder that the unprivileged account cannot enter (such as /root), the servers'
+    files are placed in /var/lib/pulse-<hash> and `state`/postgres is a link to them.
     """
 
     def __init__(self, state: Path, secret: str, ports: Ports | None = None, *, durable: bool = True) -> None:

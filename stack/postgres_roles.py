@@ -70,7 +70,7 @@ def ensure_role(connection: Connection, secret: str, role: str, attributes: str)
     """Create a role with these attributes and its derived password, when it does not exist."""
     if not connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
         connection.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
-    connection.execute(sql.SQL("alter role {} " + attributes).format(sql.Identifier(role)))  # type: ignore[arg-type]
+    connection.execute(sql.SQL("alter role {} " + attributes).format(sql.Identifier(role)))
     set_password(connection, secret, role)
 
 
@@ -102,9 +102,7 @@ def ensure_database(
         )
     close_database(connection, name)
     if search_path is not None:
-        connection.execute(
-            sql.SQL("alter database {} set search_path = " + search_path).format(sql.Identifier(name))  # type: ignore[arg-type]
-        )
+        connection.execute(sql.SQL("alter database {} set search_path = " + search_path).format(sql.Identifier(name)))
 
 
 def close_database(connection: Connection, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a real PostgreSQL primary and replica, a fresh database a test, the running stack, the sandbox.
+"""Fixtures of all tests: a real PostgreSQL primary and replica, a database a test, the running stack, the sandbox.
 
 No test reaches a network other than loopback.
 """

@@ -69,10 +69,9 @@ def verifier_matches(verifier: str | None, password: str) -> bool:
 def ensure_client_role(connection: Any, client_id: int, *, active: bool, secret: str | None = None) -> bool:
     """Make the login of a client when it is missing, and let it log in only while the client is active.
 
-    `connection` is a psycopg connection as pulse_admin on the primary; the caller commits. Open sessions of a client that
-    was switched off end with their query, and see no rows as soon as clients.active is false there. `secret` is by
-    default PULSE_ROLE_SECRET. Returns whether the role was made now; raises psycopg's ForeignKeyViolation for an unknown
-    client.
+    `connection` is a psycopg connection as pulse_admin on the primary; the caller commits. Set clients.active too: an
+    open session of the client then sees no rows any more. `secret` is by default PULSE_ROLE_SECRET. Returns whether
+    the role was made now; raises psycopg's ForeignKeyViolation for an unknown client.
     """
     password = role_password(secret or os.environ.get("PULSE_ROLE_SECRET", ""), client_role(client_id))
     row = connection.execute(

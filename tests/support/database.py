@@ -101,11 +101,12 @@ class TestDatabase:
         """Insert an integration of a client; returns its id."""
         with self._admin() as admin:
             row = admin.execute(
-                "insert into core.integrations (client_id, integration_type, name, base_url, connection_id, config_data,"
-                " schedule_minutes, active) values (%s, %s, %s, %s, %s, %s, %s, %s) returning id",
+                "insert into core.integrations (client_id, integration_type, name, base_url, connection_id,"
+                " config_data, schedule_minutes, active) values (%s, %s, %s, %s, %s, %s, %s, %s) returning id",
                 [
                     client_id, integration_type, name or integration_type, base_url,
-                    connection_id or f"{integration_type}__test", json.dumps(config_data or {}), schedule_minutes, active,
+                    connection_id or f"{integration_type}__test", json.dumps(config_data or {}), schedule_minutes,
+                    active,
                 ],
             ).fetchone()  # fmt: skip
         assert row is not None

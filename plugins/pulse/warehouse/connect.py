@@ -14,9 +14,9 @@ _SCHEMES = ("postgres", "postgresql")
 def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
     """Open a psycopg 3 connection to the database that an Airflow Connection names.
 
-    `conn_id` is looked up in the environment (AIRFLOW_CONN_<ID>, a postgresql:// URL) and else asked of Airflow, so that
-    the library also runs without it. `kwargs` go to psycopg.connect. Raises ValueError for a Connection of another kind,
-    psycopg.OperationalError when the server does not answer.
+    `conn_id` is looked up in the environment (AIRFLOW_CONN_<ID>, a postgresql:// URL) and else asked of Airflow, so
+    that the library also runs without it. `kwargs` go to psycopg.connect. Raises ValueError for a Connection of
+    another kind, psycopg.OperationalError when the server does not answer.
     """
     options = {"application_name": f"pulse:{conn_id}", "connect_timeout": 10, **kwargs}
     url = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
