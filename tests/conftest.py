@@ -25,12 +25,11 @@ import pytest
 
 from stack import postgres_roles
 from stack.postgres import Cluster, Ports, free_port, running
-from tests.support.database import TestDatabase
+from tests.support.database import TEMPLATE, TestDatabase
 from tests.support.network import forbid_network
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "secret-of-the-tests"
-TEMPLATE = "pulse_template"
 SANDBOX_ANCHOR = "2026-06-30"
 
 

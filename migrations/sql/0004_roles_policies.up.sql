@@ -81,7 +81,7 @@ create function core.protect_table(target regclass, etl boolean, staff boolean, 
     as $$
 begin
     execute format('alter table %s enable row level security, force row level security', target);
-    execute format('create policy owner on %s to pulse_owner using (session_user = current_user)', target);
+    execute format('create policy owner on %s to pulse_owner using (session_user = ''pulse_owner'')', target);
     if etl then
         execute format('grant select, insert, update, delete on %s to pulse_etl', target);
         execute format('create policy etl on %s to pulse_etl using (client_id = (select core.etl_client_id()))', target);
@@ -172,7 +172,7 @@ alter table core.clients enable row level security, force row level security;
 grant select on core.clients to pulse_etl, pulse_auth, pulse_staff, pulse_reader;
 grant select, insert, update on core.clients to pulse_admin;
 create policy owner on core.clients to pulse_owner
-    using (session_user = current_user or session_user = 'pulse_admin' or 'pulse_client_' || id = session_user);
+    using (session_user in ('pulse_owner', 'pulse_admin') or 'pulse_client_' || id = session_user);
 create policy admin on core.clients to pulse_admin using (true);
 create policy auth on core.clients for select to pulse_auth using (true);
 create policy staff on core.clients for select to pulse_staff using (true);

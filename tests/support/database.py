@@ -19,6 +19,9 @@ from stack.postgres import Cluster
 
 Connection = psycopg.Connection[Any]
 
+# The migrated database that tests clone.
+TEMPLATE = "pulse_template"
+
 
 @dataclass
 class TestDatabase:

@@ -4,11 +4,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
-
-_SCHEMES = ("postgres", "postgresql")
 
 
 def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
@@ -19,15 +16,31 @@ def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
     another kind, psycopg.OperationalError when the server does not answer.
     """
     options = {"application_name": f"pulse:{conn_id}", "connect_timeout": 10, **kwargs}
-    url = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
-    if url is None:
-        from airflow.providers.common.compat.sdk import BaseHook
-
-        url = BaseHook.get_connection(conn_id).get_uri()
+    url = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}", "")
+    if "://" not in url:
+        return psycopg.connect(**_from_airflow(conn_id), **options)
     scheme, _, rest = url.partition("://")
-    if scheme not in _SCHEMES:
-        raise ValueError(f"Connection {conn_id} is of type {urlsplit(url).scheme!r}: it must be a PostgreSQL one")
+    _require_postgres(conn_id, scheme)
     return psycopg.connect(f"postgresql://{rest}", **options)
+
+
+def _from_airflow(conn_id: str) -> dict[str, Any]:
+    from airflow.sdk import BaseHook
+
+    found = BaseHook.get_connection(conn_id)
+    _require_postgres(conn_id, found.conn_type)
+    return {
+        "host": found.host,
+        "port": found.port or 5432,
+        "user": found.login,
+        "password": found.password,
+        "dbname": found.schema or "pulse",
+    }
+
+
+def _require_postgres(conn_id: str, kind: str) -> None:
+    if kind not in ("postgres", "postgresql"):
+        raise ValueError(f"Connection {conn_id} is of type {kind!r}: it must be a PostgreSQL one")
 
 
 @contextlib.contextmanager

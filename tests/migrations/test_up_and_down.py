@@ -1,0 +1,100 @@
+"""The migrations run forwards and backwards, and forwards again to the same schema."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from psycopg import sql
+
+from stack import postgres_roles
+from stack.postgres import Cluster, run_as
+
+ROLES = """
+    select a.rolname, a.rolpassword, r.rolconfig, a.rolconnlimit
+    from pg_authid a join pg_roles r using (oid)
+    where a.rolname like 'pulse%' order by 1
+"""
+
+
+@pytest.fixture
+def empty(cluster: Cluster) -> Iterator[str]:
+    """A hardened database without any table."""
+    name = f"pulse_test_{secrets.token_hex(6)}"
+    postgres_roles.bootstrap_primary(cluster, name)
+    yield name
+    with cluster.primary.connect() as superuser:
+        superuser.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def schema_of(cluster: Cluster, database: str) -> str:
+    dump = run_as(
+        cluster.account,
+        [
+            str(cluster.binaries / "pg_dump"), "--schema-only", "--restrict-key=test",
+            "--exclude-table=public.alembic_version", "--dbname", cluster.primary.conninfo("postgres", database),
+        ],
+    )  # fmt: skip
+    assert "PostgreSQL database dump complete" in dump
+    return dump
+
+
+def test_down_leaves_nothing_and_up_again_is_the_same(cluster: Cluster, empty: str) -> None:
+    configuration = postgres_roles.alembic_config(cluster.primary.url("pulse_owner", empty))
+    before = schema_of(cluster, empty)
+    command.upgrade(configuration, "head")
+    first = schema_of(cluster, empty)
+    assert "CREATE TABLE core.dora_metrics" in first
+    command.downgrade(configuration, "base")
+    assert schema_of(cluster, empty) == before
+    command.upgrade(configuration, "head")
+    assert schema_of(cluster, empty) == first
+
+
+def test_each_migration_can_be_taken_back_alone(cluster: Cluster, empty: str) -> None:
+    configuration = postgres_roles.alembic_config(cluster.primary.url("pulse_owner", empty))
+    revisions = [script.revision for script in ScriptDirectory.from_config(configuration).walk_revisions()][::-1]
+    assert len(revisions) >= 4
+    for revision in revisions:
+        before = schema_of(cluster, empty)
+        command.upgrade(configuration, revision)
+        command.downgrade(configuration, "-1")
+        assert schema_of(cluster, empty) == before, f"the way back from {revision} leaves something"
+        command.upgrade(configuration, revision)
+
+
+def test_a_second_upgrade_changes_nothing(cluster: Cluster, empty: str) -> None:
+    postgres_roles.migrate(cluster, empty)
+    postgres_roles.secure_roles(cluster, empty)
+    with cluster.primary.connect(database=empty) as superuser:
+        before = schema_of(cluster, empty), superuser.execute(ROLES).fetchall()
+        postgres_roles.bootstrap_primary(cluster, empty)
+        postgres_roles.migrate(cluster, empty)
+        postgres_roles.secure_roles(cluster, empty)
+        after = schema_of(cluster, empty), superuser.execute(ROLES).fetchall()
+    assert after == before
+
+
+def test_every_migration_has_both_files() -> None:
+    files = {path.name for path in (postgres_roles.ROOT / "migrations" / "sql").iterdir()}
+    stems = {re.sub(r"\.(up|down)\.sql$", "", name) for name in files}
+    versions = {path.stem for path in (postgres_roles.ROOT / "migrations" / "versions").glob("0*.py")}
+    assert stems == versions
+    assert {f"{stem}.{way}.sql" for stem in stems for way in ("up", "down")} == files
+
+
+def test_raw_payloads_use_lz4_where_the_server_has_it(cluster: Cluster, empty: str) -> None:
+    postgres_roles.migrate(cluster, empty)
+    with cluster.primary.connect(database=empty) as superuser:
+        offered = superuser.execute(
+            "select 'lz4' = any (enumvals) from pg_settings where name = 'default_toast_compression'"
+        ).fetchone()
+        used = superuser.execute(
+            "select distinct attcompression = 'l' from pg_attribute"
+            " where attrelid = 'raw.jira_issues'::regclass and attname = 'payload'"
+        ).fetchone()
+    assert used == offered
