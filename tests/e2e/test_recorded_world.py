@@ -65,13 +65,11 @@ def test_every_changelog_entry_is_stored(stack: dict[str, Any], recorded: int) -
     csv.field_size_limit(2**31 - 1)
     folder = Path(os.environ["PULSE_FIXTURES"]) / "recorded" / "jira"
     with (folder / "issues.csv").open(encoding="utf-8", newline="") as file:
-        issues = {json.loads(row["data"])["id"] for row in csv.DictReader(file)}
-    with (folder / "issue_changelogs.csv").open(encoding="utf-8", newline="") as file:
-        entries = [(str(json.loads(row["input"])["issue_id"]), json.loads(row["data"])) for row in csv.DictReader(file)]
+        issues = [json.loads(row["data"]) for row in csv.DictReader(file)]
     expected = {
-        (int(issue), int(entry["id"]), index)
-        for issue, entry in entries
-        if issue in issues
+        (int(issue["id"]), int(entry["id"]), index)
+        for issue in issues
+        for entry in issue["changelog"]["histories"]
         for index in range(len(entry["items"]))
     }
     assert expected
