@@ -204,12 +204,15 @@ class Cluster:
         created = not (server.data / "PG_VERSION").exists()
         if created:
             partial = self._fresh(server)
+            password_file = self.home / "initdb.password"
+            self._write(password_file, role_password(self.secret, SUPERUSER) + "\n")
             run_as(self.account, [
                 str(self.binaries / "initdb"), "-D", str(partial), "-U", SUPERUSER, "--encoding=UTF8",
                 "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums",
-                "--auth=scram-sha-256", f"--pwfile={self._password_file(SUPERUSER)}",
+                "--auth=scram-sha-256", f"--pwfile={password_file}",
                 *([] if self.durable else ["--no-sync"]),
             ])  # fmt: skip
+            password_file.unlink()
             partial.rename(server.data)
         self._configure(server)
         return created
@@ -313,11 +316,6 @@ class Cluster:
         )
         self._write(server.data / "postgresql.conf", text)
         self._write(server.data / "pg_hba.conf", config.hba(server.kind))
-
-    def _password_file(self, role: str) -> Path:
-        path = self.home / f"{role}.password"
-        self._write(path, role_password(self.secret, role) + "\n")
-        return path
 
     def _write(self, path: Path, text: str) -> None:
         """Write a file of the account, readable by it alone; an unchanged one is left as it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from pulse.tenancy import role_password
 from pulse.warehouse.connect import client_transaction, connect
 from stack.postgres import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
@@ -200,6 +202,19 @@ def test_connections_come_from_the_environment(db: TestDatabase, monkeypatch: py
     with connect("pulse_replica") as staff:
         assert staff.execute("select session_user, pg_is_in_recovery()").fetchone() == ("pulse_staff", True)
     monkeypatch.setenv("AIRFLOW_CONN_PULSE_ETL", "mysql://root@127.0.0.1/pulse")
+    with pytest.raises(ValueError, match="must be a PostgreSQL one"):
+        connect("pulse_etl")
+
+
+def test_connections_come_from_airflow(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As JSON the environment's Connection is Airflow's business, as are those in its database."""
+    server = db.cluster.primary
+    found = {"host": server.host, "port": server.port, "schema": db.name, "login": "pulse_etl", "extra": {"any": 1}}
+    found |= {"conn_type": "postgres", "password": role_password(db.cluster.secret, "pulse_etl")}
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_ETL", json.dumps(found))
+    with connect("pulse_etl") as etl:
+        assert etl.execute("select session_user, current_database()").fetchone() == ("pulse_etl", db.name)
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_ETL", json.dumps(found | {"conn_type": "http"}))
     with pytest.raises(ValueError, match="must be a PostgreSQL one"):
         connect("pulse_etl")
 
