@@ -1,0 +1,139 @@
+"""The command line. Standard library only: it answers, and installs, before anything else is there."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from stack import install
+from stack.errors import StackError
+from stack.options import load_options
+from stack.paths import AIRFLOW_VENV, ROOT, state_folder
+from stack.steps import Progress, Step, StepFailed
+
+STARTED = "PULSE_STARTED_AT"
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(prog="pulse", description="Pulse on one machine.", allow_abbrev=False)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    up = commands.add_parser("up", help="install, start everything, print addresses and logins")
+    up.add_argument("--recorded", metavar="PATH", help="also add the client `recorded`, which runs on payloads in PATH")
+    demo = up.add_mutually_exclusive_group()
+    demo.add_argument("--no-demo", dest="demo", action="store_false", default=None, help="without the demo clients")
+    demo.add_argument("--demo", dest="demo", action="store_true", default=None, help="with them, after --no-demo")
+
+    commands.add_parser("down", help="stop everything")
+    status = commands.add_parser("status", help="what runs where, and who may log in")
+    status.add_argument("--json", action="store_true", help="for scripts")
+    logs = commands.add_parser("logs", help="a process's log; without a name, which logs there are")
+    logs.add_argument("name", nargs="?")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on printing")
+    logs.add_argument("-n", "--lines", type=int, default=100)
+    reset = commands.add_parser("reset", help="stop everything and delete all data, logs and secrets")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    psql = commands.add_parser("psql", help="the clients' database; further arguments go to psql")
+    psql.add_argument("--replica", action="store_true", help="on the replica (read only)")
+    psql.add_argument("--as", dest="role", metavar="ROLE", help="default: pulse_owner; on the replica pulse_staff")
+    test = commands.add_parser("test", help="run the tests on a stack of their own; further arguments go to pytest")
+    test.add_argument("--no-stack", action="store_true", help="without the stack; tests that need it are skipped")
+    bench = commands.add_parser("bench", help="run a benchmark of bench/; without a name, which there are")
+    bench.add_argument("name", nargs="?")
+    commands.add_parser("doctor", help="check this machine; say what to do about what is wrong")
+    commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
+    ctl = commands.add_parser("ctl", help="start, stop or restart one process (tests and drills)")
+    ctl.add_argument("action", choices=("start", "stop", "restart"))
+    ctl.add_argument("name")
+    return top
+
+
+PASSES_ON = {"psql", "test", "bench"}  # commands whose unknown arguments are another program's
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The command's arguments, and those for the program behind it."""
+    arguments, rest = parser().parse_known_args(argv)
+    if rest and arguments.command not in PASSES_ON:
+        parser().error(f"{arguments.command} does not know {' '.join(rest)}")
+    return arguments, [argument for argument in rest if argument != "--"] if arguments.command != "psql" else rest
+
+
+def main(argv: list[str]) -> int:
+    """Run a command; the exit code."""
+    arguments, _ = parse(argv)
+    try:
+        if arguments.command == "doctor":
+            from stack.doctor import doctor
+
+            return doctor()
+        if arguments.command == "lock":
+            from stack.lock import lock
+
+            return lock()
+        if arguments.command in ("up", "test", "bench"):
+            _install(arguments)
+        elif install.AIRFLOW.state() in ("missing", "half"):
+            return _not_installed(arguments)
+    except StackError as error:
+        return fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+    _continue_in_environment(argv)
+    raise AssertionError("exec does not return")
+
+
+def fail(message: str) -> int:
+    """Print an error; the exit code."""
+    sys.stdout.flush()
+    print(f"pulse: {message}", file=sys.stderr)
+    return 1
+
+
+def total_steps(*, sandbox: bool) -> int:
+    """How many steps ./pulse up prints, the installation included."""
+    return 9 + sandbox
+
+
+def _install(arguments: argparse.Namespace) -> None:
+    os.environ[STARTED] = repr(time.time())
+    if arguments.command == "up":
+        from stack.doctor import before_start
+
+        before_start()
+        options = load_options(state_folder()).changed(arguments.demo, arguments.recorded)
+        progress = Progress(total_steps(sandbox=options.sandbox))
+        try:
+            progress.run([Step("Airflow packages", lambda say: install.ensure(install.AIRFLOW, say))])
+        except StepFailed as failure:
+            raise StackError(str(failure)) from failure
+        return
+
+    def say(text: str) -> None:
+        if text != "already installed":
+            print(f"… {text}", flush=True)
+
+    install.ensure(install.AIRFLOW, say)
+    if arguments.command == "test":
+        install.ensure(install.TESTS, say, extra=True)
+
+
+def _not_installed(arguments: argparse.Namespace) -> int:
+    if arguments.command == "status" and arguments.json:
+        print('{"state": "stopped", "healthy": false, "processes": [], "addresses": {}, "logins": []}')
+        return 1
+    if arguments.command == "down":
+        print("Nothing runs: Pulse is not installed.")
+        return 0
+    return fail("Pulse is not installed yet: ./pulse up")
+
+
+def _continue_in_environment(argv: list[str]) -> None:
+    python = str(AIRFLOW_VENV / "bin" / "python")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+    sys.stdout.flush()
+    os.execve(python, [python, "-m", "stack", *argv], environment)

@@ -1,0 +1,204 @@
+"""The demo clients: declared through Airflow's REST API exactly as an admin would declare a real one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stack.environment import Settings
+from stack.errors import StackError
+from stack.http_json import AirflowApi, HttpError, call
+from stack.options import Options
+from stack.secret_file import demo_password
+from stack.status import SEEDED, seeded
+from stack.steps import Say
+
+T = TypeVar("T")
+FIRST_RUN_SECONDS = 600
+DAG_SECONDS = 180
+
+
+class _Passwords(dict[str, str]):
+    """E-mail → derived password, also for e-mails nobody has listed before."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__()
+        self._secret = secret
+
+    def __missing__(self, email: str) -> str:
+        return demo_password(self._secret, email)
+
+
+def seed(settings: Settings, options: Options, say: Say) -> None:
+    """Declare the demo clients that are not declared yet and wait until their numbers are on the dashboard.
+
+    Each is declared once only: what an admin changes or deletes later stays so. Raises StackError.
+    """
+    note = {"sandbox": settings.url("sandbox"), "users": {}, "pending": []} | seeded(settings.state)
+    clients = {slug: c for slug, c in _wanted(settings, options).items() if slug not in note["users"]}
+    moved = note["sandbox"] != settings.url("sandbox")
+    if not clients and not note["pending"] and not moved:
+        say("already there")
+        return
+    api = _login(settings)
+    if moved:
+        say("the sandbox has moved to another port")
+        _relocate(api, note["sandbox"], settings.url("sandbox"))
+        note["sandbox"] = settings.url("sandbox")
+    for slug, client in clients.items():
+        say(f"declaring {slug}")
+        _declare(api, slug, client)
+        note["users"][slug] = [{"email": u["email"], "role": u["role"]} for u in client.variable["users"]]
+        note["pending"].append(slug)
+        _write(settings.state, note)
+    _first_runs(api, note["pending"], say)
+    for slug in note["pending"]:
+        say(f"asking Superset as {slug}'s executive")
+        _check_dashboard(settings, note["users"][slug][0]["email"])
+    note["pending"] = []
+    _write(settings.state, note)
+    say(", ".join(note["users"]))
+
+
+def _wanted(settings: Settings, options: Options) -> Mapping[str, Any]:
+    from sandbox import demo
+
+    passwords = _Passwords(settings.secrets["PULSE_DEMO_SECRET"])
+    wanted: dict[str, Any] = {}
+    if options.demo:
+        wanted |= demo.demo_clients(settings.url("sandbox"), passwords)
+    if options.recorded:
+        wanted["recorded"] = demo.recorded_client(settings.url("sandbox"), passwords)
+    return wanted
+
+
+def _login(settings: Settings) -> AirflowApi:
+    return AirflowApi(settings.url("airflow"), "admin", settings.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"])
+
+
+def _declare(api: AirflowApi, slug: str, client: Any) -> None:
+    for connection_id, fields in client.connections.items():
+        api.put_connection(connection_id, fields)
+    api.put_variable(f"pulse_client_{slug}", client.variable, "Declares a client of Pulse: see docs/client-variable.md")
+
+
+def _relocate(api: AirflowApi, old: str, new: str) -> None:
+    for variable in api.call("GET", "variables", limit=1000)["variables"]:
+        if variable["key"].startswith("pulse_client_") and old in str(variable["value"]):
+            body = {"key": variable["key"], "value": variable["value"].replace(old, new)}
+            api.call("PATCH", f"variables/{variable['key']}", body)
+
+
+def _write(state: Path, note: dict[str, Any]) -> None:
+    partial = state / f"{SEEDED}.new"
+    partial.write_text(json.dumps(note, indent=2) + "\n")
+    partial.replace(state / SEEDED)
+
+
+def _first_runs(api: AirflowApi, slugs: list[str], say: Say) -> None:
+    say("waiting for Airflow to find sync_clients")
+    _wait(lambda: _dag(api, "sync_clients"), DAG_SECONDS, "Airflow does not list the DAG sync_clients", api)
+    say("sync_clients")
+    run = api.call("POST", "dags/sync_clients/dagRuns", {"logical_date": None})["dag_run_id"]
+    _wait_run(api, "sync_clients", run, say)
+    for slug in slugs:
+        dag_id = f"pulse__{slug}"
+        say(f"waiting for Airflow to find {dag_id}")
+        _wait(lambda dag=dag_id: _dag(api, dag), DAG_SECONDS, f"Airflow does not list the DAG {dag_id}", api)
+    for slug in slugs:
+        dag_id = f"pulse__{slug}"
+        _wait_run(api, dag_id, _run_of(api, dag_id), say)
+
+
+def _dag(api: AirflowApi, dag_id: str) -> bool:
+    try:
+        return not api.call("GET", f"dags/{dag_id}").get("is_stale", False)
+    except HttpError as error:
+        if error.status == 404:
+            return False
+        raise
+
+
+def _run_of(api: AirflowApi, dag_id: str) -> str:
+    """The newest run; the scheduler starts one by itself, and is helped when it does not within a while."""
+    for _ in range(10):
+        runs = api.call("GET", f"dags/{dag_id}/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
+        if runs:
+            return str(runs[0]["dag_run_id"])
+        time.sleep(1)
+    return str(api.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
+
+
+def _wait_run(api: AirflowApi, dag_id: str, run_id: str, say: Say) -> None:
+    deadline = time.monotonic() + FIRST_RUN_SECONDS
+    while True:
+        state = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"]
+        if state == "success":
+            return
+        tasks = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        if state == "failed":
+            raise StackError(f"{dag_id} failed.\n{_failure(api, dag_id, run_id, tasks)}")
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"{dag_id} did not end within {FIRST_RUN_SECONDS} s (state {state}): look at it in Airflow "
+                f"({api.base_url}/dags/{dag_id}), then run ./pulse up again"
+            )
+        say(f"{dag_id}, {sum(t['state'] == 'success' for t in tasks)} of {len(tasks)} tasks done")
+        time.sleep(1)
+
+
+def _failure(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, Any]]) -> str:
+    """The last log lines of the first failed task."""
+    failed = [task for task in tasks if task["state"] == "failed"]
+    if not failed:
+        return f"No task failed: see {api.base_url}/dags/{dag_id}/runs/{run_id}"
+    task = failed[0]
+    path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+    try:
+        answer = api.call("GET", path, map_index=task["map_index"])
+        events = answer["content"] if isinstance(answer, dict) else [{"event": answer}]
+    except HttpError as error:
+        events = [{"event": str(error)}]
+    lines = []
+    for entry in events[-12:]:
+        lines.append(str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry))
+        for detail in entry.get("error_detail") or [] if isinstance(entry, dict) else []:
+            lines.append(f"{detail.get('exc_type')}: {detail.get('exc_value')}")
+    where = f"{task['task_id']}" + (f"[{task['map_index']}]" if task["map_index"] >= 0 else "")
+    return f"Task {where} failed; its last log lines:\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def _wait(probe: Callable[[], T], seconds: float, problem: str, api: AirflowApi) -> None:
+    deadline = time.monotonic() + seconds
+    while not probe():
+        if time.monotonic() > deadline:
+            errors = api.call("GET", "importErrors", limit=5)["import_errors"]
+            reasons = "\n".join(f"    {e['filename']}: {e['stack_trace'].strip()[-400:]}" for e in errors)
+            raise StackError(
+                f"{problem} within {seconds:.0f} s: ./pulse logs airflow-dag-processor says why"
+                + (f"; files it could not import:\n{reasons}" if reasons else "")
+            )
+        time.sleep(0.5)
+
+
+def _check_dashboard(settings: Settings, email: str) -> None:
+    """Log in as an executive and ask for the tiles' numbers."""
+    base = settings.url("superset")
+    password = demo_password(settings.secrets["PULSE_DEMO_SECRET"], email)
+    try:
+        login = {"username": email, "password": password, "provider": "db", "refresh": False}
+        headers = {"Authorization": f"Bearer {call('POST', f'{base}/api/v1/security/login', login)['access_token']}"}
+        found = call("GET", f"{base}/api/v1/dataset/?q=(page_size:100)", headers=headers)["result"]
+        dataset = next((d["id"] for d in found if d["table_name"] == "kpi_current"), None)
+        if dataset is None:
+            raise StackError(f"Superset shows {email} no dataset kpi_current: ./pulse logs superset says more")
+        query = {"columns": ["metric_type", "display_text"], "metrics": [], "filters": [], "row_limit": 100}
+        body = {"datasource": {"id": dataset, "type": "table"}, "queries": [query], "result_format": "json"}
+        rows = call("POST", f"{base}/api/v1/chart/data", body, headers)["result"][0]["data"]
+    except HttpError as error:
+        raise StackError(f"Superset refuses {email}: {error}. ./pulse logs superset says more") from error
+    if not rows:
+        raise StackError(f"Superset answers {email} without a single metric: ./pulse logs superset says more")

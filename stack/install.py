@@ -1,0 +1,184 @@
+"""The two virtual environments: made, checked, repaired. Standard library only: it runs before anything is there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stack.errors import StackError
+from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV, VENVS
+from stack.steps import Say
+
+NEEDED_MEGABYTES = 3000  # both environments, the download cache, a young database
+
+
+@dataclass(frozen=True)
+class PackageSet:
+    """What an environment holds: wanted packages, pinned by a lock file; `marker` names the file that says it is so."""
+
+    venv: Path
+    requirements: Path
+    lock: Path
+    marker: str = ".pulse-installed"
+
+    def fingerprint(self) -> str:
+        """Hash of everything that decides what is installed."""
+        digest = hashlib.sha256()
+        for path in (self.requirements, self.lock):
+            digest.update(b"\0" + path.read_bytes())
+        return digest.hexdigest()
+
+    @property
+    def python(self) -> Path:
+        return self.venv / "bin" / "python"
+
+    def state(self) -> str:
+        """missing | half | outdated | ready.
+
+        `half` is an installation that was interrupted (the marker comes last), whose Python has gone, or that was made
+        for another place (its scripts name the old one).
+        """
+        if not self.venv.exists():
+            return "missing"
+        try:
+            place, _, fingerprint = (self.venv / self.marker).read_text().strip().partition("\n")
+        except OSError:
+            return "half"
+        if not self.python.exists() or place != str(self.venv):
+            return "half"
+        return "ready" if fingerprint == self.fingerprint() else "outdated"
+
+
+AIRFLOW = PackageSet(AIRFLOW_VENV, ROOT / "requirements.txt", ROOT / "constraints" / "airflow-py311.txt")
+SUPERSET = PackageSet(
+    SUPERSET_VENV, ROOT / "superset" / "requirements.txt", ROOT / "constraints" / "superset-py311.txt"
+)
+TESTS = PackageSet(AIRFLOW_VENV, ROOT / "tests" / "requirements.txt", AIRFLOW.lock, ".pulse-tests-installed")
+
+
+def ensure(packages: PackageSet, say: Say, *, extra: bool = False) -> None:
+    """Install the packages unless they are. `extra` adds to an environment that another set has made.
+
+    Raises StackError saying what to do. Two launchers at once wait for each other.
+    """
+    state = packages.state()
+    if state == "ready":
+        say("already installed")
+        return
+    with _locked(packages):
+        if packages.state() == "ready":
+            return
+        _check_space(VENVS)
+        marker = packages.venv / packages.marker
+        if not extra and state == "half":
+            say("an earlier installation did not finish: starting afresh")
+            shutil.rmtree(packages.venv, ignore_errors=True)
+        marker.unlink(missing_ok=True)
+        uv = find_uv(say)
+        say(f"installing with {'uv' if uv else 'pip'}")
+        if not packages.python.exists():
+            _make_venv(packages.venv, uv)
+        _install(packages, uv)
+        partial = marker.with_suffix(".new")
+        partial.write_text(f"{packages.venv}\n{packages.fingerprint()}\n")
+        partial.replace(marker)
+
+
+def find_uv(say: Say = lambda _: None) -> Path | None:
+    """The installer uv: from PATH, or installed from the package registry into an environment of its own; else None."""
+    tools = VENVS / "tools"
+    for candidate in (shutil.which("uv"), tools / "bin" / "uv"):
+        if candidate and _runs([str(candidate), "--version"]):
+            return Path(candidate)
+    say("fetching the installer uv")
+    shutil.rmtree(tools, ignore_errors=True)
+    made = _runs([sys.executable, "-m", "venv", str(tools)])
+    if made and _runs([str(tools / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"], seconds=120):
+        return tools / "bin" / "uv"
+    shutil.rmtree(tools, ignore_errors=True)
+    return None
+
+
+def _make_venv(venv: Path, uv: Path | None) -> None:
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    if uv:
+        command = [str(uv), "venv", "--quiet", "--python", sys.executable, str(venv)]
+    else:
+        command = [sys.executable, "-m", "venv", str(venv)]
+    _run(command, "make a virtual environment")
+
+
+def _install(packages: PackageSet, uv: Path | None) -> None:
+    wanted = ["-r", str(packages.requirements), "-c", str(packages.lock)]
+    if uv:
+        command = [str(uv), "pip", "install", "--quiet", "--python", str(packages.python), *wanted]
+    else:
+        command = [str(packages.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    _run(command, f"install {packages.requirements.relative_to(ROOT)}")
+
+
+def _runs(command: list[str], seconds: float = 60) -> bool:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONNOUSERSITE": "1"},
+    )  # fmt: skip
+    if done.returncode != 0:
+        output = (done.stderr + done.stdout).strip()
+        raise StackError(f"could not {what}: {advice_for(output)}\n{output[-1500:]}")
+
+
+def advice_for(output: str) -> str:
+    """What to do about a failed installation, judged by the installer's output."""
+    text = output.lower()
+    if "no space left" in text or "disk quota" in text:
+        return f"the disk is full: free {NEEDED_MEGABYTES // 1000} GB for {VENVS} and run the same command again"
+    if "ensurepip" in text:
+        return "this Python has no venv module: install it (Debian, Ubuntu: apt-get install python3.11-venv)"
+    if any(word in text for word in ("gcc", "compiler", "python.h", "build_ext", "cargo")):
+        return (
+            "a package has no ready-made build for this machine and needs a compiler: install one"
+            " (Debian, Ubuntu: apt-get install build-essential python3.11-dev) and run the same command again"
+        )
+    if "permission denied" in text:
+        return f"{VENVS} belongs to someone else: run as its owner, or delete it"
+    if any(word in text for word in ("connection", "resolve host", "dns", "timed out", "timeout", "network", "proxy")):
+        return "the package registry cannot be reached: check the network, or the index that pip and uv are set up for"
+    return "the installer's last lines say why; ./pulse doctor checks this machine"
+
+
+def _check_space(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free // 2**20
+    if free < NEEDED_MEGABYTES:
+        raise StackError(
+            f"{existing} has {free} MB free, the installation needs {NEEDED_MEGABYTES}: free some space and run the"
+            " same command again"
+        )
+
+
+@contextlib.contextmanager
+def _locked(packages: PackageSet) -> Iterator[None]:
+    try:
+        VENVS.mkdir(parents=True, exist_ok=True)
+        file = (VENVS / f"{packages.venv.name}.lock").open("w")
+    except OSError as error:
+        raise StackError(f"cannot write to {VENVS}: {error.strerror}: run as the owner of {ROOT}") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,39 @@
+"""Choices that are made once with ./pulse up and remembered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE_NAME = "options.json"
+
+
+@dataclass(frozen=True)
+class Options:
+    """With the demo clients or not; the folder of recorded payloads, if any."""
+
+    demo: bool = True
+    recorded: str | None = None
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether anything needs the simulated GitHub and Jira."""
+        return self.demo or self.recorded is not None
+
+    def changed(self, demo: bool | None, recorded: str | None) -> Options:
+        """These options with the ones given now; None: as last time."""
+        return Options(self.demo if demo is None else demo, recorded or self.recorded)
+
+
+def load_options(state: Path) -> Options:
+    """What the last ./pulse up was asked for."""
+    try:
+        return Options(**json.loads((state / FILE_NAME).read_text()))
+    except (OSError, ValueError, TypeError):
+        return Options()
+
+
+def save_options(state: Path, options: Options) -> None:
+    """Remember them."""
+    (state / FILE_NAME).write_text(json.dumps(asdict(options)) + "\n")

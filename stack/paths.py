@@ -1,0 +1,28 @@
+"""Where everything is: the checkout, the virtual environments, the state folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / ".pulse" / "venv"
+AIRFLOW_VENV = VENVS / "airflow"
+SUPERSET_VENV = VENVS / "superset"
+FIXTURES = Path(os.environ.get("PULSE_FIXTURES") or ROOT.parent / "shared" / "fixtures")
+TEST_STATE = ROOT / ".pulse" / "test"
+
+
+def state_folder() -> Path:
+    """Folder of all data, logs and secrets: PULSE_STATE, by default .pulse in the checkout."""
+    return Path(os.environ.get("PULSE_STATE") or ROOT / ".pulse").absolute()
+
+
+def make_state_folder() -> Path:
+    """The state folder, made when missing. Other accounts may pass through it (PostgreSQL's), not read it."""
+    state = state_folder()
+    if not state.is_dir():
+        state.mkdir(parents=True)
+        state.chmod(0o711)
+    (state / "logs").mkdir(mode=0o700, exist_ok=True)
+    return state

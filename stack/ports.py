@@ -1,0 +1,90 @@
+"""Which TCP ports this installation listens on: the usual ones, or the next free set, remembered once chosen."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from stack.errors import StackError
+
+LOOPBACK = "127.0.0.1"
+FILE_NAME = "ports.json"
+ATTEMPTS = 40
+HIGHEST = 32000  # above it the kernel hands out ports to outgoing connections
+
+
+@dataclass(frozen=True)
+class StackPorts:
+    """Every port the stack listens on, on loopback."""
+
+    primary: int = 5432
+    replica: int = 5433
+    meta: int = 5434
+    airflow: int = 8080
+    superset: int = 8088
+    sandbox: int = 8099
+    task_logs: int = 8793
+    trigger_logs: int = 8794
+
+
+# Ports of one group move together, so that the replica is always the primary's neighbour.
+GROUPS = (("primary", "replica", "meta"), ("airflow",), ("superset",), ("sandbox",), ("task_logs", "trigger_logs"))
+STEP = 100  # the defaults differ in their last two digits, so moved ports never meet
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the port, on loopback or on all addresses."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def load_ports(state: Path) -> StackPorts | None:
+    """The remembered ports; None when none were chosen yet."""
+    try:
+        stored = json.loads((state / FILE_NAME).read_text())
+        return StackPorts(**{field.name: int(stored[field.name]) for field in fields(StackPorts)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def choose_ports(state: Path, base: int | None = None) -> tuple[StackPorts, list[str]]:
+    """Ports for a start of a stack that does not run now, and what to tell about ones that had to move.
+
+    Remembered ports are kept where they are still free. `base` is added to every default (PULSE_PORT_BASE; the test
+    stack uses 10000 so that it never takes the real one's). Raises StackError when no set is free.
+    """
+    if base is None:
+        base = int(os.environ.get("PULSE_PORT_BASE") or 0)
+    remembered = load_ports(state)
+    start = asdict(remembered) if remembered else {name: port + base for name, port in asdict(StackPorts()).items()}
+    chosen: dict[str, int] = {}
+    moved: list[str] = []
+    for group in GROUPS:
+        offset = _free_offset([start[name] for name in group])
+        if offset:
+            taken = next(start[name] for name in group if not is_free(start[name]))
+            moved.append(f"port {taken} is taken: {', '.join(f'{name} uses {start[name] + offset}' for name in group)}")
+        chosen |= {name: start[name] + offset for name in group}
+    ports = StackPorts(**chosen)
+    if ports != remembered:
+        (state / FILE_NAME).write_text(json.dumps(chosen, indent=2) + "\n")
+    return ports, moved
+
+
+def _free_offset(group: list[int]) -> int:
+    for attempt in range(ATTEMPTS):
+        offset = attempt * STEP
+        if max(group) + offset < HIGHEST and all(is_free(port + offset) for port in group):
+            return offset
+    raise StackError(
+        f"port {group[0]} and the {ATTEMPTS} alternatives after it are taken: stop what listens there "
+        "(ss -ltnp shows it), or set PULSE_PORT_BASE to a number that is added to every port"
+    )

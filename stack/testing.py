@@ -1,0 +1,107 @@
+"""./pulse test: a whole stack of its own, pytest, and a plain closing line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from stack import environment
+from stack.commands import remove_state, start
+from stack.context import Stack, existing_stack, stack_to_start
+from stack.doctor import CHROMIUM
+from stack.paths import AIRFLOW_VENV, FIXTURES, ROOT, TEST_STATE
+from stack.steps import StepFailed
+from stack.supervision import Supervisor
+
+PORT_BASE = "10000"  # the test stack never takes the real one's ports, whichever is started first
+
+
+def run_tests(arguments: list[str], *, with_stack: bool) -> int:
+    """Run pytest with these arguments; its exit code. The last line printed is `N passed, N failed`."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    _ensure_browser()
+    os.environ["PULSE_STATE"] = str(TEST_STATE)
+    os.environ["PULSE_PORT_BASE"] = PORT_BASE
+    os.environ.setdefault("PULSE_FIXTURES", str(FIXTURES))
+    if not with_stack:
+        return _pytest(arguments, None)
+    stack: Stack | None = None
+    try:
+        stack = _fresh_stack()
+        return _pytest(arguments, stack)
+    except StepFailed as failure:
+        print(f"pulse: the test stack did not start: {failure}", file=sys.stderr)
+        print(closing_line(0, 1, 0))
+        return 1
+    finally:
+        Supervisor(TEST_STATE).stop_everything()
+
+
+def _fresh_stack() -> Stack:
+    """A stack without a past, running, with the recorded client where its payloads are at hand."""
+    Supervisor(TEST_STATE).stop_everything()
+    if TEST_STATE.is_dir():
+        remove_state(existing_stack())
+    recorded = FIXTURES / "recorded"
+    stack, _ = stack_to_start(True, str(recorded) if recorded.is_dir() else None)
+    started = time.monotonic()
+    start(stack, done=1)
+    print(f"The test stack is up ({time.monotonic() - started:.0f} s).\n")
+    return stack
+
+
+def _pytest(arguments: list[str], stack: Stack | None) -> int:
+    env = dict(os.environ)
+    if stack is None:
+        del env["PULSE_STATE"]
+    else:
+        env = environment.airflow(stack.settings) | {
+            name: os.environ[name] for name in ("CI", "TERM", "PULSE_FIXTURES", "PULSE_PORT_BASE") if name in os.environ
+        }
+        env["PATH"] += os.pathsep + os.environ.get("PATH", "")
+    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+    TEST_STATE.mkdir(parents=True, exist_ok=True)
+    report = TEST_STATE / "junit.xml"
+    report.unlink(missing_ok=True)
+    python = str(AIRFLOW_VENV / "bin" / "python")
+    command = [python, "-m", "pytest", f"--junitxml={report}", "-o", "junit_family=xunit2", *arguments]
+    code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+    print(closing_line(*counts(report, code)), flush=True)
+    return code
+
+
+def counts(report: Path, code: int) -> tuple[int, int, int]:
+    """(passed, failed, skipped) of a junit report; errors count as failed, and so does a run that ended badly."""
+    try:
+        suites = list(ET.parse(report).getroot().iter("testsuite"))
+    except (OSError, ET.ParseError):
+        suites = []
+    total = {name: sum(int(s.get(name, 0)) for s in suites) for name in ("tests", "failures", "errors", "skipped")}
+    failed = total["failures"] + total["errors"]
+    passed = max(total["tests"] - failed - total["skipped"], 0)
+    return passed, max(failed, int(code != 0)), total["skipped"]
+
+
+def closing_line(passed: int, failed: int, skipped: int) -> str:
+    """What scripts read."""
+    return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+
+
+def _ensure_browser() -> None:
+    """Chromium for the browser test: installed where we may, else the test says what is missing."""
+    if any(map(shutil.which, CHROMIUM)) or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    print("… installing chromium for the browser test", flush=True)
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-q"],
+        ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"],
+    ):
+        done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            print(f"      {' '.join(command)} failed: {done.stderr.strip()[-300:]}", file=sys.stderr)

@@ -1,0 +1,251 @@
+"""./pulse up: from whatever is there to everything running. Each step does nothing where nothing is to be done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from stack import demo, environment, install, postgres_roles
+from stack.context import Stack
+from stack.errors import StackError
+from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV
+from stack.postgres import Server
+from stack.processes import AIRFLOW_PROCESSES, programs
+from stack.steps import Progress, Say, Step
+
+START_SECONDS = 180
+
+
+class Up:
+    """One run of ./pulse up on a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.marks = Marks(stack.state / "done.json")
+
+    def steps(self) -> list[Step]:
+        """What is to be done, with what each step needs."""
+        steps = [
+            Step("Superset packages", lambda say: install.ensure(install.SUPERSET, say)),
+            Step("PostgreSQL primary and metadata server", self.databases),
+            Step("Tables and roles", self.schema, ("PostgreSQL primary and metadata server",)),
+            Step("PostgreSQL replica", self.replica, ("Tables and roles",)),
+            Step("Airflow's own tables", self.airflow_tables, ("PostgreSQL primary and metadata server",)),
+            Step(
+                "Superset's own tables and accounts",
+                self.superset_tables,
+                ("Superset packages", "PostgreSQL replica"),
+            ),
+            Step("Airflow", self.airflow, ("Airflow's own tables", "Tables and roles")),
+            Step("Superset", self.superset, ("Superset's own tables and accounts",)),
+        ]
+        if self.stack.options.sandbox:
+            steps.append(Step("Demo clients", self.demo, ("Airflow", "Superset", "PostgreSQL replica")))
+        return steps
+
+    def run(self, progress: Progress) -> None:
+        """Do it. Raises StepFailed."""
+        progress.run(self.steps())
+
+    # --- databases ----------------------------------------------------------------------------------------------
+
+    def databases(self, say: Say) -> None:
+        """Primary and metadata server run and have their databases."""
+        cluster = self.stack.cluster
+        for server in (cluster.primary, cluster.meta):
+            if cluster.prepare(server):
+                say(f"creating {server.kind}")
+                self.marks.forget(server.kind)
+        self._supervise()
+        self._start_server(cluster.meta)
+        self._start_server(cluster.primary)
+        if not self.marks.has("meta", self._database_mark()):
+            postgres_roles.bootstrap_meta(cluster)
+            self.marks.set("meta", self._database_mark())
+
+    def schema(self, say: Say) -> None:
+        """The primary has the tables, roles and policies of this version."""
+        cluster = self.stack.cluster
+        if self.marks.has("primary", self._database_mark()):
+            say("up to date")
+            return
+        postgres_roles.bootstrap_primary(cluster)
+        postgres_roles.migrate(cluster)
+        postgres_roles.secure_roles(cluster)
+        self.marks.set("primary", self._database_mark())
+
+    def replica(self, say: Say) -> None:
+        """The replica exists, runs and streams."""
+        cluster = self.stack.cluster
+        if cluster.replica_problem() is not None:
+            self.stack.supervisor.stop_processes(["replica"])
+        if built := cluster.prepare_replica():
+            say(f"copied: {built}")
+        self._start_server(cluster.replica)
+        self._wait_healthy(["replica"], say)
+
+    def _start_server(self, server: Server) -> None:
+        self.stack.supervisor.start_process(server.kind)
+        deadline = time.monotonic() + START_SECONDS
+        while (problem := server.problem()) is not None:
+            self._raise_if_dead(server.kind)
+            if time.monotonic() > deadline:
+                raise StackError(f"{server.kind} does not answer ({problem}): ./pulse logs {server.kind}")
+            time.sleep(0.05)
+
+    def _database_mark(self) -> str:
+        files = [*(ROOT / "migrations").rglob("*.py"), *(ROOT / "migrations").rglob("*.sql"), *ROOT.glob("stack/post*")]
+        return fingerprint(files, self.stack.settings.secrets["PULSE_ROLE_SECRET"])
+
+    # --- metadata -----------------------------------------------------------------------------------------------
+
+    def airflow_tables(self, say: Say) -> None:
+        """Airflow's metadata database has the tables of the installed version."""
+        settings = self.stack.settings
+        home = settings.state / "airflow"
+        home.mkdir(mode=0o700, exist_ok=True)
+        write_private(environment.password_file(settings), environment.simple_auth_passwords(settings))
+        mark = fingerprint([install.AIRFLOW.lock], settings.secrets["PULSE_ROLE_SECRET"])
+        if self.marks.has("airflow", mark):
+            say("up to date")
+            return
+        command = [str(AIRFLOW_VENV / "bin" / "airflow"), "db", "migrate"]
+        self._run("airflow-migrate", command, environment.airflow(settings), home)
+        self.marks.set("airflow", mark)
+
+    def superset_tables(self, say: Say) -> None:
+        """Superset's metadata database has the tables, permissions and accounts of this version."""
+        settings = self.stack.settings
+        home = settings.state / "superset"
+        home.mkdir(mode=0o700, exist_ok=True)
+        secret = "".join(v for k, v in sorted(settings.secrets.items()) if "SUPERSET" in k or "ROLE" in k)
+        mark = fingerprint([install.SUPERSET.lock, *(ROOT / "superset").glob("*.py")], secret)
+        if self.marks.has("superset", mark):
+            say("up to date")
+            return
+        python, env = str(SUPERSET_VENV / "bin" / "python"), environment.superset(settings)
+        for what, arguments in (
+            ("tables", [str(SUPERSET_VENV / "bin" / "superset"), "db", "upgrade"]),
+            ("permissions", [str(SUPERSET_VENV / "bin" / "superset"), "init"]),
+            ("accounts", [python, str(ROOT / "superset" / "bootstrap.py")]),
+        ):
+            say(what)
+            self._run(f"superset-{what}", arguments, env, home)
+        self.marks.set("superset", mark)
+
+    def _run(self, name: str, command: list[str], env: dict[str, str], folder: Path) -> None:
+        log = self.stack.log(name)
+        with log.open("w") as out:
+            done = subprocess.run(
+                command, check=False, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=env, cwd=folder
+            )
+        if done.returncode != 0:
+            raise StackError(
+                f"{' '.join(Path(part).name for part in command)} failed ({done.returncode}); "
+                f"the end of {log}:\n{self.stack.log_tail(name)}"
+            )
+
+    # --- processes ----------------------------------------------------------------------------------------------
+
+    def airflow(self, say: Say) -> None:
+        """Airflow's four processes run and send heartbeats."""
+        self._start(AIRFLOW_PROCESSES, say)
+
+    def superset(self, say: Say) -> None:
+        """Superset and the sandbox answer."""
+        names = ["superset"] + ["sandbox"] * self.stack.options.sandbox
+        self._start(names, say)
+
+    def demo(self, say: Say) -> None:
+        """The demo clients have numbers on their dashboards."""
+        demo.seed(self.stack.settings, self.stack.options, say)
+
+    def _supervise(self) -> None:
+        stack = self.stack
+        wanted = programs(stack.settings, stack.cluster, stack.options)
+        if not stack.supervisor.running():
+            stack.supervisor.stop_everything()
+            stack.supervisor.start(wanted)
+        elif stack.supervisor.config_differs(wanted):
+            stack.supervisor.change(wanted)
+
+    def _start(self, names: Iterable[str], say: Say) -> None:
+        names = list(names)
+        started = [name for name in names if self.stack.supervisor.start_process(name)]
+        self._wait_healthy(names, say)
+        if not started:
+            say("already running")
+
+    def _wait_healthy(self, names: list[str], say: Say) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            bad = [h for h in self.stack.health(names) if not h.healthy]
+            if not bad:
+                return
+            for health in bad:
+                self._raise_if_dead(health.name)
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{bad[0].name} is not healthy after {START_SECONDS} s: {bad[0].detail}; the end of its log:\n"
+                    f"{self.stack.log_tail(bad[0].name)}"
+                )
+            say("waiting for " + ", ".join(health.name for health in bad))
+            time.sleep(0.3)
+
+    def _raise_if_dead(self, name: str) -> None:
+        process = self.stack.supervisor.processes().get(name)
+        if process is not None and process.state in ("FATAL", "UNKNOWN"):
+            raise StackError(f"{name} does not stay up; the end of its log:\n{self.stack.log_tail(name)}")
+
+
+class Marks:
+    """Which pieces of set-up work were done for which version."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    def has(self, what: str, mark: str) -> bool:
+        """Whether the work was done for this version."""
+        return self._load().get(what) == mark
+
+    def set(self, what: str, mark: str) -> None:
+        """Note that it is done."""
+        with self._lock:
+            self._save(self._load() | {what: mark})
+
+    def forget(self, server: str) -> None:
+        """A server was created anew: nothing in it is done."""
+        gone = {"meta": {"meta", "airflow", "superset"}, "primary": {"primary"}}[server]
+        with self._lock:
+            self._save({what: mark for what, mark in self._load().items() if what not in gone})
+
+    def _load(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self.path.read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def _save(self, marks: dict[str, str]) -> None:
+        write_private(self.path, json.dumps(marks, indent=2) + "\n")
+
+
+def fingerprint(files: Iterable[Path], secret: str = "") -> str:
+    """Hash of files' names and contents and of a secret."""
+    digest = hashlib.sha256(secret.encode())
+    for path in sorted(files):
+        digest.update(f"\0{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    partial = path.with_name(path.name + ".new")
+    partial.touch(mode=0o600)
+    partial.write_text(text)
+    partial.replace(path)
