@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 from stack.cli import fail, parse
 from stack.errors import StackError
-from stack.postgres_account import PostgresError
 from stack.steps import StepFailed
 
 
@@ -19,8 +19,10 @@ def main() -> int:
         run = getattr(commands, arguments.command)
         return int(run(arguments, rest))
     except StepFailed as failure:
+        if not isinstance(failure.cause, StackError):
+            traceback.print_exception(failure.cause)
         return fail(f"{failure}\n\nNothing is lost: repair what it says and run ./pulse up again.")
-    except (StackError, PostgresError) as error:
+    except StackError as error:
         return fail(str(error))
     except KeyboardInterrupt:
         return 130

@@ -84,7 +84,7 @@ def logs(arguments: argparse.Namespace, _: list[str]) -> int:
     if arguments.name not in found:
         raise StackError(f"there is no log {arguments.name}; there are: {', '.join(found) or 'none yet'}")
     command = ["tail", "-n", str(arguments.lines), *(["-F"] if arguments.follow else []), str(found[arguments.name])]
-    _become("tail", command, dict(os.environ))
+    return _become("tail", command, dict(os.environ))
 
 
 def reset(arguments: argparse.Namespace, _: list[str]) -> int:
@@ -136,7 +136,7 @@ def psql(arguments: argparse.Namespace, rest: list[str]) -> int:
         "PGDATABASE": "pulse",
         "PGPASSWORD": environment.role_password(stack.settings.secrets["PULSE_ROLE_SECRET"], role),
     }
-    _become(binary, [binary, *rest], env)
+    return _become(binary, [binary, *rest], env)
 
 
 def bench(arguments: argparse.Namespace, rest: list[str]) -> int:
@@ -156,7 +156,7 @@ def bench(arguments: argparse.Namespace, rest: list[str]) -> int:
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
     python = str(AIRFLOW_VENV / "bin" / "python")
     os.chdir(ROOT)
-    _become(python, [python, "-m", f"bench.{arguments.name}", *rest], env)
+    return _become(python, [python, "-m", f"bench.{arguments.name}", *rest], env)
 
 
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:

@@ -40,9 +40,9 @@ class Settings:
 def base(settings: Settings, venv: Path | None = None) -> dict[str, str]:
     """What every process gets: a search path, a locale, the caller's proxy and certificates."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    path = ["/usr/local/bin", "/usr/bin", "/bin"]
+    path = ([str(venv / "bin")] if venv else []) + ["/usr/local/bin", "/usr/bin", "/bin"]
     return inherited | {
-        "PATH": ":".join([str(venv / "bin")] * (venv is not None) + path),
+        "PATH": ":".join(path),
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",

@@ -23,6 +23,7 @@ from stack.processes import DATABASES, MARK, Program, socket_path, supervisor_co
 ALREADY_STARTED = 60  # supervisor's fault codes
 NOT_RUNNING = 70
 NO_SUCH_NAME = 10
+SESSION_FILE = "session.pid"  # outlives supervisord, unlike its own pid file
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Supervisor:
             if done.returncode != 0 or time.monotonic() > deadline:
                 raise StackError(f"supervisord did not start: {(done.stdout + done.stderr).strip()[-1000:]}")
             time.sleep(0.05)
+        (self.state / SESSION_FILE).write_text(f"{os.getsid(int(self._call('getPID')))}\n")
 
     def config_differs(self, programs: list[Program]) -> bool:
         """Whether the running configuration is another than the wanted one."""
@@ -160,21 +162,39 @@ class Supervisor:
 
 
 def our_processes(state: Path) -> list[int]:
-    """Processes that carry this state folder's mark, or PostgreSQL servers on its data."""
-    mark = f"{MARK}={state}".encode()
-    data = str((state / "postgres").resolve()).encode() + b"/"
+    """Processes of this state folder's stack, also ones whose supervisor has died.
+
+    Known by the mark in their environment; PostgreSQL by its data folder; and those that have overwritten their
+    environment with a title (Airflow's do) by session and working folder.
+    """
+    session = _session(state)
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            if _is_zombie(entry):
-                continue
-            command = (entry / "cmdline").read_bytes().split(b"\0")
-            server = command[0].endswith(b"/postgres") and any(part.startswith(data) for part in command[1:])
-            if server or mark in (entry / "environ").read_bytes().split(b"\0"):
+            if not _is_zombie(entry) and (
+                _serves(entry, state)
+                or f"{MARK}={state}".encode() in (entry / "environ").read_bytes().split(b"\0")
+                or (session == os.getsid(int(entry.name)) and (entry / "cwd").readlink() == state.resolve() / "airflow")
+            ):
                 found.append(int(entry.name))
     return sorted(found)
+
+
+def _serves(entry: Path, state: Path) -> bool:
+    """Whether a process is a PostgreSQL server on this state folder's data."""
+    data = str((state / "postgres").resolve()).encode() + b"/"
+    command = (entry / "cmdline").read_bytes().split(b"\0")
+    return command[0].endswith(b"/postgres") and any(part.startswith(data) for part in command[1:])
+
+
+def _session(state: Path) -> int | None:
+    """Session of the last supervisord, which it led."""
+    try:
+        return int((state / SESSION_FILE).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _is_zombie(entry: Path) -> bool:

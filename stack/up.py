@@ -19,6 +19,7 @@ from stack.processes import AIRFLOW_PROCESSES, programs
 from stack.steps import Progress, Say, Step
 
 START_SECONDS = 180
+MAX_RESTARTS = 2  # while we wait for a process; one may be bad luck
 
 
 class Up:
@@ -183,12 +184,14 @@ class Up:
 
     def _wait_healthy(self, names: list[str], say: Say) -> None:
         deadline = time.monotonic() + START_SECONDS
+        seen: dict[str, set[int]] = {name: set() for name in names}
         while True:
             bad = [h for h in self.stack.health(names) if not h.healthy]
             if not bad:
                 return
             for health in bad:
-                self._raise_if_dead(health.name)
+                seen[health.name] |= {health.pid} if health.pid else set()
+                self._raise_if_dead(health.name, restarts=len(seen[health.name]) - 1)
             if time.monotonic() > deadline:
                 raise StackError(
                     f"{bad[0].name} is not healthy after {START_SECONDS} s: {bad[0].detail}; the end of its log:\n"
@@ -197,9 +200,9 @@ class Up:
             say("waiting for " + ", ".join(health.name for health in bad))
             time.sleep(0.3)
 
-    def _raise_if_dead(self, name: str) -> None:
+    def _raise_if_dead(self, name: str, restarts: int = 0) -> None:
         process = self.stack.supervisor.processes().get(name)
-        if process is not None and process.state in ("FATAL", "UNKNOWN"):
+        if (process is not None and process.state in ("FATAL", "UNKNOWN")) or restarts >= MAX_RESTARTS:
             raise StackError(f"{name} does not stay up; the end of its log:\n{self.stack.log_tail(name)}")
 
 
