@@ -87,7 +87,8 @@ def _airflow_programs(settings: Settings) -> list[Program]:
 def _superset_program(settings: Settings) -> Program:
     command = [
         str(SUPERSET_VENV / "bin" / "gunicorn"), "--workers", "1", "--worker-class", "gthread", "--threads", "8",
-        "--timeout", "120", "--graceful-timeout", "10", "--no-control-socket", "--bind", f"{LOOPBACK}:{settings.ports.superset}",
+        "--timeout", "120", "--graceful-timeout", "10", "--no-control-socket",
+        "--bind", f"{LOOPBACK}:{settings.ports.superset}",
         "--limit-request-line", "0", "--limit-request-field_size", "0", "superset.app:create_app()",
     ]  # fmt: skip
     env = environment.superset(settings) | build_of(
