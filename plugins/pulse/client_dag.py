@@ -1,0 +1,166 @@
+"""From a client's spec to its DAG. Importing this, and building a DAG, does no I/O and gives the same DAG each time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, TaskGroup, TriggerRule, task
+
+from pulse.retry import PULSE_RETRY_POLICY
+
+FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+SCOPE_NAMES = {"github": "repository", "jira": "project"}
+DISCOVER_NAMES = {"github": "repositories", "jira": "projects"}
+DASHBOARD_PATH = "/superset/dashboard/executive-overview/"
+REPLAY_TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class IntegrationSpec:
+    """One source of a client, as its DAG needs it: nothing secret."""
+
+    id: int
+    integration_type: str
+    name: str
+    base_url: str
+    connection_id: str
+
+
+@dataclass(frozen=True)
+class ClientDagSpec:
+    """All that a client's DAG depends on."""
+
+    client_id: int
+    slug: str
+    name: str
+    schedule_minutes: int
+    integrations: tuple[IntegrationSpec, ...]
+
+
+def dag_id(slug: str) -> str:
+    """The id of a client's DAG."""
+    return f"pulse__{slug}"
+
+
+def build_client_dag(spec: ClientDagSpec) -> DAG:
+    """The DAG that extracts one client's sources, computes its metrics and publishes them."""
+    with DAG(
+        dag_id(spec.slug),
+        description=f"{spec.name}: extract, compute the DORA metrics, publish",
+        doc_md=_documentation(spec),
+        schedule=timedelta(minutes=spec.schedule_minutes),
+        start_date=FIRST_DAY + _offset(spec),
+        catchup=False,
+        max_active_runs=1,
+        max_active_tasks=3,
+        dagrun_timeout=timedelta(hours=12),
+        tags=[f"client:{spec.slug}", "pulse"],
+        owner_links={spec.slug: dashboard_url()},
+        default_args={
+            "owner": spec.slug,
+            "retries": 3,
+            "retry_delay": timedelta(seconds=20),
+            "retry_exponential_backoff": 2.0,
+            "max_retry_delay": timedelta(minutes=15),
+            "retry_policy": PULSE_RETRY_POLICY,
+            "execution_timeout": timedelta(hours=2),
+        },
+    ) as dag:
+        groups = [_integration_group(spec, integration) for integration in spec.integrations]
+        normalised = _transform_task(spec, "normalise_records", "normalise", TriggerRule.ALL_DONE)()
+        computed = _transform_task(spec, "compute_dora", "dora", TriggerRule.ALL_SUCCESS)()
+        published = _publish_task(spec)()
+        normalised >> computed >> published
+        if groups:
+            groups >> normalised
+            # What could be read is published all the same; a source that failed still makes the run red.
+            watch = _watch_task()()
+            [*groups, published] >> watch
+    return dag
+
+
+def dashboard_url() -> str:
+    """Where the executives' dashboard is."""
+    return os.environ.get("PULSE_SUPERSET_PUBLIC_URL", "http://127.0.0.1:8088").rstrip("/") + DASHBOARD_PATH
+
+
+def _offset(spec: ClientDagSpec) -> timedelta:
+    """A fixed moment within the schedule for each client, so that they do not all start at once."""
+    digest = hashlib.sha256(spec.slug.encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:4], "big") % (spec.schedule_minutes * 60))
+
+
+def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> TaskGroup:
+    kind = integration.integration_type
+    with TaskGroup(integration.name) as group:
+
+        @task(task_id=f"discover_{DISCOVER_NAMES[kind]}")
+        def discover() -> list[dict[str, Any]]:
+            from pulse.tasks import discover_scopes
+
+            return discover_scopes(spec, integration)
+
+        @task(task_id=f"extract_{SCOPE_NAMES[kind]}", map_index_template="{{ scope_label }}")
+        def extract(scope: dict[str, Any]) -> dict[str, int]:
+            from pulse.tasks import extract_scope
+
+            return extract_scope(spec, integration, scope)
+
+        extract.expand(scope=discover())
+    return group
+
+
+def _transform_task(spec: ClientDagSpec, task_id: str, stage: str, rule: TriggerRule) -> Any:
+    @task(task_id=task_id, trigger_rule=rule)
+    def transform() -> dict[str, int]:
+        from pulse.tasks import run_transforms
+
+        return run_transforms(spec, task_id, stage)
+
+    return transform
+
+
+def _publish_task(spec: ClientDagSpec) -> Any:
+    @task(task_id="publish_dashboards", execution_timeout=timedelta(minutes=10))
+    def publish() -> None:
+        from pulse.tasks import publish_dashboards
+
+        publish_dashboards(spec, REPLAY_TIMEOUT_SECONDS)
+
+    return publish
+
+
+def _watch_task() -> Any:
+    @task(task_id="watch_sources", trigger_rule=TriggerRule.ONE_FAILED, retries=0, retry_policy=None)
+    def watch() -> None:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        raise AirflowFailException(
+            "A task of this run failed: the red task's log says which source, why, and what to do. The other sources'"
+            " data was published."
+        )
+
+    return watch
+
+
+def _documentation(spec: ClientDagSpec) -> str:
+    sources = "\n".join(f"- `{i.name}`: {i.base_url} (Connection `{i.connection_id}`)" for i in spec.integrations)
+    return f"""\
+### {spec.name}
+
+Reads the client's sources, computes the five DORA metrics on the primary and publishes them on the replica.
+
+[Dashboard]({dashboard_url()})
+
+{sources or "No integration is declared."}
+
+**When a task is red:** its log names the client, the source and the way out. An `extract_*` task continues from its last
+checkpoint; nothing is lost or counted twice. 401 or 403: renew the token in the Connection. The other sources are
+published all the same.
+
+Declared in the Variable `pulse_client_{spec.slug}`; change it there and trigger `sync_clients`.
+"""

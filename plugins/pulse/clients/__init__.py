@@ -1,0 +1,1 @@
+"""What an admin declares about a client, and its way into the tables."""

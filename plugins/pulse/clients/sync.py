@@ -1,0 +1,184 @@
+"""Making the tables say what the Variables declare: one client, one transaction, only what differs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from pulse.clients.passwords import hash_password, verifies
+from pulse.clients.spec import ClientSpec, SpecError
+from pulse.tenancy import ensure_client_role
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What a sync did: the client and the rows it wrote (0: everything was so already)."""
+
+    client_id: int
+    slug: str
+    active: bool
+    rows_written: int
+
+
+class MassDeactivation(Exception):
+    """So many Variables are missing at once that it looks like a mistake."""
+
+
+def connection_id(slug: str, integration_type: str, name: str) -> str:
+    """The Airflow Connection that holds an integration's token."""
+    return f"{integration_type}__{slug}" + ("" if name == integration_type else f"__{name}")
+
+
+def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
+    """Upsert a client's rows and its database role as pulse_admin, in one transaction.
+
+    Users and integrations that are no longer declared are deactivated, settings are removed. Raises SpecError when a
+    user's e-mail address belongs to another client.
+    """
+    with conn.transaction():
+        written = 0
+        client_id, rows = _sync_row(conn, slug, spec)
+        written += rows
+        written += _sync_users(conn, client_id, slug, spec)
+        written += _sync_settings(conn, client_id, spec)
+        written += _sync_integrations(conn, client_id, slug, spec)
+        written += int(ensure_client_role(conn, client_id, active=spec.active))
+    return SyncResult(client_id, slug, spec.active, written)
+
+
+def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool = False) -> list[SyncResult]:
+    """Deactivate active clients without a Variable.
+
+    Raises MassDeactivation, and changes nothing, when all Variables or more than half of more than two clients would
+    go at once: a broken secrets backend looks just like that.
+    """
+    with conn.transaction():
+        active = conn.execute("select id, slug from core.clients where active order by slug").fetchall()
+        gone = [(client_id, slug) for client_id, slug in active if slug not in declared]
+        if gone and not allow_many and (not declared or (len(active) > 2 and len(gone) * 2 > len(active))):
+            raise MassDeactivation(
+                f"{len(gone)} of {len(active)} active clients have no Variable pulse_client_<slug> any more"
+                f" ({', '.join(slug for _, slug in gone[:5])}, …). Nothing was changed. Restore the Variables, or set the"
+                " Variable pulse_allow_mass_deactivation to true and trigger sync_clients."
+            )
+        for client_id, _ in gone:
+            conn.execute("update core.clients set active = false, updated_at = now() where id = %s", [client_id])
+            ensure_client_role(conn, client_id, active=False)
+            _close_sessions(conn, client_id)
+    return [SyncResult(client_id, slug, False, 1) for client_id, slug in gone]
+
+
+def _sync_row(conn: Connection, slug: str, spec: ClientSpec) -> tuple[int, int]:
+    digest = hashlib.sha256(
+        json.dumps(spec.model_dump(mode="json", exclude={"users"}), sort_keys=True).encode()
+    ).hexdigest()
+    values = (slug, spec.name, spec.time_zone, spec.active, digest)
+    rows = conn.execute(
+        "insert into core.clients as t (slug, name, time_zone, active, spec_hash) values (%s, %s, %s, %s, %s)"
+        " on conflict (slug) do update set name = excluded.name, time_zone = excluded.time_zone,"
+        " active = excluded.active, spec_hash = excluded.spec_hash, updated_at = now()"
+        " where (t.name, t.time_zone, t.active, t.spec_hash)"
+        " is distinct from (excluded.name, excluded.time_zone, excluded.active, excluded.spec_hash)",
+        values,
+    ).rowcount
+    found = conn.execute("select id from core.clients where slug = %s", [slug]).fetchone()
+    assert found is not None
+    return int(found[0]), rows
+
+
+def _sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> int:
+    written = 0
+    for user in spec.users:
+        row = conn.execute(
+            "select u.client_id, u.password_hash, c.slug from core.users u join core.clients c on c.id = u.client_id"
+            " where u.email = %s",
+            [user.email],
+        ).fetchone()
+        if row is not None and row[0] != client_id:
+            raise SpecError(
+                f"client {slug}: users: {user.email} is already a user of client {row[2]}. A login names only an e-mail"
+                f" address, so it can belong to one client: use another address, or remove it there first."
+            )
+        stored = row[1] if row else ""
+        if user.password_hash is not None:
+            password_hash = user.password_hash.get_secret_value()
+        else:
+            assert user.password is not None
+            clear = user.password.get_secret_value()
+            password_hash = stored if verifies(clear, stored) else hash_password(clear)
+        written += conn.execute(
+            "insert into core.users as t (client_id, email, full_name, password_hash, role, theme_mode, active)"
+            " values (%s, %s, %s, %s, %s, %s, %s) on conflict (email) do update set full_name = excluded.full_name,"
+            " password_hash = excluded.password_hash, role = excluded.role, theme_mode = excluded.theme_mode,"
+            " active = excluded.active, updated_at = now()"
+            " where (t.full_name, t.password_hash, t.role, t.theme_mode, t.active) is distinct from"
+            " (excluded.full_name, excluded.password_hash, excluded.role, excluded.theme_mode, excluded.active)",
+            [client_id, user.email, user.name, password_hash, user.role, user.theme_mode, spec.active],
+        ).rowcount
+    written += conn.execute(
+        "update core.users set active = false, updated_at = now()"
+        " where client_id = %s and active and not (email = any (%s) and %s)",
+        [client_id, [user.email for user in spec.users], spec.active],
+    ).rowcount
+    return written + _close_sessions(conn, client_id)
+
+
+def _close_sessions(conn: Connection, client_id: int) -> int:
+    return conn.execute(
+        "update core.user_sessions s set active = false from core.users u, core.clients c"
+        " where s.client_id = %s and s.active and (u.client_id, u.id) = (s.client_id, s.user_id)"
+        " and c.id = s.client_id and not (u.active and c.active)",
+        [client_id],
+    ).rowcount
+
+
+def _sync_settings(conn: Connection, client_id: int, spec: ClientSpec) -> int:
+    branding = spec.branding.model_dump()
+    branding["app_name"] = branding["app_name"] or spec.name
+    wanted = {**{f"brand.{key}": value for key, value in branding.items()}, **spec.settings}
+    written = conn.execute(
+        "delete from core.system_settings where client_id = %s and not setting_key = any (%s)",
+        [client_id, list(wanted)],
+    ).rowcount
+    for key, value in sorted(wanted.items()):
+        written += conn.execute(
+            "insert into core.system_settings as t (client_id, setting_key, setting_value) values (%s, %s, %s)"
+            " on conflict (client_id, setting_key) do update set setting_value = excluded.setting_value,"
+            " updated_at = now() where t.setting_value <> excluded.setting_value",
+            [client_id, key, Jsonb(value)],
+        ).rowcount
+    return written
+
+
+def _sync_integrations(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> int:
+    written = 0
+    names = []
+    for integration in spec.integrations:
+        name = integration.name or integration.type
+        names.append(f"{integration.type}/{name}")
+        active = integration.active and bool(spec.settings.get(f"feature.{name}", True))
+        written += conn.execute(
+            "insert into core.integrations as t (client_id, integration_type, name, base_url, connection_id,"
+            " config_data, schedule_minutes, active) values (%s, %s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (client_id, integration_type, name) do update set base_url = excluded.base_url,"
+            " connection_id = excluded.connection_id, config_data = excluded.config_data,"
+            " schedule_minutes = excluded.schedule_minutes, active = excluded.active, updated_at = now()"
+            " where (t.base_url, t.connection_id, t.config_data, t.schedule_minutes, t.active) is distinct from"
+            " (excluded.base_url, excluded.connection_id, excluded.config_data, excluded.schedule_minutes,"
+            " excluded.active)",
+            [client_id, integration.type, name, integration.url, connection_id(slug, integration.type, name),
+             Jsonb(integration.config()), spec.schedule_minutes, active],
+        ).rowcount  # fmt: skip
+    written += conn.execute(
+        "update core.integrations set active = false, updated_at = now()"
+        " where client_id = %s and active and not integration_type || '/' || name = any (%s)",
+        [client_id, names],
+    ).rowcount
+    return written

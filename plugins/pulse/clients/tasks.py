@@ -1,0 +1,64 @@
+"""What the tasks of the DAG sync_clients do."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import Any
+
+from airflow.sdk import Variable
+from airflow.sdk.log import mask_secret
+
+from pulse.clients.spec import VARIABLE_PREFIX, ClientSpec, SpecError, parse_spec
+from pulse.clients.sync import deactivate_missing, sync_client
+from pulse.superset.provision import api_from_connection, ensure_assets, ensure_client
+from pulse.warehouse.connect import connect
+
+log = logging.getLogger(__name__)
+ALLOW_MASS_DEACTIVATION = "pulse_allow_mass_deactivation"
+
+
+def declared_slugs() -> list[str]:
+    """The slugs of all Variables pulse_client_<slug>, in order."""
+    return sorted(key.removeprefix(VARIABLE_PREFIX) for key in Variable.keys(prefix=VARIABLE_PREFIX))
+
+
+def sync_declared_client(slug: str) -> dict[str, Any]:
+    """Check one client's Variable and make the tables agree with it. Raises SpecError."""
+    text = Variable.get(f"{VARIABLE_PREFIX}{slug}", default=None)
+    if text is None:
+        raise SpecError(f"client {slug}: the Variable {VARIABLE_PREFIX}{slug} is gone again: nothing was changed")
+    spec = parse_spec(slug, text)
+    _mask(spec)
+    with closing(connect("pulse_admin")) as conn:
+        result = sync_client(conn, slug, spec)
+    log.info("client %s: %d rows written", slug, result.rows_written)
+    return {"client_id": result.client_id, "active": result.active, "rows_written": result.rows_written}
+
+
+def deactivate_undeclared(slugs: list[str]) -> list[str]:
+    """Deactivate active clients whose Variable is gone; returns their slugs."""
+    allow_many = (Variable.get(ALLOW_MASS_DEACTIVATION, default="") or "").strip().lower() == "true"
+    with closing(connect("pulse_admin")) as conn:
+        gone = deactivate_missing(conn, set(slugs), allow_many=allow_many)
+    for result in gone:
+        log.warning("client %s has no Variable any more and was deactivated", result.slug)
+    return [result.slug for result in gone]
+
+
+def provision_all() -> None:
+    """Superset's assets, and role and rules of every client in the tables."""
+    with closing(connect("pulse_admin")) as conn:
+        clients = conn.execute("select id, slug, active from core.clients order by id").fetchall()
+    api = api_from_connection()
+    ensure_assets(api)
+    for client_id, slug, active in clients:
+        ensure_client(api, client_id, slug, active)
+
+
+def _mask(spec: ClientSpec) -> None:
+    secrets = [user.password or user.password_hash for user in spec.users]
+    secrets += [integration.token for integration in spec.integrations]
+    for secret in secrets:
+        if secret is not None:
+            mask_secret(secret.get_secret_value())

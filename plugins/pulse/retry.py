@@ -1,0 +1,16 @@
+"""Which failures of a task are worth a retry, and when."""
+
+from __future__ import annotations
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+# A wrong token or declaration does not mend itself: fail at once and say so, instead of an hour later.
+PULSE_RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception=["pulse.errors.AuthError", "pulse.errors.ConfigError", "pulse.errors.AccessLost"],
+            action=RetryAction.FAIL,
+            reason="this needs an admin: a retry would fail in the same way",
+        )
+    ]
+)

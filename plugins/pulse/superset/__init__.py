@@ -1,0 +1,1 @@
+"""Provisioning of Superset over its REST API: assets, roles, row-level security, cache turnover."""

@@ -1,0 +1,32 @@
+"""What a client's user and staff may do in Superset: the smallest sets with which the dashboards work.
+
+Left out on purpose: explore, SQL Lab, samples, CSV and every writing permission but the state of one's own filters.
+"""
+
+from __future__ import annotations
+
+VIEWER: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("can_read", "Chart"),
+        ("can_read", "Dashboard"),
+        ("can_read", "DashboardFilterStateRestApi"),
+        ("can_write", "DashboardFilterStateRestApi"),
+        ("can_read", "DashboardPermalinkRestApi"),
+        ("can_write", "DashboardPermalinkRestApi"),
+        ("can_read", "Dataset"),
+        ("can_read", "CurrentUserRestApi"),
+        ("can_read", "SecurityRestApi"),
+        ("can_dashboard", "Superset"),
+        ("can_log", "Superset"),
+        ("can_time_range", "Api"),
+    }
+)
+
+STAFF: frozenset[tuple[str, str]] = VIEWER | {
+    ("can_csv", "Superset"),
+    ("can_get", "Datasource"),
+    ("can_read", "Database"),
+    ("menu_access", "Dashboards"),
+    ("menu_access", "Home"),
+    ("can_recent_activity", "Log"),
+}
