@@ -21,7 +21,7 @@ FIRST_RUN_SECONDS = 600
 DAG_SECONDS = 180
 
 
-class _Passwords(dict[str, str]):
+class DerivedPasswords(dict[str, str]):
     """E-mail → derived password, also for e-mails nobody has listed before."""
 
     def __init__(self, secret: str) -> None:
@@ -66,7 +66,7 @@ def seed(settings: Settings, options: Options, say: Say) -> None:
 def _wanted(settings: Settings, options: Options) -> Mapping[str, Any]:
     from sandbox import demo
 
-    passwords = _Passwords(settings.secrets["PULSE_DEMO_SECRET"])
+    passwords = DerivedPasswords(settings.secrets["PULSE_DEMO_SECRET"])
     wanted: dict[str, Any] = {}
     if options.demo:
         wanted |= demo.demo_clients(settings.url("sandbox"), passwords)

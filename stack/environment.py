@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pulse.tenancy import role_password
@@ -26,18 +26,24 @@ class Settings:
     state: Path
     ports: StackPorts
     secrets: dict[str, str]
+    hosts: dict[str, str] = field(default_factory=dict)  # by service; loopback where not given
+    root: Path = ROOT
+
+    def host(self, service: str) -> str:
+        """Where primary, replica, meta, airflow, superset or sandbox listens."""
+        return self.hosts.get(service, LOOPBACK)
 
     def url(self, service: str) -> str:
         """http:// address of airflow, superset or sandbox."""
-        return f"http://{LOOPBACK}:{getattr(self.ports, service)}"
+        return f"http://{self.host(service)}:{getattr(self.ports, service)}"
 
     def database_url(self, role: str, server: str, database: str = "pulse", scheme: str = "postgresql") -> str:
         """URL of a role's login on primary, replica or meta, password included."""
         password = role_password(self.secrets["PULSE_ROLE_SECRET"], role)
-        return f"{scheme}://{role}:{password}@{LOOPBACK}:{getattr(self.ports, server)}/{database}"
+        return f"{scheme}://{role}:{password}@{self.host(server)}:{getattr(self.ports, server)}/{database}"
 
 
-def base(settings: Settings, venv: Path | None = None) -> dict[str, str]:
+def base(venv: Path | None = None) -> dict[str, str]:
     """What every process gets: a search path, a locale, the caller's proxy and certificates."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     path = ([str(venv / "bin")] if venv else []) + ["/usr/local/bin", "/usr/bin", "/bin"]
@@ -49,16 +55,16 @@ def base(settings: Settings, venv: Path | None = None) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": f"{LOOPBACK},localhost",
         "no_proxy": f"{LOOPBACK},localhost",
-        "PULSE_ROOT": str(ROOT),
-        "PULSE_STATE": str(settings.state),
     }
 
 
-def _databases(settings: Settings) -> dict[str, str]:
+def _common(settings: Settings) -> dict[str, str]:
     return {
-        "PULSE_PRIMARY_HOST": LOOPBACK,
+        "PULSE_ROOT": str(settings.root),
+        "PULSE_STATE": str(settings.state),
+        "PULSE_PRIMARY_HOST": settings.host("primary"),
         "PULSE_PRIMARY_PORT": str(settings.ports.primary),
-        "PULSE_REPLICA_HOST": LOOPBACK,
+        "PULSE_REPLICA_HOST": settings.host("replica"),
         "PULSE_REPLICA_PORT": str(settings.ports.replica),
         "PULSE_ROLE_SECRET": settings.secrets["PULSE_ROLE_SECRET"],
     }
@@ -66,47 +72,52 @@ def _databases(settings: Settings) -> dict[str, str]:
 
 def connections(settings: Settings) -> dict[str, str]:
     """Airflow Connections that tasks find in their environment."""
-    superset = f"http://pulse_service:{settings.secrets['PULSE_SUPERSET_SERVICE_PASSWORD']}@{LOOPBACK}"
+    login = f"pulse_service:{settings.secrets['PULSE_SUPERSET_SERVICE_PASSWORD']}"
     return {
         "AIRFLOW_CONN_PULSE_ETL": settings.database_url("pulse_etl", "primary"),
         "AIRFLOW_CONN_PULSE_ADMIN": settings.database_url("pulse_admin", "primary"),
         "AIRFLOW_CONN_PULSE_REPLICA": settings.database_url("pulse_staff", "replica"),
-        "AIRFLOW_CONN_PULSE_SUPERSET": f"{superset}:{settings.ports.superset}",
+        "AIRFLOW_CONN_PULSE_SUPERSET": settings.url("superset").replace("://", f"://{login}@"),
     }
 
 
 def sandbox(settings: Settings) -> dict[str, str]:
     """Environment of the sandbox: it stands for somebody else's servers, so it gets none of our secrets."""
-    return base(settings, AIRFLOW_VENV) | {"PYTHONPATH": str(ROOT)}
+    return base(AIRFLOW_VENV) | {"PYTHONPATH": str(settings.root)}
 
 
 def superset(settings: Settings) -> dict[str, str]:
     """Environment of Superset and of its command line."""
-    return (
-        base(settings, SUPERSET_VENV)
-        | _databases(settings)
-        | {
-            "PYTHONPATH": str(ROOT / "plugins"),
-            "FLASK_APP": "superset",
-            "SUPERSET_CONFIG_PATH": str(ROOT / "superset" / "superset_config.py"),
-            "PULSE_SUPERSET_SECRET_KEY": settings.secrets["PULSE_SUPERSET_SECRET_KEY"],
-            "PULSE_SUPERSET_DB_URL": settings.database_url("superset", "meta", "superset", "postgresql+psycopg2"),
-            "PULSE_SUPERSET_SERVICE_PASSWORD": settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"],
-            "PULSE_SUPERSET_STAFF_PASSWORD": settings.secrets["PULSE_SUPERSET_STAFF_PASSWORD"],
-            "PULSE_SUPERSET_PUBLIC_URL": settings.url("superset"),
-        }
-    )
+    return base(SUPERSET_VENV) | superset_variables(settings)
 
 
 def airflow(settings: Settings) -> dict[str, str]:
     """Environment of Airflow's processes and of the launcher's own work."""
+    return base(AIRFLOW_VENV) | airflow_variables(settings)
+
+
+def superset_variables(settings: Settings) -> dict[str, str]:
+    """What Superset is told, wherever it runs."""
+    return _common(settings) | {
+        "PYTHONPATH": str(settings.root / "plugins"),
+        "FLASK_APP": "superset",
+        "SUPERSET_CONFIG_PATH": str(settings.root / "superset" / "superset_config.py"),
+        "PULSE_SUPERSET_SECRET_KEY": settings.secrets["PULSE_SUPERSET_SECRET_KEY"],
+        "PULSE_SUPERSET_DB_URL": settings.database_url("superset", "meta", "superset", "postgresql+psycopg2"),
+        "PULSE_SUPERSET_SERVICE_PASSWORD": settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"],
+        "PULSE_SUPERSET_STAFF_PASSWORD": settings.secrets["PULSE_SUPERSET_STAFF_PASSWORD"],
+        "PULSE_SUPERSET_PUBLIC_URL": settings.url("superset"),
+    }
+
+
+def airflow_variables(settings: Settings) -> dict[str, str]:
+    """What Airflow is told, wherever it runs."""
     return (
-        base(settings, AIRFLOW_VENV)
-        | _databases(settings)
+        _common(settings)
         | connections(settings)
         | _airflow_settings(settings)
         | {
-            "PYTHONPATH": str(ROOT / "plugins"),
+            "PYTHONPATH": str(settings.root / "plugins"),
             "PULSE_SUPERSET_PUBLIC_URL": settings.url("superset"),
             "AIRFLOW_HOME": str(settings.state / "airflow"),
         }
@@ -134,7 +145,7 @@ def _airflow_settings(settings: Settings) -> dict[str, str]:
         {
             "name": "dags",
             "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-            "kwargs": {"path": str(ROOT / "dags"), "refresh_interval": 30},
+            "kwargs": {"path": str(settings.root / "dags"), "refresh_interval": 30},
         },
         {"name": "clients", "classpath": "pulse.dag_bundle.ClientBundle", "kwargs": {"refresh_interval": 10}},
     ]
@@ -144,8 +155,8 @@ def _airflow_settings(settings: Settings) -> dict[str, str]:
             "parallelism": "4",
             "max_active_tasks_per_dag": "4",
             "load_examples": "False",
-            "dags_folder": str(ROOT / "dags"),
-            "plugins_folder": str(ROOT / "plugins"),
+            "dags_folder": str(settings.root / "dags"),
+            "plugins_folder": str(settings.root / "plugins"),
             "dags_are_paused_at_creation": "False",
             "default_timezone": "utc",
             "fernet_key": secrets["PULSE_FERNET_KEY"],
@@ -183,8 +194,9 @@ def _airflow_settings(settings: Settings) -> dict[str, str]:
             "worker_log_server_port": str(ports.task_logs),
             "trigger_log_server_port": str(ports.trigger_logs),
         },
+        # After a crash its tasks are retried this much later.
+        "scheduler": {"task_instance_heartbeat_timeout": "120"},
         "metrics": {"statsd_on": "False", "otel_on": "False"},
-        "usage_data_collection": {"enabled": "False"},
     }
     return {
         f"AIRFLOW__{section.upper()}__{name.upper()}": value

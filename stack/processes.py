@@ -60,7 +60,7 @@ def programs(settings: Settings, cluster: Cluster, options: Options) -> list[Pro
 
 
 def _database_programs(settings: Settings, cluster: Cluster) -> list[Program]:
-    env = environment.base(settings) | {"LC_ALL": "C", "LANG": "C"} | build_of("stack/postgres_config.py")
+    env = environment.base() | {"LC_ALL": "C", "LANG": "C"} | build_of("stack/postgres_config.py")
     env.pop("HOME", None)
     # SIGINT is PostgreSQL's fast shutdown: sessions end, nothing is lost.
     return [

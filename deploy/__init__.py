@@ -1,0 +1,1 @@
+"""Pulse in containers: what docker-compose.yml needs besides the images."""

@@ -1,0 +1,89 @@
+"""Writes .pulse/compose: environment files and pg_hba.conf files for docker-compose.yml.
+
+    python3.11 -m deploy.render [--superset-url URL] [--airflow-url URL]
+
+Standard library only. Secrets are generated once and kept; whoever has the folder has every client's data. The
+variables are the ones that ./pulse up gives the same processes (stack/environment.py): only hosts and folders differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
+
+from pulse.tenancy import role_password  # noqa: E402
+from stack import environment, postgres_config  # noqa: E402
+from stack.environment import Settings  # noqa: E402
+from stack.ports import StackPorts  # noqa: E402
+from stack.secret_file import load_secrets  # noqa: E402
+
+FOLDER = ROOT / ".pulse" / "compose"
+PORTS = StackPorts(primary=5432, replica=5432, meta=5432)
+HOSTS = {
+    name: name for name in ("primary", "replica", "meta", "superset", "sandbox")
+} | {"airflow": "airflow-api-server"}  # fmt: skip
+INSIDE = Path("/opt/pulse")  # the checkout in the images
+STATE = Path("/var/lib/pulse")  # a volume that Airflow's containers share
+
+
+def settings(folder: Path) -> Settings:
+    """The same settings as ./pulse up makes, with the containers' hosts and folders."""
+    return Settings(STATE, PORTS, load_secrets(folder), HOSTS, INSIDE)
+
+
+def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[str, dict[str, str]]:
+    """Variables by file name."""
+    public = {"PULSE_SUPERSET_PUBLIC_URL": superset_url}
+    secret = found.secrets["PULSE_ROLE_SECRET"]
+    return {
+        "airflow": environment.airflow_variables(found)
+        | public
+        | {
+            "AIRFLOW__API__BASE_URL": airflow_url,
+            # Read once by the job airflow-init, which writes Airflow's password file.
+            "PULSE_AIRFLOW_PASSWORDS": environment.simple_auth_passwords(found),
+        },
+        "superset": environment.superset_variables(found) | public,
+        "postgres": {"POSTGRES_PASSWORD": role_password(secret, "postgres")},
+        "replication": {"PGPASSWORD": role_password(secret, "pulse_replication")},
+        "init": {"PULSE_ROLE_SECRET": secret, "PYTHONPATH": f"{INSIDE}:{INSIDE / 'plugins'}"}
+        | {f"PULSE_{name.upper()}_HOST": HOSTS[name] for name in ("primary", "meta")},
+        "demo": {
+            "PULSE_DEMO_SECRET": found.secrets["PULSE_DEMO_SECRET"],
+            "PULSE_AIRFLOW_ADMIN_PASSWORD": found.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"],
+            "PYTHONPATH": f"{INSIDE}:{INSIDE / 'plugins'}",
+        },
+    }
+
+
+def write(folder: Path, superset_url: str, airflow_url: str) -> None:
+    """Write all files, for their owner only; pg_hba.conf must be readable by the containers' postgres account."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, variables in environments(settings(folder), superset_url, airflow_url).items():
+        text = "".join(f"{key}={value}\n" for key, value in sorted(variables.items()))
+        with open(os.open(folder / f"{name}.env", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+    for kind in ("primary", "replica", "meta"):
+        path = folder / f"{kind}_hba.conf"
+        # `local` is for the image's own first start and health check, inside the container.
+        path.write_text("local all postgres peer\n" + postgres_config.hba(kind, "samenet"))
+        path.chmod(0o644)
+
+
+def main() -> None:
+    """Write the files and say where."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--superset-url", default="http://localhost:8088", help="as the executives' browsers see it")
+    parser.add_argument("--airflow-url", default="http://localhost:8080", help="as the data team's browsers see it")
+    given = parser.parse_args()
+    write(FOLDER, given.superset_url, given.airflow_url)
+    print(f"{FOLDER}: ready for docker compose up. Passwords are in {FOLDER / 'secrets.env'}")
+
+
+if __name__ == "__main__":
+    main()

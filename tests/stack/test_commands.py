@@ -1,0 +1,187 @@
+"""The command line as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stack import doctor, install
+from stack.cli import total_steps
+from stack.paths import ROOT
+from stack.testing import closing_line, counts
+
+
+def pulse(*arguments: str, state: Path, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "pulse"), *arguments],
+        cwd=cwd or ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": os.environ["PATH"], "PULSE_STATE": str(state), **env},
+    )
+
+
+def test_help_lists_the_commands(tmp_path: Path) -> None:
+    done = pulse("--help", state=tmp_path, cwd=tmp_path)
+    assert done.returncode == 0
+    for command in ("up", "down", "status", "logs", "reset", "psql", "test", "bench", "doctor"):
+        assert re.search(rf"^ +{command} ", done.stdout, re.M), command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["upp"], 2, "invalid choice"),
+        (["up", "--recordet", "x"], 2, "--recordet"),
+        (["up", "--demo", "--no-demo"], 2, "not allowed with"),
+        (["psql"], 1, "has not been started here yet: ./pulse up"),
+        (["logs"], 1, "there are no logs yet"),
+        (["logs", "supersett"], 1, "there is no log supersett"),
+        (["reset"], 1, "nothing was deleted"),
+        (["bench", "no_such_bench"], 2, "there is no benchmark no_such_bench"),
+        (["ctl", "stop", "primary"], 1, "does not run"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_errors_say_what_to_do(tmp_path: Path, arguments: list[str], code: int, says: str) -> None:
+    done = pulse(*arguments, state=tmp_path)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_status_of_nothing(tmp_path: Path) -> None:
+    done = pulse("status", "--json", state=tmp_path / "none")
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "state": "stopped", "healthy": False, "processes": [], "addresses": {}, "logins": [],
+    }  # fmt: skip
+    assert not (tmp_path / "none").exists(), "looking changes nothing"
+
+
+def test_down_of_nothing_is_no_error(tmp_path: Path) -> None:
+    done = pulse("down", state=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "Nothing runs.\n")
+
+
+def test_reset_deletes_data_and_secrets(tmp_path: Path) -> None:
+    for name in ("secrets.env", "logs/x.log", "airflow/airflow.cfg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert pulse("reset", "--yes", state=tmp_path).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_up_stops_early_when_the_state_folder_cannot_be_used(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("x")
+    done = pulse("up", state=blocker / "state")
+    assert done.returncode == 1
+    assert "PULSE_STATE" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_recorded_payloads_must_exist(tmp_path: Path) -> None:
+    done = pulse("up", "--recorded", "no/such/folder", state=tmp_path / "state", PULSE_PORT_BASE="22000")
+    assert done.returncode == 1
+    assert "--recorded no/such/folder: there is no such folder" in done.stderr
+
+
+def test_another_python_is_told_plainly(tmp_path: Path) -> None:
+    """As Python 3.12 would see it; with no 3.11 to be found."""
+    code = (
+        "import runpy, sys\n"
+        "sys.version_info = (3, 12, 1, 'final', 0)\n"
+        f"sys.argv = ['pulse', 'up']\nrunpy.run_path({str(ROOT / 'pulse')!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": str(tmp_path)}, check=False
+    )
+    assert done.returncode == 1
+    assert "needs Python 3.11; this is Python 3.12" in done.stderr
+    assert "apt-get install python3.11" in done.stderr
+
+
+def test_another_python_hands_over_to_3_11(tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys\n"
+        "sys.version_info = (3, 9, 0, 'final', 0)\n"
+        f"sys.argv = ['pulse', '--help']\nrunpy.run_path({str(ROOT / 'pulse')!r}, run_name='__main__')"
+    )
+    (tmp_path / "python3.11").symlink_to(shutil.which("python3.11") or sys.executable)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": path}, check=False)
+    assert done.returncode == 0
+    assert "usage: pulse" in done.stdout
+
+
+# --- doctor -----------------------------------------------------------------------------------------------------
+
+
+def findings(check: object) -> list[doctor.Finding]:
+    return list(check())  # type: ignore[operator]
+
+
+def test_every_problem_comes_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULSE_STATE", str(tmp_path))
+    monkeypatch.setattr(doctor, "FREE_DISK_MB", 10**9)
+    monkeypatch.setattr(doctor, "NEEDED_MEMORY_MB", 10**9)
+    monkeypatch.setattr(doctor.platform, "machine", lambda: "sparc")
+    monkeypatch.setattr(doctor, "CHROMIUM", ("no-such-browser",))
+    for check in (doctor.check_disk, doctor.check_memory, doctor.check_system, doctor.check_chromium):
+        found = [f for f in findings(check) if f.level != "ok"]
+        assert found, check.__name__
+        assert all(f.advice for f in found), check.__name__
+
+
+def test_doctor_reports_a_half_finished_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "venv").mkdir()
+    half = install.PackageSet(tmp_path / "venv", install.AIRFLOW.requirements, install.AIRFLOW.lock)
+    monkeypatch.setattr(install, "AIRFLOW", half)
+    first = findings(doctor.check_installation)[0]
+    assert first.what == "Airflow environment: an installation did not finish"
+    assert "afresh" in first.advice
+
+
+def test_doctor_reports_secrets_that_others_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULSE_STATE", str(tmp_path))
+    (tmp_path / "secrets.env").write_text("x")
+    (tmp_path / "secrets.env").chmod(0o644)
+    assert any("others may read" in f.what for f in findings(doctor.check_state_folder))
+
+
+# --- the closing line of ./pulse test ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("suites", "code", "line"),
+    [
+        ('<testsuite tests="5" failures="0" errors="0" skipped="0"/>', 0, "5 passed, 0 failed"),
+        ('<testsuite tests="7" failures="1" errors="1" skipped="2"/>', 1, "3 passed, 2 failed, 2 skipped"),
+        ('<testsuite tests="4" failures="0" errors="0" skipped="0"/>', 3, "4 passed, 1 failed"),
+        ('<testsuite tests="0" failures="0" errors="0" skipped="0"/>', 5, "0 passed, 1 failed"),
+        ("not xml <", 2, "0 passed, 1 failed"),
+    ],
+)
+def test_closing_line(tmp_path: Path, suites: str, code: int, line: str) -> None:
+    report = tmp_path / "junit.xml"
+    report.write_text(f"<testsuites>{suites}</testsuites>")
+    assert closing_line(*counts(report, code)) == line
+
+
+def test_closing_line_of_a_run_without_a_report(tmp_path: Path) -> None:
+    assert closing_line(*counts(tmp_path / "none.xml", 1)) == "0 passed, 1 failed"
+
+
+def test_the_number_of_steps_is_the_number_announced() -> None:
+    source = (ROOT / "stack" / "up.py").read_text()
+    announced = len(re.findall(r"\bStep\(", source)) + 1  # and the installation, which comes before
+    assert announced == total_steps(sandbox=True) == total_steps(sandbox=False) + 1

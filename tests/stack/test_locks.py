@@ -1,0 +1,67 @@
+"""The locked package sets: complete, exact, and the same wherever the packages come from."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+from stack import install
+from stack.lock import LOCKS
+from stack.paths import ROOT
+
+PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!_]+")
+
+
+def pins(lock: Path) -> dict[str, str]:
+    lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
+    return {canonical(name): version for name, version in (line.split("==") for line in lines)}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_every_line_is_an_exact_pin(lock: Path) -> None:
+    heading, *lines = lock.read_text().splitlines()
+    assert heading.startswith("# Locked by ./pulse lock")
+    assert len(lines) > 100
+    for line in lines:
+        assert PIN.fullmatch(line), line
+
+
+@pytest.mark.parametrize("path", [*LOCKS, *(source for sources in LOCKS.values() for source in sources)], ids=str)
+def test_no_host_no_index(path: Path) -> None:
+    text = path.read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*(-i|--index|--extra-index|--find-links|-f|--trusted-host)\b", text, re.M)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_every_wanted_package_is_pinned(lock: Path) -> None:
+    locked = pins(lock)
+    for source in LOCKS[lock]:
+        for line in source.read_text().splitlines():
+            if line and not line.startswith("#"):
+                assert canonical(re.split(r"[\[=~<>]", line)[0]) in locked, f"{line} of {source.name}"
+
+
+def test_this_environment_is_the_locked_one() -> None:
+    locked = pins(install.AIRFLOW.lock)
+    installed = {canonical(d.metadata["Name"]): d.version for d in distributions()}
+    differing = {name: (version, locked[name]) for name, version in installed.items()
+                 if name in locked and version != locked[name]}  # fmt: skip
+    assert not differing
+    assert set(installed) - set(locked) <= {"pip", "setuptools", "wheel"}
+
+
+def test_the_two_environments_differ_where_they_must() -> None:
+    airflow, superset = (pins(lock) for lock in LOCKS)
+    assert airflow["sqlalchemy"].split(".")[0] == "2"
+    assert superset["sqlalchemy"].startswith("1.4")
+    assert "apache-superset" not in airflow
+    assert "apache-airflow" not in superset
+    assert not (ROOT / "superset" / "__init__.py").exists(), "it would shadow the installed package"

@@ -1,0 +1,84 @@
+"""Ports: the usual ones, others where taken, remembered, chosen anew when a stranger sits there."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from stack import ports
+from stack.errors import StackError
+from stack.ports import StackPorts, choose_ports, load_ports
+
+BASE = 22000
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Somebody else's server on a port of the range that the tests use."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield server
+
+
+def listen(server: socket.socket, port: int, host: str = "127.0.0.1") -> None:
+    server.bind((host, port))
+    server.listen()
+
+
+def test_the_first_choice_is_the_usual_ports() -> None:
+    assert asdict(StackPorts()) | {"primary": 5432, "replica": 5433, "airflow": 8080, "superset": 8088} == asdict(
+        StackPorts()
+    )
+
+
+def test_a_free_set_is_taken_and_remembered(tmp_path: Path) -> None:
+    chosen, moved = choose_ports(tmp_path, BASE)
+    assert chosen.primary == BASE + 5432
+    assert moved == []
+    assert load_ports(tmp_path) == chosen
+    assert choose_ports(tmp_path, 0) == (chosen, []), "what was chosen once stays, whatever the base is later"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_pair_moves_together_when_the_replicas_port_is_taken(
+    tmp_path: Path, listener: socket.socket, host: str
+) -> None:
+    listen(listener, BASE + 5433, host)
+    chosen, moved = choose_ports(tmp_path, BASE)
+    assert (chosen.replica, chosen.meta) == (chosen.primary + 1, chosen.primary + 2)
+    assert chosen.primary != BASE + 5432
+    assert chosen.airflow == BASE + 8080, "other services keep theirs"
+    assert len(moved) == 1
+    assert f"port {BASE + 5433} is taken" in moved[0]
+    assert str(chosen.replica) in moved[0]
+
+
+def test_a_remembered_port_that_a_stranger_took_is_chosen_anew(tmp_path: Path, listener: socket.socket) -> None:
+    before, _ = choose_ports(tmp_path, BASE)
+    listen(listener, before.superset)
+    after, moved = choose_ports(tmp_path)
+    assert after.superset != before.superset
+    assert after.primary == before.primary
+    assert len(moved) == 1
+    assert load_ports(tmp_path) == after
+
+
+def test_moved_ports_never_meet(tmp_path: Path) -> None:
+    every = [port + step * ports.STEP for port in asdict(StackPorts()).values() for step in range(ports.ATTEMPTS)]
+    assert len(every) == len(set(every))
+
+
+def test_no_free_port_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "HIGHEST", 0)
+    with pytest.raises(StackError, match="PULSE_PORT_BASE"):
+        choose_ports(tmp_path, BASE)
+
+
+def test_a_damaged_note_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / ports.FILE_NAME).write_text('{"primary": 1')
+    assert load_ports(tmp_path) is None
+    assert choose_ports(tmp_path, BASE)[0].primary == BASE + 5432
