@@ -1,0 +1,113 @@
+"""The contract of a source: what it is given, what it yields, what it must keep."""
+
+from __future__ import annotations
+
+import fnmatch
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import psycopg
+
+from pulse.errors import TooManyRejects
+from pulse.warehouse.checkpoints import Checkpoint, read_checkpoint
+from pulse.warehouse.loader import Page, load_pages
+from pulse.warehouse.runs import RunStats
+
+REJECTED_SHARE, REJECTED_ROWS = 0.05, 20
+
+
+@dataclass(frozen=True)
+class Integration:
+    """A row of core.integrations with its client: nothing secret."""
+
+    client_id: int
+    client_slug: str
+    id: int
+    integration_type: str
+    name: str
+    base_url: str
+    connection_id: str
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Credential:
+    """Login (Jira's e-mail address) and token; neither is shown."""
+
+    login: str | None = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A repository or project: what one mapped task extracts. `key` is its stable upstream id, `label` its name."""
+
+    key: str
+    label: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As XCom carries it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Scope:
+        """The inverse of to_json."""
+        return cls(value["key"], value["label"], dict(value["data"]))
+
+
+class Source(ABC):
+    """Reads one integration of one client. `conn` is a connection as pulse_etl without an open transaction.
+
+    A subclass stores everything through `store`, so that rows, rejects and checkpoints of a step are one transaction and
+    a crash at any point is made good by the next run.
+    """
+
+    def __init__(self, integration: Integration, credential: Credential, conn: psycopg.Connection[Any]) -> None:
+        self.integration = integration
+        self.conn = conn
+        self.stats = RunStats()
+        self.connect(credential)
+
+    @abstractmethod
+    def connect(self, credential: Credential) -> None:
+        """Make the upstream client; no call yet."""
+
+    @abstractmethod
+    def discover(self) -> list[Scope]:
+        """Store what is there (repositories, projects, statuses); return the scopes to extract."""
+
+    @abstractmethod
+    def extract(self, scope: Scope) -> RunStats:
+        """Bring one scope up to date from its checkpoints; returns what it cost and wrote."""
+
+    def store(self, pages: Iterable[Page], checkpoints: Iterable[Checkpoint] = ()) -> None:
+        """Store pages and checkpoints in one transaction and count them."""
+        result = load_pages(self.conn, self.integration.client_id, self.integration.id, pages, checkpoints)
+        self.stats.rows_read += result.read
+        self.stats.rows_written += result.written
+        self.stats.rows_rejected += result.rejected
+
+    def checkpoint(self, stream: str, scope_key: str) -> Checkpoint:
+        """The stored checkpoint of a stream."""
+        return read_checkpoint(self.conn, self.integration.client_id, self.integration.id, stream, scope_key)
+
+    def finish(self) -> RunStats:
+        """The counts of this run. Raises TooManyRejects when too many records could not be read (all else is stored)."""
+        rejected, read = self.stats.rows_rejected, self.stats.rows_read
+        if rejected > REJECTED_ROWS and rejected > REJECTED_SHARE * read:
+            raise TooManyRejects(
+                client=self.integration.client_slug, source=self.integration.name,
+                message=f"{rejected} of {read} records could not be read",
+                way_out="look at raw.rejects (column reason); everything else is stored",
+            )  # fmt: skip
+        return self.stats
+
+
+def selected(name: str, include: Iterable[str], exclude: Iterable[str] = ()) -> bool:
+    """Whether a name matches one of the patterns (`*`, `shop-*`), case-insensitively, and none of the excluded."""
+    lowered = name.lower()
+    matches = [fnmatch.fnmatchcase(lowered, pattern.lower()) for pattern in include]
+    return any(matches) and not any(fnmatch.fnmatchcase(lowered, pattern.lower()) for pattern in exclude)

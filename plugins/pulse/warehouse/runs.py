@@ -1,0 +1,83 @@
+"""core.etl_runs: one row a task run, with what it cost and how it ended, also when it failed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+
+from pulse.warehouse.connect import client_transaction
+
+
+@dataclass
+class RunStats:
+    """What a run did so far: upstream calls and rate-limit points, rows read, written and rejected."""
+
+    api_calls: int = 0
+    api_points: int = 0
+    rows_read: int = 0
+    rows_written: int = 0
+    rows_rejected: int = 0
+
+    def add(self, other: RunStats) -> None:
+        """Add another run's counts to this one's."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name, for XCom and logs."""
+        return asdict(self)
+
+
+@contextlib.contextmanager
+def record_run(
+    conn: psycopg.Connection[Any],
+    *,
+    client_id: int,
+    dag_run_id: str,
+    task_id: str,
+    integration_id: int | None = None,
+    scope_key: str = "",
+) -> Iterator[RunStats]:
+    """Record the run of the body: state 'running' now, 'success' or 'failed' with its error at the end.
+
+    The body adds to the RunStats it is given. Earlier runs of the same task that are still 'running' were killed: they
+    are closed as failed. `conn` is not inside a transaction; what the body left open is rolled back on a failure.
+    """
+    with client_transaction(conn, client_id):
+        conn.execute(
+            "update core.etl_runs set state = 'failed', finished_at = now(), error = 'killed before its end'"
+            " where client_id = %s and task_id = %s and scope_key = %s and integration_id is not distinct from %s"
+            " and state = 'running'",
+            [client_id, task_id, scope_key, integration_id],
+        )
+        row = conn.execute(
+            "insert into core.etl_runs (client_id, dag_run_id, task_id, integration_id, scope_key)"
+            " values (%s, %s, %s, %s, %s) returning id",
+            [client_id, dag_run_id, task_id, integration_id, scope_key],
+        ).fetchone()
+    assert row is not None
+    stats = RunStats()
+    try:
+        yield stats
+    except BaseException as error:
+        with contextlib.suppress(psycopg.Error):
+            conn.rollback()
+            _finish(conn, client_id, row[0], stats, "failed", f"{type(error).__name__}: {error}"[:2000])
+        raise
+    _finish(conn, client_id, row[0], stats, "success", None)
+
+
+def _finish(
+    conn: psycopg.Connection[Any], client_id: int, run_id: int, stats: RunStats, state: str, error: str | None
+) -> None:
+    with client_transaction(conn, client_id):
+        conn.execute(
+            "update core.etl_runs set state = %s, error = %s, finished_at = now(), api_calls = %s, api_points = %s,"
+            " rows_read = %s, rows_written = %s, rows_rejected = %s where client_id = %s and id = %s",
+            [state, error, stats.api_calls, stats.api_points, stats.rows_read, stats.rows_written, stats.rows_rejected,
+             client_id, run_id],
+        )  # fmt: skip
