@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,35 +33,52 @@ class DerivedPasswords(dict[str, str]):
         return demo_password(self._secret, email)
 
 
-def seed(settings: Settings, options: Options, say: Say) -> None:
-    """Declare the demo clients that are not declared yet and wait until their numbers are on the dashboard.
+def declare(settings: Settings, options: Options, say: Say) -> None:
+    """Write the Variables and Connections of demo clients that were not declared before.
 
-    Each is declared once only: what an admin changes or deletes later stays so. Raises StackError.
+    Each is declared once only: what an admin changes or deletes later stays so. Raises HttpError.
     """
-    note = {"sandbox": settings.url("sandbox"), "users": {}, "pending": []} | seeded(settings.state)
+    note = _note(settings)
     clients = {slug: c for slug, c in _wanted(settings, options).items() if slug not in note["users"]}
     moved = note["sandbox"] != settings.url("sandbox")
-    if not clients and not note["pending"] and not moved:
+    if not clients and not moved:
         say("already there")
         return
     api = _login(settings)
     if moved:
-        say("the sandbox has moved to another port")
         _relocate(api, note["sandbox"], settings.url("sandbox"))
-        note["sandbox"] = settings.url("sandbox")
+        _write(settings.state, note | {"sandbox": settings.url("sandbox")})
     for slug, client in clients.items():
-        say(f"declaring {slug}")
-        _declare(api, slug, client)
+        for connection_id, fields in client.connections.items():
+            api.put_connection(connection_id, fields)
+        api.put_variable(f"pulse_client_{slug}", client.variable, "A client of Pulse: see docs/client-variable.md")
+        note = _note(settings)
         note["users"][slug] = [{"email": u["email"], "role": u["role"]} for u in client.variable["users"]]
         note["pending"].append(slug)
+        note["declared_at"] = datetime.now(UTC).isoformat()
         _write(settings.state, note)
-    _first_runs(api, note["pending"], say)
+    say("the sandbox has moved to another port" if moved and not clients else ", ".join(clients))
+
+
+def wait_for_numbers(settings: Settings, say: Say) -> None:
+    """Wait until clients that were declared and never seen have had a run and have an answer in Superset.
+
+    Raises StackError with the failed task's last log lines.
+    """
+    note = _note(settings)
+    if not note["pending"]:
+        say("already there")
+        return
+    _first_runs(_login(settings), note["pending"], note["declared_at"], say)
     for slug in note["pending"]:
         say(f"asking Superset as {slug}'s executive")
         _check_dashboard(settings, note["users"][slug][0]["email"])
-    note["pending"] = []
-    _write(settings.state, note)
-    say(", ".join(note["users"]))
+    say(", ".join(note["pending"]))
+    _write(settings.state, note | {"pending": []})
+
+
+def _note(settings: Settings) -> dict[str, Any]:
+    return {"sandbox": settings.url("sandbox"), "users": {}, "pending": [], "declared_at": ""} | seeded(settings.state)
 
 
 def _wanted(settings: Settings, options: Options) -> Mapping[str, Any]:
@@ -79,12 +97,6 @@ def _login(settings: Settings) -> AirflowApi:
     return AirflowApi(settings.url("airflow"), "admin", settings.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"])
 
 
-def _declare(api: AirflowApi, slug: str, client: Any) -> None:
-    for connection_id, fields in client.connections.items():
-        api.put_connection(connection_id, fields)
-    api.put_variable(f"pulse_client_{slug}", client.variable, "Declares a client of Pulse: see docs/client-variable.md")
-
-
 def _relocate(api: AirflowApi, old: str, new: str) -> None:
     for variable in api.call("GET", "variables", limit=1000)["variables"]:
         if variable["key"].startswith("pulse_client_") and old in str(variable["value"]):
@@ -98,12 +110,11 @@ def _write(state: Path, note: dict[str, Any]) -> None:
     partial.replace(state / SEEDED)
 
 
-def _first_runs(api: AirflowApi, slugs: list[str], say: Say) -> None:
+def _first_runs(api: AirflowApi, slugs: list[str], declared_at: str, say: Say) -> None:
     say("waiting for Airflow to find sync_clients")
     _wait(lambda: _dag(api, "sync_clients"), DAG_SECONDS, "Airflow does not list the DAG sync_clients", api)
     say("sync_clients")
-    run = api.call("POST", "dags/sync_clients/dagRuns", {"logical_date": None})["dag_run_id"]
-    _wait_run(api, "sync_clients", run, say)
+    _wait_run(api, "sync_clients", _sync_run(api, declared_at), say)
     for slug in slugs:
         dag_id = f"pulse__{slug}"
         say(f"waiting for Airflow to find {dag_id}")
@@ -111,6 +122,17 @@ def _first_runs(api: AirflowApi, slugs: list[str], say: Say) -> None:
     for slug in slugs:
         dag_id = f"pulse__{slug}"
         _wait_run(api, dag_id, _run_of(api, dag_id), say)
+
+
+def _sync_run(api: AirflowApi, declared_at: str) -> str:
+    """A run of sync_clients that reads the Variables as declared: the scheduler's own, or one asked for."""
+    for _ in range(5):
+        for run in api.call("GET", "dags/sync_clients/dagRuns", order_by="-run_after", limit=1)["dag_runs"]:
+            begun = run["start_date"]
+            if run["state"] != "failed" and (begun is None or datetime.fromisoformat(begun).isoformat() > declared_at):
+                return str(run["dag_run_id"])
+        time.sleep(0.5)
+    return str(api.call("POST", "dags/sync_clients/dagRuns", {"logical_date": None})["dag_run_id"])
 
 
 def _dag(api: AirflowApi, dag_id: str) -> bool:

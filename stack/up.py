@@ -18,6 +18,7 @@ from stack.postgres import Server
 from stack.processes import AIRFLOW_PROCESSES, programs
 from stack.steps import Progress, Say, Step
 
+SCHEDULER = "airflow-scheduler"
 START_SECONDS = 180
 MAX_RESTARTS = 2  # while we wait for a process; one may be bad luck
 
@@ -45,8 +46,14 @@ class Up:
             Step("Airflow", self.airflow, ("Airflow's own tables", "Tables and roles")),
             Step("Superset", self.superset, ("Superset's own tables and accounts",)),
         ]
+        # The scheduler comes last: its first run of sync_clients then finds the Variables and Superset's accounts.
+        before_scheduler = ("Airflow", "Superset's own tables and accounts")
         if self.stack.options.sandbox:
-            steps.append(Step("Demo clients", self.demo, ("Airflow", "Superset", "PostgreSQL replica")))
+            steps.append(Step("Demo clients declared", self.declare, ("Airflow",)))
+            before_scheduler = (*before_scheduler, "Demo clients declared")
+        steps.append(Step("Airflow's scheduler", self.scheduler, before_scheduler))
+        if self.stack.options.sandbox:
+            steps.append(Step("Demo clients' first numbers", self.first_runs, ("Airflow's scheduler", "Superset")))
         return steps
 
     def run(self, progress: Progress) -> None:
@@ -154,17 +161,25 @@ class Up:
     # --- processes ----------------------------------------------------------------------------------------------
 
     def airflow(self, say: Say) -> None:
-        """Airflow's four processes run and send heartbeats."""
-        self._start(AIRFLOW_PROCESSES, say)
+        """Airflow's processes apart from the scheduler run and send heartbeats."""
+        self._start([name for name in AIRFLOW_PROCESSES if name != SCHEDULER], say)
+
+    def scheduler(self, say: Say) -> None:
+        """The scheduler runs and sends heartbeats."""
+        self._start([SCHEDULER], say)
 
     def superset(self, say: Say) -> None:
         """Superset and the sandbox answer."""
         names = ["superset"] + ["sandbox"] * self.stack.options.sandbox
         self._start(names, say)
 
-    def demo(self, say: Say) -> None:
+    def declare(self, say: Say) -> None:
+        """The demo clients' Variables and Connections are in Airflow."""
+        demo.declare(self.stack.settings, self.stack.options, say)
+
+    def first_runs(self, say: Say) -> None:
         """The demo clients have numbers on their dashboards."""
-        demo.seed(self.stack.settings, self.stack.options, say)
+        demo.wait_for_numbers(self.stack.settings, say)
 
     def _supervise(self) -> None:
         stack = self.stack

@@ -14,8 +14,16 @@ import pytest
 
 from stack import doctor, install
 from stack.cli import total_steps
+from stack.context import Stack
+from stack.environment import Settings
+from stack.options import Options
 from stack.paths import ROOT
+from stack.ports import StackPorts
+from stack.postgres import Cluster
+from stack.secret_file import load_secrets
+from stack.supervision import Supervisor
 from stack.testing import closing_line, counts
+from stack.up import Up
 
 
 def pulse(*arguments: str, state: Path, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
@@ -181,7 +189,12 @@ def test_closing_line_of_a_run_without_a_report(tmp_path: Path) -> None:
     assert closing_line(*counts(tmp_path / "none.xml", 1)) == "0 passed, 1 failed"
 
 
-def test_the_number_of_steps_is_the_number_announced() -> None:
-    source = (ROOT / "stack" / "up.py").read_text()
-    announced = len(re.findall(r"\bStep\(", source)) + 1  # and the installation, which comes before
-    assert announced == total_steps(sandbox=True) == total_steps(sandbox=False) + 1
+@pytest.mark.parametrize("options", [Options(), Options(demo=False)], ids=["demo", "no demo"])
+def test_the_number_of_steps_is_the_number_announced(tmp_path: Path, cluster: Cluster, options: Options) -> None:
+    settings = Settings(tmp_path, StackPorts(), load_secrets(tmp_path))
+    steps = Up(Stack(settings, cluster, Supervisor(tmp_path), options)).steps()
+    assert 1 + len(steps) == total_steps(sandbox=options.sandbox), "one more, the installation, comes before"
+    known: set[str] = set()
+    for step in steps:
+        assert known.issuperset(step.needs), f"{step.name} needs a step that comes later or not at all"
+        known.add(step.name)
