@@ -20,6 +20,7 @@ from stack.steps import Say
 T = TypeVar("T")
 FIRST_RUN_SECONDS = 600
 DAG_SECONDS = 180
+EPOCH = "1970-01-01T00:00:00+00:00"
 
 
 class DerivedPasswords(dict[str, str]):
@@ -69,7 +70,7 @@ def wait_for_numbers(settings: Settings, say: Say) -> None:
     if not note["pending"]:
         say("already there")
         return
-    _first_runs(_login(settings), note["pending"], note["declared_at"], say)
+    _first_runs(_login(settings), note["pending"], datetime.fromisoformat(note["declared_at"]), say)
     for slug in note["pending"]:
         say(f"asking Superset as {slug}'s executive")
         _check_dashboard(settings, note["users"][slug][0]["email"])
@@ -78,7 +79,9 @@ def wait_for_numbers(settings: Settings, say: Say) -> None:
 
 
 def _note(settings: Settings) -> dict[str, Any]:
-    return {"sandbox": settings.url("sandbox"), "users": {}, "pending": [], "declared_at": ""} | seeded(settings.state)
+    return {"sandbox": settings.url("sandbox"), "users": {}, "pending": [], "declared_at": EPOCH} | seeded(
+        settings.state
+    )
 
 
 def _wanted(settings: Settings, options: Options) -> Mapping[str, Any]:
@@ -110,7 +113,7 @@ def _write(state: Path, note: dict[str, Any]) -> None:
     partial.replace(state / SEEDED)
 
 
-def _first_runs(api: AirflowApi, slugs: list[str], declared_at: str, say: Say) -> None:
+def _first_runs(api: AirflowApi, slugs: list[str], declared_at: datetime, say: Say) -> None:
     say("waiting for Airflow to find sync_clients")
     _wait(lambda: _dag(api, "sync_clients"), DAG_SECONDS, "Airflow does not list the DAG sync_clients", api)
     say("sync_clients")
@@ -124,12 +127,12 @@ def _first_runs(api: AirflowApi, slugs: list[str], declared_at: str, say: Say) -
         _wait_run(api, dag_id, _run_of(api, dag_id), say)
 
 
-def _sync_run(api: AirflowApi, declared_at: str) -> str:
+def _sync_run(api: AirflowApi, declared_at: datetime) -> str:
     """A run of sync_clients that reads the Variables as declared: the scheduler's own, or one asked for."""
     for _ in range(5):
         for run in api.call("GET", "dags/sync_clients/dagRuns", order_by="-run_after", limit=1)["dag_runs"]:
             begun = run["start_date"]
-            if run["state"] != "failed" and (begun is None or datetime.fromisoformat(begun).isoformat() > declared_at):
+            if run["state"] != "failed" and (begun is None or datetime.fromisoformat(begun) > declared_at):
                 return str(run["dag_run_id"])
         time.sleep(0.5)
     return str(api.call("POST", "dags/sync_clients/dagRuns", {"logical_date": None})["dag_run_id"])
