@@ -11,6 +11,7 @@ import sys
 import time
 from typing import NoReturn
 
+from pulse.tenancy import role_password
 from stack import environment
 from stack.cli import STARTED, total_steps
 from stack.context import Stack, existing_stack, stack_to_start
@@ -134,7 +135,7 @@ def psql(arguments: argparse.Namespace, rest: list[str]) -> int:
         "PGPORT": str(server.port),
         "PGUSER": role,
         "PGDATABASE": "pulse",
-        "PGPASSWORD": environment.role_password(stack.settings.secrets["PULSE_ROLE_SECRET"], role),
+        "PGPASSWORD": role_password(stack.settings.secrets["PULSE_ROLE_SECRET"], role),
     }
     return _become(binary, [binary, *rest], env)
 

@@ -71,7 +71,8 @@ def stack_to_start(demo: bool | None, recorded: str | None) -> tuple[Stack, list
         raise StackError(
             f"cannot write to {state_folder()}: {error.strerror}. Run Pulse as its owner, or set PULSE_STATE"
         ) from error
-    ports, moved = load_ports(state), []
+    ports = load_ports(state)
+    moved: list[str] = []
     if ports is None or not Supervisor(state).running():
         Supervisor(state).stop_everything()  # a crashed supervisor's processes would hold our own ports
         ports, moved = choose_ports(state)

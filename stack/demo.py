@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from stack.environment import Settings
 from stack.errors import StackError
@@ -17,7 +17,6 @@ from stack.secret_file import demo_password
 from stack.status import SEEDED, seeded
 from stack.steps import Say
 
-T = TypeVar("T")
 FIRST_RUN_SECONDS = 600
 DAG_SECONDS = 180
 EPOCH = "1970-01-01T00:00:00+00:00"
@@ -114,17 +113,13 @@ def _write(state: Path, note: dict[str, Any]) -> None:
 
 
 def _first_runs(api: AirflowApi, slugs: list[str], declared_at: datetime, say: Say) -> None:
-    say("waiting for Airflow to find sync_clients")
-    _wait(lambda: _dag(api, "sync_clients"), DAG_SECONDS, "Airflow does not list the DAG sync_clients", api)
+    _wait_dag(api, "sync_clients", say)
     say("sync_clients")
     _wait_run(api, "sync_clients", _sync_run(api, declared_at), say)
     for slug in slugs:
-        dag_id = f"pulse__{slug}"
-        say(f"waiting for Airflow to find {dag_id}")
-        _wait(lambda dag=dag_id: _dag(api, dag), DAG_SECONDS, f"Airflow does not list the DAG {dag_id}", api)
+        _wait_dag(api, f"pulse__{slug}", say)
     for slug in slugs:
-        dag_id = f"pulse__{slug}"
-        _wait_run(api, dag_id, _run_of(api, dag_id), say)
+        _wait_run(api, f"pulse__{slug}", _run_of(api, f"pulse__{slug}"), say)
 
 
 def _sync_run(api: AirflowApi, declared_at: datetime) -> str:
@@ -196,15 +191,16 @@ def _failure(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, An
     return f"Task {where} failed; its last log lines:\n" + "\n".join(f"    {line}" for line in lines)
 
 
-def _wait(probe: Callable[[], T], seconds: float, problem: str, api: AirflowApi) -> None:
-    deadline = time.monotonic() + seconds
-    while not probe():
+def _wait_dag(api: AirflowApi, dag_id: str, say: Say) -> None:
+    say(f"waiting for Airflow to find {dag_id}")
+    deadline = time.monotonic() + DAG_SECONDS
+    while not _dag(api, dag_id):
         if time.monotonic() > deadline:
             errors = api.call("GET", "importErrors", limit=5)["import_errors"]
             reasons = "\n".join(f"    {e['filename']}: {e['stack_trace'].strip()[-400:]}" for e in errors)
             raise StackError(
-                f"{problem} within {seconds:.0f} s: ./pulse logs airflow-dag-processor says why"
-                + (f"; files it could not import:\n{reasons}" if reasons else "")
+                f"Airflow does not list the DAG {dag_id} within {DAG_SECONDS} s: ./pulse logs airflow-dag-processor"
+                " says why" + (f"; files it could not import:\n{reasons}" if reasons else "")
             )
         time.sleep(0.5)
 

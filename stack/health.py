@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class HealthChecks:
 
     def _problem(self, name: str, airflow: Callable[[], Any]) -> str | None:
         if name in ("meta", "primary"):
-            return getattr(self.cluster, name).problem()
+            return (self.cluster.meta if name == "meta" else self.cluster.primary).problem()
         if name == "replica":
             return self.replica_problem()
         if name.startswith("airflow-"):
@@ -90,8 +91,6 @@ class _Once:
     """The answer of a function that several threads ask for and one computes."""
 
     def __init__(self, compute: Callable[[], Any]) -> None:
-        import threading
-
         self._compute = compute
         self._lock = threading.Lock()
         self._answer: list[Any] = []

@@ -47,7 +47,7 @@ class Up:
             Step("Superset", self.superset, ("Superset's own tables and accounts",)),
         ]
         # The scheduler comes last: its first run of sync_clients then finds the Variables and Superset's accounts.
-        before_scheduler = ("Airflow", "Superset's own tables and accounts")
+        before_scheduler: tuple[str, ...] = ("Airflow", "Superset's own tables and accounts")
         if self.stack.options.sandbox:
             steps.append(Step("Demo clients declared", self.declare, ("Airflow",)))
             before_scheduler = (*before_scheduler, "Demo clients declared")
