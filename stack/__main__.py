@@ -25,6 +25,7 @@ def main() -> int:
     except StackError as error:
         return fail(str(error))
     except KeyboardInterrupt:
+        print("\npulse: interrupted; run the command again to go on", file=sys.stderr)
         return 130
 
 

@@ -113,8 +113,7 @@ def _install(arguments: argparse.Namespace) -> None:
         return
 
     def say(text: str) -> None:
-        if text != "already installed":
-            print(f"… {text}", flush=True)
+        print(f"… {text}", flush=True)
 
     install.ensure(install.AIRFLOW, say)
     if arguments.command == "test":

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from typing import NoReturn
 
 from pulse.tenancy import role_password
@@ -16,7 +19,7 @@ from stack import environment
 from stack.cli import STARTED, total_steps
 from stack.context import Stack, existing_stack, stack_to_start
 from stack.errors import StackError
-from stack.paths import AIRFLOW_VENV, ROOT, TEST_STATE, VENVS, state_folder
+from stack.paths import AIRFLOW_VENV, ROOT, TEST_STATE, VENVS, make_state_folder, state_folder
 from stack.postgres import Cluster
 from stack.status import access_table, processes_table, report, stopped_report
 from stack.steps import Progress
@@ -25,14 +28,27 @@ from stack.supervision import Supervisor, our_processes
 
 def up(arguments: argparse.Namespace, _: list[str]) -> int:
     """Start everything; says where it is and who may log in."""
-    stack, moved = stack_to_start(arguments.demo, arguments.recorded)
-    for line in moved:
-        print(f"      {line}")
-    start(stack, done=1)
+    with only_one_start():
+        stack, moved = stack_to_start(arguments.demo, arguments.recorded)
+        for line in moved:
+            print(f"      {line}")
+        start(stack, done=1)
     print(f"\n{access_table(report(stack.settings, [], sandbox=stack.options.sandbox))}")
     seconds = time.time() - float(os.environ.get(STARTED, time.time()))
     print(f"\nPulse is up ({seconds:.0f} s). ./pulse status shows its processes, ./pulse down stops them.")
     return 0
+
+
+@contextlib.contextmanager
+def only_one_start() -> Iterator[None]:
+    """Two ./pulse up on one state folder would get into each other's way: the second is told so (StackError)."""
+    state = make_state_folder()
+    with (state / "up.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StackError(f"another ./pulse up is at work on {state}: wait until it has ended") from None
+        yield
 
 
 def start(stack: Stack, done: int) -> None:

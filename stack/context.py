@@ -65,12 +65,7 @@ def stack_to_start(demo: bool | None, recorded: str | None) -> tuple[Stack, list
 
     `demo` and `recorded` None: as last time (at first: with the demo clients). Raises StackError.
     """
-    try:
-        state = make_state_folder()
-    except OSError as error:
-        raise StackError(
-            f"cannot write to {state_folder()}: {error.strerror}. Run Pulse as its owner, or set PULSE_STATE"
-        ) from error
+    state = make_state_folder()
     ports = load_ports(state)
     moved: list[str] = []
     if ports is None or not Supervisor(state).running():

@@ -33,8 +33,8 @@ class DerivedPasswords(dict[str, str]):
         return demo_password(self._secret, email)
 
 
-def declare(settings: Settings, options: Options, say: Say) -> None:
-    """Write the Variables and Connections of demo clients that were not declared before.
+def declare(settings: Settings, options: Options) -> str:
+    """Write the Variables and Connections of demo clients that were not declared before; says which.
 
     Each is declared once only: what an admin changes or deletes later stays so. Raises HttpError.
     """
@@ -42,8 +42,7 @@ def declare(settings: Settings, options: Options, say: Say) -> None:
     clients = {slug: c for slug, c in _wanted(settings, options).items() if slug not in note["users"]}
     moved = note["sandbox"] != settings.url("sandbox")
     if not clients and not moved:
-        say("already there")
-        return
+        return "already there"
     api = _login(settings)
     if moved:
         _relocate(api, note["sandbox"], settings.url("sandbox"))
@@ -57,24 +56,23 @@ def declare(settings: Settings, options: Options, say: Say) -> None:
         note["pending"].append(slug)
         note["declared_at"] = datetime.now(UTC).isoformat()
         _write(settings.state, note)
-    say("the sandbox has moved to another port" if moved and not clients else ", ".join(clients))
+    return ", ".join(clients) or "the sandbox has moved to another port"
 
 
-def wait_for_numbers(settings: Settings, say: Say) -> None:
-    """Wait until clients that were declared and never seen have had a run and have an answer in Superset.
+def wait_for_numbers(settings: Settings, say: Say) -> str:
+    """Wait until clients that were declared and never seen have had a run and an answer in Superset; says which.
 
     Raises StackError with the failed task's last log lines.
     """
     note = _note(settings)
     if not note["pending"]:
-        say("already there")
-        return
+        return "already there"
     _first_runs(_login(settings), note["pending"], datetime.fromisoformat(note["declared_at"]), say)
     for slug in note["pending"]:
         say(f"asking Superset as {slug}'s executive")
         _check_dashboard(settings, note["users"][slug][0]["email"])
-    say(", ".join(note["pending"]))
     _write(settings.state, note | {"pending": []})
+    return ", ".join(note["pending"])
 
 
 def _note(settings: Settings) -> dict[str, Any]:

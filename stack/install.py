@@ -64,32 +64,34 @@ SUPERSET = PackageSet(
 TESTS = PackageSet(AIRFLOW_VENV, ROOT / "tests" / "requirements.txt", AIRFLOW.lock, ".pulse-tests-installed")
 
 
-def ensure(packages: PackageSet, say: Say, *, extra: bool = False) -> None:
-    """Install the packages unless they are. `extra` adds to an environment that another set has made.
+def ensure(packages: PackageSet, say: Say, *, extra: bool = False) -> str:
+    """Install the packages unless they are; says what was done. `extra` adds to another set's environment.
 
     Raises StackError saying what to do. Two launchers at once wait for each other.
     """
     state = packages.state()
     if state == "ready":
-        say("already installed")
-        return
+        return "already installed"
     with _locked(packages):
         if packages.state() == "ready":
-            return
+            return "installed by another ./pulse"
         _check_space(VENVS)
         marker = packages.venv / packages.marker
-        if not extra and state == "half":
+        afresh = not extra and state == "half"
+        if afresh:
             say("an earlier installation did not finish: starting afresh")
             shutil.rmtree(packages.venv, ignore_errors=True)
         marker.unlink(missing_ok=True)
         uv = find_uv(say)
-        say(f"installing with {'uv' if uv else 'pip'}")
+        installer = "uv" if uv else "pip"
+        say(f"installing with {installer}")
         if not packages.python.exists():
             _make_venv(packages.venv, uv)
         _install(packages, uv)
         partial = marker.with_suffix(".new")
         partial.write_text(f"{packages.venv}\n{packages.fingerprint()}\n")
         partial.replace(marker)
+    return f"with {installer}{', afresh: an earlier installation had not finished' if afresh else ''}"
 
 
 def find_uv(say: Say = lambda _: None) -> Path | None:

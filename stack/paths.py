@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stack.errors import StackError
+
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".pulse" / "venv"
 AIRFLOW_VENV = VENVS / "airflow"
@@ -15,14 +17,24 @@ TEST_STATE = ROOT / ".pulse" / "test"
 
 def state_folder() -> Path:
     """Folder of all data, logs and secrets: PULSE_STATE, by default .pulse in the checkout."""
-    return Path(os.environ.get("PULSE_STATE") or ROOT / ".pulse").absolute()
+    return Path(os.environ.get("PULSE_STATE") or ROOT / ".pulse").resolve()
 
 
 def make_state_folder() -> Path:
-    """The state folder, made when missing. Other accounts may pass through it (PostgreSQL's), not read it."""
+    """The state folder, made when missing. Other accounts may pass through it (PostgreSQL's), not read it.
+
+    Raises StackError when it cannot be made or written to.
+    """
     state = state_folder()
-    if not state.is_dir():
-        state.mkdir(parents=True)
-        state.chmod(0o711)
-    (state / "logs").mkdir(mode=0o700, exist_ok=True)
+    try:
+        if not state.is_dir():
+            state.mkdir(parents=True)
+            state.chmod(0o711)
+        (state / "logs").mkdir(mode=0o700, exist_ok=True)
+        if not os.access(state, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise StackError(
+            f"cannot write to {state}: {error.strerror}. Run Pulse as its owner, or set PULSE_STATE"
+        ) from error
     return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -17,10 +18,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One named piece of work. `run` gets a function to report progress; `needs` are names of earlier steps."""
+    """One named piece of work; `needs` are names of earlier steps.
+
+    `run` gets a function to tell what it is at; the text it returns, if any, is printed when it is done.
+    """
 
     name: str
-    run: Callable[[Say], object]
+    run: Callable[[Say], str | None]
     needs: tuple[str, ...] = ()
 
 
@@ -56,7 +60,7 @@ class Progress:
         finished: set[str] = set()
         failure: StepFailed | None = None
         with ThreadPoolExecutor(max_workers=len(waiting) or 1) as pool:
-            futures: dict[Future[object], Step] = {}
+            futures: dict[Future[None], Step] = {}
             while waiting or futures:
                 if failure is None:
                     for step in [s for s in waiting if finished.issuperset(s.needs)]:
@@ -92,16 +96,15 @@ class Progress:
         with self._lock:
             self._running[step.name] = started
         try:
-            step.run(lambda text: self._progress(step.name, text))
+            result = step.run(lambda text: self._progress(step.name, text))
         except BaseException:
             with self._lock:
                 del self._running[step.name]
             raise
         with self._lock:
             del self._running[step.name]
-            note = self._notes.pop(step.name, "")
             self.done += 1
-            ending = f" ({note})" if note else ""
+            ending = f" ({result})" if result else ""
             self.note(f"[{self.done}/{self.total}] {step.name} … {time.monotonic() - started:.1f} s{ending}")
 
     def _progress(self, name: str, text: str) -> None:
@@ -120,7 +123,8 @@ class Progress:
                 for name, since in self._running.items()
             )
             if self.out.isatty():
-                self.out.write(f"\r\033[K      … {current}"[:200])
+                width = shutil.get_terminal_size().columns - 1
+                self.out.write("\r\033[K" + f"      … {current}"[:width])
                 self.out.flush()
             elif now - self._last_line > self.remind_seconds:
                 self.note(f"      … {current}")

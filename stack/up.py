@@ -62,40 +62,40 @@ class Up:
 
     # --- databases ----------------------------------------------------------------------------------------------
 
-    def databases(self, say: Say) -> None:
+    def databases(self, say: Say) -> str | None:
         """Primary and metadata server run and have their databases."""
         cluster = self.stack.cluster
-        for server in (cluster.primary, cluster.meta):
-            if cluster.prepare(server):
-                say(f"creating {server.kind}")
-                self.marks.forget(server.kind)
+        created = [server.kind for server in (cluster.primary, cluster.meta) if cluster.prepare(server)]
+        for kind in created:
+            self.marks.forget(kind)
         self._supervise()
         self._start_server(cluster.meta)
         self._start_server(cluster.primary)
         if not self.marks.has("meta", self._database_mark()):
             postgres_roles.bootstrap_meta(cluster)
             self.marks.set("meta", self._database_mark())
+        return f"created {' and '.join(created)}" if created else None
 
-    def schema(self, say: Say) -> None:
+    def schema(self, say: Say) -> str | None:
         """The primary has the tables, roles and policies of this version."""
         cluster = self.stack.cluster
         if self.marks.has("primary", self._database_mark()):
-            say("up to date")
-            return
+            return "up to date"
         postgres_roles.bootstrap_primary(cluster)
         postgres_roles.migrate(cluster)
         postgres_roles.secure_roles(cluster)
         self.marks.set("primary", self._database_mark())
+        return None
 
-    def replica(self, say: Say) -> None:
+    def replica(self, say: Say) -> str | None:
         """The replica exists, runs and streams."""
         cluster = self.stack.cluster
         if cluster.replica_problem() is not None:
             self.stack.supervisor.stop_processes(["replica"])
-        if built := cluster.prepare_replica():
-            say(f"copied: {built}")
+        built = cluster.prepare_replica()
         self._start_server(cluster.replica)
         self._wait_healthy(["replica"], say)
+        return f"copied from the primary: {built}" if built else None
 
     def _start_server(self, server: Server) -> None:
         self.stack.supervisor.start_process(server.kind)
@@ -112,7 +112,7 @@ class Up:
 
     # --- metadata -----------------------------------------------------------------------------------------------
 
-    def airflow_tables(self, say: Say) -> None:
+    def airflow_tables(self, say: Say) -> str | None:
         """Airflow's metadata database has the tables of the installed version."""
         settings = self.stack.settings
         home = settings.state / "airflow"
@@ -120,13 +120,13 @@ class Up:
         write_private(environment.password_file(settings), environment.simple_auth_passwords(settings))
         mark = fingerprint([install.AIRFLOW.lock], settings.secrets["PULSE_ROLE_SECRET"])
         if self.marks.has("airflow", mark):
-            say("up to date")
-            return
+            return "up to date"
         command = [str(AIRFLOW_VENV / "bin" / "airflow"), "db", "migrate"]
         self._run("airflow-migrate", command, environment.airflow(settings), home)
         self.marks.set("airflow", mark)
+        return None
 
-    def superset_tables(self, say: Say) -> None:
+    def superset_tables(self, say: Say) -> str | None:
         """Superset's metadata database has the tables, permissions and accounts of this version."""
         settings = self.stack.settings
         home = settings.state / "superset"
@@ -134,8 +134,7 @@ class Up:
         secret = "".join(v for k, v in sorted(settings.secrets.items()) if "SUPERSET" in k or "ROLE" in k)
         mark = fingerprint([install.SUPERSET.lock, *(ROOT / "superset").glob("*.py")], secret)
         if self.marks.has("superset", mark):
-            say("up to date")
-            return
+            return "up to date"
         python, env = str(SUPERSET_VENV / "bin" / "python"), environment.superset(settings)
         for what, arguments in (
             ("tables", [str(SUPERSET_VENV / "bin" / "superset"), "db", "upgrade"]),
@@ -145,6 +144,7 @@ class Up:
             say(what)
             self._run(f"superset-{what}", arguments, env, home)
         self.marks.set("superset", mark)
+        return None
 
     def _run(self, name: str, command: list[str], env: dict[str, str], folder: Path) -> None:
         log = self.stack.log(name)
@@ -160,26 +160,26 @@ class Up:
 
     # --- processes ----------------------------------------------------------------------------------------------
 
-    def airflow(self, say: Say) -> None:
+    def airflow(self, say: Say) -> str | None:
         """Airflow's processes apart from the scheduler run and send heartbeats."""
-        self._start([name for name in AIRFLOW_PROCESSES if name != SCHEDULER], say)
+        return self._start([name for name in AIRFLOW_PROCESSES if name != SCHEDULER], say)
 
-    def scheduler(self, say: Say) -> None:
+    def scheduler(self, say: Say) -> str | None:
         """The scheduler runs and sends heartbeats."""
-        self._start([SCHEDULER], say)
+        return self._start([SCHEDULER], say)
 
-    def superset(self, say: Say) -> None:
+    def superset(self, say: Say) -> str | None:
         """Superset and the sandbox answer."""
         names = ["superset"] + ["sandbox"] * self.stack.options.sandbox
-        self._start(names, say)
+        return self._start(names, say)
 
-    def declare(self, say: Say) -> None:
+    def declare(self, say: Say) -> str:
         """The demo clients' Variables and Connections are in Airflow."""
-        demo.declare(self.stack.settings, self.stack.options, say)
+        return demo.declare(self.stack.settings, self.stack.options)
 
-    def first_runs(self, say: Say) -> None:
+    def first_runs(self, say: Say) -> str:
         """The demo clients have numbers on their dashboards."""
-        demo.wait_for_numbers(self.stack.settings, say)
+        return demo.wait_for_numbers(self.stack.settings, say)
 
     def _supervise(self) -> None:
         stack = self.stack
@@ -190,12 +190,10 @@ class Up:
         elif stack.supervisor.config_differs(wanted):
             stack.supervisor.change(wanted)
 
-    def _start(self, names: Iterable[str], say: Say) -> None:
-        names = list(names)
+    def _start(self, names: list[str], say: Say) -> str | None:
         started = [name for name in names if self.stack.supervisor.start_process(name)]
         self._wait_healthy(names, say)
-        if not started:
-            say("already running")
+        return None if started else "already running"
 
     def _wait_healthy(self, names: list[str], say: Say) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -18,7 +18,7 @@ def progress(total: int) -> tuple[Progress, io.StringIO]:
 
 def test_each_step_prints_a_numbered_line_with_its_time() -> None:
     bar, out = progress(2)
-    bar.run([Step("One", lambda say: say("made")), Step("Two", lambda say: None, needs=("One",))])
+    bar.run([Step("One", lambda say: say("making") or "made"), Step("Two", lambda say: None, needs=("One",))])
     first, second = out.getvalue().splitlines()
     assert first.startswith("[1/2] One … 0.")
     assert first.endswith("s (made)")
@@ -32,8 +32,8 @@ def test_independent_steps_run_side_by_side_and_needs_are_kept() -> None:
     bar.run(
         [
             Step("Last", lambda say: seen.append("last"), needs=("Left", "Right")),
-            Step("Left", lambda say: (meet.wait(), seen.append("left"))),
-            Step("Right", lambda say: (meet.wait(), seen.append("right"))),
+            Step("Left", lambda say: (meet.wait() and None) or seen.append("left")),
+            Step("Right", lambda say: (meet.wait() and None) or seen.append("right")),
         ]
     )
     assert seen[-1] == "last"
