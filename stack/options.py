@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 FILE_NAME = "options.json"
@@ -11,10 +12,14 @@ FILE_NAME = "options.json"
 
 @dataclass(frozen=True)
 class Options:
-    """With the demo clients or not; the folder of recorded payloads, if any."""
+    """With the demo clients or not; the folder of recorded payloads, if any; the day the sandbox's story leads up to.
+
+    The day is fixed at the first start, so that a restart on another day finds the same past.
+    """
 
     demo: bool = True
     recorded: str | None = None
+    anchor: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
 
     @property
     def sandbox(self) -> bool:
@@ -23,7 +28,7 @@ class Options:
 
     def changed(self, demo: bool | None, recorded: str | None) -> Options:
         """These options with the ones given now; None: as last time."""
-        return Options(self.demo if demo is None else demo, recorded or self.recorded)
+        return Options(self.demo if demo is None else demo, recorded or self.recorded, self.anchor)
 
 
 def load_options(state: Path) -> Options:

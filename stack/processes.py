@@ -100,7 +100,7 @@ def _superset_program(settings: Settings) -> Program:
 def _sandbox_program(settings: Settings, options: Options) -> Program:
     command = [
         str(AIRFLOW_VENV / "bin" / "python"), "-m", "sandbox", "--host", LOOPBACK,
-        "--port", str(settings.ports.sandbox),
+        "--port", str(settings.ports.sandbox), "--anchor", options.anchor,
     ]  # fmt: skip
     if options.recorded:
         command += ["--recorded", options.recorded]

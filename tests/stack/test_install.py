@@ -110,8 +110,9 @@ def test_options_are_remembered(tmp_path: Path) -> None:
     from stack.options import Options, load_options, save_options
 
     assert load_options(tmp_path) == Options(demo=True, recorded=None)
-    save_options(tmp_path, load_options(tmp_path).changed(False, "/x"))
-    assert load_options(tmp_path) == Options(demo=False, recorded="/x")
+    chosen = Options(anchor="2026-01-31").changed(False, "/x")
+    save_options(tmp_path, chosen)
+    assert load_options(tmp_path) == chosen == Options(demo=False, recorded="/x", anchor="2026-01-31")
     assert load_options(tmp_path).changed(None, None).sandbox, "the recorded client needs the sandbox too"
     assert not Options(demo=False).sandbox
     (tmp_path / "options.json").write_text(json.dumps({"unknown": 1}))
