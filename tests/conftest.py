@@ -31,6 +31,7 @@ from tests.support.network import forbid_network
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "secret-of-the-tests"
 SANDBOX_ANCHOR = "2026-06-30"
+FIXTURES = Path(os.environ.get("PULSE_FIXTURES") or ROOT.parent / "shared" / "fixtures")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,10 +81,30 @@ def stack() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SandboxServer:
-    """The simulated GitHub and Jira, listening on `url`."""
+    """The simulated GitHub and Jira, listening on `url`. Its clock stands still at noon of the anchor day."""
 
     url: str
     anchor: str
+
+    def set_clock(self, now: str | None) -> None:
+        """Let the world's time stand still at an ISO time; None: at its start again."""
+        self._post("clock", {"now": now or f"{self.anchor}T12:00:00+00:00"})
+
+    def add_fault(self, **fault: Any) -> None:
+        """Order an answer for the next requests: see sandbox.state.Fault."""
+        self._post("faults", fault)
+
+    def reset(self) -> None:
+        """Forget faults, counters and budgets, and set the clock back."""
+        self._post("reset", {})
+        self.set_clock(None)
+
+    def _post(self, what: str, body: dict[str, Any]) -> None:
+        request = urllib.request.Request(
+            f"{self.url}/_sandbox/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +112,13 @@ def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox
     """A sandbox process of the tests' own, with a fixed world."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
+    options = ["--anchor", SANDBOX_ANCHOR, "--frozen", f"{SANDBOX_ANCHOR}T12:00:00+00:00"]
+    if (FIXTURES / "recorded").is_dir():
+        options += ["--recorded", str(FIXTURES / "recorded")]
     log = tmp_path_factory.mktemp("sandbox") / "sandbox.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "--port", str(port), "--anchor", SANDBOX_ANCHOR],
+            [sys.executable, "-m", "sandbox", "--port", str(port), *options],
             cwd=ROOT, stdout=out, stderr=out,
         )  # fmt: skip
     try:

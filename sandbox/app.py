@@ -1,0 +1,106 @@
+"""The sandbox as one ASGI application: GitHub below /github, Jira below /jira/<slug>, faults and counters below /_sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.github_api import GitHubApi
+from sandbox.jira_api import JiraApi
+from sandbox.model import Organisation
+from sandbox.state import Fault, State
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Cut(Exception):
+    """Ends the connection in the middle of an answer."""
+
+
+def build_app(organisations: list[Organisation], state: State) -> Starlette:
+    """The application over these organisations; an organisation's Jira site has the slug of its site."""
+    github = GitHubApi({o.login: o for o in organisations}, state)
+    jira = JiraApi({o.site.slug: o.site for o in organisations if o.site}, state)
+
+    def counted(handler: Handler) -> Handler:
+        async def wrapped(request: Request) -> Response:
+            fault = state.take_fault(request.url.path)
+            if fault is not None:
+                faulty = await _faulty(fault)
+                if faulty is not None:
+                    return faulty
+            state.calls[request.url.path] += 1
+            response = await handler(request)
+            response.headers["Date"] = format_datetime(state.now(), usegmt=True)
+            return response
+
+        return wrapped
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "ok", "organisations": sorted(github.organisations)})
+
+    async def add_fault(request: Request) -> Response:
+        body: dict[str, Any] = await request.json()
+        known = {f.name for f in dataclasses.fields(Fault)}
+        if unknown := set(body) - known:
+            return JSONResponse({"error": f"unknown {sorted(unknown)}: known are {sorted(known)}"}, 400)
+        state.faults.append(Fault(**body))
+        return JSONResponse({"faults": len(state.faults)})
+
+    async def counters(request: Request) -> Response:
+        return JSONResponse({"calls": dict(state.calls), "points": dict(state.points)})
+
+    async def set_clock(request: Request) -> Response:
+        """{"now": ISO time}: the world's time stands still there; {"now": null}: it runs."""
+        value = (await request.json())["now"]
+        state.frozen = datetime.fromisoformat(value).astimezone(UTC) if value else None
+        return JSONResponse({"now": state.now().isoformat()})
+
+    async def reset(request: Request) -> Response:
+        state.reset()
+        return JSONResponse({})
+
+    return Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/_sandbox/faults", add_fault, methods=["POST"]),
+            Route("/_sandbox/counters", counters),
+            Route("/_sandbox/clock", set_clock, methods=["POST"]),
+            Route("/_sandbox/reset", reset, methods=["POST"]),
+            Route("/github/graphql", counted(github.graphql), methods=["POST"]),
+            Route("/github/{path:path}", counted(github.rest)),
+            Route("/jira/{slug}/{path:path}", counted(jira.handle), methods=["GET", "POST"]),
+        ]
+    )
+
+
+async def _faulty(fault: Fault) -> Response | None:
+    """The fault's answer; None when it only delays."""
+    if fault.delay_seconds:
+        await asyncio.sleep(fault.delay_seconds)
+    if fault.cut:
+        return _CutResponse()
+    if fault.status is None:
+        return None
+    if isinstance(fault.body, str):
+        return Response(fault.body, fault.status, headers=fault.headers, media_type="text/html")
+    return JSONResponse(fault.body or {"message": "fault"}, fault.status, headers=fault.headers)
+
+
+class _CutResponse(Response):
+    """Announces a body and ends before it is complete."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"data": {', "more_body": True})
+        raise Cut("the connection was cut on purpose")

@@ -1,0 +1,78 @@
+"""The demo clients as an admin would declare them: a Variable and two Connections each."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.recorded import LOGIN as RECORDED_ORGANISATION
+from sandbox.recorded import SLUG as RECORDED_SLUG
+
+
+@dataclass(frozen=True)
+class DemoClient:
+    """What has to be put into Airflow for one client."""
+
+    variable: dict[str, Any]
+    connections: dict[str, dict[str, Any]]
+
+
+def demo_clients(sandbox_url: str, passwords: dict[str, str]) -> dict[str, DemoClient]:
+    """TechCorp and Acme on the sandbox. `passwords`: by e-mail address, see demo_users."""
+    techcorp = {
+        "app_name": "TechCorp Delivery", "logo": _logo("TechCorp", "#0E7C86", "M4 4h24v6h-9v18h-6V10H4z"),
+        "primary_color": "#0E7C86", "primary_color_dark": "#4CC2CC", "accent_color": "#F2A541",
+    }  # fmt: skip
+    acme = {
+        "app_name": "Acme Engineering", "logo": _logo("Acme", "#B3261E", "M16 3 30 29h-7l-7-14-7 14H2z"),
+        "primary_color": "#B3261E", "primary_color_dark": "#FF8A80", "accent_color": "#3C6E9F",
+    }  # fmt: skip
+    return {
+        "techcorp": _client(sandbox_url, passwords, "techcorp", "TechCorp", "Europe/Berlin", techcorp, "techcorp"),
+        "acme": _client(sandbox_url, passwords, "acme", "Acme", "America/Chicago", acme, "acme"),
+    }
+
+
+def recorded_client(sandbox_url: str, passwords: dict[str, str]) -> DemoClient:
+    """The client that runs on the recorded payloads."""
+    brand = {"app_name": "Recorded world", "primary_color": "#5B5F97", "primary_color_dark": "#A6AAE0"}
+    return _client(sandbox_url, passwords, RECORDED_SLUG, "Recorded", "Asia/Shanghai", brand, RECORDED_ORGANISATION)
+
+
+def demo_users(slug: str) -> list[dict[str, str]]:
+    """The users of a demo client, without passwords."""
+    users = [{"email": f"ceo@{slug}.example", "name": "Chief Executive", "role": "executive"}]
+    if slug != RECORDED_SLUG:
+        users.append({"email": f"manager@{slug}.example", "name": "Engineering Manager", "role": "manager"})
+    return users
+
+
+def _client(
+    sandbox_url: str, passwords: dict[str, str], slug: str, name: str, zone: str, brand: dict[str, str], owner: str
+) -> DemoClient:
+    variable = {
+        "name": name, "time_zone": zone, "schedule_minutes": 30, "branding": brand,
+        "users": [{**user, "password": passwords[user["email"]]} for user in demo_users(slug)],
+        "settings": {"dora.incident_rule": {"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]}},
+        "integrations": [
+            {"type": "github", "name": "github", "base_url": f"{sandbox_url}/github", "organization": owner},
+            {"type": "jira", "name": "jira", "base_url": f"{sandbox_url}/jira/{slug}"},
+        ],
+    }  # fmt: skip
+    connections = {
+        f"github__{slug}": {"conn_type": "http", "password": f"ghp_sandbox_{owner}"},
+        f"jira__{slug}": {"conn_type": "http", "login": f"pulse@{slug}.example", "password": f"jira_sandbox_{slug}"},
+    }
+    return DemoClient(variable, connections)
+
+
+def _logo(name: str, colour: str, path: str) -> str:
+    """A wordmark that reads on light and on dark: a coloured tile with the name in a mid-tone of the brand."""
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 168 40" role="img" aria-label="{name}">'
+        f'<rect width="40" height="40" rx="9" fill="{colour}"/><path transform="translate(4 4)" fill="#fff" d="{path}"/>'
+        f'<text x="50" y="28" font-family="Inter,Helvetica,Arial,sans-serif" font-size="23" font-weight="700"'
+        f' fill="{colour}">{name}</text></svg>'
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

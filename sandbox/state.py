@@ -1,0 +1,85 @@
+"""What the sandbox remembers between requests: its clock, rate-limit budgets, counters, ordered faults."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+GITHUB_LIMIT = 5000
+WINDOW_SECONDS = 3600
+
+
+@dataclass
+class Budget:
+    """An hour's budget of one credential and resource, as GitHub's headers tell it."""
+
+    limit: int
+    remaining: int
+    reset: int
+    resource: str
+    exhausted: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "x-ratelimit-limit": str(self.limit),
+            "x-ratelimit-remaining": str(self.remaining),
+            "x-ratelimit-used": str(self.limit - self.remaining),
+            "x-ratelimit-reset": str(self.reset),
+            "x-ratelimit-resource": self.resource,
+        }
+
+
+@dataclass
+class Fault:
+    """An answer that the next `count` requests whose path matches get instead of the real one."""
+
+    path_regex: str
+    count: int = 1
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    cut: bool = False
+    delay_seconds: float = 0.0
+
+
+class State:
+    """One sandbox process's memory. `frozen`: a fixed now, for tests that need the world to stand still."""
+
+    def __init__(self, frozen: datetime | None = None) -> None:
+        self.frozen = frozen
+        self.limit = GITHUB_LIMIT
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget counters, budgets and faults."""
+        self.calls: Counter[str] = Counter()
+        self.points: Counter[str] = Counter()
+        self.faults: list[Fault] = []
+        self._used: Counter[tuple[str, str, int]] = Counter()
+
+    def now(self) -> datetime:
+        """The world's time."""
+        return self.frozen or datetime.now(UTC)
+
+    def budget(self, credential: str, resource: str, points: int) -> Budget:
+        """Take points from the hour's budget."""
+        window = int(self.now().timestamp()) // WINDOW_SECONDS
+        key = (credential, resource, window)
+        reset = (window + 1) * WINDOW_SECONDS
+        if self._used[key] + points > self.limit:
+            return Budget(self.limit, 0, reset, resource, exhausted=True)
+        self._used[key] += points
+        self.points[credential] += points
+        return Budget(self.limit, self.limit - self._used[key], reset, resource)
+
+    def take_fault(self, path: str) -> Fault | None:
+        """The next ordered fault for a path, used up once."""
+        for fault in self.faults:
+            if fault.count > 0 and re.search(fault.path_regex, path):
+                fault.count -= 1
+                return fault
+        return None
