@@ -278,3 +278,12 @@ grant select on core.change_evidence, core.incident_evidence to pulse_etl, pulse
 grant select on all tables in schema report to pulse_staff, pulse_reader;
 grant select (client_id, state, started_at) on core.etl_runs to pulse_admin;
 create policy admin on core.etl_runs for select to pulse_admin using (true);
+
+-- Statistics right after a load, where the planner would else guess until autovacuum comes by (a right of its own since
+-- PostgreSQL 17; older servers leave it to autovacuum).
+do $$
+begin
+    if current_setting('server_version_num')::integer >= 170000 then
+        execute 'grant maintain on all tables in schema raw, core to pulse_etl';
+    end if;
+end $$;

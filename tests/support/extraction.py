@@ -11,6 +11,7 @@ from psycopg import sql
 
 from pulse.sources.base import Credential, Integration
 from pulse.sources.registry import source_for
+from pulse.tenancy import client_role
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.runs import RunStats
 from pulse.warehouse.transforms import run_stage
@@ -70,6 +71,14 @@ class Pipeline:
         conn = self.db.connect("pulse_etl")
         with client_transaction(conn, self.client_id):
             found = conn.execute(query, params).fetchall()  # type: ignore[call-overload]
+        conn.close()
+        return list(found)
+
+    def report(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
+        """Rows that the client's own login sees on the replica."""
+        self.db.wait_replica()
+        conn = self.db.connect(client_role(self.client_id), replica=True)
+        found = conn.execute(query, params).fetchall()  # type: ignore[call-overload]
         conn.close()
         return list(found)
 

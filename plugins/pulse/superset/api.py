@@ -11,6 +11,8 @@ import requests
 
 TIMEOUT_SECONDS = 60
 PAGE_SIZE = 100  # Superset caps it: a larger one is silently cut
+# A stable order over pages; Superset accepts only some columns, other ones for each list.
+ORDER = {"dataset/": "table_name", "dashboard/": "dashboard_title", "security/permissions-resources/": "id"}
 
 
 class SupersetError(Exception):
@@ -47,7 +49,7 @@ class SupersetApi:
         """Every row of a list, page by page; with `column`, only those where it equals the value."""
         page = 0
         while True:
-            query = f"order_column:id,order_direction:asc,page:{page},page_size:{PAGE_SIZE}"
+            query = f"order_column:{ORDER.get(path, 'name')},order_direction:asc,page:{page},page_size:{PAGE_SIZE}"
             if column is not None:
                 query = f"filters:!((col:{column},opr:eq,value:{_rison(equals or '')})),{query}"
             rows = self.get(path, q=f"({query})")["result"]
