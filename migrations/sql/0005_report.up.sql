@@ -25,6 +25,22 @@ comment on function core.hours_between(timestamptz, timestamptz) is 'Hours; NULL
 grant execute on function core.dora_tier(text, double precision), core.hours_between(timestamptz, timestamptz)
     to pulse_etl, pulse_staff, pulse_reader;
 
+create function core.display_text(unit text, value double precision) returns text
+    language sql immutable parallel safe
+    return case
+        when value is null then '—'
+        when unit = 'ratio' then to_char(value * 100, 'FM990.0') || ' %'
+        when unit = 'per_day' and value >= 1 then to_char(value, 'FM9990.0') || ' per day'
+        when unit = 'per_day' and value * 7 >= 1 then to_char(value * 7, 'FM990.0') || ' per week'
+        when unit = 'per_day' then to_char(value * 30.4, 'FM990.0') || ' per month'
+        when unit = 'hours' and value < 1 then to_char(value * 60, 'FM90') || ' min'
+        when unit = 'hours' and value < 48 then to_char(value, 'FM990.0') || ' h'
+        when unit = 'hours' then to_char(value / 24, 'FM9990.0') || ' days'
+        else to_char(value, 'FM9990.0')
+    end;
+comment on function core.display_text(text, double precision) is 'A metric''s value as a person says it; a dash for NULL.';
+grant execute on function core.display_text(text, double precision) to pulse_etl, pulse_staff, pulse_reader;
+
 create view core.change_evidence with (security_invoker = true) as
 select
     c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
@@ -72,12 +88,21 @@ left join core.deployments d on (d.client_id, d.id) = (l.client_id, l.deployment
 create view report.evidence_changes with (security_invoker = true) as
 select client_id, change_id, service_id, service_name, number, title, url, author, first_commit_at, opened_at,
        first_review_at, approved_at, merged_at, deployment_id, deployed_at, deployment_url, lead_time_hours,
-       coding_hours, pickup_hours, review_hours, merge_to_deploy_hours, in_lead_time, exclusion_reason
+       coding_hours, pickup_hours, review_hours, merge_to_deploy_hours, in_lead_time, exclusion_reason,
+       core.display_text('hours', lead_time_hours) as lead_time_text
 from core.change_evidence;
 
 create view report.evidence_incidents with (security_invoker = true) as
 select client_id, incident_id, key, title, url, severity, service_id, service_name, created_at, resolved_at,
-       caused_by_deployment_id, deployment_finished_at, method, confidence, time_to_restore_hours, recovery_hours
+       caused_by_deployment_id, deployment_finished_at, method, confidence, time_to_restore_hours, recovery_hours,
+       core.display_text('hours', recovery_hours) as recovery_text,
+       core.display_text('hours', time_to_restore_hours) as restore_text,
+       case method
+           when 'explicit' then 'yes, the incident names it'
+           when 'fix_reverts' then 'yes, its change was undone'
+           when 'linked_issue' then 'yes, by a linked issue'
+           when 'time_window' then 'likely, the last one before'
+       end as method_text
 from core.incident_evidence;
 
 create view report.evidence_deployments with (security_invoker = true) as
@@ -123,22 +148,6 @@ insert into core.metric_catalogue values
     ('time_to_restore', 'Time to restore service', 'hours', 1, 'lower', 6);
 grant select on core.metric_catalogue to pulse_etl, pulse_staff, pulse_reader;
 
-create function core.display_text(unit text, value double precision) returns text
-    language sql immutable parallel safe
-    return case
-        when value is null then '—'
-        when unit = 'ratio' then to_char(value * 100, 'FM990.0') || ' %'
-        when unit = 'per_day' and value >= 1 then to_char(value, 'FM9990.0') || ' per day'
-        when unit = 'per_day' and value * 7 >= 1 then to_char(value * 7, 'FM990.0') || ' per week'
-        when unit = 'per_day' then to_char(value * 30.4, 'FM990.0') || ' per month'
-        when unit = 'hours' and value < 1 then to_char(value * 60, 'FM90') || ' min'
-        when unit = 'hours' and value < 48 then to_char(value, 'FM990.0') || ' h'
-        when unit = 'hours' then to_char(value / 24, 'FM9990.0') || ' days'
-        else to_char(value, 'FM9990.0')
-    end;
-comment on function core.display_text(text, double precision) is 'A metric''s value as a person says it; a dash for NULL.';
-grant execute on function core.display_text(text, double precision) to pulse_etl, pulse_staff, pulse_reader;
-
 create view report.metric_series with (security_invoker = true) as
 select
     m.client_id, m.metric_type, k.metric_label, m.unit, k.display_unit, m.grain, m.scope_type, m.scope_id,
@@ -163,7 +172,12 @@ select
         else 'worse'
     end as trend,
     m.tier, case m.tier when 'elite' then 4 when 'high' then 3 when 'medium' then 2 when 'low' then 1 end as tier_rank,
-    m.tier_year, m.sample_size, m.null_reason, m.period_start, m.period_end, m.definition_version, m.published_at
+    m.tier_year, m.sample_size, m.null_reason, m.period_start, m.period_end, m.definition_version, m.published_at,
+    core.display_text(m.unit, p.metric_value) as previous_text, initcap(m.tier) as tier_name,
+    case m.tier when 'elite' then '●●●●' when 'high' then '●●●○' when 'medium' then '●●○○' when 'low' then '●○○○' end
+        as tier_dots,
+    case when m.denominator is not null then m.numerator || ' of ' || m.denominator || ' deployments'
+        else 'from ' || m.sample_size || ' records' end as sample_text
 from core.dora_metrics m
 join core.clients c on c.id = m.client_id
 join core.metric_catalogue k on k.metric_type = m.metric_type
@@ -179,8 +193,9 @@ where m.grain = 'rolling_30d' and m.scope_type = 'client';
 
 create view report.lead_time_stages with (security_invoker = true) as
 select
-    e.client_id, g.grain, g.period_at, e.service_id, e.service_name, x.stage, x.stage_order,
-    percentile_cont(0.5) within group (order by x.hours) as median_hours, count(x.hours) as sample_size
+    e.client_id, g.grain, g.period_at, e.service_id, case when e.service_id is not null then min(e.service_name) end as service_name,
+    x.stage, x.stage_order, percentile_cont(0.5) within group (order by x.hours) as median_hours,
+    count(x.hours) as sample_size
 from core.change_evidence e
 join core.clients c on c.id = e.client_id
 cross join lateral (
@@ -188,11 +203,13 @@ cross join lateral (
            ('week', date_trunc('week', e.deployed_at at time zone c.time_zone))
 ) g (grain, period_at)
 cross join lateral (
-    values ('Coding', 1, e.coding_hours), ('Waiting for review', 2, e.pickup_hours), ('Review', 3, e.review_hours),
-           ('Merge to deploy', 4, e.merge_to_deploy_hours)
+    values ('coding', 1, e.coding_hours), ('pickup', 2, e.pickup_hours), ('review', 3, e.review_hours),
+           ('merge_to_deploy', 4, e.merge_to_deploy_hours)
 ) x (stage, stage_order, hours)
 where e.in_lead_time
-group by e.client_id, g.grain, g.period_at, e.service_id, e.service_name, x.stage, x.stage_order;
+group by e.client_id, g.grain, g.period_at, x.stage, x.stage_order, grouping sets ((), (e.service_id));
+comment on view report.lead_time_stages is
+    'Median hours of each stage of the lead time by week and month; service_id is NULL for the whole company.';
 
 create view report.trust_panel with (security_invoker = true) as
 select

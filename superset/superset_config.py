@@ -1,0 +1,144 @@
+"""Superset's settings for Pulse. The parts with logic are the modules beside this file; secrets come from the environment."""
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import pulse_web
+from pulse_branding import HOUSE, Theme, bootstrap_overrides
+from pulse_connections import mutate_connection
+from pulse_security import PulseSecurityManager
+from pulse_sessions import LIFETIME_SECONDS
+
+_state = Path(os.environ.get("PULSE_STATE", Path(__file__).resolve().parents[1] / ".pulse"))
+_https = os.environ.get("PULSE_SUPERSET_PUBLIC_URL", "").startswith("https://")
+
+SECRET_KEY = os.environ["PULSE_SUPERSET_SECRET_KEY"]
+SQLALCHEMY_DATABASE_URI = os.environ["PULSE_SUPERSET_DB_URL"]
+SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8}
+
+# --- who may come in
+CUSTOM_SECURITY_MANAGER = PulseSecurityManager
+FLASK_APP_MUTATOR = pulse_web.install
+AUTH_USER_REGISTRATION = False
+PUBLIC_ROLE_LIKE = None
+FAB_API_SWAGGER_UI = False
+FAB_ADD_SECURITY_API = True
+PERMANENT_SESSION_LIFETIME = timedelta(seconds=LIFETIME_SECONDS)
+JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=30)
+JWT_REFRESH_TOKEN_EXPIRES = timedelta(seconds=LIFETIME_SECONDS)
+# A second wall against guessing, per address and worker; PulseSecurityManager counts failures over all workers.
+RATELIMIT_ENABLED = True
+AUTH_RATE_LIMITED = True
+AUTH_RATE_LIMIT = "120 per minute"
+SESSION_COOKIE_NAME = "pulse_superset"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = _https
+WTF_CSRF_ENABLED = True
+WTF_CSRF_TIME_LIMIT = LIFETIME_SECONDS
+ENABLE_PROXY_FIX = _https
+GUEST_TOKEN_JWT_SECRET = SECRET_KEY
+GLOBAL_ASYNC_QUERIES_JWT_SECRET = SECRET_KEY
+
+# --- what a page may load: nothing from another host. Handlebars charts compile their templates with new Function(),
+# which needs 'unsafe-eval'; scripts still have to carry the page's nonce.
+TALISMAN_ENABLED = True
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": "'none'",
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'self'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'", "data:"],
+        "script-src": ["'self'", "'strict-dynamic'", "'unsafe-eval'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    "referrer_policy": "strict-origin-when-cross-origin",
+    "force_https": False,  # the edge in front of Superset redirects
+    "strict_transport_security": _https,
+    "session_cookie_secure": _https,
+}
+THEME_FONT_URL_ALLOWED_DOMAINS: list[str] = []
+HTML_SANITIZATION = True
+HTML_SANITIZATION_SCHEMA_EXTENSIONS = {"attributes": {"*": ["className", "title", "ariaLabel", "role"]}}
+
+# --- whose rows a query reads
+DB_CONNECTION_MUTATOR = mutate_connection
+SQLLAB_CTAS_NO_LIMIT = False
+PREVENT_UNSAFE_DB_CONNECTIONS = True
+FEATURE_FLAGS = {
+    "ALLOW_ADHOC_SUBQUERY": False,
+    "ENABLE_TEMPLATE_PROCESSING": False,
+    "RLS_IN_SQLLAB": True,
+    "CACHE_QUERY_BY_USER": True,
+    "DRILL_BY": False,
+    "DRILL_TO_DETAIL": False,
+    "EMBEDDED_SUPERSET": False,
+    "EMBEDDABLE_CHARTS": False,
+    "CSS_TEMPLATES": False,
+    "DASHBOARD_VIRTUALIZATION": True,
+}
+ROW_LIMIT = 5000
+SQL_MAX_ROW = 20000
+SUPERSET_WEBSERVER_TIMEOUT = 60
+_MORE_DISALLOWED = {
+    "set_config", "current_setting", "cursor_to_xml", "cursor_to_xmlschema", "schema_to_xml", "schema_to_xmlschema",
+    "schema_to_xml_and_xmlschema", "database_to_xml_and_xmlschema", "query_to_xml", "table_to_xml", "dblink",
+    "dblink_exec", "dblink_connect", "lo_import", "lo_export", "lo_get", "lo_put", "lo_from_bytea", "pg_read_file",
+    "pg_read_binary_file", "pg_ls_dir", "pg_stat_file", "pg_sleep", "pg_sleep_for", "pg_notify", "pg_cancel_backend",
+    "pg_terminate_backend", "pg_advisory_lock", "session_user", "current_user",
+}  # fmt: skip
+_MORE_TABLES = {"pg_stats", "pg_stat_all_tables", "pg_database", "pg_auth_members", "pg_policies", "pg_proc"}
+
+# --- caches: files, shared by the workers of this machine
+_cache = {"CACHE_TYPE": "FileSystemCache", "CACHE_THRESHOLD": 20000}
+CACHE_CONFIG = {
+    **_cache, "CACHE_DIR": str(_state / "superset" / "cache" / "app"), "CACHE_DEFAULT_TIMEOUT": 300,
+}  # fmt: skip
+DATA_CACHE_CONFIG = {
+    **_cache, "CACHE_DIR": str(_state / "superset" / "cache" / "data"), "CACHE_DEFAULT_TIMEOUT": 3600,
+}  # fmt: skip
+FILTER_STATE_CACHE_CONFIG = {
+    **_cache, "CACHE_DIR": str(_state / "superset" / "cache" / "filters"), "CACHE_DEFAULT_TIMEOUT": 86400 * 7,
+    "REFRESH_TIMEOUT_ON_RETRIEVAL": True,
+}  # fmt: skip
+EXPLORE_FORM_DATA_CACHE_CONFIG = {
+    **_cache, "CACHE_DIR": str(_state / "superset" / "cache" / "explore"), "CACHE_DEFAULT_TIMEOUT": 86400,
+}  # fmt: skip
+THUMBNAIL_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
+
+# --- how it looks
+APP_NAME = HOUSE.app_name
+THEME_DEFAULT = Theme(dark=False)
+THEME_DARK = Theme(dark=True)
+ENABLE_UI_THEME_ADMINISTRATION = False
+COMMON_BOOTSTRAP_OVERRIDES_FUNC = bootstrap_overrides
+FAVICONS = [{"href": "/pulse/static/favicon.svg", "type": "image/svg+xml"}]
+LOGO_TOOLTIP = ""
+DASHBOARD_AUTO_REFRESH_MODE = "fetch"
+DASHBOARD_AUTO_REFRESH_INTERVALS = [[0, "Do not refresh"], [60, "Every minute"], [300, "Every 5 minutes"]]
+TALISMAN_DEV_CONFIG = TALISMAN_CONFIG
+WELCOME_PAGE_LAST_TAB = "all"
+BABEL_DEFAULT_LOCALE = "en"
+
+
+def _merge_deny_lists() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    from superset import config
+
+    functions, tables = dict(config.DISALLOWED_SQL_FUNCTIONS), dict(config.DISALLOWED_SQL_TABLES)
+    functions["postgresql"] = functions["postgresql"] | _MORE_DISALLOWED
+    tables["postgresql"] = tables["postgresql"] | _MORE_TABLES
+    return functions, tables
+
+
+# SQL Lab only, in 6.1: the database's own grants and policies are what counts, this is a sign at the door.
+DISALLOWED_SQL_FUNCTIONS, DISALLOWED_SQL_TABLES = _merge_deny_lists()
