@@ -84,7 +84,8 @@ with settings as materialized (
     select
         s.client_id, m.metric_type, p.grain, c.scope_type, c.scope_id, p.period_end - 1 as calculation_date,
         p.period_start, p.period_end, m.unit,
-        p.period_end > s.today + (p.grain like 'rolling%')::integer or p.period_start < f.day as is_partial,
+        p.period_end > s.today + (p.grain like 'rolling%')::integer
+            or coalesce(p.period_start < f.day, true) as is_partial,
         coalesce(x.n, 0) as n, x.num, x.den, x.p,
         case
             when m.kind = 'count' then case when p.period_end <= f.deployments_from or f.deployments_from is null then 'no_data' end
