@@ -128,7 +128,7 @@ def remove_state(stack: Stack | None) -> None:
     if cluster is not None:
         cluster.remove()
     for path in state.iterdir():
-        if path in (VENVS, TEST_STATE):
+        if path in (VENVS, TEST_STATE, TEST_STATE.parent / "test.lock"):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 
 from stack import environment
@@ -30,10 +33,26 @@ def run_tests(arguments: list[str], *, with_stack: bool) -> int:
     os.environ.setdefault("PULSE_FIXTURES", str(FIXTURES))
     if not with_stack:
         return _pytest(arguments, None)
-    stack: Stack | None = None
+    with _one_at_a_time():
+        return _with_stack(arguments)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two test runs of one checkout would share the test stack: the second waits for the first."""
+    TEST_STATE.parent.mkdir(parents=True, exist_ok=True)
+    with (TEST_STATE.parent / "test.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("… waiting for another ./pulse test to end", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _with_stack(arguments: list[str]) -> int:
     try:
-        stack = _fresh_stack()
-        return _pytest(arguments, stack)
+        return _pytest(arguments, _fresh_stack())
     except StepFailed as failure:
         print(f"pulse: the test stack did not start: {failure}", file=sys.stderr)
         print(closing_line(0, 1, 0))
