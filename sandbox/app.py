@@ -33,7 +33,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
 
     def counted(handler: Handler) -> Handler:
         async def wrapped(request: Request) -> Response:
-            fault = state.take_fault(request.url.path)
+            fault = state.take_fault(request.url.path, (await request.body()).decode("utf-8", "replace"))
             if fault is not None:
                 faulty = await _faulty(fault)
                 if faulty is not None:

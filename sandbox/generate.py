@@ -136,7 +136,9 @@ class RepositoryHistory:
         title = self.random.choice(SUBJECTS).format(a=self.random.choice(THINGS), b=self.random.choice(PLACES))
         key = None
         if self.random.random() < 0.7:
-            key = world.tracker.story(self.project, title, self.repository.name, started - world.around(60), author.login)
+            key = world.tracker.story(
+                self.project, title, self.repository.name, started - world.around(60), author.login
+            )
             title = f"{key.key} {title}"
         commits = self._commits(started, opened, author, title)
         size = max(1, int(math.exp(self.random.gauss(4.0, 1.2))))

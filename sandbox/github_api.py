@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from graphql import (
-    GraphQLError, GraphQLSchema, OperationDefinitionNode, build_schema, graphql_sync, parse,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    graphql_sync,
+    parse,
 )  # fmt: skip
 from graphql.language import FieldNode, FragmentDefinitionNode, IntValueNode, SelectionSetNode, VariableNode
 from starlette.requests import Request

@@ -93,7 +93,12 @@ class View:
             return None
         target = self._commit(commits[-1])
         target["history"] = lambda info, **args: self._history_page(commits, args)
-        return {"id": f"REF_{repository.id}", "name": repository.default_branch, "prefix": "refs/heads/", "target": target}
+        return {
+            "id": f"REF_{repository.id}",
+            "name": repository.default_branch,
+            "prefix": "refs/heads/",
+            "target": target,
+        }
 
     def _history_page(self, commits: list[Commit], args: Node) -> Node:
         """Newest first. As with GitHub, a cursor names the head it started at, so that it outlives a push."""
@@ -224,9 +229,13 @@ def page_size(args: Node) -> int:
     """The `first` of a connection, as GitHub insists on it."""
     first = args.get("first")
     if first is None:
-        raise GraphQLRefusal("You must provide a `first` or `last` value to properly paginate.", "MISSING_PAGINATION_BOUNDARIES")
+        raise GraphQLRefusal(
+            "You must provide a `first` or `last` value to properly paginate.", "MISSING_PAGINATION_BOUNDARIES"
+        )
     if not 1 <= first <= MAX_PAGE:
-        raise GraphQLRefusal(f"Requesting {first} records exceeds the `first` limit of 100 records.", "EXCESSIVE_PAGINATION")
+        raise GraphQLRefusal(
+            f"Requesting {first} records exceeds the `first` limit of 100 records.", "EXCESSIVE_PAGINATION"
+        )
     return int(first)
 
 

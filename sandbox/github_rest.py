@@ -23,7 +23,9 @@ def answer(view: View, request: Request) -> Response:
     match = re.fullmatch(r"/(?:orgs|users)/([^/]+)/repos", path)
     if match and match[1].lower() == view.organisation.login.lower():
         return _page(request, [_repository(r) for r in view.organisation.repositories])
-    match = re.fullmatch(r"/repos/([^/]+)/([^/]+)(?:/(.*))?", path) or re.fullmatch(r"/repositories/(\d+)()(?:/(.*))?", path)
+    match = re.fullmatch(r"/repos/([^/]+)/([^/]+)(?:/(.*))?", path) or re.fullmatch(
+        r"/repositories/(\d+)()(?:/(.*))?", path
+    )
     repository = _find(view, match[1], match[2]) if match else None
     if match is None or repository is None:
         return JSONResponse(NOT_FOUND, 404)

@@ -96,7 +96,9 @@ class JiraApi:
         where, _, order = re.split(r"(?i)(\border by\b)", jql + " ORDER BY id ASC", maxsplit=1)[0:3]
         found = [issue for issue in site.issues if issue.created_at <= now]
         if not where.strip():
-            raise ValueError("Unbounded JQL queries are not allowed here. Please add a search restriction to your query.")
+            raise ValueError(
+                "Unbounded JQL queries are not allowed here. Please add a search restriction to your query."
+            )
         for clause in re.split(r"(?i)\s+and\s+", where.strip()):
             found = [issue for issue in found if _clause(site, issue, clause.strip(), now)]
         if re.match(r"\s*updated", order, re.IGNORECASE):
@@ -153,7 +155,9 @@ class JiraApi:
             everything = issue.recorded["fields"]
         else:
             everything = self._fields_at(site, issue)
-        chosen = everything if "*all" in fields else {name: everything.get(name) for name in fields if name in everything}
+        chosen = (
+            everything if "*all" in fields else {name: everything.get(name) for name in fields if name in everything}
+        )
         return answer | {"fields": chosen}
 
     def _fields_at(self, site: Site, issue: Issue) -> dict[str, Any]:

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.model import (
-    Actor, Change, Commit, Deployment, FieldChange, Issue, Organisation, PullRequest, Repository, Review, Run, Site,
+    Actor,
+    Change,
+    Commit,
+    Deployment,
+    FieldChange,
+    Issue,
+    Organisation,
+    PullRequest,
+    Repository,
+    Review,
+    Run,
+    Site,
     Status,
 )  # fmt: skip
 
@@ -60,7 +71,8 @@ def _repositories(folder: Path) -> Iterator[Repository]:
     repository.history = _history(repository)
     if (folder / "runs.csv").exists():
         repository.runs = [
-            Run(run, _required(run["created_at"])) for run in {r["id"]: r for r, _ in _payloads(folder / "runs.csv")}.values()
+            Run(run, _required(run["created_at"]))
+            for run in {r["id"]: r for r, _ in _payloads(folder / "runs.csv")}.values()
         ]
     yield repository
     yield from _deployed(folder / "graphql_deployments.csv")
@@ -99,7 +111,9 @@ def _pull_request(pull: dict[str, Any], commits: dict[Any, Any], reviews: dict[A
 def _history(repository: Repository) -> list[Commit]:
     """What the payloads tell of the default branch: the merged pull requests' merge commits, in order."""
     history: list[Commit] = []
-    merged = [pr for pr in repository.pull_requests if pr.merged_at and pr.merge_oid and pr.base == repository.default_branch]
+    merged = [
+        pr for pr in repository.pull_requests if pr.merged_at and pr.merge_oid and pr.base == repository.default_branch
+    ]
     for pr in sorted(merged, key=lambda pr: pr.merged_at or pr.created_at):
         assert pr.merged_at is not None
         assert pr.merge_oid is not None

@@ -35,9 +35,10 @@ class Budget:
 
 @dataclass
 class Fault:
-    """An answer that the next `count` requests whose path matches get instead of the real one."""
+    """An answer that the next `count` requests whose path (and body, when given) match get instead of the real one."""
 
     path_regex: str
+    body_regex: str = ""
     count: int = 1
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -76,10 +77,10 @@ class State:
         self.points[credential] += points
         return Budget(self.limit, self.limit - self._used[key], reset, resource)
 
-    def take_fault(self, path: str) -> Fault | None:
-        """The next ordered fault for a path, used up once."""
+    def take_fault(self, path: str, body: str) -> Fault | None:
+        """The next ordered fault for a request, used up once."""
         for fault in self.faults:
-            if fault.count > 0 and re.search(fault.path_regex, path):
+            if fault.count > 0 and re.search(fault.path_regex, path) and re.search(fault.body_regex, body):
                 fault.count -= 1
                 return fault
         return None

@@ -13,7 +13,9 @@ import sys
 from typing import Any
 
 # This folder is called superset, like the package: it must not be on the path when that is imported.
-sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != os.path.dirname(os.path.abspath(__file__))]
+sys.path[:] = [
+    entry for entry in sys.path if os.path.abspath(entry or ".") != os.path.dirname(os.path.abspath(__file__))
+]
 
 SERVICE = ("pulse_service", "Admin", "PULSE_SUPERSET_SERVICE_PASSWORD", ("Pulse", "service"))
 STAFF = ("staff", "pulse_staff", "PULSE_SUPERSET_STAFF_PASSWORD", ("Pulse", "staff"))

@@ -175,7 +175,9 @@ _RECORD = """
     values (%s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s))
     on conflict (client_id, token_hash) do nothing
 """
-_FORGET_OLD = "delete from core.user_sessions where client_id = %s and user_id = %s and expires_at < now() - interval '30 days'"
+_FORGET_OLD = (
+    "delete from core.user_sessions where client_id = %s and user_id = %s and expires_at < now() - interval '30 days'"
+)
 
 
 def record_session(

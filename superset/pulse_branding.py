@@ -18,8 +18,8 @@ from typing import Any
 import pulse_accounts as accounts
 from flask import g, has_request_context
 from pulse_colors import contrast, for_both_modes, parse_hex, readable_on, turned
-
-from superset.config import THEME_DARK as STOCK_DARK, THEME_DEFAULT as STOCK_LIGHT
+from superset.config import THEME_DARK as STOCK_DARK
+from superset.config import THEME_DEFAULT as STOCK_LIGHT
 
 CACHE_SECONDS = 20
 LIGHT_BACKGROUND = "#FFFFFF"
@@ -70,7 +70,9 @@ class Brand:
         logo = settings.get("logo")
         return cls(
             app_name=str(name)[:80],
-            logo=logo if is_logo(logo) else wordmark(str(name), for_both_modes(primary, LIGHT_BACKGROUND, DARK_BACKGROUND)),
+            logo=logo
+            if is_logo(logo)
+            else wordmark(str(name), for_both_modes(primary, LIGHT_BACKGROUND, DARK_BACKGROUND)),
             primary=primary,
             primary_dark=dark,
             accent=parse_hex(settings.get("accent_color")) or turned(primary, 150),
@@ -79,7 +81,11 @@ class Brand:
 
     def chart_colors(self) -> list[str]:
         """Eight colours that start with the brand's and show in both modes."""
-        seeds = [self.primary, self.accent, *(turned(self.primary, degrees) for degrees in (45, -60, 90, 180, -30, 120))]
+        seeds = [
+            self.primary,
+            self.accent,
+            *(turned(self.primary, degrees) for degrees in (45, -60, 90, 180, -30, 120)),
+        ]
         return [for_both_modes(seed, LIGHT_BACKGROUND, DARK_BACKGROUND) for seed in seeds]
 
 
@@ -200,5 +206,11 @@ class Theme(dict[str, Any]):
 
 def bootstrap_overrides(_data: dict[str, Any]) -> dict[str, Any]:
     """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`)."""
-    scheme = {"id": "pulse", "description": "", "label": "Brand", "isDefault": True, "colors": current_brand().chart_colors()}
+    scheme = {
+        "id": "pulse",
+        "description": "",
+        "label": "Brand",
+        "isDefault": True,
+        "colors": current_brand().chart_colors(),
+    }
     return {"extra_categorical_color_schemes": [scheme]}

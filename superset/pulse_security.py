@@ -15,18 +15,19 @@ from typing import Any
 
 import pulse_accounts as accounts
 import pulse_sessions as sessions
-from flask import g, request, session as cookie
+from flask import g, request
+from flask import session as cookie
 from flask_appbuilder.security.utils import is_null_password
 from flask_jwt_extended import decode_token, get_jwt, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 from pulse_connections import client_of_superset_role, clients_of
-
-from pulse.tenancy import superset_role
 from superset.errors import ErrorLevel, SupersetError, SupersetErrorType
 from superset.exceptions import SupersetSecurityException
 from superset.extensions import cache_manager
 from superset.security import SupersetSecurityManager
+
+from pulse.tenancy import superset_role
 
 COOKIE_KEY = "pulse_session"
 CLAIM = "pulse_session"

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pulse_accounts as accounts
-from flask import Blueprint, Flask, g, redirect, request, session as cookie
+from flask import Blueprint, Flask, g, redirect, request
+from flask import session as cookie
 from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 from pulse_security import COOKIE_KEY
@@ -34,7 +35,12 @@ def _keep_session(_sender: Any, user: Any, **_: Any) -> None:
 
 def _clients_go_to_their_dashboard() -> Any:
     """Superset's welcome page lists charts and recent work: an executive wants the dashboard."""
-    is_start = request.method == "GET" and request.path in ("/", "/superset/welcome/", "/dashboard/list/", "/chart/list/")
+    is_start = request.method == "GET" and request.path in (
+        "/",
+        "/superset/welcome/",
+        "/dashboard/list/",
+        "/chart/list/",
+    )
     return redirect(HOME) if is_start and _is_client_user() else None
 
 

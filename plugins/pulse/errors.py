@@ -27,7 +27,11 @@ class AccessLost(PulseError):
 
 
 class UpstreamError(PulseError):
-    """The upstream answered something that cannot be worked with; a retry may help."""
+    """The upstream answered something that cannot be worked with; a retry may help. `status`: its HTTP status, if any."""
+
+    def __init__(self, *, client: str, source: str, message: str, way_out: str, status: int | None = None) -> None:
+        super().__init__(client=client, source=source, message=message, way_out=way_out)
+        self.status = status
 
 
 class RateLimited(PulseError):

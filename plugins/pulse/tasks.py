@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow.sdk import get_current_context
 
-from pulse.clients.credentials import credential_for
 from pulse.client_dag import ClientDagSpec, IntegrationSpec
+from pulse.clients.credentials import credential_for
 from pulse.errors import ConfigError, PulseError
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
@@ -35,11 +35,12 @@ def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[dict
 def extract_scope(spec: ClientDagSpec, declared: IntegrationSpec, scope_json: dict[str, Any]) -> dict[str, int]:
     """Extract one repository or project from its checkpoint on; returns calls, points and rows."""
     scope = Scope.from_json(scope_json)
-    get_current_context()["scope_label"] = scope.label  # type: ignore[typeddict-unknown-key]
+    get_current_context()["scope_label"] = scope.label
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec, declared.id, scope.key) as stats:
         stats.add(_source(conn, spec, declared).extract(scope))
-    log.info("client %s: %s %s: %s", spec.slug, declared.name, scope.label, stats)
-    return stats.as_dict()
+    counts: dict[str, int] = stats.as_dict()
+    log.info("client %s: %s %s: %s", spec.slug, declared.name, scope.label, counts)
+    return counts
 
 
 def run_transforms(spec: ClientDagSpec, task_id: str, stage: str) -> dict[str, int]:

@@ -55,9 +55,7 @@ def test_the_replica_and_superset_give_the_same_numbers(stack: dict[str, Any], n
     assert len(expected) >= 5, f"the replica holds {sorted(expected)}"
     dataset = staff_session(stack).dataset_id("kpi_current")
     session = SupersetSession(stack["addresses"]["superset"], new_client.email, new_client.password)
-    shown = {
-        row["metric_type"]: row["metric_value"] for row in session.rows(dataset, ["metric_type", "metric_value"])
-    }
+    shown = {row["metric_type"]: row["metric_value"] for row in session.rows(dataset, ["metric_type", "metric_value"])}
     assert set(shown) == set(expected)
     for metric, value in expected.items():
         assert (shown[metric] is None) == (value is None), metric
@@ -147,8 +145,10 @@ def test_a_change_reaches_dag_and_dashboard_without_restart(
     assert airflow.sync_clients() == "success"
     wait_for(
         "the DAG's new schedule",
-        lambda: "12:00:00" in str(airflow.get(f"dags/{new_client.dag_id}").get("timetable_summary"))
-        or "12:00:00" in str(airflow.get(f"dags/{new_client.dag_id}")),
+        lambda: (
+            "12:00:00" in str(airflow.get(f"dags/{new_client.dag_id}").get("timetable_summary"))
+            or "12:00:00" in str(airflow.get(f"dags/{new_client.dag_id}"))
+        ),
         60,
     )
     session = SupersetSession(stack["addresses"]["superset"], new_client.email, new_client.password)

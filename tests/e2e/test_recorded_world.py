@@ -47,7 +47,7 @@ def recorded(stack: dict[str, Any], airflow: AirflowApi) -> int:
         ),
         (
             "the issue with a NUL in its summary",
-            "select count(*) from core.jira_issues where client_id = %s and id = 12444 and length(summary) > 0",
+            "select count(*) from core.jira_issues where client_id = %s and id = 10066 and length(summary) > 5",
             1,
         ),
         ("rejects", "select count(*) from raw.rejects where client_id = %s", 0),

@@ -70,7 +70,7 @@ class AirflowApi:
         """The final state of a run."""
         return wait_for(
             f"{dag_id} run {run_id} to end",
-            lambda: (state := self.run_state(dag_id, run_id)) in ("success", "failed") and state or None,
+            lambda: ((state := self.run_state(dag_id, run_id)) in ("success", "failed") and state) or None,
             seconds,
             every=2,
         )

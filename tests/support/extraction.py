@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ from psycopg import sql
 from pulse.sources.base import Credential, Integration
 from pulse.sources.registry import source_for
 from pulse.tenancy import client_role
-from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.connect import client_transaction, connect
 from pulse.warehouse.runs import RunStats
 from pulse.warehouse.transforms import run_stage
 from tests.support.database import TestDatabase
@@ -39,10 +40,26 @@ class Pipeline:
              Credential(f"pulse@{slug}.example", f"jira_sandbox_{slug}")),
         ):  # fmt: skip
             identity = db.add_integration(client_id, kind, base_url=url, config_data=data)
-            made.append(
-                (Integration(client_id, slug, identity, kind, kind, url, f"{kind}__{slug}", data), credential)
-            )
+            made.append((Integration(client_id, slug, identity, kind, kind, url, f"{kind}__{slug}", data), credential))
         return cls(db, client_id, made)
+
+    def copy_of(self, db: TestDatabase, slug: str) -> Pipeline:
+        """A new client that reads the same sources."""
+        client_id = db.add_client(slug)
+        made = []
+        for integration, credential in self.integrations:
+            identity = db.add_integration(
+                client_id, integration.integration_type, base_url=integration.base_url, config_data=integration.config
+            )
+            made.append((replace(integration, client_id=client_id, client_slug=slug, id=identity), credential))
+        return Pipeline(db, client_id, made)
+
+    def arguments(self) -> list[str]:
+        """What run_from_environment needs to extract this client elsewhere."""
+        return [
+            json.dumps({"integration": asdict(integration), "credential": asdict(credential)})
+            for integration, credential in self.integrations
+        ]
 
     def extract(self, kinds: tuple[str, ...] = ("github", "jira")) -> RunStats:
         """Extract every scope of the named integrations, one after the other."""
@@ -96,8 +113,22 @@ class Pipeline:
             " and c.relname <> 'rejects' order by 1"
         ).fetchall()
         for (name,) in names:
-            yield name, conn.execute(
-                sql.SQL("select record_id, scope_key, payload, deleted_at is null from raw.{} order by 1").format(
-                    sql.Identifier(name)
-                )
-            ).fetchall()
+            yield (
+                name,
+                conn.execute(
+                    sql.SQL("select record_id, scope_key, payload, deleted_at is null from raw.{} order by 1").format(
+                        sql.Identifier(name)
+                    )
+                ).fetchall(),
+            )
+
+
+def run_from_environment(arguments: list[str]) -> None:
+    """Extract an existing client in a process of its own: JSON of integrations and credentials, see Pipeline.arguments."""
+    conn = connect("pulse_etl")
+    for text in arguments:
+        declared = json.loads(text)
+        integration, credential = Integration(**declared["integration"]), Credential(**declared["credential"])
+        build = source_for(integration.integration_type)
+        for scope in build(integration, credential, conn).discover():
+            build(integration, credential, conn).extract(scope)

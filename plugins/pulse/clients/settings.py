@@ -74,6 +74,8 @@ def check_setting(key: str, value: Any) -> None:
     check = _boolean if FEATURE.fullmatch(key) else SETTINGS.get(key)
     if check is None:
         near = get_close_matches(key, SETTINGS, n=1)
-        raise ValueError(f"'{key}' is no setting" + (f": did you mean '{near[0]}'?" if near else ": see docs/metrics.md"))
+        raise ValueError(
+            f"'{key}' is no setting" + (f": did you mean '{near[0]}'?" if near else ": see docs/metrics.md")
+        )
     if problem := check(value):
         raise ValueError(f"'{key}' {problem}")

@@ -152,7 +152,7 @@ class ClientSpec(_Model):
     active: bool = True
     time_zone: str = Field("UTC", description="IANA name such as Europe/Berlin")
     schedule_minutes: int = Field(60, ge=1, le=10080, description="minutes between two runs")
-    branding: Branding = Branding()
+    branding: Branding = Field(default_factory=lambda: Branding.model_validate({}))
     users: list[User] = []
     settings: dict[str, Any] = Field({}, description="see docs/metrics.md")
     integrations: list[Integration] = []

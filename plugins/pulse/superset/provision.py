@@ -78,9 +78,7 @@ def ensure_client(api: SupersetApi, client_id: int, slug: str, active: bool) -> 
     datasets = pulse_datasets(api)
     if not datasets:
         raise SupersetError(f"client {slug}: Superset has no datasets yet: ensure_assets has to run first")
-    _ensure_rule(
-        api, f"pulse: {role}", "Regular", f"client_id = {int(client_id)}", [role_id], _tenant_ids(datasets)
-    )
+    _ensure_rule(api, f"pulse: {role}", "Regular", f"client_id = {int(client_id)}", [role_id], _tenant_ids(datasets))
     _ensure_permissions(api, role, (VIEWER | _dataset_permissions(datasets)) if active else frozenset())
     _assert_closed(api, datasets, role)
 
@@ -146,9 +144,7 @@ def _ensure_permissions(api: SupersetApi, role: str, wanted: frozenset[tuple[str
         api.post(f"security/roles/{role_id}/permissions", {"permission_view_menu_ids": numbers})
 
 
-def _ensure_rule(
-    api: SupersetApi, name: str, kind: str, clause: str, roles: list[int], tables: list[int]
-) -> None:
+def _ensure_rule(api: SupersetApi, name: str, kind: str, clause: str, roles: list[int], tables: list[int]) -> None:
     """Create a row-level-security rule or bring it to these values."""
     body = {
         "name": name, "filter_type": kind, "clause": clause, "group_key": RULE_GROUP,
@@ -176,5 +172,3 @@ def _assert_closed(api: SupersetApi, datasets: dict[str, dict[str, Any]], role: 
         if open_ids:
             names = sorted(table for table, dataset in datasets.items() if int(dataset["id"]) in open_ids)
             raise SupersetError(f"rule {name!r} does not cover the datasets {', '.join(names)}: run ensure_assets")
-
-

@@ -36,9 +36,7 @@ def read_checkpoint(
     return Checkpoint(stream, scope_key, row[0], row[1]) if row else Checkpoint(stream, scope_key)
 
 
-def save_checkpoint(
-    conn: psycopg.Connection[Any], client_id: int, integration_id: int, checkpoint: Checkpoint
-) -> None:
+def save_checkpoint(conn: psycopg.Connection[Any], client_id: int, integration_id: int, checkpoint: Checkpoint) -> None:
     """Store a checkpoint inside the caller's transaction."""
     conn.execute(
         "insert into core.etl_checkpoints (client_id, integration_id, stream, scope_key, watermark_at, cursor_data)"

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from pulse.errors import RateLimited
 from pulse.warehouse.connect import client_transaction
 
 
@@ -42,10 +43,12 @@ def record_run(
     integration_id: int | None = None,
     scope_key: str = "",
 ) -> Iterator[RunStats]:
-    """Record the run of the body: state 'running' now, 'success' or 'failed' with its error at the end.
+    """Record the run of the body: state 'running' now; at the end 'success', 'deferred' (the upstream's budget is used
+    up: it goes on later) or 'failed', both with the error.
 
     The body adds to the RunStats it is given. Earlier runs of the same task that are still 'running' were killed: they
-    are closed as failed. `conn` is not inside a transaction; what the body left open is rolled back on a failure.
+    are closed as failed. `conn` is not inside a transaction; what the body left open is rolled back on a failure, and the
+    end is recorded over another connection when this one broke.
     """
     with client_transaction(conn, client_id):
         conn.execute(
@@ -61,12 +64,20 @@ def record_run(
         ).fetchone()
     assert row is not None
     stats = RunStats()
+    # Taken now: a connection that broke cannot tell them.
+    dsn, password = conn.info.dsn, conn.info.password
     try:
         yield stats
     except BaseException as error:
+        state = "deferred" if isinstance(error, RateLimited) else "failed"
+        text = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "")
         with contextlib.suppress(psycopg.Error):
-            conn.rollback()
-            _finish(conn, client_id, row[0], stats, "failed", f"{type(error).__name__}: {error}"[:2000])
+            try:
+                conn.rollback()
+                _finish(conn, client_id, row[0], stats, state, text)
+            except psycopg.OperationalError:
+                with psycopg.connect(dsn, password=password) as another:
+                    _finish(another, client_id, row[0], stats, state, text)
         raise
     _finish(conn, client_id, row[0], stats, "success", None)
 

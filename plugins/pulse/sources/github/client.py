@@ -35,18 +35,21 @@ class GitHubClient:
         session.headers.update({"Authorization": f"Bearer {credential.token}", "User-Agent": "pulse"})
         self.http = HttpClient(session, integration.client_slug, integration.name, stats)
 
-    def ask(self, query: str, what: str, **variables: Any) -> tuple[dict[str, Any], Answer]:
+    def ask(
+        self, query: str, what: str, *, divisible: bool = False, **variables: Any
+    ) -> tuple[dict[str, Any], Answer]:
         """The data of a query. `what` names the subject in errors.
 
-        Raises HeavyPage when GitHub cannot make so large an answer, AccessLost when the subject is not visible,
-        UpstreamError for any other error that the answer holds: partial data is never taken for the whole.
+        Raises HeavyPage when GitHub cannot make so large an answer and the caller can ask for less (`divisible`),
+        AccessLost when the subject is not visible, UpstreamError for any other error that the answer holds: partial
+        data is never taken for the whole.
         """
-        answer = self.http.call("POST", self.url, heavy=True, json={"query": query, "variables": variables})
+        answer = self.http.call("POST", self.url, heavy=divisible, json={"query": query, "variables": variables})
         body = answer.body if isinstance(answer.body, dict) else {}
         self.stats.api_points += _cost(body)
         errors = body.get("errors") or []
         if errors:
-            self._raise(errors, what)
+            self._raise(errors, what, divisible)
         data = body.get("data")
         if not isinstance(data, dict):
             raise UpstreamError(
@@ -54,10 +57,10 @@ class GitHubClient:
             )
         return data, answer
 
-    def _raise(self, errors: list[dict[str, Any]], what: str) -> None:
+    def _raise(self, errors: list[dict[str, Any]], what: str, divisible: bool) -> None:
         told = "; ".join(str(error.get("message", ""))[:200] for error in errors[:3])
         types = {str(error.get("type", "")) for error in errors}
-        if types & _HEAVY_TYPES or any(word in told.lower() for word in _HEAVY_WORDS):
+        if divisible and (types & _HEAVY_TYPES or any(word in told.lower() for word in _HEAVY_WORDS)):
             raise HeavyPage
         if "NOT_FOUND" in types or "FORBIDDEN" in types:
             raise AccessLost(

@@ -51,10 +51,7 @@ class GitHubSource(Source):
                 way_out="check the organisation's name, the patterns and what the token may see",
             )  # fmt: skip
         self.store([records.page_of("github_repositories", chosen, "", records.repository)])
-        return [
-            Scope(str(node["databaseId"]), node["nameWithOwner"], {"node_id": node["id"]})
-            for node in chosen
-        ]
+        return [Scope(str(node["databaseId"]), node["nameWithOwner"], {"node_id": node["id"]}) for node in chosen]
 
     def extract(self, scope: Scope) -> RunStats:
         self._history(scope)
@@ -99,7 +96,7 @@ class GitHubSource(Source):
         while True:
             try:
                 data, answer = self.github.ask(
-                    query, scope.label, id=scope.data["node_id"], first=page_size, after=cursor.get("after")
+                    query, scope.label, divisible=True, id=scope.data["node_id"], first=page_size, after=cursor.get("after")
                 )
                 connection = self._subject(data, scope)[connection_name]
                 if any(node is None for node in connection["nodes"]):
@@ -154,7 +151,11 @@ class GitHubSource(Source):
         """Complete the inner connections that have more pages, several nodes a call."""
         for connection in connections.items():
             name = connection[0]
-            open_nodes = {node["id"]: node[name] for node in nodes if (node.get(name) or {}).get("pageInfo", {}).get("hasNextPage")}
+            open_nodes = {
+                node["id"]: node[name]
+                for node in nodes
+                if (node.get(name) or {}).get("pageInfo", {}).get("hasNextPage")
+            }
             while open_nodes:
                 batch = dict(list(open_nodes.items())[:DRAIN_BATCH])
                 after = {node_id: value["pageInfo"]["endCursor"] for node_id, value in batch.items()}
@@ -200,7 +201,9 @@ class GitHubSource(Source):
             saved = (
                 Checkpoint("history", scope.key, answer.server_time.astimezone(UTC))
                 if ends
-                else Checkpoint("history", scope.key, checkpoint.watermark_at, {"after": history["pageInfo"]["endCursor"]})
+                else Checkpoint(
+                    "history", scope.key, checkpoint.watermark_at, {"after": history["pageInfo"]["endCursor"]}
+                )
             )
             self.store([page], [saved])
             if ends:

@@ -44,9 +44,7 @@ class JiraSource(Source):
             ]
         )
         points = self._story_point_fields()
-        return [
-            Scope(str(project["id"]), project["key"], {"story_point_fields": points}) for project in chosen
-        ]
+        return [Scope(str(project["id"]), project["key"], {"story_point_fields": points}) for project in chosen]
 
     def extract(self, scope: Scope) -> RunStats:
         """One sweep; an interrupted one goes on behind the last issue it stored (ids ascend)."""
@@ -100,9 +98,7 @@ class JiraSource(Source):
                 continue
             found += body["issues"]
             start += len(part)
-        return records.page_of(
-            "jira_issues", found, lambda item: records.issue(item, points), scope.key
-        )
+        return records.page_of("jira_issues", found, lambda item: records.issue(item, points), scope.key)
 
     def _changelogs(self, issues: Page) -> Page:
         """The complete changelogs of a page's issues. (expand=changelog would keep only the newest 40 entries.)"""

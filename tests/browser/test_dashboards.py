@@ -1,0 +1,102 @@
+"""The dashboards as an executive sees them: a real browser, wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support.stack import login_of
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+FIVE = ["deployment_frequency", "lead_time_for_changes", "change_failure_rate", "failed_deployment_recovery_time",
+        "deployment_rework_rate"]  # fmt: skip
+CHARTS_WITH_CANVAS = 6
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no {CHROMIUM}: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def open_dashboard(browser: Browser, stack: dict[str, Any], client: str, width: int, scheme: str) -> Page:
+    login = login_of(stack, "superset", "executive", client)
+    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()  # type: ignore[arg-type]
+    page.refusals = []  # type: ignore[attr-defined]
+    page.on("response", lambda r: page.refusals.append((r.status, r.url)) if r.status >= 400 else None)  # type: ignore[attr-defined]
+    page.goto(f"{stack['addresses']['superset']}/login/")
+    page.fill("#username", login["username"])
+    page.fill("#password", login["password"])
+    page.press("#password", "Enter")
+    page.wait_for_url("**/superset/dashboard/**", timeout=60_000)
+    page.wait_for_selector(".pulse-tile", timeout=60_000)
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("client", "app"), [("techcorp", "TechCorp"), ("acme", "Acme")])
+def test_executive_overview(
+    browser: Browser, stack: dict[str, Any], client: str, app: str, width: int, scheme: str
+) -> None:
+    page = open_dashboard(browser, stack, client, width, scheme)
+    # Charts below the fold are drawn when they come into view.
+    page.set_viewport_size({"width": width, "height": 2200 if width > 700 else 4400})
+    page.wait_for_function(f"document.querySelectorAll('canvas').length >= {CHARTS_WITH_CANVAS}", timeout=60_000)
+    expect(page.locator(".pulse-row").first).to_be_visible(timeout=30_000)
+    folder = Path(os.environ["PULSE_STATE"]) / "screenshots"
+    folder.mkdir(exist_ok=True)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=folder / f"{client}-{width}-{scheme}.png", full_page=True)
+
+    tiles = {metric: page.locator(f".pulse-tile.pulse-{metric}") for metric in FIVE}
+    for metric, tile in tiles.items():
+        expect(tile, metric).to_have_count(1)
+    assert re.search(r"\d", tiles["deployment_frequency"].locator(".pulse-tile-value").inner_text())
+    assert re.search(r"\d", tiles["lead_time_for_changes"].locator(".pulse-tile-value").inner_text())
+    text = page.inner_text("body")
+    assert "Data error" not in text
+    assert "Unexpected error" not in text
+    assert not page.refusals, page.refusals[:3]  # type: ignore[attr-defined]
+
+    logo = page.locator("header img, .navbar-brand img, a.navbar-brand img, nav img").first
+    assert (logo.get_attribute("src") or "").startswith("data:image/"), "the client's own logo"
+    other = "Acme" if app == "TechCorp" else "TechCorp"
+    assert app in (logo.get_attribute("alt") or "")
+    assert other not in page.content()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width + 8, "the page scrolls sideways"
+    background = page.evaluate(
+        "(() => { const m = getComputedStyle(document.querySelector('.dashboard')).backgroundColor.match(/\\d+/g)"
+        " || ['255','255','255']; return m.slice(0, 3).map(Number).reduce((a, b) => a + b) / 3 })()"
+    )
+    dark = page.evaluate("getComputedStyle(document.querySelector('.pulse-tile-value')).color")
+    brightness = sum(int(part) for part in re.findall(r"\d+", dark)[:3]) / 3
+    assert (brightness > 128) == (scheme == "dark"), (background, dark)
+    page.context.close()
+
+
+def test_evidence_is_one_click_away(browser: Browser, stack: dict[str, Any]) -> None:
+    page = open_dashboard(browser, stack, "techcorp", 1440, "light")
+    page.get_by_role("tab", name="Evidence").click()
+    rows = page.locator(".pulse-table tbody tr")
+    expect(rows.first).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(2000)
+    links = page.locator(".pulse-table a").evaluate_all("links => links.map(a => a.href)")
+    assert any("/techcorp/" in link for link in links)
+    assert not any("/acme/" in link for link in links)
+    page.context.close()
