@@ -160,6 +160,25 @@ def _axes(color: str, text: str) -> dict[str, Any]:
     }
 
 
+_TIME_SERIES = ("echarts_timeseries_line", "echarts_timeseries_bar", "echarts_timeseries", "mixed_timeseries")
+# Fillings of the series after each other, so that bars differ by more than their colour.
+_DECALS: list[dict[str, Any]] = [
+    {"symbol": "none"},
+    {"symbol": "rect", "dashArrayX": [1, 0], "dashArrayY": [2, 5], "rotation": -0.785, "color": "rgba(255,255,255,0.55)"},
+    {"symbol": "circle", "dashArrayX": [[8, 8], [0, 8, 8, 0]], "dashArrayY": [6, 0], "symbolSize": 0.7,
+     "color": "rgba(255,255,255,0.45)"},
+    {"symbol": "rect", "dashArrayX": [1, 0], "dashArrayY": [4, 3], "color": "rgba(255,255,255,0.3)"},
+]  # fmt: skip
+
+
+def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What Pulse changes in every chart of a kind: axes of the theme, a legend without buttons, patterned bars."""
+    options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": {"selector": False}}
+    if kind == "echarts_timeseries_bar":
+        options["aria"] = {"enabled": True, "decal": {"show": True, "decals": _DECALS}}
+    return options
+
+
 def theme(brand: Brand, dark: bool) -> dict[str, Any]:
     """Superset's full theme (every stock token, so that no part of the app is left without one)."""
     result: dict[str, Any] = copy.deepcopy(STOCK_DARK if dark else STOCK_LIGHT)
@@ -185,10 +204,7 @@ def theme(brand: Brand, dark: bool) -> dict[str, Any]:
         "colorTextLightSolid": "#FFFFFF" if contrast(primary, "#FFFFFF") >= 3 else "#10131A",
         "colorBgLayout": "#0C0D10" if dark else "#F3F5F9",
         "borderRadius": 8,
-        "echartsOptionsOverridesByChartType": {
-            kind: {"xAxis": axes, "yAxis": axes}
-            for kind in ("echarts_timeseries_line", "echarts_timeseries_bar", "echarts_timeseries", "mixed_timeseries")
-        },
+        "echartsOptionsOverridesByChartType": {kind: _chart_options(axes, kind) for kind in _TIME_SERIES},
     }
     return result
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pulse_accounts as accounts
-from flask import Blueprint, Flask, g, redirect, request
+from flask import Blueprint, Flask, g, jsonify, redirect, request
 from flask import session as cookie
 from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
@@ -14,6 +15,7 @@ from pulse_security import COOKIE_KEY
 
 HERE = Path(__file__).resolve().parent
 HOME = "/superset/dashboard/executive-overview/"
+_PICK_LIST = re.compile(r"^/api/v1/\w+/(related|distinct)/")
 
 
 def install(app: Flask) -> None:
@@ -22,6 +24,7 @@ def install(app: Flask) -> None:
     app.register_blueprint(Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static"))
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
     app.before_request(_clients_go_to_their_dashboard)
+    app.before_request(_clients_see_no_other_accounts)
     user_logged_in.connect(_keep_session, app)
     app.after_request(_forbid_stores)
 
@@ -42,6 +45,13 @@ def _clients_go_to_their_dashboard() -> Any:
         "/chart/list/",
     )
     return redirect(HOME) if is_start and _is_client_user() else None
+
+
+def _clients_see_no_other_accounts() -> Any:
+    """Superset's pick lists (owners, roles, creators) name every account there is, of all clients."""
+    if _PICK_LIST.search(request.path) and _is_client_user():
+        return jsonify({"message": "Forbidden"}), 403
+    return None
 
 
 def _is_client_user() -> bool:

@@ -41,6 +41,10 @@ class SupersetApi:
         """PUT JSON. Raises SupersetError."""
         return self._call("PUT", path, json=body)
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """DELETE. Raises SupersetError."""
+        return self._call("DELETE", path)
+
     def upload(self, path: str, name: str, content: bytes) -> dict[str, Any]:
         """POST a file as the form field `name`. Raises SupersetError."""
         return self._call("POST", path, files={name: (f"{name}.zip", content, "application/zip")})

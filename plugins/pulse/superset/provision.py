@@ -58,6 +58,7 @@ def ensure_assets(api: SupersetApi) -> bool:
     if imported:
         api.upload("assets/import/", "bundle", bundle.content)
         logger.info("Superset's assets imported: %s", bundle.digest[:12])
+        _remove_retired_dashboards(api, bundle.dashboards)
     datasets = pulse_datasets(api)
     missing = set(bundle.datasets) - set(datasets)
     if missing:
@@ -108,6 +109,13 @@ def _imported_hash(api: SupersetApi, slug: str) -> str | None:
     metadata = api.get(f"dashboard/{path_segment(str(row['id']))}")["result"]["json_metadata"]
     value = decoded(metadata).get(HASH_KEY)
     return str(value) if value else None
+
+
+def _remove_retired_dashboards(api: SupersetApi, slugs: tuple[str, ...]) -> None:
+    """Delete dashboards that an earlier version of the assets made and this one no longer has."""
+    for row in list(api.every("dashboard/")):
+        if row["slug"] not in slugs and _imported_hash(api, str(row["slug"])) is not None:
+            api.delete(f"dashboard/{row['id']}")
 
 
 def _tenant_ids(datasets: dict[str, dict[str, Any]]) -> list[int]:
