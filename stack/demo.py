@@ -154,11 +154,12 @@ def _wait_run(api: AirflowApi, dag_id: str, run_id: str, say: Say) -> None:
     deadline = time.monotonic() + FIRST_RUN_SECONDS
     while True:
         state = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"]
+        tasks = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        # A run can end well although a task failed: sync_clients goes on with the other clients.
+        if state == "failed" or (state == "success" and any(t["state"] == "failed" for t in tasks)):
+            raise StackError(f"{dag_id} failed.\n{_failure(api, dag_id, run_id, tasks)}")
         if state == "success":
             return
-        tasks = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
-        if state == "failed":
-            raise StackError(f"{dag_id} failed.\n{_failure(api, dag_id, run_id, tasks)}")
         if time.monotonic() > deadline:
             raise StackError(
                 f"{dag_id} did not end within {FIRST_RUN_SECONDS} s (state {state}): look at it in Airflow "
