@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,27 @@ from pulse_security import COOKIE_KEY
 
 HERE = Path(__file__).resolve().parent
 HOME = "/superset/dashboard/executive-overview/"
+_START_PAGES = ("/", "/superset/welcome/", "/dashboard/list/", "/chart/list/")
+_EVERYONE = re.compile(
+    r"/(static|pulse/static|login|logout|lang|language_pack|health|healthcheck|ping|api/v1/security/(login|refresh|csrf_token))(/|$)"
+)
+_KEY = r"[A-Za-z0-9_-]+"
+_FOR_CLIENTS = tuple(
+    (methods, re.compile(pattern))
+    for methods, pattern in (
+        ({"GET"}, rf"/superset/dashboard/(p/)?{_KEY}/"),
+        ({"POST"}, r"/superset/log/"),
+        ({"GET"}, r"/api/v1/me/(roles/)?"),
+        ({"GET"}, r"/api/v1/time_range/"),
+        ({"POST"}, r"/api/v1/chart/data"),
+        ({"GET"}, rf"/api/v1/chart/{_KEY}(/data/?)?"),
+        ({"GET"}, r"/api/v1/(dashboard|chart)/(favorite_status/)?"),
+        ({"GET"}, rf"/api/v1/dashboard/{_KEY}(/(charts|datasets|tabs))?"),
+        ({"POST", "DELETE"}, r"/api/v1/dashboard/[0-9]+/favorites/"),
+        ({"GET", "POST", "PUT", "DELETE"}, rf"/api/v1/dashboard/[0-9]+/filter_state(/{_KEY})?"),
+        ({"GET", "POST"}, rf"/api/v1/dashboard/({_KEY}/)?permalink(/{_KEY})?"),
+    )
+)
 _PICK_LIST = re.compile(r"^/api/v1/\w+/(related|distinct)/")
 
 
@@ -23,7 +45,7 @@ def install(app: Flask) -> None:
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
     app.register_blueprint(Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static"))
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
-    app.before_request(_clients_go_to_their_dashboard)
+    app.before_request(_limit_clients)
     app.before_request(_clients_see_no_other_accounts)
     user_logged_in.connect(_keep_session, app)
     app.after_request(_forbid_stores)
@@ -36,22 +58,20 @@ def _keep_session(_sender: Any, user: Any, **_: Any) -> None:
         cookie[COOKIE_KEY] = session.to_dict()
 
 
-def _clients_go_to_their_dashboard() -> Any:
-    """Superset's welcome page lists charts and recent work: an executive wants the dashboard."""
-    is_start = request.method == "GET" and request.path in (
-        "/",
-        "/superset/welcome/",
-        "/dashboard/list/",
-        "/chart/list/",
-    )
-    return redirect(HOME) if is_start and _is_client_user() else None
+def _limit_clients() -> Any:
+    """A client's user starts at the dashboard and reaches what a dashboard needs; everything else is refused.
 
-
-def _clients_see_no_other_accounts() -> Any:
-    """Superset's pick lists (owners, roles, creators) name every account there is, of all clients."""
-    if _PICK_LIST.search(request.path) and _is_client_user():
-        return jsonify({"message": "Forbidden"}), 403
-    return None
+    Superset's welcome page and lists show recent work, and some of its APIs (related owners, for one) list every user,
+    whatever the role: so this is an allow-list.
+    """
+    if _EVERYONE.match(request.path) or not _is_client_user():
+        return None
+    if request.method == "GET" and request.path in _START_PAGES:
+        return redirect(HOME)
+    method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method
+    if any(method in methods and pattern.fullmatch(request.path) for methods, pattern in _FOR_CLIENTS):
+        return None
+    return jsonify({"message": "Forbidden"}), 403
 
 
 def _is_client_user() -> bool:

@@ -221,3 +221,9 @@ def _explain(slug: str, item: Any) -> str:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the Variable, as published in docs/client.schema.json."""
     return TypeAdapter(ClientSpec).json_schema()
+
+
+if __name__ == "__main__":
+    import json
+
+    print(json.dumps(json_schema(), indent=2))

@@ -13,9 +13,6 @@ VIEWER: frozenset[tuple[str, str]] = frozenset(
         ("can_write", "DashboardFilterStateRestApi"),
         ("can_read", "DashboardPermalinkRestApi"),
         ("can_write", "DashboardPermalinkRestApi"),
-        ("can_read", "Dataset"),
-        ("can_read", "CurrentUserRestApi"),
-        ("can_read", "SecurityRestApi"),
         ("can_dashboard", "Superset"),
         ("can_log", "Superset"),
         ("can_time_range", "Api"),
@@ -23,6 +20,8 @@ VIEWER: frozenset[tuple[str, str]] = frozenset(
 )
 
 STAFF: frozenset[tuple[str, str]] = VIEWER | {
+    ("can_read", "Dataset"),
+    ("can_read", "CurrentUserRestApi"),
     ("can_csv", "Superset"),
     ("can_get", "Datasource"),
     ("can_read", "Database"),

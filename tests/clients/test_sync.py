@@ -1,0 +1,135 @@
+"""The tables say what the Variables declare, and a second sync has nothing to write."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from pulse.clients.spec import SpecError, parse_spec
+from pulse.clients.sync import MassDeactivation, deactivate_missing, sync_client
+from pulse.tenancy import client_role
+from tests.support.database import TestDatabase
+
+SPEC: dict[str, Any] = {
+    "name": "Initech",
+    "users": [
+        {"email": "ceo@initech.example", "password": "first-password-1"},
+        {"email": "old@initech.example", "password": "first-password-2"},
+    ],
+    "settings": {"dora.minimum_sample": 3, "feature.jira": True},
+    "integrations": [
+        {"type": "github", "organization": "initech", "token": "planted-secret-token"},
+        {"type": "jira", "base_url": "https://initech.atlassian.net"},
+    ],
+}
+
+
+@pytest.fixture
+def admin(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> psycopg.Connection[Any]:
+    monkeypatch.setenv("PULSE_ROLE_SECRET", db.cluster.secret)
+    return db.connect("pulse_admin")
+
+
+def sync(conn: psycopg.Connection[Any], slug: str = "initech", **changes: Any) -> Any:
+    return sync_client(conn, slug, parse_spec(slug, json.dumps({**SPEC, **changes})))
+
+
+def all_rows(conn: psycopg.Connection[Any], query: str) -> list[tuple[Any, ...]]:
+    with conn.transaction():
+        return conn.execute(query).fetchall()  # type: ignore[call-overload]
+
+
+def test_a_second_sync_writes_nothing(admin: psycopg.Connection[Any]) -> None:
+    assert sync(admin).rows_written > 5
+    assert sync(admin).rows_written == 0
+
+
+def test_a_new_client_has_a_login_of_its_own(admin: psycopg.Connection[Any], db: TestDatabase) -> None:
+    result = sync(admin)
+    db.wait_replica()
+    with db.connect(client_role(result.client_id), replica=True) as conn:
+        assert conn.execute("select slug from core.clients").fetchall() == [("initech",)]
+
+
+def test_no_secret_reaches_a_table(admin: psycopg.Connection[Any], db: TestDatabase) -> None:
+    sync(admin)
+    with db.cluster.primary.connect(database=db.name) as superuser:
+        tables = superuser.execute(
+            "select c.oid::regclass::text from pg_class c where relkind = 'r' and relnamespace in"
+            " ('core'::regnamespace, 'raw'::regnamespace)"
+        ).fetchall()
+        for (table,) in tables:
+            text = str(superuser.execute(f"select * from {table}").fetchall())  # type: ignore[arg-type]
+            for secret in ("planted-secret-token", "first-password-1", "first-password-2"):
+                assert secret not in text, table
+
+
+def test_what_is_no_longer_declared_goes(admin: psycopg.Connection[Any]) -> None:
+    sync(admin)
+    sync(admin, users=SPEC["users"][:1], settings={}, integrations=SPEC["integrations"][:1])
+    assert all_rows(admin, "select email, active from core.users order by 1") == [
+        ("ceo@initech.example", True), ("old@initech.example", False),
+    ]  # fmt: skip
+    assert all_rows(admin, "select integration_type, active from core.integrations order by 1") == [
+        ("github", True), ("jira", False),
+    ]  # fmt: skip
+    assert all_rows(admin, "select setting_key from core.system_settings where setting_key !~ '^brand'") == []
+
+
+def test_a_feature_flag_turns_an_integration_off(admin: psycopg.Connection[Any]) -> None:
+    sync(admin, settings={"feature.jira": False})
+    assert all_rows(admin, "select integration_type from core.integrations where active") == [("github",)]
+
+
+def test_a_changed_password_changes_the_hash(admin: psycopg.Connection[Any]) -> None:
+    sync(admin)
+    before = all_rows(admin, "select password_hash from core.users order by email")
+    users = [{**SPEC["users"][0], "password": "second-password-1"}, SPEC["users"][1]]
+    assert sync(admin, users=users).rows_written == 1
+    after = all_rows(admin, "select password_hash from core.users order by email")
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+def test_an_inactive_client_cannot_log_in_and_its_sessions_end(
+    admin: psycopg.Connection[Any], db: TestDatabase
+) -> None:
+    result = sync(admin)
+    with admin.transaction():
+        admin.execute(
+            "insert into core.user_sessions (client_id, user_id, token_hash, expires_at)"
+            " select client_id, id, 'x', now() + interval '1 hour' from core.users limit 1"
+        )
+    sync(admin, active=False)
+    assert all_rows(admin, "select bool_or(active) from core.user_sessions") == [(False,)]
+    assert all_rows(admin, "select bool_or(active) from core.users") == [(False,)]
+    db.wait_replica()
+    with pytest.raises(psycopg.OperationalError):
+        db.connect(client_role(result.client_id), replica=True)
+
+
+def test_an_address_belongs_to_one_client(admin: psycopg.Connection[Any]) -> None:
+    sync(admin)
+    with pytest.raises(SpecError, match=r"client other: .*ceo@initech.example is already a user of client initech"):
+        sync(admin, "other")
+    assert all_rows(admin, "select slug from core.clients") == [("initech",)]
+
+
+def test_a_vanished_variable_deactivates_its_client(admin: psycopg.Connection[Any]) -> None:
+    for slug in ("one", "two", "three"):
+        sync(admin, slug, users=[])
+    assert [gone.slug for gone in deactivate_missing(admin, {"one", "two"})] == ["three"]
+    assert all_rows(admin, "select slug from core.clients where active order by 1") == [("one",), ("two",)]
+
+
+@pytest.mark.parametrize("left", [set(), {"one"}])
+def test_many_at_once_look_like_a_mistake(admin: psycopg.Connection[Any], left: set[str]) -> None:
+    for slug in ("one", "two", "three", "four"):
+        sync(admin, slug, users=[])
+    with pytest.raises(MassDeactivation, match="pulse_allow_mass_deactivation"):
+        deactivate_missing(admin, left)
+    assert all_rows(admin, "select count(*) from core.clients where active") == [(4,)]
+    assert len(deactivate_missing(admin, left, allow_many=True)) == 4 - len(left)
