@@ -1,0 +1,117 @@
+"""What every DAG keeps to, and that a client's DAG is the same each time it is built."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulse.client_dag import ClientDagSpec, IntegrationSpec, build_client_dag
+from pulse.dag_bundle import stub
+from tests.conftest import ROOT
+
+SPEC = ClientDagSpec(
+    client_id=7,
+    slug="initech",
+    name="Initech",
+    schedule_minutes=30,
+    integrations=(
+        IntegrationSpec(1, "github", "github", "https://api.github.com", "github__initech"),
+        IntegrationSpec(2, "jira", "jira", "https://initech.atlassian.net", "jira__initech"),
+    ),
+)
+
+
+def load(path: Path) -> dict[str, Any]:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(path))
+    assert not bag.import_errors
+    return dict(bag.dags)
+
+
+@pytest.fixture(scope="module")
+def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("clients")
+    (folder / "initech.py").write_text(stub(SPEC))
+    return load(ROOT / "dags") | load(folder)
+
+
+def test_there_are_these_dags(dags: dict[str, Any]) -> None:
+    assert set(dags) == {"sync_clients", "pulse__initech"}
+
+
+def test_every_dag_is_documented_owned_tagged_and_retried(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        assert dag.doc_md
+        assert dag.max_active_runs == 1
+        assert not dag.catchup
+        assert "pulse" in dag.tags
+        for task in dag.tasks:
+            assert task.owner not in ("", "airflow"), task.task_id
+            if task.task_id not in ("watch_sources", "sync_client"):
+                assert task.retries >= 2, task.task_id
+
+
+def test_a_client_dag_has_its_groups_and_ends_red_when_a_source_failed(dags: dict[str, Any]) -> None:
+    dag = dags["pulse__initech"]
+    ids = {task.task_id for task in dag.tasks}
+    assert ids == {
+        "github.discover_repositories", "github.extract_repository", "jira.discover_projects",
+        "jira.extract_project", "normalise_records", "compute_dora", "publish_dashboards", "watch_sources",
+    }  # fmt: skip
+    assert {"client:initech", "pulse"} == set(dag.tags)
+    assert dag.get_task("publish_dashboards").upstream_task_ids == {"compute_dora"}
+    assert dag.get_task("normalise_records").trigger_rule == "all_done"
+    assert "github.extract_repository" in dag.get_task("watch_sources").upstream_task_ids
+    assert dag.get_task("watch_sources").trigger_rule == "one_failed"
+    assert [task.task_id for task in dag.leaves] == ["watch_sources"]
+
+
+def test_no_secret_and_no_clock_in_a_stub() -> None:
+    text = stub(SPEC)
+    assert text == stub(SPEC)
+    assert len(text.splitlines()) <= 6
+    assert "token" not in text
+    assert "password" not in text
+
+
+def test_building_twice_serialises_to_the_same_bytes() -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    first, second = (
+        json.dumps(DagSerialization.to_dict(build_client_dag(SPEC)), sort_keys=True, default=str) for _ in range(2)
+    )
+    assert first == second
+
+
+def test_building_does_no_io(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a DAG file opened a connection while it was read")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    build_client_dag(SPEC)
+
+
+def test_clients_do_not_start_at_the_same_moment() -> None:
+    starts = {
+        build_client_dag(ClientDagSpec(n, f"client{n}", "x", 60, ())).start_date for n in range(50)
+    }
+    assert len(starts) > 45
+
+
+def test_an_import_of_the_library_needs_no_airflow_services() -> None:
+    """The dag-processor imports this for each file: it must be quick and touch nothing."""
+    code = "import sys, pulse.client_dag; print('psycopg' in sys.modules, 'requests' in sys.modules)"
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
+                          env={"PYTHONPATH": str(ROOT / "plugins"), "PATH": "/usr/bin:/bin", "HOME": "/tmp"})  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 60
+    assert "psycopg" not in done.stdout.split()[0]
