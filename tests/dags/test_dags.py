@@ -100,9 +100,7 @@ def test_building_does_no_io(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_clients_do_not_start_at_the_same_moment() -> None:
-    starts = {
-        build_client_dag(ClientDagSpec(n, f"client{n}", "x", 60, ())).start_date for n in range(50)
-    }
+    starts = {build_client_dag(ClientDagSpec(n, f"client{n}", "x", 60, ())).start_date for n in range(50)}
     assert len(starts) > 45
 
 

@@ -126,9 +126,7 @@ def test_an_unknown_owner_is_named(db: TestDatabase, sandbox: SandboxServer) -> 
 
 def test_killed_in_the_middle_ends_in_the_same_tables(db: TestDatabase, sandbox: SandboxServer) -> None:
     """kill -9 at three moments, then a run to the end: row for row what an uninterrupted run stores."""
-    script = (
-        "import sys; from tests.support.extraction import run_from_environment; run_from_environment(sys.argv[1:])"
-    )
+    script = "import sys; from tests.support.extraction import run_from_environment; run_from_environment(sys.argv[1:])"
     broken = Pipeline.of(db, sandbox.url, "techcorp", repositories=["checkout", "payments"])
     sandbox.add_fault(path_regex="/", count=10_000, delay_seconds=0.02)
     env = {**os.environ, **db.conn_env(), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}

@@ -10,7 +10,6 @@ from tests.support.database import TestDatabase
 from tests.support.world import World, at
 
 
-
 @pytest.fixture
 def world(db: TestDatabase) -> World:
     return World(db, minimum_sample=1)
@@ -127,9 +126,9 @@ def test_a_negative_duration_is_an_anomaly_not_a_value(world: World) -> None:
     world.change(repository, "odd", at("2026-02-03 09:00"), first_authored_at=at("2026-02-09 09:00"))
     world.deploy(repository, "odd", at("2026-02-03 10:00"))
     world.compute()
-    assert world.rows("select lead_time_hours, exclusion_reason from report.evidence_changes where title = 'Change odd'") == [
-        (None, "negative duration")
-    ]
+    assert world.rows(
+        "select lead_time_hours, exclusion_reason from report.evidence_changes where title = 'Change odd'"
+    ) == [(None, "negative duration")]
     assert world.metric("lead_time_for_changes", "month", at("2026-02-03 00:00"))["null_reason"] == "no_data"
     assert world.rows("select value from report.trust_panel where indicator = 'negative_durations'") == [(1.0,)]
 
@@ -201,7 +200,9 @@ def test_a_revert_names_the_change_it_undoes(world: World) -> None:
                  reverts_number=bad % 100_000)  # fmt: skip
     repair = world.deploy(repository, "revert", at("2026-02-03 14:30"))
     world.compute()
-    assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [(guilty, "fix_reverts")]
+    assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [
+        (guilty, "fix_reverts")
+    ]
     assert world.rows("select deployment_id from report.evidence_deployments where is_rework") == [(repair,)]
 
 
@@ -216,7 +217,9 @@ def test_a_reopened_incident_is_resolved_after_its_last_reopening(world: World) 
             (began + timedelta(hours=9), "1", "2"),
         ],
     )
-    still_open = world.incident(began, moves=[(began + timedelta(hours=1), "1", "2"), (began + timedelta(hours=2), "2", "1")])
+    still_open = world.incident(
+        began, moves=[(began + timedelta(hours=1), "1", "2"), (began + timedelta(hours=2), "2", "1")]
+    )
     world.compute()
     found = dict(world.rows("select incident_id, time_to_restore_hours from report.evidence_incidents"))
     assert found.pop(still_open) is None

@@ -35,9 +35,7 @@ class GitHubClient:
         session.headers.update({"Authorization": f"Bearer {credential.token}", "User-Agent": "pulse"})
         self.http = HttpClient(session, integration.client_slug, integration.name, stats)
 
-    def ask(
-        self, query: str, what: str, *, divisible: bool = False, **variables: Any
-    ) -> tuple[dict[str, Any], Answer]:
+    def ask(self, query: str, what: str, *, divisible: bool = False, **variables: Any) -> tuple[dict[str, Any], Answer]:
         """The data of a query. `what` names the subject in errors.
 
         Raises HeavyPage when GitHub cannot make so large an answer and the caller can ask for less (`divisible`),

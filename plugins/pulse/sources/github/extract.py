@@ -96,7 +96,12 @@ class GitHubSource(Source):
         while True:
             try:
                 data, answer = self.github.ask(
-                    query, scope.label, divisible=True, id=scope.data["node_id"], first=page_size, after=cursor.get("after")
+                    query,
+                    scope.label,
+                    divisible=True,
+                    id=scope.data["node_id"],
+                    first=page_size,
+                    after=cursor.get("after"),
                 )
                 connection = self._subject(data, scope)[connection_name]
                 if any(node is None for node in connection["nodes"]):

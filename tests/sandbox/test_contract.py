@@ -1,0 +1,138 @@
+"""The sandbox and our queries, held against what GitHub publishes of its APIs."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from graphql import GraphQLObjectType, GraphQLSchema, build_schema, parse, validate
+from jsonschema import Draft7Validator
+
+from pulse.sources.github import queries
+from sandbox.github_api import cost, schema
+from tests.conftest import SandboxServer
+
+QUERIES = {
+    "repositories": queries.REPOSITORIES,
+    "pull requests": queries.PULL_REQUESTS,
+    "deployments": queries.DEPLOYMENTS,
+    "deployments by id": queries.DEPLOYMENTS_BY_ID,
+    "history": queries.HISTORY,
+    **{
+        f"more {name}": queries.drain("PullRequest", (name, spec), {"PR_x": "cursor"})
+        for name, spec in queries.PULL_REQUEST_CONNECTIONS.items()
+    },
+    "more statuses": queries.drain(
+        "Deployment", ("statuses", queries.DEPLOYMENT_CONNECTIONS["statuses"]), {"DE_x": "cursor"}
+    ),
+}
+
+
+@cache
+def public_schema(folder: Path) -> GraphQLSchema:
+    text = (folder / "@octokit/graphql-schema/schema.graphql").read_text(encoding="utf-8")
+    # The published file defines a field twice (as of 15.26.1): taken as it is.
+    return build_schema(text, assume_valid=True, assume_valid_sdl=True)
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_our_queries_are_valid_for_github(published: Path, name: str) -> None:
+    assert validate(public_schema(published), parse(QUERIES[name])) == []
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_our_queries_are_valid_for_the_sandbox(name: str) -> None:
+    assert validate(schema(), parse(QUERIES[name])) == []
+
+
+def test_the_sandbox_has_no_type_field_or_argument_of_its_own(published: Path) -> None:
+    public = public_schema(published)
+    compared = 0
+    for name, ours in schema().type_map.items():
+        if name.startswith("__"):
+            continue
+        theirs = public.type_map.get(name)
+        assert theirs is not None, f"GitHub has no type {name}"
+        for field, definition in getattr(ours, "fields", {}).items():
+            assert field in theirs.fields, f"GitHub's {name} has no {field}"
+            other = theirs.fields[field]
+            assert str(definition.type) == str(other.type), f"{name}.{field}"
+            for argument, about in getattr(definition, "args", {}).items():
+                assert argument in other.args, f"{name}.{field}({argument})"
+                assert str(about.type) == str(other.args[argument].type), f"{name}.{field}({argument})"
+            compared += 1
+        for value in getattr(ours, "values", {}):
+            assert value in theirs.values, f"{name}.{value}"
+        if isinstance(ours, GraphQLObjectType):
+            assert {i.name for i in ours.interfaces} <= {i.name for i in theirs.interfaces}, name
+    assert compared > 100
+
+
+def test_costs_are_githubs_formula() -> None:
+    assert cost(queries.PULL_REQUESTS, {"first": 24})[0] == 1
+    assert cost(queries.PULL_REQUESTS, {"first": 100})[0] == 6
+    assert cost(queries.DEPLOYMENTS, {"first": 100})[0] == 1
+    # GitHub's own example: 100 repositories, 50 pull requests and 10 labels each: 5,101 requests, 51 points.
+    example = """query { repositoryOwner(login: "x") { repositories(first: 100) { nodes { pullRequests(first: 50) {
+        nodes { labels(first: 10) { nodes { name } } } } } } } }"""
+    assert cost(example, {})[0] == 51
+
+
+REST = {
+    "/github/repos/acme/portal": ("/repos/{owner}/{repo}", None),
+    "/github/orgs/acme/repos": ("/orgs/{org}/repos", None),
+    "/github/repos/acme/portal/pulls": ("/repos/{owner}/{repo}/pulls", None),
+    "/github/repos/acme/portal/pulls/1/commits": ("/repos/{owner}/{repo}/pulls/{pull_number}/commits", None),
+    "/github/repos/acme/portal/deployments": ("/repos/{owner}/{repo}/deployments", None),
+    "/github/repos/acme/portal/actions/runs": ("/repos/{owner}/{repo}/actions/runs", None),
+}
+
+
+@pytest.mark.parametrize("path", sorted(REST))
+def test_rest_answers_hold_only_what_github_describes(published: Path, sandbox: SandboxServer, path: str) -> None:
+    """Every field that is given is described and of the described type. (Fields are left out: the answers are trimmed.)"""
+    answer = requests.get(sandbox.url + path, headers={"Authorization": "Bearer ghp_sandbox_acme"}, timeout=30)
+    assert answer.status_code == 200
+    body = answer.json()
+    described = described_answer(published, REST[path][0])
+    errors = [error.message for error in Draft7Validator(described).iter_errors(body)]
+    assert not errors, errors[:3]
+    item = body[0] if isinstance(body, list) else body
+    properties = (described.get("items") or described).get("properties", {})
+    assert set(item) <= set(properties), sorted(set(item) - set(properties))
+
+
+@cache
+def openapi(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "@octokit/openapi/generated/api.github.com.json").read_text(encoding="utf-8")))
+
+
+def described_answer(folder: Path, path: str) -> dict[str, Any]:
+    document = openapi(folder)
+    found = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    return dict(resolved(document, found, 0))
+
+
+def resolved(document: dict[str, Any], node: Any, depth: int) -> Any:
+    """The description with references put in, `nullable` as a type, and nothing required."""
+    if isinstance(node, list):
+        return [resolved(document, item, depth) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        target: Any = document
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        return resolved(document, target, depth + 1) if depth < 8 else {}
+    result = {
+        key: resolved(document, value, depth) for key, value in node.items() if key not in ("required", "example")
+    }
+    if result.pop("nullable", False) and isinstance(result.get("type"), str):
+        result["type"] = [result["type"], "null"]
+        if "enum" in result:
+            result["enum"] = [*result["enum"], None]
+    return result
