@@ -151,10 +151,7 @@ class JiraApi:
         if set(fields) == {"id"}:
             return answer
         answer |= {"key": issue.key, "self": f"https://{site.slug}.example/rest/api/3/issue/{issue.id}"}
-        if issue.recorded:
-            everything = issue.recorded["fields"]
-        else:
-            everything = self._fields_at(site, issue)
+        everything = issue.recorded["fields"] if issue.recorded else self._fields_at(site, issue)
         chosen = (
             everything if "*all" in fields else {name: everything.get(name) for name in fields if name in everything}
         )

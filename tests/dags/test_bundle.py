@@ -53,7 +53,7 @@ def test_an_outage_takes_no_dag_away(bundle: ClientBundle, db: TestDatabase, mon
     db.add_client("one")
     bundle.refresh()
     monkeypatch.setenv("AIRFLOW_CONN_PULSE_ADMIN", "postgresql://pulse_admin:x@127.0.0.1:1/pulse")
-    with pytest.raises(Exception, match="refused|failed"):
+    with pytest.raises(Exception, match=r"refused|failed"):
         bundle.refresh()
     assert files(bundle) == {"one.py"}
     # A task process only reads the files: it needs no database.

@@ -13,6 +13,7 @@ VIEWER: frozenset[tuple[str, str]] = frozenset(
         ("can_write", "DashboardFilterStateRestApi"),
         ("can_read", "DashboardPermalinkRestApi"),
         ("can_write", "DashboardPermalinkRestApi"),
+        ("can_read", "SecurityRestApi"),  # the CSRF token, for scripts
         ("can_dashboard", "Superset"),
         ("can_log", "Superset"),
         ("can_time_range", "Api"),
