@@ -183,6 +183,8 @@ def _airflow_settings(settings: Settings) -> dict[str, str]:
         "api_auth": {"jwt_secret": secrets["PULSE_JWT_SECRET"]},
         "dag_processor": {
             "dag_bundle_config_list": json.dumps(bundles),
+            # Locks of bundles too: by default in a folder of /tmp that another user's Airflow may own.
+            "dag_bundle_storage_path": str(settings.state / "airflow" / "bundles"),
             "parsing_processes": "1",
             "min_file_process_interval": "300",
             "refresh_interval": "10",

@@ -123,6 +123,17 @@ def test_airflow_knows_every_setting_it_is_given(settings: Settings) -> None:
     assert unknown <= {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"}
 
 
+def test_every_folder_airflow_writes_to_is_in_the_state_folder(settings: Settings) -> None:
+    """Two installations, or two users of one machine, must not meet in /tmp."""
+    found = environment.airflow(settings)
+    for name in (
+        "AIRFLOW_HOME",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH",
+    ):
+        assert Path(found[name]).is_relative_to(settings.state), name
+
+
 def test_the_socket_path_stays_short_in_a_deep_folder(tmp_path: Path) -> None:
     deep = tmp_path / "/".join(["a-rather-long-folder-name"] * 6)
     assert len(str(socket_path(deep))) <= processes.SOCKET_PATH_LIMIT
