@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict
+
+
+class Where(TypedDict):
+    """Whose failure it is."""
+
+    client: str
+    source: str
 
 
 class PulseError(Exception):

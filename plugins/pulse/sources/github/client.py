@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from pulse.errors import AccessLost, UpstreamError
+from pulse.errors import AccessLost, UpstreamError, Where
 from pulse.sources.base import Credential, Integration
 from pulse.sources.http import Answer, HeavyPage, HttpClient
 from pulse.warehouse.runs import RunStats
@@ -30,7 +30,7 @@ class GitHubClient:
     def __init__(self, integration: Integration, credential: Credential, stats: RunStats) -> None:
         self.url = graphql_url(integration.base_url)
         self.stats = stats
-        self.where = {"client": integration.client_slug, "source": integration.name}
+        self.where: Where = {"client": integration.client_slug, "source": integration.name}
         session = requests.Session()
         session.headers.update({"Authorization": f"Bearer {credential.token}", "User-Agent": "pulse"})
         self.http = HttpClient(session, integration.client_slug, integration.name, stats)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from pulse.errors import ConfigError, UpstreamError
+from pulse.errors import ConfigError, UpstreamError, Where
 from pulse.sources.base import Credential, Integration
 from pulse.sources.http import Answer, HttpClient
 from pulse.sources.jira import endpoints
@@ -23,7 +23,7 @@ class JiraClient:
 
     def __init__(self, integration: Integration, credential: Credential, stats: RunStats) -> None:
         self.base_url = integration.base_url.rstrip("/")
-        self.where = {"client": integration.client_slug, "source": integration.name}
+        self.where: Where = {"client": integration.client_slug, "source": integration.name}
         session = requests.Session()
         session.headers.update({"Accept": "application/json", "User-Agent": "pulse"})
         if credential.login:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pulse.errors import ConfigError, UpstreamError
@@ -111,7 +112,7 @@ class JiraSource(Source):
                 scope_key = scope_of[issue_id]
                 built = records.page_of(
                     "jira_changelogs", [entry],
-                    lambda item, owner=issue_id, scope=scope_key: records.changelog(owner, item, scope), scope_key,
+                    partial(records.changelog, issue_id, scope_key=scope_key), scope_key,
                 )  # fmt: skip
                 page.rows.extend(built.rows)
                 page.rejects.extend(built.rejects)
