@@ -105,7 +105,7 @@ class Server:
             return psycopg2.connect(
                 host=os.environ.get(f"{prefix}_HOST", "127.0.0.1"),
                 port=os.environ.get(f"{prefix}_PORT", self._default_port),
-                dbname="pulse",
+                dbname=os.environ.get("PULSE_DATABASE", "pulse"),
                 user=LOGIN,
                 password=role_password(os.environ["PULSE_ROLE_SECRET"], LOGIN),
                 connect_timeout=2,

@@ -30,6 +30,7 @@ _FOR_CLIENTS = tuple(
         ({"GET"}, r"/api/v1/time_range/"),
         ({"POST"}, r"/api/v1/chart/data"),
         ({"GET"}, rf"/api/v1/chart/{_KEY}(/data/?)?"),
+        ({"GET"}, r"/api/v1/dataset/([0-9]+)?"),  # a client's own script looks up what it may ask for
         ({"GET"}, r"/api/v1/(dashboard|chart)/(favorite_status/)?"),
         ({"GET"}, rf"/api/v1/dashboard/{_KEY}(/(charts|datasets|tabs))?"),
         ({"POST", "DELETE"}, r"/api/v1/dashboard/[0-9]+/favorites/"),
