@@ -1,0 +1,52 @@
+"""Superset's modules live in superset/ (no package, or it would hide the installed one) and run in its own environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = ROOT / "superset"
+SUPERSET_PYTHON = ROOT / ".pulse" / "venv" / "superset" / "bin" / "python"
+
+InSuperset = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def superset_modules() -> None:
+    """Puts superset/ on the path, for the modules that need no Superset (pulse_accounts, pulse_sessions, pulse_colors)."""
+    if str(MODULES) not in sys.path:
+        sys.path.append(str(MODULES))
+
+
+@pytest.fixture(scope="session")
+def in_superset() -> InSuperset:
+    """Runs Python in Superset's environment; the code leaves its answer in `result`."""
+
+    def run(code: str, **environment: str) -> Any:
+        program = f"import json, sys\nsys.path.append({str(MODULES)!r})\n{code}\nprint('RESULT', json.dumps(result))"
+        done = subprocess.run(
+            [str(SUPERSET_PYTHON), "-c", program],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT / "plugins"),
+                "PULSE_ROLE_SECRET": "secret-of-the-tests",
+                **environment,
+            },
+        )
+        line = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
+        assert line, done.stderr[-3000:]
+        return json.loads(line.removeprefix("RESULT "))
+
+    return run
