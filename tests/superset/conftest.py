@@ -27,8 +27,10 @@ def superset_modules() -> None:
 
 
 @pytest.fixture(scope="session")
-def in_superset() -> InSuperset:
-    """Runs Python in Superset's environment; the code leaves its answer in `result`."""
+def in_superset(tmp_path_factory: pytest.TempPathFactory) -> InSuperset:
+    """Runs Python in Superset's environment, with its stock settings; the code leaves its answer in `result`."""
+    settings = tmp_path_factory.mktemp("superset") / "stock_config.py"
+    settings.write_text("SECRET_KEY = 'of the tests'\n")
 
     def run(code: str, **environment: str) -> Any:
         program = f"import json, sys\nsys.path.append({str(MODULES)!r})\n{code}\nprint('RESULT', json.dumps(result))"
@@ -42,6 +44,7 @@ def in_superset() -> InSuperset:
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(ROOT / "plugins"),
                 "PULSE_ROLE_SECRET": "secret-of-the-tests",
+                "SUPERSET_CONFIG_PATH": str(settings),
                 **environment,
             },
         )

@@ -137,7 +137,7 @@ def test_templates_use_only_columns_they_ask_for() -> None:
         template = chart["params"].get("handlebarsTemplate")
         if template is None:
             continue
-        found = set(re.findall(r"{{#?(?:if|unless|each)? ?\(?(?:eq )?([a-z_]+)", template))
+        found = set(re.findall(r"{{#?(?:if|unless|each)? ?\(?(?:eq )?([A-Za-z_]+)", template))
         found |= set(re.findall(r"dateFormat ([a-z_]+)", template))
         helpers = {"if", "unless", "each", "eq", "dateFormat", "group"}
         assert found - words - helpers <= set(chart["params"]["all_columns"]), name
