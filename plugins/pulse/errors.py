@@ -14,12 +14,13 @@ class Where(TypedDict):
 
 
 class PulseError(Exception):
-    """Something failed for one client."""
+    """Something failed for one client. `status`: the HTTP status that told of it, if any."""
 
-    def __init__(self, *, client: str, source: str, message: str, way_out: str) -> None:
+    def __init__(self, *, client: str, source: str, message: str, way_out: str, status: int | None = None) -> None:
         super().__init__(f"client {client}, {source}: {message}. What to do: {way_out}.")
         self.client = client
         self.source = source
+        self.status = status
 
 
 class ConfigError(PulseError):
@@ -35,11 +36,7 @@ class AccessLost(PulseError):
 
 
 class UpstreamError(PulseError):
-    """The upstream answered something that cannot be worked with; a retry may help. `status`: its HTTP status, if any."""
-
-    def __init__(self, *, client: str, source: str, message: str, way_out: str, status: int | None = None) -> None:
-        super().__init__(client=client, source=source, message=message, way_out=way_out)
-        self.status = status
+    """The upstream answered something that cannot be worked with; a retry may help."""
 
 
 class RateLimited(PulseError):

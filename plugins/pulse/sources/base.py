@@ -1,10 +1,15 @@
-"""The contract of a source: what it is given, what it yields, what it must keep."""
+"""The contract of a source: what it is given, what it yields, what it must keep.
+
+A new integration type is a folder here with the files client.py, queries.py or endpoints.py, extract.py (which names its
+class as SOURCE) and records.py.
+"""
 
 from __future__ import annotations
 
 import fnmatch
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,7 +17,7 @@ import psycopg
 
 from pulse.errors import TooManyRejects
 from pulse.warehouse.checkpoints import Checkpoint, read_checkpoint
-from pulse.warehouse.loader import Page, load_pages
+from pulse.warehouse.loader import Page, RawRow, Reject, load_pages
 from pulse.warehouse.runs import RunStats
 
 REJECTED_SHARE, REJECTED_ROWS = 0.05, 20
@@ -59,16 +64,23 @@ class Scope:
 
 
 class Source(ABC):
-    """Reads one integration of one client. `conn` is a connection as pulse_etl without an open transaction.
+    """Reads one integration of one client. `conn` is a connection as pulse_etl without an open transaction; `stats` is
+    counted up while it works, so that a caller that gives its own knows the costs of a run that fails, too.
 
     A subclass stores everything through `store`, so that rows, rejects and checkpoints of a step are one transaction and
     a crash at any point is made good by the next run.
     """
 
-    def __init__(self, integration: Integration, credential: Credential, conn: psycopg.Connection[Any]) -> None:
+    def __init__(
+        self,
+        integration: Integration,
+        credential: Credential,
+        conn: psycopg.Connection[Any],
+        stats: RunStats | None = None,
+    ) -> None:
         self.integration = integration
         self.conn = conn
-        self.stats = RunStats()
+        self.stats = stats if stats is not None else RunStats()
         self.connect(credential)
 
     @abstractmethod
@@ -104,6 +116,36 @@ class Source(ABC):
                 way_out="look at raw.rejects (column reason); everything else is stored",
             )  # fmt: skip
         return self.stats
+
+
+def page_of(
+    entity: str, items: Iterable[Any], build: Callable[[Any], RawRow], scope_key: str = "",
+    identify: Callable[[Any], str | None] = lambda item: str(item["id"]),
+) -> Page:  # fmt: skip
+    """A page of an entity. An item that `build` cannot read (KeyError, TypeError, ValueError and the like) becomes a
+    reject with its payload and the reason; `identify` names it."""
+    page = Page(entity)
+    for item in items:
+        try:
+            page.rows.append(build(item))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            reason = f"missing field {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+            page.rejects.append(Reject(_identity(item, identify), scope_key, json.dumps(item), reason))
+    return page
+
+
+def _identity(item: Any, identify: Callable[[Any], str | None]) -> str | None:
+    try:
+        return identify(item)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def require(item: dict[str, Any], *fields: str) -> None:
+    """Raise KeyError for the first field that is missing or null."""
+    for name in fields:
+        if item.get(name) is None:
+            raise KeyError(name)
 
 
 def selected(name: str, include: Iterable[str], exclude: Iterable[str] = ()) -> bool:

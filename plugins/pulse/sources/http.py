@@ -1,38 +1,75 @@
 """HTTP for all sources: one kept-alive session, retries for what passes, waits that upstream asks for, typed errors.
 
 Plain requests rather than Airflow's HttpHook, because HttpHook.run makes a new session for every call and hides the
-headers that rate limits are told by.
+headers that rate limits are told by. Proxies and certificates come from the environment, as everywhere in requests.
 """
 
 from __future__ import annotations
 
+import base64
 import random
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 
-from pulse.errors import AccessLost, AuthError, RateLimited, UpstreamError
+from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited, UpstreamError
+from pulse.sources.limits import Limiter, requested_wait, says_limited, server_time
 from pulse.warehouse.runs import RunStats
 
 TIMEOUT_SECONDS = (10, 60)
 TRIES = 5
 MAX_WAIT_SECONDS = 60.0
-SECONDARY_LIMIT_SECONDS = 60.0
 _TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+class Auth(Protocol):
+    """Signs requests. Given to requests as a session's auth, so that no ~/.netrc of the machine takes its place."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the credential to a request."""
+        ...
+
+    def renew(self) -> bool:
+        """Get another token after a 401; False when there is none to get."""
+        ...
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        ...
+
+
+class TokenAuth:
+    """A token as it is: Bearer, or Basic with the login of its owner. It cannot be renewed."""
+
+    def __init__(self, token: str, login: str | None = None) -> None:
+        basic = base64.b64encode(f"{login}:{token}".encode()).decode()
+        self._header = f"Bearer {token}" if login is None else f"Basic {basic}"
+        self._secrets = (token, basic) if token else ()
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+    def renew(self) -> bool:
+        return False
+
+    def secrets(self) -> tuple[str, ...]:
+        return self._secrets
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A decoded JSON answer: its body, status and server time (aware, UTC)."""
+    """A decoded JSON answer: its body, status, server time (aware, UTC) and headers."""
 
     body: Any
     status: int
     server_time: datetime
-    headers: Any
+    headers: Mapping[str, str]
 
 
 class HeavyPage(Exception):
@@ -42,113 +79,118 @@ class HeavyPage(Exception):
 class HttpClient:
     """Calls one upstream with one credential. `client` and `source` name it in errors."""
 
-    def __init__(self, session: requests.Session, client: str, source: str, stats: RunStats) -> None:
-        self.session = session
+    def __init__(self, auth: Auth, client: str, source: str, stats: RunStats, headers: Mapping[str, str]) -> None:
+        self.auth = auth
         self.client = client
         self.source = source
         self.stats = stats
+        self.limiter = Limiter()
+        self.session = requests.Session()
+        self.session.auth = auth
+        self.session.headers.update({"User-Agent": "pulse", "Accept": "application/json", **headers})
 
-    def call(self, method: str, url: str, *, heavy: bool = False, **kwargs: Any) -> Answer:
+    def call(
+        self, method: str, url: str, *, resource: str = "core", heavy: bool = False,
+        is_limited: Callable[[Any], bool] = lambda body: False, **kwargs: Any,
+    ) -> Answer:  # fmt: skip
         """One JSON call. Waits as told up to a minute; retries lost connections and 5xx.
 
-        `heavy`: a 502 or 504 raises HeavyPage at once instead. Raises AuthError, AccessLost, RateLimited, UpstreamError.
+        `resource`: whose budget it spends. `heavy`: a 502, 504 or timeout raises HeavyPage at once instead. `is_limited`
+        finds a rate limit in a body that comes with HTTP 200. Raises AuthError, AccessLost, RateLimited, UpstreamError.
         """
-        for attempt in range(1, TRIES + 1):
+        failures = limits = 0
+        while True:
+            self._await_budget(resource, url)
             try:
-                response = self.session.request(method, url, timeout=TIMEOUT_SECONDS, **kwargs)
-                self.stats.api_calls += 1
+                response = self._send(method, url, kwargs)
             except _TRANSIENT as error:
-                self._pause_or_fail(attempt, f"{method} {url}: {type(error).__name__}")
+                if heavy and isinstance(error, requests.ReadTimeout):
+                    raise HeavyPage from None
+                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: {type(error).__name__}")
                 continue
-            if response.status_code in (502, 504) and heavy:
+            self.limiter.learn(resource, response)
+            body = _json(response)
+            if says_limited(response) or (response.ok and is_limited(body)):
+                limits += 1
+                self._wait(requested_wait(response, limits), limits, url)
+            elif response.status_code in (502, 504) and heavy:
                 raise HeavyPage
-            wait = rate_limit_wait(response)
-            if wait is not None:
-                self._wait(wait, attempt, url)
-                continue
-            if response.status_code >= 500:
-                self._pause_or_fail(attempt, f"{method} {url}: HTTP {response.status_code}")
-                continue
-            self._raise_for_client_error(response, url)
-            try:
-                body = response.json()
-            except ValueError:
-                self._pause_or_fail(attempt, f"{method} {url}: the answer is no JSON")
-                continue
-            return Answer(body, response.status_code, server_time(response), response.headers)
-        raise self._upstream_error(f"{method} {url} did not succeed in {TRIES} tries")
+            elif response.status_code >= 500 or response.status_code == 408:
+                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: HTTP {response.status_code}")
+            elif response.status_code == 401 and self.auth.renew():
+                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: HTTP 401, also with another token")
+            elif not response.ok or response.is_redirect:
+                raise self._refusal(response, url)
+            elif body is _NO_JSON:
+                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: the answer is no JSON")
+            else:
+                return Answer(body, response.status_code, server_time(response), response.headers)
 
-    def _raise_for_client_error(self, response: requests.Response, url: str) -> None:
+    def failure(self, message: str, status: int | None = None) -> UpstreamError:
+        """An UpstreamError of this upstream."""
+        return UpstreamError(
+            client=self.client, source=self.source, message=message, status=status,
+            way_out="the task is retried; if it stays, look at the upstream's status page",
+        )  # fmt: skip
+
+    def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
+        self.stats.api_calls += 1
+        # A redirected POST would become a GET, and fail in a way that tells nothing.
+        return self.session.request(method, url, timeout=TIMEOUT_SECONDS, allow_redirects=method == "GET", **kwargs)
+
+    def _refusal(self, response: requests.Response, url: str) -> PulseError:
         code = response.status_code
-        if code < 400:
-            return
-        where = {"client": self.client, "source": self.source}
-        told = response.text[:200].replace("\n", " ")
+        where: dict[str, Any] = {"client": self.client, "source": self.source, "status": code}
+        told = self._without_secrets(response.text[:200].replace("\n", " "))
+        if response.is_redirect:
+            return ConfigError(**where, message=f"{shown(url)} is now at {shown(response.headers['Location'])}",
+                               way_out="correct base_url in the client's Variable")  # fmt: skip
         if code == 401:
-            raise AuthError(**where, message=f"the token is refused (HTTP 401 from {url})",
-                            way_out="renew the token in the Airflow Connection")  # fmt: skip
+            return AuthError(**where, message=f"the token is refused (HTTP 401 from {shown(url)})",
+                             way_out="renew the token in the Airflow Connection")  # fmt: skip
         if code == 403:
-            raise AuthError(**where, message=f"the token may not read {url} (HTTP 403: {told})",
-                            way_out="give the token read access, or exclude this repository or project")  # fmt: skip
+            return AuthError(**where, message=f"the token may not read {shown(url)} (HTTP 403: {told})",
+                             way_out="give the token read access, or exclude this repository or project")  # fmt: skip
         if code in (404, 410):
-            raise AccessLost(**where, message=f"{url} is not there or not visible (HTTP {code})",
-                             way_out="check the name and the token's access; stored rows are kept")  # fmt: skip
-        raise self._upstream_error(f"unexpected HTTP {code} from {url}: {told}")
+            return AccessLost(**where, message=f"{shown(url)} is not there or not visible (HTTP {code})",
+                              way_out="check the name and the token's access; stored rows are kept")  # fmt: skip
+        return self.failure(f"unexpected HTTP {code} from {shown(url)}: {told}", code)
 
-    def _upstream_error(self, message: str) -> UpstreamError:
-        return UpstreamError(client=self.client, source=self.source, message=message,
-                             way_out="the task is retried; if it stays, look at the upstream's status page")  # fmt: skip
+    def _without_secrets(self, text: str) -> str:
+        for secret in self.auth.secrets():
+            text = text.replace(secret, "***")
+        return text
 
-    def _pause_or_fail(self, attempt: int, what: str) -> None:
-        if attempt == TRIES:
-            raise self._upstream_error(what)
-        time.sleep(min(2.0 ** (attempt - 1), 16) * random.uniform(0.5, 1.0))
+    def _pause_or_fail(self, failures: int, what: str) -> int:
+        if failures + 1 == TRIES:
+            raise self.failure(what)
+        time.sleep(min(2.0**failures, 16) * random.uniform(0.5, 1.0))
+        return failures + 1
+
+    def _await_budget(self, resource: str, url: str) -> None:
+        seconds = self.limiter.seconds_until_allowed(resource)
+        if seconds > 0:
+            self._wait(seconds + 1, 1, url)
 
     def _wait(self, seconds: float, attempt: int, url: str) -> None:
         if seconds > MAX_WAIT_SECONDS or attempt == TRIES:
-            raise RateLimited(client=self.client, source=self.source, message=f"rate limit reached at {url}",
+            raise RateLimited(client=self.client, source=self.source, message=f"rate limit reached at {shown(url)}",
                               resume_at=datetime.now(UTC) + timedelta(seconds=seconds))  # fmt: skip
+        # Jitter: several tasks are told the same moment.
         time.sleep(seconds + random.uniform(0, 0.2 * min(seconds, 5)))
 
 
-def server_time(response: requests.Response) -> datetime:
-    """The upstream's clock (Date header), so that ours never matters; ours when it sends none."""
+_NO_JSON = object()
+
+
+def _json(response: requests.Response) -> Any:
     try:
-        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
-    except (KeyError, ValueError):
-        return datetime.now(UTC)
-
-
-def rate_limit_wait(response: requests.Response) -> float | None:
-    """Seconds to wait when the answer says that a limit is reached, else None.
-
-    In GitHub's documented order: Retry-After (seconds or HTTP date), the reset of an exhausted budget, a minute.
-    """
-    if response.status_code not in (403, 429) and not _graphql_rate_limited(response):
-        return None
-    headers = response.headers
-    if "Retry-After" in headers:
-        return _retry_after(headers["Retry-After"], server_time(response))
-    if headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
-        reset = datetime.fromtimestamp(int(headers["x-ratelimit-reset"]), UTC)
-        return max(0.0, (reset - server_time(response)).total_seconds()) + 1
-    if response.status_code == 429 or "rate limit" in response.text[:2000].lower():
-        return SECONDARY_LIMIT_SECONDS
-    return None
-
-
-def _graphql_rate_limited(response: requests.Response) -> bool:
-    return (
-        response.status_code == 200
-        and response.headers.get("x-ratelimit-remaining") == "0"
-        and '"RATE_LIMITED"' in response.text[:2000]
-    )
-
-
-def _retry_after(value: str, now: datetime) -> float:
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds())
+        return response.json()
     except ValueError:
-        return SECONDARY_LIMIT_SECONDS
+        return _NO_JSON
+
+
+def shown(url: str) -> str:
+    """An address as it may be shown: without login, query and fragment."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"

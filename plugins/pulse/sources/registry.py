@@ -1,14 +1,22 @@
-"""Which class reads which integration type. Adding a type is a folder and a line here."""
+"""Which class reads which integration type: the folder of that name, whose extract.py names it as SOURCE."""
 
 from __future__ import annotations
 
-from pulse.sources.base import Source
-from pulse.sources.github.extract import GitHubSource
-from pulse.sources.jira.extract import JiraSource
+import importlib
+import pkgutil
 
-SOURCES: dict[str, type[Source]] = {"github": GitHubSource, "jira": JiraSource}
+from pulse import sources
+from pulse.sources.base import Source
+
+
+def integration_types() -> list[str]:
+    """The types that have a folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(sources.__path__) if module.ispkg)
 
 
 def source_for(integration_type: str) -> type[Source]:
-    """The source of an integration type. Raises KeyError for an unknown one."""
-    return SOURCES[integration_type]
+    """The source of an integration type. Raises KeyError, which names the known ones, for an unknown one."""
+    if integration_type not in integration_types():
+        raise KeyError(f"no source for the integration type {integration_type!r}: known are {integration_types()}")
+    found: type[Source] = importlib.import_module(f"pulse.sources.{integration_type}.extract").SOURCE
+    return found

@@ -154,7 +154,7 @@ _UPSERT = """
 _CLOSE_REJECTS = """
     update raw.rejects set replayed_at = now()
     where client_id = %(client)s and integration_id = %(integration)s and entity = %(entity)s and replayed_at is null
-      and record_id in (select record_id from pulse_stage)
+      and record_id = any(%(ids)s)
 """
 _BURY = """
     update {target} set deleted_at = now(), loaded_xid = pg_current_xact_id()
@@ -189,13 +189,17 @@ class _Target:
             for line in lines:
                 copy.write_row(line)
         written = self.conn.execute(sql.SQL(_UPSERT).format(target=self.table), self.params).rowcount
-        self.conn.execute(_CLOSE_REJECTS, self.params)
+        self._close_rejects([line[1] for line in lines])
         return written
 
     def bury(self, record_ids: list[str]) -> int:
         if not record_ids:
             return 0
+        self._close_rejects(record_ids)
         return self.conn.execute(sql.SQL(_BURY).format(target=self.table), {**self.params, "gone": record_ids}).rowcount
+
+    def _close_rejects(self, record_ids: list[str]) -> None:
+        self.conn.execute(_CLOSE_REJECTS, {**self.params, "ids": record_ids})
 
     def reject(self, rejects: Iterable[Reject]) -> None:
         for reject in rejects:

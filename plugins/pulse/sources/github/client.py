@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
-from pulse.errors import AccessLost, UpstreamError, Where
+from pulse.errors import AccessLost, AuthError, UpstreamError, Where
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import Answer, HeavyPage, HttpClient
+from pulse.sources.http import Answer, Auth, HeavyPage, HttpClient, TokenAuth
 from pulse.warehouse.runs import RunStats
 
 _HEAVY_TYPES = {"RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED", "TIMEOUT"}
 _HEAVY_WORDS = ("resource limits", "timeout", "timed out", "something went wrong while executing your query")
+
+Node = dict[str, Any]
+
+
+class StaleCursor(Exception):
+    """GitHub does not know a cursor (any more): the walk has to start again."""
 
 
 def graphql_url(base_url: str) -> str:
@@ -24,6 +29,11 @@ def graphql_url(base_url: str) -> str:
     return f"{base}/graphql"
 
 
+def auth_for(credential: Credential) -> Auth:
+    """How requests are signed: by the token as it is."""
+    return TokenAuth(credential.token)
+
+
 class GitHubClient:
     """Asks GraphQL queries with one token."""
 
@@ -31,35 +41,69 @@ class GitHubClient:
         self.url = graphql_url(integration.base_url)
         self.stats = stats
         self.where: Where = {"client": integration.client_slug, "source": integration.name}
-        session = requests.Session()
-        session.headers.update({"Authorization": f"Bearer {credential.token}", "User-Agent": "pulse"})
-        self.http = HttpClient(session, integration.client_slug, integration.name, stats)
+        self.http = HttpClient(auth_for(credential), **self.where, stats=stats, headers={})
 
     def ask(self, query: str, what: str, *, divisible: bool = False, **variables: Any) -> tuple[dict[str, Any], Answer]:
         """The data of a query. `what` names the subject in errors.
 
         Raises HeavyPage when GitHub cannot make so large an answer and the caller can ask for less (`divisible`),
-        AccessLost when the subject is not visible, UpstreamError for any other error that the answer holds: partial
-        data is never taken for the whole.
+        StaleCursor, AccessLost when the subject is not visible, UpstreamError for any other error that the answer holds:
+        partial data is never taken for the whole.
         """
-        answer = self.http.call("POST", self.url, heavy=divisible, json={"query": query, "variables": variables})
-        body = answer.body if isinstance(answer.body, dict) else {}
-        self.stats.api_points += _cost(body)
-        errors = body.get("errors") or []
+        data, errors, answer = self._post(query, variables, divisible)
         if errors:
             self._raise(errors, what, divisible)
-        data = body.get("data")
-        if not isinstance(data, dict):
-            raise UpstreamError(
-                **self.where, message=f"the answer about {what} holds no data", way_out="the task is retried"
-            )
+        if data is None:
+            raise self.http.failure(f"the answer about {what} holds no data")
         return data, answer
+
+    def ask_sized(self, query: str, what: str, sizes: Sequence[int], **variables: Any) -> tuple[dict[str, Any], Answer]:
+        """`ask` with the variable `first`, at the first of the sizes that GitHub can answer."""
+        for size in sizes:
+            try:
+                return self.ask(query, what, divisible=True, first=size, **variables)
+            except HeavyPage:
+                continue
+        return self.ask(query, what, first=sizes[-1], **variables)
+
+    def nodes(self, query: str, what: str, ids: Iterable[str]) -> dict[str, Node | None]:
+        """Nodes by id, None for those that do not exist any more. Raises HeavyPage as ask does."""
+        wanted = list(ids)
+        data, errors, _ = self._post(query, {"ids": wanted}, True)
+        # GitHub names each missing node in an error of its own, beside the data of the others.
+        missing = {tuple(e.get("path") or ()) for e in errors if e.get("type") == "NOT_FOUND"}
+        serious = [e for e in errors if not (e.get("type") == "NOT_FOUND" and (e.get("path") or [""])[0] == "nodes")]
+        if serious:
+            self._raise(serious, what, True)
+        found = (data or {}).get("nodes")
+        if not isinstance(found, list) or len(found) != len(wanted):
+            raise self.http.failure(f"the answer about {what} does not hold what was asked for")
+        if errors and any(node is None and ("nodes", place) not in missing for place, node in enumerate(found)):
+            raise HeavyPage
+        return dict(zip(wanted, found, strict=True))
+
+    def _post(
+        self, query: str, variables: dict[str, Any], divisible: bool
+    ) -> tuple[dict[str, Any] | None, list[dict[str, Any]], Answer]:
+        answer = self.http.call(
+            "POST", self.url, resource="graphql", heavy=divisible, is_limited=_limited,
+            json={"query": query, "variables": variables},
+        )  # fmt: skip
+        body = answer.body if isinstance(answer.body, dict) else {}
+        data = body.get("data") if isinstance(body.get("data"), dict) else None
+        self.stats.api_points += int(((data or {}).get("rateLimit") or {}).get("cost", 0))
+        return data, body.get("errors") or [], answer
 
     def _raise(self, errors: list[dict[str, Any]], what: str, divisible: bool) -> None:
         told = "; ".join(str(error.get("message", ""))[:200] for error in errors[:3])
         types = {str(error.get("type", "")) for error in errors}
         if divisible and (types & _HEAVY_TYPES or any(word in told.lower() for word in _HEAVY_WORDS)):
             raise HeavyPage
+        if "INVALID_CURSOR_ARGUMENTS" in types or "valid cursor" in told:
+            raise StaleCursor
+        if "INSUFFICIENT_SCOPES" in types:
+            raise AuthError(**self.where, message=f"the token may not read {what} ({told})",
+                            way_out="give the token the scopes that the message names")  # fmt: skip
         if "NOT_FOUND" in types or "FORBIDDEN" in types:
             raise AccessLost(
                 **self.where, message=f"{what} is not visible to the token ({told})",
@@ -69,6 +113,11 @@ class GitHubClient:
                             way_out="the task is retried")  # fmt: skip
 
 
-def _cost(body: dict[str, Any]) -> int:
-    rate = (body.get("data") or {}).get("rateLimit") or {}
-    return int(rate.get("cost", 0))
+def _limited(body: Any) -> bool:
+    """Whether an answer with HTTP 200 says that a rate limit is reached: the hour's points, or a secondary limit."""
+    errors = body.get("errors") if isinstance(body, dict) else None
+    return any(
+        error.get("type") == "RATE_LIMITED" or "rate limit" in str(error.get("message", "")).lower()
+        for error in errors or []
+        if isinstance(error, dict)
+    )

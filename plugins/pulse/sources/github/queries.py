@@ -4,10 +4,13 @@ A page of 24 pull requests has 24 x 6 + 1 = 145 connections and so costs one poi
 least 1); 25 would cost two. 24 also stays clear of GitHub's ten-second limit, where wider pages fail.
 """
 
-PULL_REQUEST_PAGE = 24
-DEPLOYMENT_PAGE = 100
-HISTORY_PAGE = 100
-DRAIN_PAGE = 100
+import json
+
+# Widths of a page, each tried when GitHub cannot answer for the one before.
+PULL_REQUEST_PAGES = (24, 12, 6, 3, 1)
+DEPLOYMENT_PAGES = (100, 50, 25, 12, 6, 3, 1)
+PAGES = (100, 50, 20, 5, 1)
+NODES = 100
 
 _RATE = "rateLimit { cost remaining resetAt nodeCount }"
 _PAGE_INFO = "pageInfo { hasNextPage endCursor }"
@@ -41,65 +44,76 @@ PULL_REQUEST_CONNECTIONS = {
 DEPLOYMENT_CONNECTIONS = {"statuses": ("", STATUSES, 10)}
 
 
-def _connections(connections: dict[str, tuple[str, str, int]]) -> str:
+def _connections(connections: dict[str, tuple[str, str, int]], first: int | None = None) -> str:
     return " ".join(
-        f"{name}(first: {count}{arguments}) {{ {_PAGE_INFO} {selection} }}"
+        f"{name}(first: {first or count}{arguments}) {{ {_PAGE_INFO} {selection} }}"
         for name, (arguments, selection, count) in connections.items()
     )
 
 
+_REPOSITORY = "databaseId id nameWithOwner url isArchived pushedAt defaultBranchRef { name target { oid } }"
+
 REPOSITORIES = f"""
-query Repositories($login: String!, $after: String) {{
+query Repositories($login: String!, $first: Int!, $after: String) {{
   {_RATE}
   repositoryOwner(login: $login) {{
-    repositories(first: 100, after: $after, ownerAffiliations: [OWNER], orderBy: {{field: NAME, direction: ASC}}) {{
+    repositories(first: $first, after: $after, ownerAffiliations: [OWNER], orderBy: {{field: NAME, direction: ASC}}) {{
       {_PAGE_INFO}
-      nodes {{
-        databaseId id nameWithOwner url isArchived pushedAt
-        defaultBranchRef {{ name target {{ oid }} }}
-      }}
+      nodes {{ {_REPOSITORY} }}
     }}
   }}
 }}"""
 
-PULL_REQUESTS = f"""
-query PullRequests($id: ID!, $first: Int!, $after: String) {{
+REPOSITORY = f"""
+query Repository($owner: String!, $name: String!) {{
   {_RATE}
-  node(id: $id) {{
-    ... on Repository {{
-      pullRequests(first: $first, after: $after, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{
-        {_PAGE_INFO}
-        nodes {{
-          id fullDatabaseId number title body url state isDraft createdAt updatedAt publishedAt mergedAt closedAt
-          additions deletions changedFiles baseRefName headRefName
-          author {_ACTOR}
-          mergeCommit {{ oid parents(first: 1) {{ totalCount }} }}
-          comments {{ totalCount }}
-          {_connections(PULL_REQUEST_CONNECTIONS)}
-        }}
-      }}
-    }}
-  }}
+  repository(owner: $owner, name: $name) {{ {_REPOSITORY} }}
 }}"""
 
+_PULL_REQUEST = f"""
+id fullDatabaseId number title body url state isDraft createdAt updatedAt publishedAt mergedAt closedAt
+additions deletions changedFiles baseRefName headRefName
+author {_ACTOR}
+mergeCommit {{ oid parents(first: 1) {{ totalCount }} }}
+comments {{ totalCount }}
+"""
 _DEPLOYMENT = f"""
 id databaseId environment task state createdAt updatedAt description commitOid
 ref {{ name }} creator {{ login }} {_connections(DEPLOYMENT_CONNECTIONS)}
 """
 
-DEPLOYMENTS = f"""
-query Deployments($id: ID!, $first: Int!, $after: String) {{
+
+def _page(name: str, connection: str, order: str, selection: str) -> str:
+    return f"""
+query {name}($id: ID!, $first: Int!, $after: String) {{
   {_RATE}
   node(id: $id) {{
     ... on Repository {{
-      deployments(first: $first, after: $after, orderBy: {{field: CREATED_AT, direction: DESC}}) {{
+      {connection}(first: $first, after: $after, orderBy: {{field: {order}, direction: DESC}}) {{
         {_PAGE_INFO}
-        nodes {{ {_DEPLOYMENT} }}
+        nodes {{ {selection} }}
       }}
     }}
   }}
 }}"""
 
+
+_PULL_REQUEST_INNER = _connections(PULL_REQUEST_CONNECTIONS)
+PULL_REQUESTS = _page("PullRequests", "pullRequests", "UPDATED_AT", f"{_PULL_REQUEST} {_PULL_REQUEST_INNER}")
+# For a pull request that is too much for GitHub in one piece: its connections are drained afterwards.
+PULL_REQUESTS_THIN = _page(
+    "PullRequestsThin", "pullRequests", "UPDATED_AT", f"{_PULL_REQUEST} {_connections(PULL_REQUEST_CONNECTIONS, 1)}"
+)
+# For one that GitHub cannot tell even so: enough to name it.
+PULL_REQUESTS_BARE = _page("PullRequestsBare", "pullRequests", "UPDATED_AT", "id fullDatabaseId number url updatedAt")
+PULL_REQUESTS_BY_ID = f"""
+query PullRequestsById($ids: [ID!]!) {{
+  {_RATE}
+  nodes(ids: $ids) {{ ... on PullRequest {{ {_PULL_REQUEST} {_PULL_REQUEST_INNER} }} }}
+}}"""
+
+DEPLOYMENTS = _page("Deployments", "deployments", "CREATED_AT", _DEPLOYMENT)
+DEPLOYMENTS_BARE = _page("DeploymentsBare", "deployments", "CREATED_AT", "id databaseId createdAt")
 DEPLOYMENTS_BY_ID = f"""
 query DeploymentsById($ids: [ID!]!) {{
   {_RATE}
@@ -117,7 +131,7 @@ query History($id: ID!, $first: Int!, $after: String) {{
           ... on Commit {{
             history(first: $first, after: $after) {{
               {_PAGE_INFO}
-              nodes {{ oid authoredDate committedDate messageHeadline parents(first: 10) {{ nodes {{ oid }} }} }}
+              nodes {{ oid authoredDate committedDate messageHeadline parents(first: 100) {{ nodes {{ oid }} }} }}
             }}
           }}
         }}
@@ -131,8 +145,8 @@ def drain(typename: str, connection: tuple[str, tuple[str, str, int]], after: di
     """A query for the next page of one inner connection of several nodes: `after` maps node ids to cursors."""
     name, (arguments, selection, _) = connection
     parts = [
-        f'n{index}: node(id: "{node_id}") {{ id ... on {typename} {{ '
-        f'{name}(first: {DRAIN_PAGE}, after: "{cursor}"{arguments}) {{ {_PAGE_INFO} {selection} }} }} }}'
+        f"n{index}: node(id: {json.dumps(node_id)}) {{ id ... on {typename} {{ "
+        f"{name}(first: $first, after: {json.dumps(cursor)}{arguments}) {{ {_PAGE_INFO} {selection} }} }} }}"
         for index, (node_id, cursor) in enumerate(after.items())
     ]
-    return f"query Drain {{ {_RATE} {' '.join(parts)} }}"
+    return f"query Drain($first: Int!) {{ {_RATE} {' '.join(parts)} }}"

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from pulse.warehouse.loader import Page, RawRow, Reject
+from pulse.sources.base import require
+from pulse.warehouse.loader import RawRow
 
 BODY_CHARACTERS = 2000
 
 Node = dict[str, Any]
 
 
-def page_of(entity: str, nodes: Iterable[Any], scope_key: str, build: Callable[[Node, str], RawRow]) -> Page:
-    """A page of an entity; a node that lacks a required field becomes a reject with its payload and the reason."""
-    page = Page(entity)
-    for node in nodes:
-        try:
-            page.rows.append(build(node, scope_key))
-        except (KeyError, TypeError, ValueError) as error:
-            record_id = str(node.get("id")) if isinstance(node, dict) else None
-            reason = f"missing field {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-            page.rejects.append(Reject(record_id, scope_key, json.dumps(node), reason))
-    return page
+def record_id(node: Node) -> str | None:
+    """What a node that cannot be read is known by: its database id, else its node id."""
+    found = node.get("fullDatabaseId") or node.get("databaseId") or node.get("oid") or node.get("id")
+    return None if found is None else str(found)
 
 
-def repository(node: Node, _scope_key: str) -> RawRow:
+def repository(node: Node) -> RawRow:
     """One repository; its own database id is its scope."""
     key = str(int(node["databaseId"]))
-    _require(node, "id", "nameWithOwner", "url")
+    require(node, "id", "nameWithOwner", "url")
     return RawRow(key, key, node, _time(node.get("pushedAt")))
 
 
 def pull_request(node: Node, scope_key: str) -> RawRow:
     """One pull request with its commits, reviews, timeline, labels and closed issues."""
-    _require(node, "id", "number", "url", "state", "createdAt", "updatedAt")
+    require(node, "id", "number", "url", "state", "createdAt", "updatedAt")
     payload = {
         **{key: value for key, value in node.items() if key not in ("closingIssuesReferences", "labels")},
         "body": (node.get("body") or "")[:BODY_CHARACTERS],
@@ -47,7 +39,7 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
         "closingIssues": _nodes(node, "closingIssuesReferences"),
     }
     for commit in payload["commits"]:
-        _require(commit, "oid", "committedDate")
+        require(commit, "oid", "committedDate")
     for review in payload["reviews"]:
         int(review["fullDatabaseId"])
     return RawRow(str(int(node["fullDatabaseId"])), scope_key, payload, _time(node["updatedAt"]))
@@ -55,26 +47,20 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
 
 def deployment(node: Node, scope_key: str) -> RawRow:
     """One deployment with its statuses."""
-    _require(node, "id", "state", "createdAt")
+    require(node, "id", "state", "createdAt")
     payload = {**node, "statuses": _nodes(node, "statuses")}
     return RawRow(str(int(node["databaseId"])), scope_key, payload, _time(node.get("updatedAt")))
 
 
 def commit(node: Node, scope_key: str) -> RawRow:
     """One commit of the default branch's history, with its parents in order."""
-    _require(node, "oid", "committedDate")
+    require(node, "oid", "committedDate")
     payload = {**node, "parents": [parent["oid"] for parent in _nodes(node, "parents")]}
     return RawRow(f"{scope_key}:{node['oid']}", scope_key, payload, _time(node["committedDate"]))
 
 
 def _nodes(node: Node, connection: str) -> list[Any]:
     return [item for item in (node.get(connection) or {}).get("nodes") or [] if item is not None]
-
-
-def _require(node: Node, *fields: str) -> None:
-    for name in fields:
-        if node.get(name) is None:
-            raise KeyError(name)
 
 
 def _time(value: str | None) -> datetime | None:

@@ -6,6 +6,7 @@ CHANGELOGS = "rest/api/3/changelog/bulkfetch"
 PROJECTS = "rest/api/3/project/search"
 STATUSES = "rest/api/3/status"
 FIELDS = "rest/api/3/field"
+TENANT = "_edge/tenant_info"
 
 # Ids alone come 5,000 a page; any other field would bring that down to 100.
 SEARCH_PAGE = 5000
@@ -13,11 +14,12 @@ SEARCH_PAGE = 5000
 ISSUE_PAGE = 1000
 ISSUE_PAGE_FALLBACK = 100
 CHANGELOG_ISSUES = 1000
-CHANGELOG_PAGE = 1000
+CHANGELOG_PAGE = 5000
 PROJECT_PAGE = 50
 
 ISSUE_FIELDS = [
     "summary", "issuetype", "status", "priority", "labels", "components", "fixVersions", "created", "updated",
     "resolutiondate", "resolution", "assignee", "reporter", "parent", "project", "description", "issuelinks",
 ]  # fmt: skip
-STORY_POINT_NAMES = ("story points", "story point estimate")
+# Custom fields that are found by name, as their ids differ from site to site: what they mean, what they are called.
+CUSTOM_FIELDS = {"story_points": ("story points", "story point estimate"), "sprints": ("sprint",)}

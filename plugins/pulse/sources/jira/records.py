@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pulse.sources.base import require
 from pulse.sources.jira.endpoints import ISSUE_FIELDS
-from pulse.warehouse.loader import Page, RawRow, Reject
+from pulse.warehouse.loader import RawRow
 
 DESCRIPTION_CHARACTERS = 2000
 _BLOCKS = {"paragraph", "heading", "listItem", "codeBlock", "blockquote", "tableRow", "panel", "rule"}
 
 Record = dict[str, Any]
-
-
-def page_of(entity: str, items: Iterable[Any], build: Callable[[Record], RawRow], scope_key: str = "") -> Page:
-    """A page of an entity; a record that lacks a required field becomes a reject with its payload and the reason."""
-    page = Page(entity)
-    for item in items:
-        try:
-            page.rows.append(build(item))
-        except (KeyError, TypeError, ValueError) as error:
-            record_id = str(item.get("id")) if isinstance(item, dict) else None
-            reason = f"missing field {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-            page.rejects.append(Reject(record_id, scope_key, json.dumps(item), reason))
-    return page
 
 
 def project(item: Record) -> RawRow:
@@ -41,20 +28,34 @@ def status(item: Record) -> RawRow:
     return RawRow(str(item["id"]), "", {"id": str(item["id"]), "name": item["name"], "statusCategory": category})
 
 
-def issue(item: Record, story_point_fields: Iterable[str] = ()) -> RawRow:
-    """One issue, its scope the project it is in now. The first filled story point field becomes `_story_points`."""
+def issue(item: Record, custom_fields: Mapping[str, list[str]]) -> RawRow:
+    """One issue, its scope the project it is in now.
+
+    `custom_fields`: ids of the site's fields by what they mean; the first that is filled becomes `_story_points`, `_sprints`.
+    """
     given = item["fields"]
+    require(given, "project", "created", "updated", "status", "issuetype")
     fields: Record = {name: _trimmed(given.get(name)) for name in ISSUE_FIELDS if name != "description"}
     fields["description"] = plain_text(given.get("description"))[:DESCRIPTION_CHARACTERS]
-    points = next((given[name] for name in story_point_fields if given.get(name) is not None), None)
-    if points is not None:
-        fields["_story_points"] = points
+    for meaning, ids in custom_fields.items():
+        value = next((given[name] for name in ids if given.get(name) is not None), None)
+        if value is not None:
+            fields[f"_{meaning}"] = [_sprint(one) for one in value] if meaning == "sprints" else value
     timestamp(given["created"])
-    if not isinstance(given.get("status"), dict) or not isinstance(given.get("issuetype"), dict):
-        raise KeyError("status" if not isinstance(given.get("status"), dict) else "issuetype")
+    for name in ("status", "issuetype"):
+        if not given[name]["name"]:
+            raise KeyError(f"{name}.name")
     scope_key = str(int(given["project"]["id"]))
     payload = {"id": str(int(item["id"])), "key": item["key"], "fields": fields}
     return RawRow(payload["id"], scope_key, payload, timestamp(given["updated"]))
+
+
+def _sprint(value: Any) -> Any:
+    """A sprint without its goal; sites that still give text keep it."""
+    if not isinstance(value, dict):
+        return value
+    keep = ("id", "name", "state", "boardId", "startDate", "endDate", "completeDate")
+    return {name: value[name] for name in keep if name in value}
 
 
 def changelog(issue_id: str, entry: Record, scope_key: str) -> RawRow:

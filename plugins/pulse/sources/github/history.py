@@ -1,0 +1,139 @@
+"""The default branch's commits: newest first, until every parent of a stored commit is stored too.
+
+A branch that only grew is connected with what is stored after a page or two. After a force push, its new commits are read
+down to the first one that is known, and the commits that nothing leads to any more are marked as deleted.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from pulse.sources.base import Scope, Source, page_of
+from pulse.sources.github import queries, records
+from pulse.sources.github.client import GitHubClient, StaleCursor
+from pulse.sources.github.walk import subject
+from pulse.warehouse.checkpoints import Checkpoint
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.loader import Page
+
+log = logging.getLogger(__name__)
+STREAM = "history"
+
+_KNOWN = """
+    select split_part(record_id, ':', 2) from raw.github_commits
+    where client_id = %(client)s and integration_id = %(integration)s and record_id = any(%(wanted)s)
+      and deleted_at is null
+"""
+_MISSING_PARENTS = """
+    select distinct parent
+    from raw.github_commits c, jsonb_array_elements_text(c.payload -> 'parents') parent
+    where c.client_id = %(client)s and c.integration_id = %(integration)s and c.scope_key = %(scope)s
+      and c.deleted_at is null
+      and not exists (
+          select from raw.github_commits p
+          where p.client_id = %(client)s and p.integration_id = %(integration)s
+            and p.record_id = %(scope)s || ':' || parent and p.deleted_at is null)
+"""
+_UNREACHABLE = """
+    with recursive reached (record_id, parents) as (
+        select record_id, payload -> 'parents' from raw.github_commits
+        where client_id = %(client)s and integration_id = %(integration)s and record_id = %(head)s
+        union
+        select c.record_id, c.payload -> 'parents'
+        from reached r
+        cross join jsonb_array_elements_text(r.parents) parent
+        join raw.github_commits c
+          on c.client_id = %(client)s and c.integration_id = %(integration)s
+         and c.record_id = %(scope)s || ':' || parent
+    )
+    select record_id from raw.github_commits c
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s and deleted_at is null
+      and not exists (select from reached r where r.record_id = c.record_id)
+"""
+
+
+class History:
+    """The default branch of one repository. Its checkpoint's cursor holds the head it ended at, or where to go on."""
+
+    def __init__(self, source: Source, github: GitHubClient, scope: Scope) -> None:
+        self.source = source
+        self.github = github
+        self.scope = scope
+        self.keys = {"client": source.integration.client_id, "integration": source.integration.id, "scope": scope.key}
+
+    def run(self) -> None:
+        """Read what is new; after an interrupted reading, which may have begun at an older head, once more."""
+        while True:
+            checkpoint = self.source.checkpoint(STREAM, self.scope.key)
+            self._read(checkpoint)
+            if "after" not in checkpoint.cursor:
+                return
+
+    def _read(self, checkpoint: Checkpoint) -> None:
+        old_head, after = checkpoint.cursor.get("head"), checkpoint.cursor.get("after")
+        new_head = checkpoint.cursor.get("new_head")
+        missing = self._ask_database(_MISSING_PARENTS) if after else set()
+        seen: set[str] = set()
+        while True:
+            try:
+                data, answer = self.github.ask_sized(
+                    queries.HISTORY, self.scope.label, queries.PAGES, id=self.scope.data["node_id"], after=after
+                )
+            except StaleCursor:
+                if after is None:
+                    raise self.github.http.failure("GitHub refuses the first page of the history") from None
+                after, new_head, missing = None, None, self._ask_database(_MISSING_PARENTS)
+                continue
+            branch = subject(self.source, self.scope, data)["defaultBranchRef"]
+            if branch is None:
+                return  # an empty repository
+            new_head = new_head or branch["target"]["oid"]
+            history = branch["target"]["history"]
+            page = self._page(history["nodes"])
+            missing = self._still_missing(page, missing)
+            seen |= _mentioned(page)
+            if not missing or not history["pageInfo"]["hasNextPage"]:
+                rewritten = not missing and old_head is not None and old_head not in seen
+                self._finish(page, new_head, rewritten, answer.server_time)
+                return
+            after = history["pageInfo"]["endCursor"]
+            cursor = {"head": old_head, "new_head": new_head, "after": after}
+            self.source.store([page], [Checkpoint(STREAM, self.scope.key, checkpoint.watermark_at, cursor)])
+
+    def _finish(self, page: Page, new_head: str, rewritten: bool, now: datetime) -> None:
+        """Store the last page. `rewritten`: nothing of what was read leads to the head of the last time."""
+        pages = [page]
+        if rewritten:
+            self.source.store([page])
+            gone = sorted(self._ask_database(_UNREACHABLE, head=f"{self.scope.key}:{new_head}"))
+            if gone:
+                log.warning(
+                    "client %s: the history of %s was rewritten: %d commits are no longer on its default branch",
+                    self.source.integration.client_slug, self.scope.label, len(gone),
+                )  # fmt: skip
+            pages = [Page("github_commits", gone=gone)]
+        self.source.store(pages, [Checkpoint(STREAM, self.scope.key, now, {"head": new_head})])
+
+    def _page(self, nodes: list[Any]) -> Page:
+        return page_of(
+            "github_commits", nodes, lambda node: records.commit(node, self.scope.key), self.scope.key,
+            lambda node: f"{self.scope.key}:{node['oid']}",
+        )  # fmt: skip
+
+    def _still_missing(self, page: Page, missing: set[str]) -> set[str]:
+        """Parents that neither this page nor the table holds, after this page."""
+        here = {row.payload["oid"] for row in page.rows}
+        wanted = (missing | {parent for row in page.rows for parent in row.payload["parents"]}) - here
+        if not wanted:
+            return set()
+        return wanted - self._ask_database(_KNOWN, wanted=[f"{self.scope.key}:{oid}" for oid in wanted])
+
+    def _ask_database(self, query: Any, **params: Any) -> set[str]:
+        with client_transaction(self.source.conn, self.source.integration.client_id):
+            return {row[0] for row in self.source.conn.execute(query, {**self.keys, **params}).fetchall()}
+
+
+def _mentioned(page: Page) -> set[str]:
+    return {row.payload["oid"] for row in page.rows} | {oid for row in page.rows for oid in row.payload["parents"]}

@@ -1,0 +1,112 @@
+"""How long to wait: what an upstream's answer tells about its rate limits, and the budget that is left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+
+SECONDARY_LIMIT_SECONDS = 60.0
+
+
+@dataclass
+class _Budget:
+    remaining: int
+    resets_at: float  # on this process's monotonic clock
+    dearest: int = 1
+
+
+class Limiter:
+    """The budgets of one credential on one host, by resource (GitHub: core, graphql).
+
+    Several tasks spend the same budget; each answer tells what all of them have left, so nothing is shared but that.
+    """
+
+    def __init__(self) -> None:
+        self._budgets: dict[str, _Budget] = {}
+
+    def learn(self, resource: str, response: requests.Response) -> None:
+        """Take the budget that an answer tells of; answers without one change nothing."""
+        remaining = response.headers.get("x-ratelimit-remaining", "")
+        seconds = _seconds_to_reset(response)
+        if not remaining.isdigit() or seconds is None:
+            return
+        known = self._budgets.get(resource)
+        budget = _Budget(int(remaining), time.monotonic() + seconds)
+        if known is not None:
+            spent = known.remaining - budget.remaining
+            budget.dearest = max(known.dearest, spent) if 0 < spent <= 50 else known.dearest
+        self._budgets[resource] = budget
+
+    def seconds_until_allowed(self, resource: str) -> float:
+        """0 when the next call can be paid, else the seconds until the budget is renewed.
+
+        A call is taken to cost as much as the dearest one so far: asking without budget would be refused, and counts
+        against the secondary limits.
+        """
+        budget = self._budgets.get(resource)
+        if budget is None or budget.remaining >= budget.dearest:
+            return 0.0
+        return max(0.0, budget.resets_at - time.monotonic())
+
+
+def server_time(response: requests.Response) -> datetime:
+    """The upstream's clock (Date header), so that ours never matters; ours when it sends none."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return datetime.now(UTC)
+
+
+def requested_wait(response: requests.Response, attempt: int) -> float:
+    """Seconds to wait after an answer that says that a limit is reached; `attempt` counts from 1.
+
+    In GitHub's documented order: Retry-After (seconds or HTTP date), the reset of an exhausted budget, else a minute
+    that doubles. Jira sends Retry-After, and its reset as an ISO time.
+    """
+    told = response.headers.get("Retry-After")
+    if told is not None:
+        seconds = _retry_after(told, server_time(response))
+        if seconds is not None:
+            return seconds
+    reset = _seconds_to_reset(response)
+    if response.headers.get("x-ratelimit-remaining") == "0" and reset is not None:
+        return reset + 1
+    return float(SECONDARY_LIMIT_SECONDS * 2 ** (attempt - 1))
+
+
+def says_limited(response: requests.Response) -> bool:
+    """Whether status and headers say that a rate limit is reached. (GitHub may also say so in a 200: see its client.)"""
+    if response.status_code == 429:
+        return True
+    if response.status_code != 403:
+        return False
+    return (
+        "Retry-After" in response.headers
+        or response.headers.get("x-ratelimit-remaining") == "0"
+        or "rate limit" in response.text[:2000].lower()
+    )
+
+
+def _seconds_to_reset(response: requests.Response) -> float | None:
+    """Seconds until the budget is renewed, by the server's clock: epoch seconds (GitHub) or an ISO time (Jira)."""
+    told = response.headers.get("x-ratelimit-reset", "")
+    try:
+        reset = datetime.fromtimestamp(int(told), UTC) if told.isdigit() else datetime.fromisoformat(told)
+    except ValueError:
+        return None
+    return max(0.0, (reset.astimezone(UTC) - server_time(response)).total_seconds())
+
+
+def _retry_after(value: str, now: datetime) -> float | None:
+    try:
+        return (
+            max(0.0, float(value))
+            if value.strip().isdigit()
+            else max(0.0, (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds())
+        )
+    except ValueError:
+        return None

@@ -1,0 +1,265 @@
+"""GitHub: what a walk survives, and what it must not miss."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLSchema, build_schema, parse, validate
+
+from pulse.errors import ConfigError, RateLimited
+from pulse.sources.base import Scope
+from pulse.sources.github import queries
+from pulse.sources.github.client import graphql_url
+from pulse.sources.github.extract import GitHubSource
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.loader import Page, RawRow
+from sandbox.github_api import cost
+from tests.conftest import ROOT, SandboxServer
+from tests.support.database import TestDatabase
+from tests.support.extraction import Pipeline
+
+QUERIES = {name: value for name, value in vars(queries).items() if isinstance(value, str) and "query " in value}
+DRAINS = {
+    f"{typename}.{name}": queries.drain(typename, (name, connection), {"node1": 'cursor"1', "node2": "cursor2"})
+    for typename, connections in (
+        ("PullRequest", queries.PULL_REQUEST_CONNECTIONS),
+        ("Deployment", queries.DEPLOYMENT_CONNECTIONS),
+    )
+    for name, connection in connections.items()
+}
+
+
+@pytest.mark.parametrize("name", [*QUERIES, *DRAINS])
+def test_every_query_is_valid(name: str) -> None:
+    schema = build_schema((Path(ROOT) / "sandbox" / "github.graphql").read_text())
+    assert validate(schema, parse({**QUERIES, **DRAINS}[name])) == []
+
+
+@pytest.mark.parametrize("name", [*QUERIES, *DRAINS])
+def test_every_query_is_valid_for_github(name: str) -> None:
+    state = Path(os.environ.get("PULSE_STATE", ROOT / ".pulse"))
+    published = state / "npm" / "node_modules" / "@octokit" / "graphql-schema" / "schema.graphql"
+    if not published.exists():
+        pytest.skip(f"GitHub's schema is not in {published}: tests/sandbox/test_contract.py fetches it")
+    schema = github_schema(published)
+    assert validate(schema, parse({**QUERIES, **DRAINS}[name])) == []
+
+
+@cache
+def github_schema(path: Path) -> GraphQLSchema:
+    return build_schema(path.read_text(encoding="utf-8"), assume_valid=True, assume_valid_sdl=True)
+
+
+def test_a_page_is_as_wide_as_one_point_allows() -> None:
+    assert cost(queries.PULL_REQUESTS, {"first": queries.PULL_REQUEST_PAGES[0]})[0] == 1
+    assert cost(queries.PULL_REQUESTS, {"first": queries.PULL_REQUEST_PAGES[0] + 1})[0] == 2
+    assert cost(queries.DEPLOYMENTS, {"first": queries.DEPLOYMENT_PAGES[0]})[0] == 1
+    assert cost(queries.HISTORY, {"first": queries.PAGES[0]})[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("https://api.github.com", "https://api.github.com/graphql"),
+        ("https://git.acme.example/api/v3/", "https://git.acme.example/api/graphql"),
+        ("https://api.acme.ghe.com", "https://api.acme.ghe.com/graphql"),
+        ("http://127.0.0.1:9/github", "http://127.0.0.1:9/github/graphql"),
+    ],
+)
+def test_the_address_follows_from_the_base_url(base: str, expected: str) -> None:
+    assert graphql_url(base) == expected
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        (["*"], [], {"portal", "billing", "warehouse-api"}),
+        (["B*", "portal"], [], {"billing", "portal"}),
+        (["*"], ["b*", "acme/portal"], {"warehouse-api"}),
+        (["acme/billing"], [], {"billing"}),
+        (["acme/*"], ["warehouse-api"], {"billing", "portal"}),
+    ],
+)
+def test_repositories_are_chosen_by_name_and_pattern(
+    db: TestDatabase, sandbox: SandboxServer, include: list[str], exclude: list[str], expected: set[str]
+) -> None:
+    source = github(Pipeline.of(db, sandbox.url, "acme", repositories=include), exclude_repositories=exclude)
+    assert {scope.label.partition("/")[2] for scope in source.discover()} == expected
+
+
+def test_patterns_without_a_repository_are_a_mistake_of_the_declaration(
+    db: TestDatabase, sandbox: SandboxServer
+) -> None:
+    with pytest.raises(ConfigError, match="nothing-like-this"):
+        github(Pipeline.of(db, sandbox.url, "acme", repositories=["nothing-like-this"])).discover()
+
+
+def test_syncs_over_weeks_end_in_the_tables_of_one_full_read(db: TestDatabase, sandbox: SandboxServer) -> None:
+    """Longer gaps than the deployments' lookback: what was active then has been replaced meanwhile."""
+    sandbox.set_clock("2026-05-02T09:00:00+00:00")
+    stepwise = Pipeline.of(db, sandbox.url, "acme")
+    stepwise.extract()
+    for moment in ("2026-05-09T15:10:00", "2026-05-28T14:33:00", "2026-06-02T14:41:00", "2026-06-30T12:00:00"):
+        sandbox.set_clock(f"{moment}+00:00")
+        stepwise.extract()
+    full = stepwise.copy_of(db, "full")
+    full.extract()
+    assert stepwise.snapshot() == full.snapshot()
+
+
+def test_a_pull_request_too_large_for_one_answer_is_put_together(db: TestDatabase, sandbox: SandboxServer) -> None:
+    """Even one pull request a page fails: its commits, reviews and so on are then read page by page."""
+    broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
+    sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests\(", count=5, status=502)
+    broken.extract(("github",))
+    sandbox.reset()
+    calm.extract(("github",))
+    assert broken.snapshot() == calm.snapshot()
+
+
+def test_an_unanswerable_pull_request_is_kept_as_a_reject_and_asked_for_again(
+    db: TestDatabase, sandbox: SandboxServer
+) -> None:
+    broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
+    sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests(Thin)?\(", count=6, status=504)
+    sandbox.add_fault(path_regex="/github/", body_regex="query PullRequestsById", count=1, status=504)
+    assert broken.extract(("github",)).rows_rejected == 1
+    rejects = "select payload::jsonb ->> 'number', reason, replayed_at is null from raw.rejects"
+    ((number, reason, is_open),) = broken.rows(rejects)
+    assert is_open
+    assert "could not answer" in reason
+    sandbox.reset()
+    calm.extract(("github",))
+    missing = set(numbers(calm)) - set(numbers(broken))
+    assert missing == {number}
+
+    broken.extract(("github",))
+    assert broken.snapshot() == calm.snapshot()
+    assert broken.rows(rejects) == [(number, reason, False)]
+
+
+def test_a_cursor_that_github_forgot_starts_the_walk_again(db: TestDatabase, sandbox: SandboxServer) -> None:
+    broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
+    source = github(broken)
+    scope = source.discover()[0]
+    for stream in ("pull_requests", "history"):
+        change(
+            broken,
+            "insert into core.etl_checkpoints (client_id, integration_id, stream, scope_key, cursor_data)"
+            " values (%s, %s, %s, %s, %s)",
+            broken.client_id, source.integration.id, stream, scope.key,
+            json.dumps({"after": "long gone", "started_at": "2026-01-01T00:00:00+00:00"}),
+        )  # fmt: skip
+    for query in ("History", "PullRequests"):
+        sandbox.add_fault(
+            path_regex="/github/", body_regex=rf"query {query}\(", status=200,
+            body={"errors": [{"type": "INVALID_CURSOR_ARGUMENTS", "message": "`x` does not appear to be a valid cursor."}]},
+        )  # fmt: skip
+    broken.extract(("github",))
+    calm.extract(("github",))
+    assert broken.snapshot() == calm.snapshot()
+
+
+def test_commits_that_a_force_push_took_away_are_marked(db: TestDatabase, sandbox: SandboxServer) -> None:
+    pipeline = portal(db, sandbox)
+    pipeline.extract(("github",))
+    before = pipeline.snapshot()["github_commits"]
+    source = github(pipeline)
+    scope = source.discover()[0]
+    # As if two more commits had been there at the last sync, which are not in the history any more.
+    head = pipeline.rows("select cursor_data ->> 'head' from core.etl_checkpoints where stream = 'history'")[0][0]
+    parent = head
+    for oid in ("dead1", "dead2"):
+        payload = {"oid": oid, "parents": [parent], "committedDate": "2026-06-30T11:00:00Z"}
+        source.store([Page("github_commits", [RawRow(f"{scope.key}:{oid}", scope.key, payload)])])
+        parent = oid
+    change(
+        pipeline, "update core.etl_checkpoints set cursor_data = %s where stream = 'history'", json.dumps({"head": "dead2"})
+    )  # fmt: skip
+    assert pipeline.extract(("github",)).rows_written == 2
+    gone = pipeline.rows("select record_id from raw.github_commits where deleted_at is not null order by 1")
+    assert gone == [(f"{scope.key}:dead1",), (f"{scope.key}:dead2",)]
+    assert [row for row in pipeline.snapshot()["github_commits"] if "dead" not in row[0]] == before
+    assert pipeline.extract(("github",)).rows_written == 0
+
+
+def test_an_unfinished_deployment_is_read_again_and_one_that_is_gone_is_marked(
+    db: TestDatabase, sandbox: SandboxServer
+) -> None:
+    pipeline = portal(db, sandbox)
+    pipeline.extract(("github",))
+    before = pipeline.snapshot()["github_deployments"]
+    unfinished = (
+        "update raw.github_deployments set payload = payload || '{\"state\": \"IN_PROGRESS\"}', payload_hash = ''"
+        " where record_id = (select min(record_id) from raw.github_deployments)"
+    )
+    change(pipeline, unfinished)
+    pipeline.extract(("github",))
+    assert pipeline.snapshot()["github_deployments"] == before
+
+    change(pipeline, unfinished)
+    sandbox.add_fault(
+        path_regex="/github/", body_regex="DeploymentsById", status=200,
+        body={"data": {"nodes": [None]}, "errors": [{"type": "NOT_FOUND", "path": ["nodes", 0], "message": "gone"}]},
+    )  # fmt: skip
+    pipeline.extract(("github",))
+    assert pipeline.rows("select count(*) from raw.github_deployments where deleted_at is not null") == [(1,)]
+    assert pipeline.extract(("github",)).rows_written == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "RATE_LIMITED", "message": "API rate limit exceeded"},
+        {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."},
+    ],
+    ids=["primary", "secondary"],
+)
+def test_a_limit_that_is_told_with_http_200_is_one(
+    db: TestDatabase, sandbox: SandboxServer, error: dict[str, Any]
+) -> None:
+    source = github(portal(db, sandbox))
+    sandbox.add_fault(path_regex="/github/", status=200, body={"errors": [error]}, headers={"Retry-After": "300"})
+    with pytest.raises(RateLimited):
+        source.discover()
+
+
+def test_a_body_that_speaks_of_rate_limits_is_none(db: TestDatabase, sandbox: SandboxServer) -> None:
+    source = github(portal(db, sandbox))
+    sandbox.add_fault(
+        path_regex="/github/", status=200,
+        body={"data": {"repositoryOwner": {"repositories": {"pageInfo": {"hasNextPage": False}, "nodes": [
+            {"databaseId": 1, "id": "R_1", "nameWithOwner": "acme/portal", "url": "https://x/secondary rate limit"}]}}}},
+    )  # fmt: skip
+    assert [scope.key for scope in source.discover()] == ["1"]
+
+
+def portal(db: TestDatabase, sandbox: SandboxServer, slug: str = "acme") -> Pipeline:
+    """A client that reads acme/portal."""
+    return Pipeline.of(db, sandbox.url, "acme", slug=slug, repositories=["portal"])
+
+
+def github(pipeline: Pipeline, **config: Any) -> GitHubSource:
+    integration, credential = pipeline.integrations[0]
+    integration.config.update(config)
+    return GitHubSource(integration, credential, pipeline.db.connect("pulse_etl"))
+
+
+def numbers(pipeline: Pipeline) -> list[str]:
+    return [row[0] for row in pipeline.rows("select payload ->> 'number' from raw.github_pull_requests order by 1")]
+
+
+def change(pipeline: Pipeline, statement: str, *params: Any) -> None:
+    conn = pipeline.db.connect("pulse_etl")
+    with client_transaction(conn, pipeline.client_id):
+        conn.execute(statement, params)  # type: ignore[call-overload]
+
+
+def test_a_scope_survives_its_way_through_json() -> None:
+    scope = Scope("1", "acme/portal", {"node_id": "R_1"})
+    assert Scope.from_json(json.loads(json.dumps(scope.to_json()))) == scope

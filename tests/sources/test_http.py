@@ -1,0 +1,179 @@
+"""Waits, retries and refusals of the HTTP client, against the sandbox's ordered answers."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+import requests
+
+from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited, UpstreamError
+from pulse.sources import registry
+from pulse.sources.base import Credential, Source
+from pulse.sources.http import HttpClient, TokenAuth
+from pulse.sources.limits import requested_wait
+from pulse.warehouse.runs import RunStats
+from tests.conftest import SandboxServer
+
+SECRET = "ghp_sandbox_acme"
+
+
+class Upstream:
+    """A client of the sandbox's GitHub REST endpoint, and what the sandbox saw of it."""
+
+    def __init__(self, sandbox: SandboxServer) -> None:
+        self.sandbox = sandbox
+        self.url = f"{sandbox.url}/github/rate_limit"
+        self.stats = RunStats()
+        self.http = HttpClient(TokenAuth(SECRET), "acme", "github", self.stats, {})
+
+    def get(self) -> Any:
+        return self.http.call("GET", self.url).body
+
+    def calls_seen(self) -> int:
+        with urllib.request.urlopen(f"{self.sandbox.url}/_sandbox/counters", timeout=10) as answer:
+            return int(sum(json.load(answer)["calls"].values()))
+
+    def fault(self, **fault: Any) -> None:
+        self.sandbox.add_fault(path_regex="/github/", **fault)
+
+
+@pytest.fixture
+def upstream(sandbox: SandboxServer) -> Upstream:
+    return Upstream(sandbox)
+
+
+def the_world(sandbox: SandboxServer) -> datetime:
+    """The sandbox's clock, which stands still at noon of its anchor."""
+    return datetime.fromisoformat(f"{sandbox.anchor}T12:00:00+00:00")
+
+
+def seconds_until(error: RateLimited) -> float:
+    return (error.resume_at - datetime.now(UTC)).total_seconds()
+
+
+def test_it_waits_as_long_as_it_is_told_and_not_longer(upstream: Upstream) -> None:
+    upstream.fault(status=429, headers={"Retry-After": "2"})
+    started = time.monotonic()
+    assert "resources" in upstream.get()
+    assert 2 <= time.monotonic() - started < 4
+    assert upstream.stats.api_calls == 2
+
+
+@pytest.mark.parametrize("style", ["HTTP date", "epoch", "ISO", "secondary"])
+def test_a_long_wait_is_left_to_the_scheduler(upstream: Upstream, style: str) -> None:
+    now = datetime.now(UTC)
+    later = now + timedelta(minutes=30)
+    headers, expected = {
+        "HTTP date": ({"Retry-After": format_datetime(later, usegmt=True)}, 1800),
+        "epoch": ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(later.timestamp()))}, 1800),
+        "ISO": ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": later.isoformat(timespec="minutes")}, 1800),
+        "secondary": ({"Retry-After": "61"}, 61),
+    }[style]
+    upstream.fault(
+        status=403 if style == "epoch" else 429, headers={"Date": format_datetime(now, usegmt=True), **headers}
+    )
+    with pytest.raises(RateLimited) as caught:
+        upstream.get()
+    assert abs(seconds_until(caught.value) - expected) < 65
+    assert "acme" in str(caught.value)
+    assert upstream.stats.api_calls == 1
+
+
+def test_without_a_hint_the_wait_is_a_minute_that_doubles() -> None:
+    response = requests.Response()
+    response.status_code = 403
+    assert [requested_wait(response, attempt) for attempt in (1, 2, 3)] == [60, 120, 240]
+    response.headers["Retry-After"] = "soon"
+    assert requested_wait(response, 1) == 60
+
+
+def test_an_empty_budget_is_not_asked_again(upstream: Upstream) -> None:
+    reset = int(the_world(upstream.sandbox).timestamp()) + 1200
+    upstream.fault(
+        status=200,
+        body={"resources": {}},
+        headers={
+            "Date": format_datetime(the_world(upstream.sandbox), usegmt=True),
+            "x-ratelimit-remaining": "0",
+            "x-ratelimit-reset": str(reset),
+        },
+    )
+    upstream.get()
+    before = upstream.calls_seen()
+    with pytest.raises(RateLimited) as caught:
+        upstream.get()
+    assert 1190 < seconds_until(caught.value) < 1210
+    assert upstream.calls_seen() == before
+
+
+def test_an_unknown_refusal_fails_with_what_was_said_but_no_secret(upstream: Upstream) -> None:
+    upstream.fault(status=422, body={"message": f"Validation failed for {SECRET}"})
+    with pytest.raises(UpstreamError) as caught:
+        upstream.get()
+    assert caught.value.status == 422
+    assert "Validation failed" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert upstream.stats.api_calls == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AuthError), (403, AuthError), (404, AccessLost), (410, AccessLost)]
+)
+def test_refusals_are_told_apart(upstream: Upstream, status: int, error: type[PulseError]) -> None:
+    upstream.fault(status=status)
+    with pytest.raises(error, match="What to do"):
+        upstream.get()
+
+
+def test_a_moved_address_is_named_without_its_query(upstream: Upstream) -> None:
+    upstream.fault(status=301, headers={"Location": "https://user:pw@new.example/graphql?token=abc"})
+    with pytest.raises(ConfigError, match=r"https://new\.example/graphql") as caught:
+        upstream.http.call("POST", f"{upstream.sandbox.url}/github/graphql", json={})
+    assert "pw" not in str(caught.value)
+    assert "abc" not in str(caught.value)
+
+
+class RenewedOnce(TokenAuth):
+    """A token that has expired, and the one that replaces it."""
+
+    def __init__(self) -> None:
+        super().__init__("expired")
+        self.renewals = 0
+
+    def renew(self) -> bool:
+        super().__init__(SECRET)
+        self.renewals += 1
+        return self.renewals == 1
+
+
+def test_an_expired_token_is_renewed_and_a_refused_one_is_not_tried_for_ever(upstream: Upstream) -> None:
+    auth = RenewedOnce()
+    http = HttpClient(auth, "acme", "github", upstream.stats, {})
+    assert "resources" in http.call("GET", upstream.url).body
+    assert auth.renewals == 1
+    upstream.fault(status=401, count=9)
+    with pytest.raises(AuthError):
+        http.call("GET", upstream.url)
+    assert auth.renewals == 2
+
+
+def test_nothing_that_is_printed_holds_the_token(upstream: Upstream) -> None:
+    credential = Credential("pulse@acme.example", SECRET)
+    auth = TokenAuth(SECRET, "pulse@acme.example")
+    for thing in (credential, auth, upstream.http, upstream.http.session, [credential], {"c": credential}):
+        assert SECRET not in repr(thing)
+        assert SECRET not in str(thing)
+
+
+def test_every_folder_is_a_source() -> None:
+    assert set(registry.integration_types()) >= {"github", "jira"}
+    for name in registry.integration_types():
+        assert issubclass(registry.source_for(name), Source)
+    with pytest.raises(KeyError, match=r"gitlab.*github"):
+        registry.source_for("gitlab")
