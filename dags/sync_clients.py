@@ -58,8 +58,20 @@ def sync_clients() -> None:
 
         provision_all()
 
+    # provision_superset runs whatever happened before it, so a red task above has to make the run red from here.
+    @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0)
+    def watch_clients() -> None:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        raise AirflowFailException(
+            "A client is not as declared: the red task's log names it, the field and the way out."
+        )
+
     slugs = list_clients()
-    [sync_client.expand(slug=slugs), deactivate_missing_clients(slugs)] >> provision_superset()
+    work = [sync_client.expand(slug=slugs), deactivate_missing_clients(slugs)]
+    provisioned = provision_superset()
+    work >> provisioned
+    [slugs, *work, provisioned] >> watch_clients()
 
 
 sync_clients()

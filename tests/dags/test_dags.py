@@ -55,7 +55,7 @@ def test_every_dag_is_documented_owned_tagged_and_retried(dags: dict[str, Any]) 
         assert "pulse" in dag.tags
         for task in dag.tasks:
             assert task.owner not in ("", "airflow"), task.task_id
-            if task.task_id not in ("watch_sources", "sync_client"):
+            if task.task_id not in ("watch_sources", "watch_clients", "sync_client"):
                 assert task.retries >= 2, task.task_id
 
 
@@ -72,6 +72,14 @@ def test_a_client_dag_has_its_groups_and_ends_red_when_a_source_failed(dags: dic
     assert "github.extract_repository" in dag.get_task("watch_sources").upstream_task_ids
     assert dag.get_task("watch_sources").trigger_rule == "one_failed"
     assert [task.task_id for task in dag.leaves] == ["watch_sources"]
+
+
+def test_a_faulty_client_makes_the_sync_red_but_stops_nobody(dags: dict[str, Any]) -> None:
+    dag = dags["sync_clients"]
+    assert dag.get_task("provision_superset").trigger_rule == "all_done"
+    assert dag.get_task("watch_clients").trigger_rule == "one_failed"
+    assert "sync_client" in dag.get_task("watch_clients").upstream_task_ids
+    assert [task.task_id for task in dag.leaves] == ["watch_clients"]
 
 
 def test_no_secret_and_no_clock_in_a_stub() -> None:

@@ -34,7 +34,7 @@ def test_a_new_variable_becomes_a_listed_dag_within_20_seconds(
 ) -> None:
     airflow.set_variable(new_client.variable, new_client.spec)
     assert airflow.sync_clients() == "success"
-    with database(stack, "pulse_staff") as conn:
+    with database(stack, "pulse_staff", replica=True) as conn:
         row = conn.execute(
             "select extract(epoch from now() - created_at) from core.clients where slug = %s", (new_client.slug,)
         ).fetchone()
@@ -99,7 +99,7 @@ def test_a_second_run_of_an_unchanged_world_writes_no_metric(
     tenant = client_id(stack, new_client.slug)
 
     def fingerprint() -> Any:
-        with database(stack, "pulse_staff") as conn:
+        with database(stack, "pulse_staff", replica=True) as conn:
             return conn.execute(
                 "select count(*), max(published_at) from core.dora_metrics"
                 " where client_id = %s and grain = 'month' and not is_partial",
@@ -183,7 +183,7 @@ def test_deactivation_takes_dag_and_login_away_and_keeps_the_data(
     assert time.monotonic() - started < 10
     with pytest.raises(requests.HTTPError):
         SupersetSession(stack["addresses"]["superset"], new_client.email, new_client.password)
-    with database(stack, "pulse_staff") as conn:
+    with database(stack, "pulse_staff", replica=True) as conn:
         kept = conn.execute(
             "select count(*) from core.dora_metrics where client_id = %s", (client_id(stack, new_client.slug),)
         ).fetchone()

@@ -21,7 +21,7 @@ def recorded(stack: dict[str, Any], airflow: AirflowApi) -> int:
         pytest.skip("no recorded payloads: PULSE_FIXTURES names no folder that exists")
     run = wait_for("a run of the recorded client", lambda: airflow.latest_run("pulse__recorded"), 120)
     assert airflow.wait_run("pulse__recorded", run["dag_run_id"]) == "success"
-    with database(stack, "pulse_staff") as conn:
+    with database(stack, "pulse_staff", replica=True) as conn:
         row = conn.execute("select id from core.clients where slug = 'recorded'").fetchone()
     assert row is not None
     return int(row[0])
@@ -55,7 +55,7 @@ def recorded(stack: dict[str, Any], airflow: AirflowApi) -> int:
     ids=lambda value: value if isinstance(value, str) and " " in value and len(value) < 40 else "",
 )
 def test_counts(stack: dict[str, Any], recorded: int, what: str, sql: str, expected: Any) -> None:
-    with database(stack, "pulse_staff") as conn:
+    with database(stack, "pulse_staff", replica=True) as conn:
         row = conn.execute(sql, (recorded,)).fetchone()
     assert row is not None
     assert row[0] == expected, what
@@ -73,7 +73,7 @@ def test_every_changelog_entry_is_stored(stack: dict[str, Any], recorded: int) -
         for index in range(len(entry["items"]))
     }
     assert expected
-    with database(stack, "pulse_staff") as conn:
+    with database(stack, "pulse_staff", replica=True) as conn:
         stored = set(
             conn.execute(
                 "select issue_id, history_id, item_index from core.jira_issue_changes where client_id = %s", (recorded,)

@@ -250,8 +250,12 @@ def test_sync_clients_writes_declarations_only(db: TestDatabase, clients: tuple[
     admin = db.connect("pulse_admin")
     assert len(admin.execute("select slug from core.clients").fetchall()) == 2
     for table in tenant_relations(db):
-        if table.startswith("raw.") or "github" in table or table in ("core.dora_metrics", "core.etl_runs"):
+        if table.startswith("raw.") or "github" in table or table == "core.dora_metrics":
             assert outcome(admin, f"select 1 from {table}") is errors.InsufficientPrivilege, table
+    # Whether a client's run is under way decides when its DAG may go; what the run said is none of its business.
+    admin.execute("select client_id, state, started_at from core.etl_runs").fetchall()
+    assert outcome(admin, "select error from core.etl_runs") is errors.InsufficientPrivilege
+    assert outcome(admin, "delete from core.etl_runs") is errors.InsufficientPrivilege
     assert outcome(admin, "delete from core.clients") is errors.InsufficientPrivilege
     assert outcome(admin, "create role pulse_client_99 login") is errors.InsufficientPrivilege
     assert outcome(admin, f"alter role pulse_client_{clients[0]} bypassrls") is errors.InsufficientPrivilege
