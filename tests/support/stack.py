@@ -47,3 +47,9 @@ def supervisorctl(*args: str) -> str:
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"},
     )
     return done.stdout + done.stderr
+
+
+def client_ids(stack: dict[str, Any]) -> dict[str, int]:
+    """Id of every client by slug."""
+    with database(stack, "pulse_staff", replica=True) as conn:
+        return dict(conn.execute("select slug, id from core.clients where active").fetchall())

@@ -12,7 +12,12 @@ import requests
 TIMEOUT_SECONDS = 60
 PAGE_SIZE = 100  # Superset caps it: a larger one is silently cut
 # A stable order over pages; Superset accepts only some columns, other ones for each list.
-ORDER = {"dataset/": "table_name", "dashboard/": "dashboard_title", "security/permissions-resources/": "id"}
+ORDER = {
+    "database/": "database_name",
+    "dataset/": "table_name",
+    "dashboard/": "dashboard_title",
+    "security/permissions-resources/": "id",
+}
 
 
 class SupersetError(Exception):

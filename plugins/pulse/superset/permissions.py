@@ -14,6 +14,7 @@ VIEWER: frozenset[tuple[str, str]] = frozenset(
         ("can_read", "DashboardPermalinkRestApi"),
         ("can_write", "DashboardPermalinkRestApi"),
         ("can_read", "Dataset"),
+        ("can_read", "CurrentUserRestApi"),
         ("can_read", "SecurityRestApi"),  # the CSRF token, for scripts
         ("can_dashboard", "Superset"),
         ("can_log", "Superset"),
@@ -22,7 +23,6 @@ VIEWER: frozenset[tuple[str, str]] = frozenset(
 )
 
 STAFF: frozenset[tuple[str, str]] = VIEWER | {
-    ("can_read", "CurrentUserRestApi"),
     ("can_csv", "Superset"),
     ("can_get", "Datasource"),
     ("can_read", "Database"),
