@@ -48,7 +48,7 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             # Read once by the job airflow-init, which writes Airflow's password file.
             "PULSE_AIRFLOW_PASSWORDS": environment.simple_auth_passwords(found),
         },
-        "superset": environment.superset_variables(found) | public,
+        "superset": environment.superset_variables(found) | public | {"PULSE_AIRFLOW_PUBLIC_URL": airflow_url},
         "postgres": {"POSTGRES_PASSWORD": role_password(secret, "postgres")},
         "replication": {"PGPASSWORD": role_password(secret, "pulse_replication")},
         "init": {"PULSE_ROLE_SECRET": secret, "PYTHONPATH": f"{INSIDE}:{INSIDE / 'plugins'}"}

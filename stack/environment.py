@@ -107,6 +107,8 @@ def superset_variables(settings: Settings) -> dict[str, str]:
         "PULSE_SUPERSET_SERVICE_PASSWORD": settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"],
         "PULSE_SUPERSET_STAFF_PASSWORD": settings.secrets["PULSE_SUPERSET_STAFF_PASSWORD"],
         "PULSE_SUPERSET_PUBLIC_URL": settings.url("superset"),
+        # Who may show a dashboard in a frame: the tab of a client's DAG.
+        "PULSE_AIRFLOW_PUBLIC_URL": settings.url("airflow"),
     }
 
 

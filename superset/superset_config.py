@@ -56,7 +56,7 @@ TALISMAN_CONFIG = {
         "connect-src": ["'self'"],
         "object-src": "'none'",
         "form-action": ["'self'"],
-        "frame-ancestors": ["'self'"],
+        "frame-ancestors": ["'self'", *filter(None, [os.environ.get("PULSE_AIRFLOW_PUBLIC_URL")])],
         "style-src": ["'self'", "'unsafe-inline'"],
         "font-src": ["'self'", "data:"],
         "script-src": ["'self'", "'strict-dynamic'", "'unsafe-eval'"],
