@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.support.stack import login_of
+from tests.support.stack import database, login_of
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -99,4 +99,63 @@ def test_evidence_is_one_click_away(browser: Browser, stack: dict[str, Any]) -> 
     links = page.locator(".pulse-table a").evaluate_all("links => links.map(a => a.href)")
     assert any("/techcorp/" in link for link in links)
     assert not any("/acme/" in link for link in links)
+    page.context.close()
+
+
+def test_on_a_phone_every_card_and_chart_is_as_wide_as_the_screen(browser: Browser, stack: dict[str, Any]) -> None:
+    page = open_dashboard(browser, stack, "techcorp", 390, "light")
+    page.set_viewport_size({"width": 390, "height": 5200})
+    page.wait_for_function(f"document.querySelectorAll('canvas').length >= {CHARTS_WITH_CANVAS}", timeout=60_000)
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.resizable-container, .resizable-container canvas, .pulse-tile')]"
+        ".map(e => { const b = e.getBoundingClientRect(); return [e.tagName + '.' + e.className, b.left, b.right] })"
+    )
+    assert len(boxes) >= 2 * CHARTS_WITH_CANVAS + len(FIVE)
+    for name, left, right in boxes:
+        assert left >= 0, name
+        assert right <= 390, name
+        assert right - left >= 300, f"{name} is {right - left} wide"
+    page.context.close()
+
+
+def test_a_users_own_mode_is_the_default_and_the_switch_wins(browser: Browser, stack: dict[str, Any]) -> None:
+    """users.theme_mode dark on a machine set to light; what is then picked in the browser stays."""
+    email = login_of(stack, "superset", "executive", "acme")["username"]
+    change = "update core.users set theme_mode = %s where email = %s"
+    with database(stack, "pulse_admin") as conn:
+        conn.execute(change, ("dark", email))
+    try:
+        page = open_dashboard(browser, stack, "acme", 1440, "light")
+        assert tile_brightness(page) > 128, "text on dark is light"
+        page.evaluate("localStorage.setItem('superset-theme-mode', 'default')")
+        page.reload()
+        page.wait_for_selector(".pulse-tile", timeout=60_000)
+        assert tile_brightness(page) < 128
+        page.context.close()
+    finally:
+        with database(stack, "pulse_admin") as conn:
+            conn.execute(change, ("system", email))
+
+
+def tile_brightness(page: Page) -> float:
+    """Mean of red, green and blue of a tile's number, 0 to 255."""
+    color = page.evaluate("getComputedStyle(document.querySelector('.pulse-tile-value')).color")
+    return sum(int(part) for part in re.findall(r"\d+", color)[:3]) / 3
+
+
+def test_a_service_can_be_picked(browser: Browser, stack: dict[str, Any]) -> None:
+    page = open_dashboard(browser, stack, "techcorp", 1440, "light")
+    page.get_by_role("tab", name="Evidence").click()
+    services = page.locator(".pulse-table").first.locator("tbody tr td:nth-child(2)")
+    expect(services.first).to_be_visible(timeout=30_000)
+    wanted = services.first.inner_text()
+    assert len(set(services.all_inner_texts())) > 1
+    page.get_by_role("combobox").nth(0).click()
+    option = page.locator(".ant-select-item-option", has_text=wanted).first
+    expect(option).to_be_visible(timeout=15_000)
+    assert not page.locator(".ant-select-item-option", has_text="NULL").count()
+    option.click()
+    page.get_by_role("button", name="Apply").click()
+    expect(services.filter(has_not_text=wanted)).to_have_count(0, timeout=30_000)
+    expect(services.first).to_have_text(wanted)
     page.context.close()
