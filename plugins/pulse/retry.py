@@ -11,6 +11,12 @@ PULSE_RETRY_POLICY = ExceptionRetryPolicy(
             exception=["pulse.errors.AuthError", "pulse.errors.ConfigError", "pulse.errors.AccessLost"],
             action=RetryAction.FAIL,
             reason="this needs an admin: a retry would fail in the same way",
-        )
+        ),
+        # Everything readable is stored and the watermark has moved on: a retry would be green and hide the rejects.
+        RetryRule(
+            exception="pulse.errors.TooManyRejects",
+            action=RetryAction.FAIL,
+            reason="too many records could not be read: see raw.rejects",
+        ),
     ]
 )

@@ -16,7 +16,7 @@ from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
 from pulse.superset.provision import api_from_connection, touch_datasets
 from pulse.warehouse.connect import client_transaction, connect
-from pulse.warehouse.runs import record_run
+from pulse.warehouse.runs import RunStats, record_run
 from pulse.warehouse.transforms import run_stage
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,7 @@ log = logging.getLogger(__name__)
 def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[dict[str, Any]]:
     """Store the integration's repositories or projects; return one JSON-able scope for each that is extracted."""
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec, declared.id) as stats:
-        source = _source(conn, spec, declared)
-        scopes = source.discover()
-        stats.add(source.stats)
+        scopes = _source(conn, spec, declared, stats).discover()
     log.info("client %s: %s has %d scopes", spec.slug, declared.name, len(scopes))
     return [scope.to_json() for scope in scopes]
 
@@ -37,7 +35,7 @@ def extract_scope(spec: ClientDagSpec, declared: IntegrationSpec, scope_json: di
     scope = Scope.from_json(scope_json)
     get_current_context()["scope_label"] = scope.label
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec, declared.id, scope.key) as stats:
-        stats.add(_source(conn, spec, declared).extract(scope))
+        _source(conn, spec, declared, stats).extract(scope)
     counts: dict[str, int] = stats.as_dict()
     log.info("client %s: %s %s: %s", spec.slug, declared.name, scope.label, counts)
     return counts
@@ -86,7 +84,8 @@ def _recorded(conn: Any, spec: ClientDagSpec, integration_id: int | None = None,
     )  # fmt: skip
 
 
-def _source(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> Source:
+def _source(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec, stats: RunStats) -> Source:
+    """The integration's source as the tables have it now. It counts into `stats`, so that a run that fails shows its calls."""
     with client_transaction(conn, spec.client_id):
         row = conn.execute(
             "select base_url, connection_id, config_data, active from core.integrations where client_id = %s and id = %s",
@@ -101,4 +100,4 @@ def _source(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> Source
         client_id=spec.client_id, client_slug=spec.slug, id=declared.id, integration_type=declared.integration_type,
         name=declared.name, base_url=row[0], connection_id=row[1], config=row[2],
     )  # fmt: skip
-    return source_for(integration.integration_type)(integration, credential_for(integration), conn)
+    return source_for(integration.integration_type)(integration, credential_for(integration), conn, stats)
