@@ -32,6 +32,8 @@ JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=30)
 JWT_REFRESH_TOKEN_EXPIRES = timedelta(seconds=LIFETIME_SECONDS)
 # A second wall against guessing, per address and worker; PulseSecurityManager counts failures over all workers.
 RATELIMIT_ENABLED = True
+# Per address: many executives may sit behind one, and a page asks for dozens of files at once.
+RATELIMIT_APPLICATION = "500 per second"
 AUTH_RATE_LIMITED = True
 AUTH_RATE_LIMIT = "120 per minute"
 SESSION_COOKIE_NAME = "pulse_superset"

@@ -50,7 +50,7 @@ def recorded(stack: dict[str, Any], airflow: AirflowApi) -> int:
             "select count(*) from core.jira_issues where client_id = %s and id = 10066 and length(summary) > 5",
             1,
         ),
-        ("rejects", "select count(*) from raw.rejects where client_id = %s", 0),
+        ("rejects", "select value from report.trust_panel where indicator = 'rejected_records' and client_id = %s", 0),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value and len(value) < 40 else "",
 )
