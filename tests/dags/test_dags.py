@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +111,11 @@ def test_clients_do_not_start_at_the_same_moment() -> None:
     assert len(starts) > 45
 
 
-def test_an_import_of_the_library_needs_no_airflow_services() -> None:
-    """The dag-processor imports this for each file: it must be quick and touch nothing."""
-    code = "import sys, pulse.client_dag; print('psycopg' in sys.modules, 'requests' in sys.modules)"
-    started = time.monotonic()
+def test_an_import_of_the_library_loads_no_client_of_anything() -> None:
+    """The dag-processor imports this for each file: database drivers and HTTP clients wait until a task runs."""
+    heavy = ("psycopg", "psycopg2", "requests", "pulse.tasks", "pulse.warehouse.connect", "pulse.sources.base")
+    code = f"import sys, pulse.client_dag; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
                           env={"PYTHONPATH": str(ROOT / "plugins"), "PATH": "/usr/bin:/bin", "HOME": "/tmp"})  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 60
-    assert "psycopg" not in done.stdout.split()[0]
+    assert done.stdout.strip().splitlines()[-1] == "[]"
