@@ -17,6 +17,7 @@ import psycopg
 
 from pulse.errors import TooManyRejects
 from pulse.warehouse.checkpoints import Checkpoint, read_checkpoint
+from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page, RawRow, Reject, load_pages
 from pulse.warehouse.runs import RunStats
 
@@ -89,11 +90,39 @@ class Source(ABC):
 
     @abstractmethod
     def discover(self) -> list[Scope]:
-        """Store what is there (repositories, projects, statuses); return the scopes to extract."""
+        """Store what is there (repositories, projects, statuses); return the scopes that have something to read, those
+        that moved last first."""
 
     @abstractmethod
     def extract(self, scope: Scope) -> RunStats:
-        """Bring one scope up to date from its checkpoints; returns what it cost and wrote."""
+        """Bring one scope up to date from its checkpoints; returns what it cost and wrote. What it had to leave for the
+        next run, so that this one stays bounded, it counts as `stats.unfinished`."""
+
+    @abstractmethod
+    def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
+        """The page of a record that was rejected, from its payload as it came: its row, or its reject again."""
+
+    def replay_rejects(self) -> tuple[int, int]:
+        """Read all open rejects of this integration again, with the code as it is now; (stored, still rejected).
+
+        One that can be read is stored and closed. One that upstream would not give is left to the next extraction.
+        """
+        with client_transaction(self.conn, self.integration.client_id):
+            rejects = self.conn.execute(
+                "select entity, scope_key, payload from raw.rejects"
+                " where client_id = %s and integration_id = %s and replayed_at is null order by id",
+                [self.integration.client_id, self.integration.id],
+            ).fetchall()
+        stored = 0
+        for entity, scope_key, payload in rejects:
+            try:
+                page = self.rebuild(entity, json.loads(payload), scope_key)
+            except ValueError:  # what came was no JSON
+                continue
+            if page.rows and not page.rejects:
+                self.store([page])
+                stored += 1
+        return stored, len(rejects) - stored
 
     def store(self, pages: Iterable[Page], checkpoints: Iterable[Checkpoint] = ()) -> None:
         """Store pages and checkpoints in one transaction and count them."""
@@ -107,7 +136,7 @@ class Source(ABC):
         return read_checkpoint(self.conn, self.integration.client_id, self.integration.id, stream, scope_key)
 
     def finish(self) -> RunStats:
-        """The counts of this run. Raises TooManyRejects when too many records could not be read (all else is stored)."""
+        """The counts of this scope's run. Raises TooManyRejects when too many records could not be read (all else is stored)."""
         rejected, read = self.stats.rows_rejected, self.stats.rows_read
         if rejected > REJECTED_ROWS and rejected > REJECTED_SHARE * read:
             raise TooManyRejects(

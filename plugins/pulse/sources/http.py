@@ -108,7 +108,7 @@ class HttpClient:
                     raise HeavyPage from None
                 failures = self._pause_or_fail(failures, f"{method} {shown(url)}: {type(error).__name__}")
                 continue
-            self.limiter.learn(resource, response)
+            self.stats.see_budget(self.limiter.learn(resource, response))
             body = _json(response)
             if says_limited(response) or (response.ok and is_limited(body)):
                 limits += 1

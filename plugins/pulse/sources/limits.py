@@ -28,18 +28,19 @@ class Limiter:
     def __init__(self) -> None:
         self._budgets: dict[str, _Budget] = {}
 
-    def learn(self, resource: str, response: requests.Response) -> None:
-        """Take the budget that an answer tells of; answers without one change nothing."""
+    def learn(self, resource: str, response: requests.Response) -> int | None:
+        """Take the budget that an answer tells of and return what is left of it; None when it tells of none."""
         remaining = response.headers.get("x-ratelimit-remaining", "")
         seconds = _seconds_to_reset(response)
         if not remaining.isdigit() or seconds is None:
-            return
+            return None
         known = self._budgets.get(resource)
         budget = _Budget(int(remaining), time.monotonic() + seconds)
         if known is not None:
             spent = known.remaining - budget.remaining
             budget.dearest = max(known.dearest, spent) if 0 < spent <= 50 else known.dearest
         self._budgets[resource] = budget
+        return budget.remaining
 
     def seconds_until_allowed(self, resource: str) -> float:
         """0 when the next call can be paid, else the seconds until the budget is renewed.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -12,25 +14,45 @@ import psycopg
 from pulse.errors import RateLimited
 from pulse.warehouse.connect import client_transaction
 
+log = logging.getLogger(__name__)
+
 
 @dataclass
 class RunStats:
-    """What a run did so far: upstream calls and rate-limit points, rows read, written and rejected."""
+    """What a run did so far: upstream calls and rate-limit points, rows read, written and rejected; how many streams it
+    left unfinished for the next run; the least of the credential's budgets that upstream told; what to warn an admin of."""
 
     api_calls: int = 0
     api_points: int = 0
     rows_read: int = 0
     rows_written: int = 0
     rows_rejected: int = 0
+    unfinished: int = 0
+    budget_remaining: int | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, other: RunStats) -> None:
         """Add another run's counts to this one's."""
-        for name, value in asdict(other).items():
+        for name, value in other.as_dict().items():
             setattr(self, name, getattr(self, name) + value)
+        self.see_budget(other.budget_remaining)
+        for warning in other.warnings:
+            self.warn(warning)
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name, for XCom and logs."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name not in ("budget_remaining", "warnings")}
+
+    def see_budget(self, remaining: int | None) -> None:
+        """Note what is left of a budget."""
+        if remaining is not None:
+            self.budget_remaining = min(remaining, self.budget_remaining if self.budget_remaining is not None else remaining)
+
+    def warn(self, text: str) -> None:
+        """Say once what an admin should know though the run goes well."""
+        if text not in self.warnings:
+            log.warning(text)
+            self.warnings.append(text)
 
 
 @contextlib.contextmanager
@@ -69,26 +91,29 @@ def record_run(
     try:
         yield stats
     except BaseException as error:
-        state = "deferred" if isinstance(error, RateLimited) else "failed"
+        resume_at = error.resume_at if isinstance(error, RateLimited) else None
+        state = "deferred" if resume_at else "failed"
         text = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "")
         with contextlib.suppress(psycopg.Error):
             try:
                 conn.rollback()
-                _finish(conn, client_id, row[0], stats, state, text)
+                _finish(conn, client_id, row[0], stats, state, text, resume_at)
             except psycopg.OperationalError:
                 with psycopg.connect(dsn, password=password) as another:
-                    _finish(another, client_id, row[0], stats, state, text)
+                    _finish(another, client_id, row[0], stats, state, text, resume_at)
         raise
     _finish(conn, client_id, row[0], stats, "success", None)
 
 
 def _finish(
-    conn: psycopg.Connection[Any], client_id: int, run_id: int, stats: RunStats, state: str, error: str | None
-) -> None:
+    conn: psycopg.Connection[Any], client_id: int, run_id: int, stats: RunStats, state: str, error: str | None,
+    resume_at: datetime | None = None,
+) -> None:  # fmt: skip
     with client_transaction(conn, client_id):
         conn.execute(
             "update core.etl_runs set state = %s, error = %s, finished_at = now(), api_calls = %s, api_points = %s,"
-            " rows_read = %s, rows_written = %s, rows_rejected = %s where client_id = %s and id = %s",
+            " rows_read = %s, rows_written = %s, rows_rejected = %s, budget_remaining = %s, resume_at = %s, warnings = %s"
+            " where client_id = %s and id = %s",
             [state, error, stats.api_calls, stats.api_points, stats.rows_read, stats.rows_written, stats.rows_rejected,
-             client_id, run_id],
+             stats.budget_remaining, resume_at, stats.warnings, client_id, run_id],
         )  # fmt: skip
