@@ -14,8 +14,11 @@ from pulse.sources.base import Credential, Integration
 def credential_for(integration: Integration) -> Credential:
     """The integration's login and token, masked in every log from now on.
 
-    Raises ConfigError that names the client, the integration, the Connection and the way out.
+    An endpoint that asks for none (http_json with the auth kind none) gets an empty one. Raises ConfigError that names
+    the client, the integration, the Connection and the way out.
     """
+    if _auth_kind(integration) == "none":
+        return Credential(None, "")
     credential = _from_connection(integration.connection_id) or _from_variable(integration)
     if credential is None:
         raise ConfigError(
@@ -23,10 +26,23 @@ def credential_for(integration: Integration) -> Credential:
             source=integration.name,
             message=f"there is no token: the Connection {integration.connection_id} does not exist or has no password",
             way_out=f"add it in Admin > Connections (id {integration.connection_id}, password = the token"
-            + (", login = the e-mail address)" if integration.integration_type == "jira" else ")"),
+            + _login_hint(integration),
         )
     mask_secret(credential.token)
     return credential
+
+
+def _auth_kind(integration: Integration) -> str:
+    """The kind that an http_json integration declares; empty for other types, whose way is fixed."""
+    if integration.integration_type != "http_json":
+        return ""
+    return str((integration.config.get("auth") or {}).get("kind", ""))
+
+
+def _login_hint(integration: Integration) -> str:
+    if integration.integration_type == "jira":
+        return ", login = the e-mail address)"
+    return ", login = the user name)" if _auth_kind(integration) == "basic" else ")"
 
 
 def _from_connection(conn_id: str) -> Credential | None:

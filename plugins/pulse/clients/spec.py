@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from pulse.clients.settings import check_setting
+from pulse.clients.streams import HttpJsonAuth, Stream
 
 VARIABLE_PREFIX = "pulse_client_"
 SLUG = re.compile(r"[a-z][a-z0-9_]{1,39}")
@@ -142,7 +143,39 @@ class JiraIntegration(_Integration):
         return {"projects": self.projects}
 
 
-Integration = Annotated[GitHubIntegration | JiraIntegration, Field(discriminator="type")]
+class HttpJsonIntegration(_Integration):
+    """Any HTTP endpoint that answers with JSON: its streams become deployments, incidents or changes."""
+
+    type: Literal["http_json"]
+    auth: HttpJsonAuth = HttpJsonAuth()
+    streams: list[Stream] = Field(min_length=1, max_length=20)
+
+    @field_validator("base_url")
+    @classmethod
+    def _nothing_but_an_address(cls, value: AnyHttpUrl) -> AnyHttpUrl:
+        if value.username or value.password:
+            raise ValueError("carries a login: put it into token and login, or into the Connection")
+        if value.query is not None or value.fragment is not None:
+            raise ValueError("carries a query: put it into the streams' params")
+        return value
+
+    @field_validator("streams")
+    @classmethod
+    def _unique_streams(cls, value: list[Stream]) -> list[Stream]:
+        names = [stream.name for stream in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the name '{twice[0]}' stands twice: give each stream its own")
+        return value
+
+    def config(self) -> dict[str, Any]:
+        """What integrations.config_data holds: nothing secret."""
+        return {
+            "auth": self.auth.model_dump(mode="json"),
+            "streams": [stream.model_dump(mode="json") for stream in self.streams],
+        }
+
+
+Integration = Annotated[GitHubIntegration | JiraIntegration | HttpJsonIntegration, Field(discriminator="type")]
 
 
 class ClientSpec(_Model):
@@ -205,10 +238,12 @@ def _explain(slug: str, item: Any) -> str:
     path = ""
     for part in item["loc"]:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    path = re.sub(r"\]\.(github|jira)(?=\.|$)", "]", path) or "the JSON"
+    path = re.sub(r"\]\.(github|jira|http_json)(?=\.|$)", "]", path)
+    path = re.sub(r"\.pagination\.(none|page|offset|cursor|link)(?=\.|$)", ".pagination", path) or "the JSON"
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        known = sorted({name for model in (ClientSpec, Branding, User, GitHubIntegration, JiraIntegration)
+        known = sorted({name for model in (ClientSpec, Branding, User, GitHubIntegration, JiraIntegration,
+                                           HttpJsonIntegration, Stream)
                         for name in model.model_fields})  # fmt: skip
         near = get_close_matches(str(item["loc"][-1]), known, n=1)
         message = "is no known field" + (f": did you mean '{near[0]}'?" if near else ": remove it")
