@@ -9,6 +9,7 @@ import random
 from datetime import UTC, date, datetime, time, timedelta
 
 from sandbox.generate_jira import Tracker
+from sandbox.generate_more import add_more
 from sandbox.model import Actor, Commit, Deployment, Event, Organisation, PullRequest, Repository, Review, Status
 from sandbox.profiles import Phase, Profile
 
@@ -36,6 +37,7 @@ class Generator:
     def __init__(self, profile: Profile, anchor: date, seed: int) -> None:
         self.profile = profile
         self.anchor = anchor
+        self.seed = seed
         self.random = random.Random(f"{seed}:{profile.login}")
         self.tracker = Tracker(profile, self.random)
         self.next_id = 2_900_000_000 + int(hashlib.sha256(profile.login.encode()).hexdigest()[:6], 16) * 4096
@@ -51,6 +53,7 @@ class Generator:
                 url=f"https://github.com/{self.profile.login}/{name}",
             )  # fmt: skip
             RepositoryHistory(self, repository, share, index).fill()
+            add_more(repository, self.seed, self.people)
             organisation.repositories.append(repository)
         self.tracker.finish()
         return organisation

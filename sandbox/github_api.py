@@ -21,7 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox import github_rest
-from sandbox.github_nodes import GraphQLRefusal, View
+from sandbox.github_nodes import View
+from sandbox.github_paging import GraphQLRefusal
 from sandbox.model import Organisation
 from sandbox.state import State
 

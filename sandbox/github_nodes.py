@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
 
+from sandbox import github_items
+from sandbox.github_paging import Node, actor, iso, keyed_page, node_id, offset_page, page_info, page_size
 from sandbox.model import Actor, Commit, Deployment, Organisation, PullRequest, Repository
-
-Node = dict[str, Any]
-MAX_PAGE = 100
-
-
-class GraphQLRefusal(Exception):
-    """An error of the answer, with GitHub's error type."""
-
-    def __init__(self, message: str, kind: str) -> None:
-        super().__init__(message)
-        self.extensions = {"type": kind}
-
-
-def iso(at: datetime | None) -> str | None:
-    """A time as GitHub writes it."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
-def node_id(kind: str, number: int) -> str:
-    """A global id of GitHub's look: a prefix for the type and the number."""
-    return f"{kind}_kwDO{number:012x}"
 
 
 class View:
@@ -49,7 +26,7 @@ class View:
 
     def repository(self, owner: str, name: str) -> Node | None:
         for repository in self.organisation.repositories:
-            if repository.full_name.lower() == f"{owner}/{name}".lower():
+            if repository.is_called(owner, name):
                 return self._repository(repository)
         return None
 
@@ -65,6 +42,9 @@ class View:
                 for pr in repository.pull_requests:
                     if node_id("PR", pr.id) == identity and pr.created_at <= self.now:
                         return self._pull_request(repository, pr)
+            found = github_items.node(repository, identity, self.now)
+            if found is not None:
+                return found
         return None
 
     def _repositories(self, args: Node) -> Node:
@@ -76,12 +56,15 @@ class View:
         return {
             "__typename": "Repository", "id": repository.node_id, "databaseId": repository.id,
             "name": repository.name, "nameWithOwner": repository.full_name, "url": repository.url,
-            "isArchived": repository.archived,
+            "isArchived": repository.archived, "createdAt": iso(repository.created_at),
             "pushedAt": lambda info: iso(max((c.visible_at or c.committed_at for c in self._history(repository)),
                                              default=repository.created_at)),
             "defaultBranchRef": lambda info: self._branch(repository),
             "pullRequests": lambda info, **args: self._pull_requests(repository, args),
             "deployments": lambda info, **args: self._deployments(repository, args),
+            "issues": lambda info, **args: github_items.issues(repository, args, self.now),
+            "releases": lambda info, **args: github_items.releases(repository, args, self.now),
+            "refs": lambda info, **args: github_items.tags(repository, args, self.now),
         }  # fmt: skip
 
     def _history(self, repository: Repository) -> list[Commit]:
@@ -131,18 +114,28 @@ class View:
 
     def _pull_requests(self, repository: Repository, args: Node) -> Node:
         order = args.get("orderBy") or {"field": "CREATED_AT", "direction": "ASC"}
-        seen = [pr for pr in repository.pull_requests if pr.created_at <= self.now]
+        keyed = self._ordered(repository, order["field"] == "UPDATED_AT", order["direction"] == "DESC")
         if args.get("states"):
-            seen = [pr for pr in seen if self._state(pr) in args["states"]]
-        if order["field"] == "UPDATED_AT":
-            keyed = [(iso(pr.updated_at(self.now)), pr.id, pr) for pr in seen]
-        else:
-            keyed = [(iso(pr.created_at), pr.id, pr) for pr in seen]
-        keyed.sort(key=lambda item: item[:2], reverse=order["direction"] == "DESC")
+            keyed = [item for item in keyed if self._state(item[2]) in args["states"]]
         return keyed_page(
             keyed, args, lambda item: (str(item[0]), str(item[1])),
             lambda item: self._pull_request(repository, item[2]), descending=order["direction"] == "DESC",
         )  # fmt: skip
+
+    def _ordered(
+        self, repository: Repository, by_update: bool, descending: bool
+    ) -> list[tuple[str | None, int, PullRequest]]:
+        """The pull requests there are by now in an order; the last answer is kept, for a world that stands still."""
+        wanted = (self.now, by_update, descending, len(repository.pull_requests))
+        if repository.ordered[:1] != [wanted]:
+            keyed = [
+                (iso(pr.updated_at(self.now) if by_update else pr.created_at), pr.id, pr)
+                for pr in repository.pull_requests if pr.created_at <= self.now
+            ]  # fmt: skip
+            keyed.sort(key=lambda item: item[:2], reverse=descending)
+            repository.ordered = [wanted, keyed]
+        found: list[tuple[str | None, int, PullRequest]] = repository.ordered[1]
+        return found
 
     def _state(self, pr: PullRequest) -> str:
         if pr.merged_at is not None and pr.merged_at <= self.now:
@@ -174,10 +167,12 @@ class View:
                 lambda r: {"id": node_id("PRR", r.id), "fullDatabaseId": str(r.id), "state": r.state,
                            "submittedAt": iso(r.submitted_at), "author": actor(r.author),
                            "comments": lambda info, **a: {"totalCount": r.comments}}),
+            "files": lambda info, **args: offset_page(
+                pr.files, args, lambda f: {"path": f[0], "additions": f[1], "deletions": f[2]}),
             "timelineItems": lambda info, **args: self._timeline(pr, args),
             "closingIssuesReferences": lambda info, **args: offset_page(
                 pr.closes, args,
-                lambda n: {"id": f"I_{n}", "number": n, "repository": self._repository(repository)}),
+                lambda n: {"id": f"I_closed_{n}", "number": n, "repository": self._repository(repository)}),
         }  # fmt: skip
 
     def _timeline(self, pr: PullRequest, args: Node) -> Node:
@@ -215,67 +210,3 @@ class View:
                 lambda s: {"id": node_id("DES", s.id), "state": s.state, "createdAt": iso(s.at), "updatedAt": iso(s.at),
                            "logUrl": deployment.log_url, "environmentUrl": None}),
         }  # fmt: skip
-
-
-def actor(value: Actor | None) -> Node | None:
-    """An Actor node; None for a ghost."""
-    if value is None:
-        return None
-    return {"__typename": value.kind, "id": f"U_{value.login}", "login": value.login.removesuffix("[bot]")
-            if value.kind == "Bot" else value.login}  # fmt: skip
-
-
-def page_size(args: Node) -> int:
-    """The `first` of a connection, as GitHub insists on it."""
-    first = args.get("first")
-    if first is None:
-        raise GraphQLRefusal(
-            "You must provide a `first` or `last` value to properly paginate.", "MISSING_PAGINATION_BOUNDARIES"
-        )
-    if not 1 <= first <= MAX_PAGE:
-        raise GraphQLRefusal(
-            f"Requesting {first} records exceeds the `first` limit of 100 records.", "EXCESSIVE_PAGINATION"
-        )
-    return int(first)
-
-
-def page_info(end_cursor: str | None, more: bool) -> Node:
-    """A PageInfo node."""
-    return {"endCursor": end_cursor, "hasNextPage": more, "hasPreviousPage": False, "startCursor": None}
-
-
-def offset_page(items: Iterable[Any], args: Node, build: Callable[[Any], Node]) -> Node:
-    """A page of a list that only grows at its end."""
-    everything = list(items)
-    start = int(base64.b64decode(args["after"]).decode().rpartition(":")[2]) if args.get("after") else 0
-    part = everything[start : start + page_size(args)]
-    end = start + len(part)
-    cursor = base64.b64encode(f"cursor:v2:{end}".encode()).decode() if part else None
-    return {
-        "totalCount": len(everything), "nodes": [build(item) for item in part],
-        "pageInfo": page_info(cursor, end < len(everything)),
-    }  # fmt: skip
-
-
-def keyed_page(
-    items: Iterable[Any], args: Node, key: Callable[[Any], tuple[str, str]], build: Callable[[Any], Node],
-    descending: bool = False,
-) -> Node:  # fmt: skip
-    """A page of an ordered list: the cursor holds the last row's place in the order, so it survives changes before it."""
-    everything = list(items)
-    rest = everything
-    if args.get("after"):
-        value, identity = json.loads(base64.b64decode(args["after"]))
-        place = (value, int(identity))
-
-        def rank(item: Any) -> tuple[str, int]:
-            own = key(item)
-            return own[0], int(own[1])
-
-        rest = [item for item in everything if (rank(item) < place if descending else rank(item) > place)]
-    part = rest[: page_size(args)]
-    cursor = base64.b64encode(json.dumps(key(part[-1])).encode()).decode() if part else None
-    return {
-        "totalCount": len(everything), "nodes": [build(item) for item in part],
-        "pageInfo": page_info(cursor, len(part) < len(rest)),
-    }  # fmt: skip

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.github_nodes import View, iso
-from sandbox.model import Repository
+from sandbox.github_items import run_payload
+from sandbox.github_nodes import View
+from sandbox.github_paging import iso, node_id
+from sandbox.model import Actor, Event, PullRequest, Repository, Run
 
 NOT_FOUND = {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"}
 
@@ -30,6 +33,10 @@ def answer(view: View, request: Request) -> Response:
     if match is None or repository is None:
         return JSONResponse(NOT_FOUND, 404)
     rest = match[3] or ""
+    if match[2] and repository.full_name.lower() != f"{match[1]}/{match[2]}".lower():
+        # It was renamed: GitHub sends to its id.
+        url = request.url.replace(path=f"/github/repositories/{repository.id}" + (f"/{rest}" if rest else ""))
+        return JSONResponse({"message": "Moved Permanently", "url": str(url)}, 301, headers={"Location": str(url)})
     if not rest:
         return JSONResponse(_repository(repository))
     for pattern, build in ROUTES:
@@ -41,16 +48,16 @@ def answer(view: View, request: Request) -> Response:
 
 def _find(view: View, owner: str, name: str) -> Repository | None:
     for repository in view.organisation.repositories:
-        if (not name and str(repository.id) == owner) or repository.full_name.lower() == f"{owner}/{name}".lower():
+        if (not name and str(repository.id) == owner) or repository.is_called(owner, name):
             return repository
     return None
 
 
-def _page(request: Request, items: list[Any], wrap: str | None = None) -> Response:
+def _page(request: Request, items: list[Any], wrap: str | None = None, total: int | None = None) -> Response:
     size = min(100, max(1, int(request.query_params.get("per_page", "30"))))
     number = max(1, int(request.query_params.get("page", "1")))
     part = items[(number - 1) * size : number * size]
-    body: Any = {"total_count": len(items), wrap: part} if wrap else part
+    body: Any = {"total_count": len(items) if total is None else total, wrap: part} if wrap else part
     headers = {}
     last = max(1, -(-len(items) // size))
     if number < last:
@@ -81,15 +88,92 @@ def _pulls(view: View, request: Request, repository: Repository) -> Response:
     ])  # fmt: skip
 
 
+def _pull(repository: Repository, number: str, view: View) -> PullRequest | None:
+    return next(
+        (pr for pr in repository.pull_requests if pr.number == int(number) and pr.created_at <= view.now), None
+    )  # fmt: skip
+
+
+def _one_pull(view: View, request: Request, repository: Repository, number: str) -> Response:
+    pr = _pull(repository, number, view)
+    if pr is None:
+        return JSONResponse(NOT_FOUND, 404)
+    now = view.now
+    merged = pr.merged_at is not None and pr.merged_at <= now
+    closed = pr.closed_at is not None and pr.closed_at <= now
+    left_draft = any(event.kind == "ReadyForReviewEvent" and event.at <= now for event in pr.events)
+    return JSONResponse({
+        "id": pr.id, "number": pr.number, "title": pr.title, "body": pr.body, "draft": pr.draft and not left_draft,
+        "html_url": f"{repository.url}/pull/{pr.number}", "state": "closed" if merged or closed else "open",
+        "user": _actor(pr.author), "created_at": iso(pr.created_at), "updated_at": iso(pr.updated_at(now)),
+        "merged_at": iso(pr.merged_at) if merged else None, "closed_at": iso(pr.closed_at) if closed else None,
+        "merge_commit_sha": pr.merge_oid if merged else None, "base": {"ref": pr.base}, "head": {"ref": pr.head},
+        "labels": [{"name": name} for name in pr.labels], "comments": pr.comments, "additions": pr.additions,
+        "deletions": pr.deletions, "changed_files": pr.changed_files,
+    })  # fmt: skip
+
+
+def _actor(actor: Actor | None) -> dict[str, Any] | None:
+    return _user(actor.login, actor.kind) if actor else None
+
+
 def _commits_of(view: View, request: Request, repository: Repository, number: str) -> Response:
-    pr = next((pr for pr in repository.pull_requests if pr.number == int(number)), None)
+    pr = _pull(repository, number, view)
     if pr is None:
         return JSONResponse(NOT_FOUND, 404)
     return _page(request, [
-        {"sha": c.oid, "commit": {"message": c.headline, "author": {"date": iso(c.authored_at)},
-                                  "committer": {"date": iso(c.committed_at)}}}
+        {"sha": c.oid, "author": _actor(c.author) if c.author and c.author.kind == "User" else None,
+         "commit": {"message": c.headline, "author": {"date": iso(c.authored_at)},
+                    "committer": {"date": iso(c.committed_at)}}}
         for c in pr.commits if c.seen(view.now)
     ])  # fmt: skip
+
+
+def _reviews_of(view: View, request: Request, repository: Repository, number: str) -> Response:
+    pr = _pull(repository, number, view)
+    if pr is None:
+        return JSONResponse(NOT_FOUND, 404)
+    return _page(request, [
+        {"id": r.id, "user": _actor(r.author), "state": r.state, "submitted_at": iso(r.submitted_at)}
+        for r in pr.reviews if r.submitted_at <= view.now
+    ])  # fmt: skip
+
+
+def _comments_of(view: View, request: Request, repository: Repository, number: str) -> Response:
+    pr = _pull(repository, number, view)
+    if pr is None:
+        return JSONResponse(NOT_FOUND, 404)
+    return _page(request, [
+        {"id": r.id * 100 + place, "pull_request_review_id": r.id}
+        for r in pr.reviews if r.submitted_at <= view.now for place in range(r.comments)
+    ])  # fmt: skip
+
+
+def _files_of(view: View, request: Request, repository: Repository, number: str) -> Response:
+    pr = _pull(repository, number, view)
+    if pr is None:
+        return JSONResponse(NOT_FOUND, 404)
+    return _page(request, [{"filename": f[0], "additions": f[1], "deletions": f[2]} for f in pr.files])
+
+
+_REST_EVENTS = {"ReadyForReviewEvent": "ready_for_review", "ConvertToDraftEvent": "convert_to_draft",
+                "ReviewRequestedEvent": "review_requested", "HeadRefForcePushedEvent": "head_ref_force_pushed",
+                "MergedEvent": "merged", "ClosedEvent": "closed", "ReopenedEvent": "reopened",
+                "AddedToMergeQueueEvent": "added_to_merge_queue",
+                "RemovedFromMergeQueueEvent": "removed_from_merge_queue"}  # fmt: skip
+
+
+def _timeline_of(view: View, request: Request, repository: Repository, number: str) -> Response:
+    pr = _pull(repository, number, view)
+    if pr is None:
+        return JSONResponse(NOT_FOUND, 404)
+
+    def told(event: Event) -> dict[str, Any]:
+        return {"event": _REST_EVENTS[event.kind], "created_at": iso(event.at), "actor": _actor(event.actor),
+                "node_id": f"{event.kind}_{pr.id:x}_{int(event.at.timestamp()):x}"}  # fmt: skip
+
+    events = sorted((event for event in pr.events if event.at <= view.now), key=lambda event: event.at)
+    return _page(request, [{"event": "labeled"}, *(told(event) for event in events)])
 
 
 def _deployments(view: View, request: Request, repository: Repository) -> Response:
@@ -114,13 +198,51 @@ def _statuses(view: View, request: Request, repository: Repository, identity: st
 
 
 def _runs(view: View, request: Request, repository: Repository) -> Response:
-    return _page(request, [run.payload for run in repository.runs if run.at <= view.now], "workflow_runs")
+    """At most 1,000 of what matches, whatever the page."""
+    start, _, end = request.query_params.get("created", "").partition("..")
+
+    def matches(run: Run) -> bool:
+        return run.at <= view.now and (not start or _time(start) <= run.at <= _time(end))
+
+    found = sorted((run for run in repository.runs if matches(run)), key=lambda run: (run.at, run.id), reverse=True)
+    payloads = [payload for run in found[:1000] if (payload := run_payload(repository, run, view.now))]
+    return _page(request, payloads, "workflow_runs", total=len(found))
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace(" ", "+")).astimezone(UTC)
+
+
+def _run(view: View, request: Request, repository: Repository, identity: str, attempt: str | None = None) -> Response:
+    run = next((run for run in repository.runs if run.id == int(identity)), None)
+    payload = run_payload(repository, run, view.now, int(attempt) if attempt else None) if run else None
+    return JSONResponse(payload) if payload else JSONResponse(NOT_FOUND, 404)
+
+
+def _run_jobs(view: View, request: Request, repository: Repository, identity: str) -> Response:
+    run = next((run for run in repository.runs if run.id == int(identity)), None)
+    if run is None:
+        return JSONResponse(NOT_FOUND, 404)
+    jobs = run.recorded_jobs or [
+        {"id": number, "run_id": run.id, "name": name, "status": "completed", "conclusion": conclusion,
+         "node_id": node_id("CR", number), "started_at": iso(attempt.started_at), "completed_at": iso(attempt.ended_at)}
+        for attempt in run.attempts[-1:] for number, name, conclusion in attempt.jobs
+    ]  # fmt: skip
+    return _page(request, jobs, "jobs")
 
 
 ROUTES: list[tuple[str, Callable[..., Response]]] = [
     (r"pulls", _pulls),
+    (r"pulls/(\d+)", _one_pull),
     (r"pulls/(\d+)/commits", _commits_of),
+    (r"pulls/(\d+)/reviews", _reviews_of),
+    (r"pulls/(\d+)/comments", _comments_of),
+    (r"pulls/(\d+)/files", _files_of),
+    (r"issues/(\d+)/timeline", _timeline_of),
     (r"deployments", _deployments),
     (r"deployments/(\d+)/statuses", _statuses),
     (r"actions/runs", _runs),
+    (r"actions/runs/(\d+)", _run),
+    (r"actions/runs/(\d+)/attempts/(\d+)", _run),
+    (r"actions/runs/(\d+)/jobs", _run_jobs),
 ]

@@ -78,6 +78,7 @@ class PullRequest:
     changed_files: int = 0
     comments: int = 0
     changed_at: datetime | None = None  # a later edit
+    files: list[tuple[str, int, int]] = field(default_factory=list)
 
     def updated_at(self, now: datetime) -> datetime:
         """The newest thing that has happened to it."""
@@ -114,11 +115,71 @@ class Deployment:
 
 
 @dataclass
-class Run:
-    """A workflow run, as REST gives it."""
+class Attempt:
+    """An attempt of a workflow run: queued, started, ended; with jobs by name and conclusion."""
 
-    payload: dict[str, Any]
+    started_at: datetime
+    ended_at: datetime
+    conclusion: str
+    jobs: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """A workflow run with its attempts. `recorded`: a real payload, given as it is, with its jobs."""
+
+    id: int
+    name: str
+    event: str
+    branch: str
+    oid: str
     at: datetime
+    attempts: list[Attempt] = field(default_factory=list)
+    recorded: dict[str, Any] | None = None
+    recorded_jobs: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class RepositoryIssue:
+    """An issue of a repository."""
+
+    id: int
+    number: int
+    title: str
+    body: str
+    author: Actor | None
+    created_at: datetime
+    labels: list[str] = field(default_factory=list)
+    closed_at: datetime | None = None
+    changed_at: datetime | None = None
+    url: str = ""
+
+    def updated_at(self, now: datetime) -> datetime:
+        times = (self.created_at, self.closed_at, self.changed_at)
+        return max(time for time in times if time is not None and time <= now)
+
+
+@dataclass
+class Release:
+    """A release of a tag; a draft until it is published."""
+
+    id: int
+    tag: str
+    name: str
+    oid: str
+    created_at: datetime
+    published_at: datetime | None
+    prerelease: bool = False
+
+
+@dataclass
+class Tag:
+    """A tag, annotated when it has a time of its own."""
+
+    name: str
+    oid: str
+    at: datetime
+    annotated: bool = False
 
 
 @dataclass
@@ -133,13 +194,23 @@ class Repository:
     history: list[Commit] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    issues: list[RepositoryIssue] = field(default_factory=list)
+    releases: list[Release] = field(default_factory=list)
+    tags: list[Tag] = field(default_factory=list)
     default_branch: str = "main"
     url: str = ""
     archived: bool = False
+    former_names: list[str] = field(default_factory=list)
+    ordered: list[Any] = field(default_factory=list, repr=False)  # see View._ordered; emptied by who changes something
 
     @property
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    def is_called(self, owner: str, name: str) -> bool:
+        """Whether this is its name, or was before it was renamed."""
+        names = (self.full_name, *self.former_names)
+        return f"{owner}/{name}".lower() in (one.lower() for one in names)
 
     @property
     def node_id(self) -> str:

@@ -19,6 +19,7 @@ from sandbox.model import (
     Organisation,
     PullRequest,
     Repository,
+    RepositoryIssue,
     Review,
     Run,
     Site,
@@ -69,11 +70,23 @@ def _repositories(folder: Path) -> Iterator[Repository]:
     for number, pull in sorted(pulls.items()):
         repository.pull_requests.append(_pull_request(pull, commits.get(number, {}), reviews.get(number, {})))
     repository.history = _history(repository)
-    if (folder / "runs.csv").exists():
-        repository.runs = [
-            Run(run, _required(run["created_at"]))
-            for run in {r["id"]: r for r, _ in _payloads(folder / "runs.csv")}.values()
-        ]
+    jobs: dict[int, list[dict[str, Any]]] = {}
+    for job, _ in _payloads(folder / "jobs.csv"):
+        jobs.setdefault(job["run_id"], []).append(job)
+    repository.runs = [
+        Run(run["id"], run["name"], run["event"], run["head_branch"], run["head_sha"], _required(run["created_at"]),
+            recorded=run, recorded_jobs=jobs.get(run["id"], []))
+        for run in {r["id"]: r for r, _ in _payloads(folder / "runs.csv")}.values()
+    ]  # fmt: skip
+    repository.issues = [
+        RepositoryIssue(
+            issue["id"], issue["number"], issue["title"], issue["body"] or "", _actor(issue["user"]),
+            _required(issue["created_at"]), [label["name"] for label in issue["labels"]], _at(issue["closed_at"]),
+            _at(issue["updated_at"]), issue["html_url"],
+        )
+        for issue in {i["id"]: i for i, _ in _payloads(folder / "issues.csv")}.values()
+        if not issue.get("pull_request")
+    ]  # fmt: skip
     yield repository
     yield from _deployed(folder / "graphql_deployments.csv")
 

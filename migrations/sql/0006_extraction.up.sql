@@ -204,3 +204,13 @@ alter table core.etl_runs
 comment on column core.etl_runs.budget_remaining is 'What the upstream said is left of the credential''s budget at the end.';
 comment on column core.etl_runs.resume_at is 'When a deferred run goes on.';
 comment on column core.etl_runs.warnings is 'What an admin should know though the run went well: a token that ends soon, say.';
+
+-- What a visit asks for again until it has ended: few rows of large tables.
+create index github_deployments_open on raw.github_deployments (client_id, integration_id, scope_key)
+    where deleted_at is null and payload ->> 'state' in ('PENDING', 'QUEUED', 'IN_PROGRESS', 'WAITING');
+create index github_workflow_runs_open on raw.github_workflow_runs (client_id, integration_id, scope_key)
+    where deleted_at is null and payload ->> 'status' <> 'completed';
+create index rejects_open on raw.rejects (client_id, integration_id) where replayed_at is null;
+
+-- Walks that were interrupted keep what is left in another form now: begin them again.
+delete from core.etl_checkpoints where cursor_data ? 'started_at' and stream <> 'issues';

@@ -24,10 +24,13 @@ from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
 
 QUERIES = {name: value for name, value in vars(queries).items() if isinstance(value, str) and "query " in value}
+QUERIES["named"] = queries.repositories_named(["acme/portal", "acme/billing"])
+QUERIES["census"] = queries.census({"pullRequests": "fullDatabaseId", "releases": "databaseId"}, {"releases": 'cur"sor'})
 DRAINS = {
     f"{typename}.{name}": queries.drain(typename, (name, connection), {"node1": 'cursor"1', "node2": "cursor2"})
     for typename, connections in (
-        ("PullRequest", queries.PULL_REQUEST_CONNECTIONS),
+        ("PullRequest", {**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS}),
+        ("Issue", queries.ISSUE_CONNECTIONS),
         ("Deployment", queries.DEPLOYMENT_CONNECTIONS),
     )
     for name, connection in connections.items()
@@ -57,7 +60,12 @@ def github_schema(path: Path) -> GraphQLSchema:
 
 def test_a_page_is_as_wide_as_one_point_allows() -> None:
     assert cost(queries.PULL_REQUESTS, {"first": queries.PULL_REQUEST_PAGES[0]})[0] == 1
-    assert cost(queries.PULL_REQUESTS, {"first": queries.PULL_REQUEST_PAGES[0] + 1})[0] == 2
+    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": queries.PULL_REQUEST_PAGES[0]})[0] == 1
+    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": queries.PULL_REQUEST_PAGES[0] + 1})[0] == 2
+    assert cost(queries.REPOSITORIES, {"first": queries.PROBE_PAGES[0]})[0] == 1
+    assert cost(queries.repositories_named(["a/b"] * queries.PROBED_TOGETHER), {})[0] == 1
+    assert cost(queries.ISSUES, {"first": queries.PAGES[0]})[0] == 1
+    assert cost(queries.JOBS, {"ids": ["x"] * queries.NODES})[0] == 1
     assert cost(queries.DEPLOYMENTS, {"first": queries.DEPLOYMENT_PAGES[0]})[0] == 1
     assert cost(queries.HISTORY, {"first": queries.PAGES[0]})[0] == 1
 
@@ -126,7 +134,7 @@ def test_an_unanswerable_pull_request_is_kept_as_a_reject_and_asked_for_again(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
-    sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests(Thin)?\(", count=6, status=504)
+    sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests\(", count=6, status=504)
     sandbox.add_fault(path_regex="/github/", body_regex="query PullRequestsById", count=1, status=504)
     assert broken.extract(("github",)).rows_rejected == 1
     rejects = "select payload::jsonb ->> 'number', reason, replayed_at is null from raw.rejects"
@@ -153,7 +161,7 @@ def test_a_cursor_that_github_forgot_starts_the_walk_again(db: TestDatabase, san
             "insert into core.etl_checkpoints (client_id, integration_id, stream, scope_key, cursor_data)"
             " values (%s, %s, %s, %s, %s)",
             broken.client_id, source.integration.id, stream, scope.key,
-            json.dumps({"after": "long gone", "started_at": "2026-01-01T00:00:00+00:00"}),
+            json.dumps({"after": "long gone", "segments": [{"after": "long gone", "until": None}]}),
         )  # fmt: skip
     for query in ("History", "PullRequests"):
         sandbox.add_fault(

@@ -40,10 +40,12 @@ class Integration:
 
 @dataclass(frozen=True)
 class Credential:
-    """Login (Jira's e-mail address) and token; neither is shown."""
+    """Login (Jira's e-mail address, a GitHub App's id) and token (or the App's private key); neither is shown. `mask` is told
+    every further secret that comes of them, so that logs hide it."""
 
     login: str | None = field(repr=False)
     token: str = field(repr=False)
+    mask: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

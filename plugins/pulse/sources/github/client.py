@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from pulse.errors import AccessLost, AuthError, UpstreamError, Where
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import Answer, Auth, HeavyPage, HttpClient, TokenAuth
+from pulse.sources.github.app import auth_for
+from pulse.sources.http import Answer, HeavyPage, HttpClient
 from pulse.warehouse.runs import RunStats
 
 _HEAVY_TYPES = {"RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED", "TIMEOUT"}
 _HEAVY_WORDS = ("resource limits", "timeout", "timed out", "something went wrong while executing your query")
+REST_VERSION = "2022-11-28"
+REST_PAGE = 100
 
 Node = dict[str, Any]
 
@@ -29,19 +33,31 @@ def graphql_url(base_url: str) -> str:
     return f"{base}/graphql"
 
 
-def auth_for(credential: Credential) -> Auth:
-    """How requests are signed: by the token as it is."""
-    return TokenAuth(credential.token)
-
-
 class GitHubClient:
-    """Asks GraphQL queries with one token."""
+    """Asks GitHub with one credential: GraphQL, and REST for what GraphQL does not have."""
 
     def __init__(self, integration: Integration, credential: Credential, stats: RunStats) -> None:
+        self.base_url = integration.base_url.rstrip("/")
         self.url = graphql_url(integration.base_url)
         self.stats = stats
         self.where: Where = {"client": integration.client_slug, "source": integration.name}
-        self.http = HttpClient(auth_for(credential), **self.where, stats=stats, headers={})
+        self.http = HttpClient(
+            auth_for(integration, credential, stats), **self.where, stats=stats,
+            headers={"X-GitHub-Api-Version": REST_VERSION},
+        )  # fmt: skip
+
+    def rest(self, path: str, **params: Any) -> Answer:
+        """The answer to a GET below the base URL. Raises AccessLost for 404, and what HttpClient.call raises."""
+        return self.http.call("GET", f"{self.base_url}/{path}", params=params)
+
+    def rest_pages(self, path: str, items: str | None = None, **params: Any) -> Iterator[Any]:
+        """The items of all pages of a GET; `items` names their list when the answer is no list itself."""
+        for page in itertools.count(1):
+            answer = self.rest(path, per_page=REST_PAGE, page=page, **params)
+            found = answer.body[items] if items else answer.body
+            yield from found
+            if len(found) < REST_PAGE:
+                return
 
     def ask(self, query: str, what: str, *, divisible: bool = False, **variables: Any) -> tuple[dict[str, Any], Answer]:
         """The data of a query. `what` names the subject in errors.

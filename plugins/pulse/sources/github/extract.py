@@ -1,37 +1,34 @@
 """What is asked of GitHub, in which order, until when.
 
-Per repository: the default branch's history, deployments, pull requests. Watermarks are the server's clock at the start of
-a finished walk, less an overlap: never the newest row seen, which could hide a row that changed while the page was read.
+Discovery lists the repositories with a fingerprint each and passes on those that moved, with what of them moved. Per
+repository: the default branch's history, deployments, releases, tags, issues, pull requests, workflow runs; then what could
+not be read before, and the count of what is stored. Watermarks are the server's clock at the start of a walk, less an
+overlap: never the newest row seen, which could hide a row that changed while the page was read.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from pulse.errors import AccessLost, ConfigError
-from pulse.sources.base import Credential, Scope, Source, page_of, selected
-from pulse.sources.github import queries, records
+from pulse.sources.base import Credential, Scope, Source, page_of
+from pulse.sources.github import actions, probe, queries, records, rest_pull
 from pulse.sources.github.client import GitHubClient, Node
+from pulse.sources.github.counting import Census
 from pulse.sources.github.history import History
-from pulse.sources.github.walk import Stream, Walk, drain
+from pulse.sources.github.repositories import Roster
+from pulse.sources.github.streams import DEPLOYMENTS, PULL_REQUESTS, Stream, streams
+from pulse.sources.github.tags import read_tags
+from pulse.sources.github.walk import Walk, drain
 from pulse.sources.http import HeavyPage
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
-PULL_REQUESTS = Stream(
-    "pull_requests", "pullRequests", queries.PULL_REQUEST_PAGES, queries.PULL_REQUESTS, queries.PULL_REQUESTS_THIN,
-    queries.PULL_REQUESTS_BARE, "updatedAt",
-)  # fmt: skip
-# A deployment is asked for by its creation; its statuses may come later.
-DEPLOYMENTS = Stream(
-    "deployments", "deployments", queries.DEPLOYMENT_PAGES, queries.DEPLOYMENTS, None, queries.DEPLOYMENTS_BARE,
-    "createdAt", timedelta(days=3),
-)  # fmt: skip
+# A review does not always move its pull request up: once a week the last quarter is read again.
+RESCAN = timedelta(days=90)
 # Deployments whose stored state is out of date: those that had not ended, and, in environments that were deployed to
 # lately, those that were active before. (Limited, for where nothing ever ends a deployment.)
 _OUTDATED = """
@@ -52,138 +49,130 @@ _OUTDATED = """
 _OPEN_REJECTS = """
     select payload from raw.rejects
     where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
-      and entity = 'github_pull_requests' and replayed_at is null
+      and entity = %(entity)s and replayed_at is null and rejected_at > now() - interval '7 days'
     order by id desc limit 10
 """
 
 
 class GitHubSource(Source):
-    """Repositories of an organisation or user; per repository its history, deployments and pull requests."""
+    """Repositories of an organisation or user, and all that happens in them."""
 
     def connect(self, credential: Credential) -> None:
         self.github = GitHubClient(self.integration, credential, self.stats)
+        self.with_files = bool(self.integration.config.get("pull_request_files", False))
+        self.with_runs = bool(self.integration.config.get("workflow_runs", True))
+        self.streams = streams(self.with_files)
 
     def discover(self) -> list[Scope]:
-        include = self.integration.config.get("repositories") or ["*"]
-        owner = self.integration.config["organization"]
-        chosen = {node["id"]: node for node in self._chosen(owner, include)}
-        if not chosen:
-            raise ConfigError(
-                client=self.integration.client_slug, source=self.integration.name,
-                message=f"no repository of {owner} matches {include}",
-                way_out="check the organisation's name, the patterns and what the token may see",
-            )  # fmt: skip
-        page = page_of("github_repositories", chosen.values(), records.repository, "", records.record_id)
-        self.store([page])
-        return [
-            Scope(row.record_id, row.payload["nameWithOwner"], {"node_id": row.payload["id"]})
-            for row in sorted(page.rows, key=lambda row: str(row.payload["nameWithOwner"]).lower())
+        roster = Roster(self, self.github)
+        nodes = roster.read()
+        assert roster.now is not None
+        known = probe.known_repositories(self, roster.now)
+        nodes.sort(key=lambda node: str(node.get("pushedAt") or ""), reverse=True)
+        scopes = [
+            probe.scope_of(node, known.get(str(int(node["databaseId"]))), roster.now, self.with_runs) for node in nodes
         ]
+        return [scope for scope in scopes if scope is not None]
 
     def extract(self, scope: Scope) -> RunStats:
-        """Each stream goes on from its checkpoint; an interrupted one from where it stopped."""
-        History(self, self.github, scope).run()
-        self._deployments(scope)
-        Walk(self, self.github, scope, PULL_REQUESTS, lambda nodes: self._pull_request_page(nodes, scope)).run()
-        self._retry_rejects(scope)
+        """Each stream that moved goes on from its checkpoint; an interrupted one from where it stopped."""
+        due = set(scope.data["due"])
+        before = self.stats.unfinished
+        if "history" in due:
+            History(self, self.github, scope).run()
+        for stream in self.streams:
+            if stream.name in due:
+                self._walk(stream, scope)
+                self._retry_rejects(stream, scope)
+        if "tags" in due:
+            read_tags(self, self.github, scope)
+        if "workflow_runs" in due:
+            actions.WorkflowRuns(self, self.github, scope).run(rescan=bool(scope.data.get("census")))
+        if self.stats.unfinished == before:
+            Census(self, self.github, scope, self.streams, partial(self._fetch, scope)).run()
+        self.store([], [probe.visited(scope)])
         return self.finish()
 
-    def _chosen(self, owner: str, include: list[str]) -> Iterator[Node]:
-        """Repositories by name, pattern, or owner/name (also of another owner), without the excluded ones."""
-        named = [pattern for pattern in include if "/" in pattern and not set(pattern) & set("*?[")]
-        patterns = [pattern for pattern in include if pattern not in named]
-        exclude = self.integration.config.get("exclude_repositories") or []
-        for full_name in named:
-            yield self._repository(full_name)
-        if patterns:
-            for node in self._repositories(owner):
-                full_name = str(node["nameWithOwner"])
-                name = full_name.partition("/")[2]
-                wanted = selected(name, patterns) or selected(full_name, patterns)
-                if wanted and not selected(name, exclude) and not selected(full_name, exclude):
-                    yield node
-
-    def _repository(self, full_name: str) -> Node:
-        owner, _, name = full_name.partition("/")
-        data, _ = self.github.ask(queries.REPOSITORY, f"the repository {full_name}", owner=owner, name=name)
-        node: Node = data["repository"]
-        return node
-
-    def _repositories(self, owner: str) -> Iterator[Node]:
-        after = None
-        while True:
-            data, _ = self.github.ask_sized(
-                queries.REPOSITORIES, f"the owner {owner}", queries.PAGES, login=owner, after=after
+    def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
+        if entity == "github_repositories":
+            return page_of(entity, [payload], records.repository, scope_key, records.record_id)
+        if entity == "github_workflow_runs":
+            return page_of(entity, [payload], lambda item: records.workflow_run(item, scope_key), scope_key)
+        if entity == "github_commits":
+            return page_of(
+                entity, [payload], lambda node: records.commit(node, scope_key), scope_key, records.record_id
             )
-            if data["repositoryOwner"] is None:
-                raise AccessLost(
-                    client=self.integration.client_slug, source=self.integration.name,
-                    message=f"GitHub knows no organisation or user {owner}, or the token may not see it",
-                    way_out="correct 'organization' in the Variable, or the token's access",
-                )  # fmt: skip
-            connection = data["repositoryOwner"]["repositories"]
-            if any(node is None for node in connection["nodes"]):
-                raise self.github.http.failure(f"GitHub leaves out repositories of {owner}")
-            yield from connection["nodes"]
-            if not connection["pageInfo"]["hasNextPage"]:
-                return
-            after = connection["pageInfo"]["endCursor"]
+        if entity == "github_tags":
+            return page_of(entity, [payload], lambda node: records.tag(node, scope_key), scope_key, records.record_id)
+        stream = next(stream for stream in self.streams if stream.entity == entity)
+        return self._rows_page(stream, [payload], scope_key)
 
-    def _pull_request_page(self, nodes: list[Node], scope: Scope) -> Page:
-        drain(self.github, nodes, "PullRequest", queries.PULL_REQUEST_CONNECTIONS)
-        return page_of(
-            "github_pull_requests", nodes, lambda node: records.pull_request(node, scope.key), scope.key,
-            records.record_id,
-        )  # fmt: skip
-
-    def _deployment_page(self, nodes: list[Node], scope: Scope) -> Page:
-        drain(self.github, nodes, "Deployment", queries.DEPLOYMENT_CONNECTIONS)
-        return page_of(
-            "github_deployments", nodes, lambda node: records.deployment(node, scope.key), scope.key, records.record_id
-        )
-
-    def _deployments(self, scope: Scope) -> None:
-        """The new ones, then by id those whose state has moved on since they were stored."""
+    def _walk(self, stream: Stream, scope: Scope) -> None:
         read: set[str] = set()
 
         def build(nodes: list[Node]) -> Page:
             read.update(str(node["id"]) for node in nodes)
-            return self._deployment_page(nodes, scope)
+            return self._page(stream, nodes, scope)
 
-        watermark = Walk(self, self.github, scope, DEPLOYMENTS, build).run()
-        since = watermark - DEPLOYMENTS.lookback if watermark else None
-        known: dict[str, str] = dict(self._rows(_OUTDATED, scope, since=since))
-        outdated = [node_id for node_id in known if node_id not in read]
-        for start in range(0, len(outdated), queries.NODES):
-            found = self._by_id(queries.DEPLOYMENTS_BY_ID, scope, outdated[start : start + queries.NODES])
-            page = self._deployment_page([node for node in found.values() if node], scope)
-            page.gone.extend(known[node_id] for node_id, node in found.items() if node is None)
+        def rescue(bare: Node) -> Node:
+            return rest_pull.pull_request(self.github, scope.label, bare, self.with_files)
+
+        rescan = datetime.fromisoformat(scope.data["now"]) - RESCAN if scope.data.get("census") else None
+        before = self.checkpoint(stream.name, scope.key).watermark_at
+        Walk(self, self.github, scope, stream, build, rescue if stream.name == PULL_REQUESTS.name else None).run(rescan)
+        if stream is DEPLOYMENTS:
+            since = before - stream.lookback if before else None
+            outdated = dict(self._database(_OUTDATED, scope, since=since))
+            self._refresh(stream, scope, {node: key for node, key in outdated.items() if node not in read})
+
+    def _refresh(self, stream: Stream, scope: Scope, known: dict[str, str]) -> None:
+        """Read rows again that are known by node id and record id; those that GitHub does not know any more are marked."""
+        ids = list(known)
+        for start in range(0, len(ids), queries.NODES):
+            page, gone = self._fetch(scope, stream, ids[start : start + queries.NODES])
+            page.gone.extend(known[node_id] for node_id in gone)
             self.store([page])
 
-    def _by_id(self, query: str, scope: Scope, ids: list[str]) -> dict[str, Node | None]:
+    def _retry_rejects(self, stream: Stream, scope: Scope) -> None:
+        """Ask once more for what could not be read: it may change too seldom to wait for."""
+        payloads = [json.loads(row[0]) or {} for row in self._database(_OPEN_REJECTS, scope, entity=stream.entity)]
+        for node_id in {payload["id"] for payload in payloads if isinstance(payload.get("id"), str)}:
+            try:
+                found = self.github.nodes(stream.by_id_query, scope.label, [node_id])
+                self.store([self._page(stream, [node for node in found.values() if node], scope)])
+            except HeavyPage:
+                continue  # still too much: its reject stays open
+
+    def _fetch(self, scope: Scope, stream: Stream, node_ids: list[str]) -> tuple[Page, list[str]]:
+        """Nodes of a stream by id as its page, and the ids of those that GitHub does not know any more."""
+        found: dict[str, Node | None] = {}
+        width = max(stream.widths)
+        for start in range(0, len(node_ids), width):
+            found |= self._by_id(stream, scope, node_ids[start : start + width])
+        page = self._page(stream, [node for node in found.values() if node], scope)
+        return page, [node_id for node_id, node in found.items() if node is None]
+
+    def _by_id(self, stream: Stream, scope: Scope, ids: list[str]) -> dict[str, Node | None]:
         """Nodes by id, in smaller parts where GitHub cannot answer for all at once."""
         try:
-            return self.github.nodes(query, scope.label, ids)
+            return self.github.nodes(stream.by_id_query, scope.label, ids)
         except HeavyPage:
             if len(ids) == 1:
                 raise self.github.http.failure(f"GitHub cannot answer for the node {ids[0]} of {scope.label}") from None
         half = len(ids) // 2
-        return {**self._by_id(query, scope, ids[:half]), **self._by_id(query, scope, ids[half:])}
+        return {**self._by_id(stream, scope, ids[:half]), **self._by_id(stream, scope, ids[half:])}
 
-    def _retry_rejects(self, scope: Scope) -> None:
-        """Ask once more for pull requests that could not be read: they change too seldom to wait for."""
-        for (payload,) in self._rows(_OPEN_REJECTS, scope):
-            node_id = (json.loads(payload) or {}).get("id")
-            with contextlib.suppress(HeavyPage):
-                found = self.github.nodes(queries.PULL_REQUESTS_BY_ID, scope.label, [node_id]) if node_id else {}
-                self.store([self._pull_request_page([node for node in found.values() if node], scope)])
+    def _page(self, stream: Stream, nodes: list[Node], scope: Scope) -> Page:
+        drain(self.github, nodes, stream.typename, stream.inner)
+        return self._rows_page(stream, nodes, scope.key)
 
-    def _rows(self, query: Any, scope: Scope, since: datetime | None = None) -> list[tuple[Any, ...]]:
-        params = {
-            "client": self.integration.client_id, "integration": self.integration.id, "scope": scope.key, "since": since,
-        }  # fmt: skip
+    def _rows_page(self, stream: Stream, nodes: list[Node], scope_key: str) -> Page:
+        return page_of(stream.entity, nodes, lambda node: stream.build(node, scope_key), scope_key, records.record_id)
+
+    def _database(self, query: Any, scope: Scope, **params: Any) -> list[tuple[Any, ...]]:
+        keys = {"client": self.integration.client_id, "integration": self.integration.id, "scope": scope.key}
         with client_transaction(self.conn, self.integration.client_id):
-            return self.conn.execute(query, params).fetchall()
+            return self.conn.execute(query, {**keys, **params}).fetchall()
 
 
 SOURCE = GitHubSource

@@ -1,15 +1,19 @@
 """The GraphQL that is asked of GitHub.
 
-A page of 24 pull requests has 24 x 6 + 1 = 145 connections and so costs one point (GitHub: connections / 100, rounded, at
-least 1); 25 would cost two. 24 also stays clear of GitHub's ten-second limit, where wider pages fail.
+A page of 24 pull requests has 24 x 6 + 1 = 145 connections with their files, and so costs one point (GitHub: connections /
+100, rounded, at least 1); 25 would cost two. 24 also stays clear of GitHub's ten-second limit, where wider pages fail. The
+probe of 36 repositories has 36 x 4 + 1 = 145.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 
 # Widths of a page, each tried when GitHub cannot answer for the one before.
 PULL_REQUEST_PAGES = (24, 12, 6, 3, 1)
 DEPLOYMENT_PAGES = (100, 50, 25, 12, 6, 3, 1)
 PAGES = (100, 50, 20, 5, 1)
+PROBE_PAGES = (36, 18, 6, 1)
+PROBED_TOGETHER = 30
 NODES = 100
 
 _RATE = "rateLimit { cost remaining resetAt nodeCount }"
@@ -32,6 +36,7 @@ TIMELINE = "nodes { __typename " + " ".join(
 LABELS = "nodes { name }"
 CLOSING = "nodes { number repository { nameWithOwner } }"
 STATUSES = "nodes { id state createdAt updatedAt logUrl environmentUrl }"
+FILES = "nodes { path additions deletions }"
 
 # Inner connections: field, arguments besides first and after, selection, how many come with the page.
 PULL_REQUEST_CONNECTIONS = {
@@ -41,17 +46,29 @@ PULL_REQUEST_CONNECTIONS = {
     "timelineItems": (f", itemTypes: [{_TIMELINE_TYPES}]", TIMELINE, 40),
     "closingIssuesReferences": ("", CLOSING, 5),
 }
+# Only where a client maps services to paths of a monorepo.
+FILE_CONNECTIONS = {"files": ("", FILES, 50)}
 DEPLOYMENT_CONNECTIONS = {"statuses": ("", STATUSES, 10)}
+ISSUE_CONNECTIONS = {"labels": ("", LABELS, 20)}
 
 
-def _connections(connections: dict[str, tuple[str, str, int]], first: int | None = None) -> str:
+def _connections(connections: dict[str, tuple[str, str, int]]) -> str:
     return " ".join(
-        f"{name}(first: {first or count}{arguments}) {{ {_PAGE_INFO} {selection} }}"
+        f"{name}(first: {count}{arguments}) {{ {_PAGE_INFO} {selection} }}"
         for name, (arguments, selection, count) in connections.items()
     )
 
 
-_REPOSITORY = "databaseId id nameWithOwner url isArchived pushedAt defaultBranchRef { name target { oid } }"
+# A repository, and what tells whether anything in it has moved: a count and the newest row of each connection.
+_NEWEST = "orderBy: {field: UPDATED_AT, direction: DESC}"
+_REPOSITORY = f"""
+databaseId id nameWithOwner url isArchived createdAt pushedAt defaultBranchRef {{ name target {{ oid }} }}
+pullRequests(first: 1, {_NEWEST}) {{ totalCount nodes {{ updatedAt }} }}
+issues(first: 1, {_NEWEST}) {{ totalCount nodes {{ updatedAt }} }}
+deployments(first: 1, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ totalCount nodes {{ databaseId updatedAt }} }}
+releases(first: 1, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ totalCount nodes {{ updatedAt }} }}
+refs(refPrefix: "refs/tags/") {{ totalCount }}
+"""
 
 REPOSITORIES = f"""
 query Repositories($login: String!, $first: Int!, $after: String) {{
@@ -64,23 +81,38 @@ query Repositories($login: String!, $first: Int!, $after: String) {{
   }}
 }}"""
 
-REPOSITORY = f"""
-query Repository($owner: String!, $name: String!) {{
+
+def repositories_named(names: Sequence[str]) -> str:
+    """A query for repositories by owner/name, each under an alias r0, r1, …"""
+    parts = [
+        f"r{place}: repository(owner: {json.dumps(owner)}, name: {json.dumps(name)}) {{ {_REPOSITORY} }}"
+        for place, (owner, _, name) in enumerate(full_name.partition("/") for full_name in names)
+    ]
+    return f"query RepositoriesNamed {{ {_RATE} {' '.join(parts)} }}"
+
+
+REPOSITORIES_BY_ID = f"""
+query RepositoriesById($ids: [ID!]!) {{
   {_RATE}
-  repository(owner: $owner, name: $name) {{ {_REPOSITORY} }}
+  nodes(ids: $ids) {{ ... on Repository {{ {_REPOSITORY} }} }}
 }}"""
 
 _PULL_REQUEST = f"""
 id fullDatabaseId number title body url state isDraft createdAt updatedAt publishedAt mergedAt closedAt
 additions deletions changedFiles baseRefName headRefName
 author {_ACTOR}
-mergeCommit {{ oid parents(first: 1) {{ totalCount }} }}
+mergeCommit {{ oid }}
 comments {{ totalCount }}
 """
 _DEPLOYMENT = f"""
 id databaseId environment task state createdAt updatedAt description commitOid
 ref {{ name }} creator {{ login }} {_connections(DEPLOYMENT_CONNECTIONS)}
 """
+_ISSUE = f"""
+id fullDatabaseId number title body url state stateReason createdAt updatedAt closedAt
+author {_ACTOR} {_connections(ISSUE_CONNECTIONS)}
+"""
+_RELEASE = "id databaseId tagName name url isDraft isPrerelease createdAt publishedAt updatedAt tagCommit { oid }"
 
 
 def _page(name: str, connection: str, order: str, selection: str) -> str:
@@ -98,26 +130,62 @@ query {name}($id: ID!, $first: Int!, $after: String) {{
 }}"""
 
 
-_PULL_REQUEST_INNER = _connections(PULL_REQUEST_CONNECTIONS)
-PULL_REQUESTS = _page("PullRequests", "pullRequests", "UPDATED_AT", f"{_PULL_REQUEST} {_PULL_REQUEST_INNER}")
-# For a pull request that is too much for GitHub in one piece: its connections are drained afterwards.
-PULL_REQUESTS_THIN = _page(
-    "PullRequestsThin", "pullRequests", "UPDATED_AT", f"{_PULL_REQUEST} {_connections(PULL_REQUEST_CONNECTIONS, 1)}"
-)
-# For one that GitHub cannot tell even so: enough to name it.
-PULL_REQUESTS_BARE = _page("PullRequestsBare", "pullRequests", "UPDATED_AT", "id fullDatabaseId number url updatedAt")
-PULL_REQUESTS_BY_ID = f"""
-query PullRequestsById($ids: [ID!]!) {{
+def _by_id(name: str, typename: str, selection: str) -> str:
+    return f"""
+query {name}($ids: [ID!]!) {{
   {_RATE}
-  nodes(ids: $ids) {{ ... on PullRequest {{ {_PULL_REQUEST} {_PULL_REQUEST_INNER} }} }}
+  nodes(ids: $ids) {{ ... on {typename} {{ {selection} }} }}
 }}"""
+
+
+_PULL_REQUEST_WHOLE = f"{_PULL_REQUEST} {_connections(PULL_REQUEST_CONNECTIONS)}"
+_PULL_REQUEST_FILES = f"{_PULL_REQUEST_WHOLE} {_connections(FILE_CONNECTIONS)}"
+PULL_REQUESTS = _page("PullRequests", "pullRequests", "UPDATED_AT", _PULL_REQUEST_WHOLE)
+PULL_REQUESTS_BY_ID = _by_id("PullRequestsById", "PullRequest", _PULL_REQUEST_WHOLE)
+PULL_REQUESTS_WITH_FILES = _page("PullRequestsWithFiles", "pullRequests", "UPDATED_AT", _PULL_REQUEST_FILES)
+PULL_REQUESTS_WITH_FILES_BY_ID = _by_id("PullRequestsWithFilesById", "PullRequest", _PULL_REQUEST_FILES)
+# For one that GraphQL cannot tell: enough to name it, the rest is asked of REST.
+PULL_REQUESTS_BARE = _page("PullRequestsBare", "pullRequests", "UPDATED_AT", "id fullDatabaseId number url updatedAt")
 
 DEPLOYMENTS = _page("Deployments", "deployments", "CREATED_AT", _DEPLOYMENT)
 DEPLOYMENTS_BARE = _page("DeploymentsBare", "deployments", "CREATED_AT", "id databaseId createdAt")
-DEPLOYMENTS_BY_ID = f"""
-query DeploymentsById($ids: [ID!]!) {{
+DEPLOYMENTS_BY_ID = _by_id("DeploymentsById", "Deployment", _DEPLOYMENT)
+
+ISSUES = _page("Issues", "issues", "UPDATED_AT", _ISSUE)
+ISSUES_BARE = _page("IssuesBare", "issues", "UPDATED_AT", "id fullDatabaseId updatedAt")
+ISSUES_BY_ID = _by_id("IssuesById", "Issue", _ISSUE)
+
+RELEASES = _page("Releases", "releases", "CREATED_AT", _RELEASE)
+RELEASES_BARE = _page("ReleasesBare", "releases", "CREATED_AT", "id databaseId createdAt")
+RELEASES_BY_ID = _by_id("ReleasesById", "Release", _RELEASE)
+
+TAGS = f"""
+query Tags($id: ID!, $first: Int!, $after: String) {{
   {_RATE}
-  nodes(ids: $ids) {{ ... on Deployment {{ {_DEPLOYMENT} }} }}
+  node(id: $id) {{
+    ... on Repository {{
+      refs(refPrefix: "refs/tags/", first: $first, after: $after) {{
+        {_PAGE_INFO}
+        nodes {{ id name target {{ __typename oid ... on Tag {{ tagger {{ date }} target {{ oid }} }} }} }}
+      }}
+    }}
+  }}
+}}"""
+
+# The jobs of workflow runs: the check runs of their suites.
+JOBS = f"""
+query Jobs($ids: [ID!]!) {{
+  {_RATE}
+  nodes(ids: $ids) {{
+    ... on WorkflowRun {{
+      id databaseId
+      checkSuite {{
+        checkRuns(first: 100, filterBy: {{checkType: LATEST}}) {{
+          {_PAGE_INFO} nodes {{ databaseId name status conclusion startedAt completedAt }}
+        }}
+      }}
+    }}
+  }}
 }}"""
 
 HISTORY = f"""
@@ -139,6 +207,17 @@ query History($id: ID!, $first: Int!, $after: String) {{
     }}
   }}
 }}"""
+
+
+def census(connections: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """A query for the ids of several connections of a repository at once. `connections`: connection by the field that
+    holds its rows' database id; `after`: the cursors of those that are being continued."""
+    parts = [
+        f"{name}(first: $first{f', after: {json.dumps(after[name])}' if name in after else ''})"
+        f" {{ {_PAGE_INFO} nodes {{ id {database_id} }} }}"
+        for name, database_id in connections.items()
+    ]
+    return f"query Census($id: ID!, $first: Int!) {{ {_RATE} node(id: $id) {{ ... on Repository {{ {' '.join(parts)} }} }} }}"
 
 
 def drain(typename: str, connection: tuple[str, tuple[str, str, int]], after: dict[str, str]) -> str:

@@ -23,14 +23,15 @@ def repository(node: Node) -> RawRow:
     """One repository; its own database id is its scope."""
     key = str(int(node["databaseId"]))
     require(node, "id", "nameWithOwner", "url")
-    return RawRow(key, key, node, _time(node.get("pushedAt")))
+    keep = ("databaseId", "id", "nameWithOwner", "url", "isArchived", "createdAt", "pushedAt", "defaultBranchRef")
+    return RawRow(key, key, {name: node.get(name) for name in keep}, _time(node.get("pushedAt")))
 
 
 def pull_request(node: Node, scope_key: str) -> RawRow:
-    """One pull request with its commits, reviews, timeline, labels and closed issues."""
+    """One pull request with its commits, reviews, timeline, labels and closed issues, and its files where asked for."""
     require(node, "id", "number", "url", "state", "createdAt", "updatedAt")
     payload = {
-        **{key: value for key, value in node.items() if key not in ("closingIssuesReferences", "labels")},
+        **{key: value for key, value in node.items() if key not in ("closingIssuesReferences", "labels", "files")},
         "body": (node.get("body") or "")[:BODY_CHARACTERS],
         "labels": [label["name"] for label in _nodes(node, "labels")],
         "commits": [item["commit"] for item in _nodes(node, "commits")],
@@ -38,18 +39,78 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
         "timelineItems": [item for item in _nodes(node, "timelineItems") if item.get("id")],
         "closingIssues": _nodes(node, "closingIssuesReferences"),
     }
+    if "files" in node:
+        payload["files"] = _nodes(node, "files")
     for commit in payload["commits"]:
         require(commit, "oid", "committedDate")
+        _check_times(commit, "authoredDate", "committedDate")
     for review in payload["reviews"]:
         int(review["fullDatabaseId"])
-    return RawRow(str(int(node["fullDatabaseId"])), scope_key, payload, _time(node["updatedAt"]))
+        _check_times(review, "submittedAt")
+    for item in payload["timelineItems"]:
+        _check_times(item, "createdAt")
+    _check_times(node, "createdAt", "publishedAt", "mergedAt", "closedAt")
+    _check_numbers(node, "number", "additions", "deletions", "changedFiles")
+    return RawRow(_id(node["fullDatabaseId"]), scope_key, payload, _time(node["updatedAt"]))
 
 
 def deployment(node: Node, scope_key: str) -> RawRow:
     """One deployment with its statuses."""
     require(node, "id", "state", "createdAt")
     payload = {**node, "statuses": _nodes(node, "statuses")}
-    return RawRow(str(int(node["databaseId"])), scope_key, payload, _time(node.get("updatedAt")))
+    _check_times(node, "createdAt")
+    for status in payload["statuses"]:
+        require(status, "id", "state")
+        _check_times(status, "createdAt", "updatedAt")
+    return RawRow(_id(node["databaseId"]), scope_key, payload, _time(node.get("updatedAt")))
+
+
+def issue(node: Node, scope_key: str) -> RawRow:
+    """One issue (never a pull request) with its labels."""
+    require(node, "id", "number", "url", "state", "createdAt", "updatedAt")
+    _check_times(node, "createdAt", "closedAt")
+    _check_numbers(node, "number")
+    payload = {
+        **node, "body": (node.get("body") or "")[:BODY_CHARACTERS],
+        "labels": [label["name"] for label in _nodes(node, "labels")],
+    }  # fmt: skip
+    return RawRow(_id(node["fullDatabaseId"]), scope_key, payload, _time(node["updatedAt"]))
+
+
+def release(node: Node, scope_key: str) -> RawRow:
+    """One release with the commit of its tag."""
+    require(node, "id", "tagName", "url", "createdAt")
+    _check_times(node, "createdAt", "publishedAt")
+    return RawRow(_id(node["databaseId"]), scope_key, dict(node), _time(node.get("updatedAt")))
+
+
+def tag(node: Node, scope_key: str) -> RawRow:
+    """One tag; an annotated one names its commit behind a tag object."""
+    target = node["target"]
+    annotated = target.get("__typename") == "Tag"
+    tagged_at = (target.get("tagger") or {}).get("date") if annotated else None
+    payload = {"name": node["name"], "oid": (target["target"] if annotated else target)["oid"], "taggedAt": tagged_at}
+    return RawRow(f"{scope_key}:{node['name']}", scope_key, payload, _time(tagged_at))
+
+
+def workflow_run(item: Node, scope_key: str) -> RawRow:
+    """One attempt of a workflow run, from REST. Its key is run and attempt: a run that is repeated keeps its past."""
+    require(item, "id", "html_url", "status", "created_at", "updated_at", "head_sha", "event")
+    keep = ("id", "node_id", "name", "run_number", "run_attempt", "event", "status", "conclusion", "head_branch",
+            "head_sha", "html_url", "created_at", "updated_at", "run_started_at", "path", "workflow_id")  # fmt: skip
+    payload = {name: item.get(name) for name in keep}
+    payload["run_attempt"] = int(item.get("run_attempt") or 1)
+    payload["actor"] = (item.get("actor") or {}).get("login")
+    _check_times(item, "created_at", "updated_at", "run_started_at")
+    return RawRow(f"{_id(item['id'])}:{payload['run_attempt']}", scope_key, payload, _time(item["updated_at"]))
+
+
+def workflow_job(node: Node, run: Node, scope_key: str) -> RawRow:
+    """One job of the latest attempt of a run, from its check run."""
+    require(node, "databaseId", "name", "status")
+    _check_times(node, "startedAt", "completedAt")
+    payload = {**node, "runId": run["id"], "runAttempt": run["run_attempt"]}
+    return RawRow(_id(node["databaseId"]), scope_key, payload, _time(node.get("completedAt")))
 
 
 def commit(node: Node, scope_key: str) -> RawRow:
@@ -61,6 +122,28 @@ def commit(node: Node, scope_key: str) -> RawRow:
 
 def _nodes(node: Node, connection: str) -> list[Any]:
     return [item for item in (node.get(connection) or {}).get("nodes") or [] if item is not None]
+
+
+def _id(value: Any) -> str:
+    """A database id as text. Raises ValueError when PostgreSQL could not hold it as bigint."""
+    number = int(value)
+    if not 0 < number < 2**63:
+        raise ValueError(f"{value!r} is no id")
+    return str(number)
+
+
+def _check_times(node: Node, *names: str) -> None:
+    for name in names:
+        try:
+            _time(node.get(name))
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} is no time: {str(node[name])[:40]!r}") from None
+
+
+def _check_numbers(node: Node, *names: str) -> None:
+    for name in names:
+        if node.get(name) is not None and not 0 <= int(node[name]) < 2**31:
+            raise ValueError(f"{name} is no number that can be stored: {str(node[name])[:40]!r}")
 
 
 def _time(value: str | None) -> datetime | None:

@@ -1,23 +1,26 @@
-"""Walking a repository's connection from its newest row down to the watermark, page by page, and surviving the way.
+"""Walking a repository's connection from its newest row down, page by page, and surviving the way.
 
-Each page is one transaction with its checkpoint, which holds the cursor and the time at which the walk began; the watermark
-is saved only when the walk has reached its end. A row that changes meanwhile moves to the top, out of this walk's way: the
-next one finds it, as it reads down to the time at which this one began. So rows may be read twice and are never missed.
+The first page of a walk sets the watermark to the server's clock at its start, less an overlap, and notes in the same
+transaction what is still to be read below it: a segment, from a cursor down to the old watermark. So at any moment every
+row that changed before the watermark is stored or lies in a noted segment, and every later one is found by the next walk,
+which starts at the top again. A row that changes meanwhile moves to the top, out of a segment's way: rows may be read
+twice and are never missed. A killed run leaves its segment behind; a long history is read in bounded runs, newest first.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pulse.errors import AccessLost
+from pulse.errors import AccessLost, PulseError
 from pulse.sources.base import Scope, Source
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, Node, StaleCursor
+from pulse.sources.github.streams import Connections, Stream
 from pulse.sources.http import Answer, HeavyPage
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page, Reject
@@ -28,24 +31,13 @@ PAGES_BEFORE_WIDER = 2
 PAUSES_SECONDS = (1.0, 4.0)
 DRAINED_TOGETHER = 20
 
-
-@dataclass(frozen=True)
-class Stream:
-    """A connection of a repository that is walked."""
-
-    name: str
-    connection: str
-    widths: Sequence[int]
-    query: str
-    thin_query: str | None
-    bare_query: str
-    ordered_by: str
-    lookback: timedelta = timedelta(0)
+# What is still to be read: below the cursor `after` (none: from the top) down to the time `until` (none: to the end).
+Segment = dict[str, str | None]
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A way to ask for a page. `bare`: only what names its row, which becomes a reject."""
+    """A way to ask for a page. `bare`: only what names its row, which is then asked for elsewhere or becomes a reject."""
 
     query: str
     first: int
@@ -57,8 +49,7 @@ class Ladder:
 
     def __init__(self, stream: Stream) -> None:
         full = [Rung(stream.query, first) for first in stream.widths]
-        thin = [Rung(stream.thin_query, 1)] if stream.thin_query else []
-        self.rungs = [*full, *thin, Rung(stream.bare_query, 1, bare=True)]
+        self.rungs = [*full, Rung(stream.bare_query, 1, bare=True)]
         self.narrowest = len(full) - 1
         self.place = self.good = 0
 
@@ -71,9 +62,9 @@ class Ladder:
         self.good = 0
         if self.place == len(self.rungs) - 1:
             return False
-        if self.place >= self.narrowest:
-            # A single row can hardly be too much: give an upstream that is out of order a moment first.
-            time.sleep(PAUSES_SECONDS[min(self.place - self.narrowest, 1)])
+        if self.place >= self.narrowest - 1:
+            # Few rows can hardly be too much: give an upstream that is out of order a moment first.
+            time.sleep(PAUSES_SECONDS[self.place - self.narrowest + 1])
         self.place += 1
         return True
 
@@ -87,60 +78,73 @@ class Ladder:
 
 
 class Walk:
-    """One stream of one repository. `build` makes the page that is stored, and may ask for more (HeavyPage)."""
+    """One stream of one repository. `build` makes the page that is stored, and may ask for more (HeavyPage); `rescue` asks
+    elsewhere for a row that GraphQL cannot tell (None: nowhere), and may raise PulseError."""
 
     def __init__(
-        self, source: Source, github: GitHubClient, scope: Scope, stream: Stream, build: Callable[[list[Node]], Page]
-    ) -> None:
+        self, source: Source, github: GitHubClient, scope: Scope, stream: Stream, build: Callable[[list[Node]], Page],
+        rescue: Callable[[Node], Node] | None = None,
+    ) -> None:  # fmt: skip
         self.source = source
         self.github = github
         self.scope = scope
         self.stream = stream
         self.build = build
-        self.entity = f"github_{stream.name}"
+        self.rescue = rescue
+        self.ladder = Ladder(stream)
+        self.pages_left = stream.pages_per_run
 
-    def run(self) -> datetime | None:
-        """Walk to the end, from where an interrupted walk stopped; after one of these walk once more, for what changed
-        since it began. Returns the watermark that the last walk began with."""
-        while True:
-            checkpoint = self.source.checkpoint(self.stream.name, self.scope.key)
-            self._descend(checkpoint)
-            if not checkpoint.cursor:
-                return checkpoint.watermark_at
-
-    def _descend(self, checkpoint: Checkpoint) -> None:
-        cursor = dict(checkpoint.cursor)
+    def run(self, since: datetime | None = None) -> None:
+        """From the top down to the watermark, or further down to `since`; then what earlier runs left, newest first, as far
+        as this run's pages go. The rest is counted as unfinished."""
+        checkpoint = self.source.checkpoint(self.stream.name, self.scope.key)
+        left: list[Segment] = list(checkpoint.cursor.get("segments", []))
         until = checkpoint.watermark_at - self.stream.lookback if checkpoint.watermark_at else None
-        ladder = Ladder(self.stream)
+        if until and since:
+            until = min(until, since)
+        segments = [{"after": None, "until": until.isoformat() if until else None}, *left]
+        watermark = checkpoint.watermark_at
+        top = True
+        while segments and (self.pages_left > 0 or top):
+            watermark = self._page(segments, watermark, top)
+            top = False
+        self.source.stats.unfinished += 1 if segments else 0
+
+    def _page(self, segments: list[Segment], watermark: datetime | None, top: bool) -> datetime | None:
+        """Read and store the next page of the first segment, and take from it what was read. Returns the watermark."""
+        segment = segments[0]
+        until = datetime.fromisoformat(segment["until"]) if segment["until"] else None
+        connection, answer, page, fresh = self._read(segment, until)
+        if top:
+            watermark = answer.server_time - OVERLAP
+        ends = fresh < len(connection["nodes"]) or not connection["pageInfo"]["hasNextPage"]
+        if ends:
+            segments.pop(0)
+        else:
+            segment["after"] = connection["pageInfo"]["endCursor"]
+        cursor = {"segments": segments} if segments else {}
+        self.source.store([page], [Checkpoint(self.stream.name, self.scope.key, watermark, cursor)])
+        self.ladder.went_well()
+        self.pages_left -= 1
+        return watermark
+
+    def _read(self, segment: Segment, until: datetime | None) -> tuple[dict[str, Any], Answer, Page, int]:
+        """The next page of a segment, at the width that GitHub can answer: also what is stored, how many rows are fresh."""
         while True:
             try:
-                connection, answer = self._ask(ladder.rung, cursor.get("after"))
+                connection, answer = self._ask(self.ladder.rung, segment["after"])
                 fresh = [node for node in connection["nodes"] if self._is_fresh(node, until)]
-                page = self._bare_page(fresh) if ladder.rung.bare else self.build(fresh)
+                page = self._bare_page(fresh) if self.ladder.rung.bare else self.build(fresh)
+                return connection, answer, page, len(fresh)
             except HeavyPage:
-                if not ladder.down():
+                if not self.ladder.down():
                     raise self.github.http.failure(
                         f"GitHub cannot answer for a single one of {self.scope.label}'s {self.stream.name}"
                     ) from None
-                continue
             except StaleCursor:
-                if "after" not in cursor:
+                if segment["after"] is None:
                     raise self.github.http.failure(f"GitHub refuses the first page of {self.stream.name}") from None
-                cursor = {}
-                continue
-            cursor.setdefault("started_at", answer.server_time.isoformat())
-            ends = len(fresh) < len(connection["nodes"]) or not connection["pageInfo"]["hasNextPage"]
-            if ends:
-                saved = Checkpoint(
-                    self.stream.name, self.scope.key, datetime.fromisoformat(cursor["started_at"]) - OVERLAP
-                )
-            else:
-                cursor["after"] = connection["pageInfo"]["endCursor"]
-                saved = Checkpoint(self.stream.name, self.scope.key, checkpoint.watermark_at, dict(cursor))
-            self.source.store([page], [saved])
-            if ends:
-                return
-            ladder.went_well()
+                segment["after"] = None
 
     def _ask(self, rung: Rung, after: str | None) -> tuple[dict[str, Any], Answer]:
         data, answer = self.github.ask(
@@ -158,16 +162,20 @@ class Walk:
             return True  # build rejects it
 
     def _bare_page(self, nodes: list[Node | None]) -> Page:
-        return Page(
-            self.entity,
-            rejects=[
-                Reject(
-                    records.record_id(node) if node else None, self.scope.key, json.dumps(node),
-                    "GitHub could not answer for this record, even alone",
-                )
-                for node in nodes
-            ],
-        )  # fmt: skip
+        page = Page(self.stream.entity)
+        for node in nodes:
+            reason = "GitHub could not answer for this record, even alone"
+            if node is not None and self.rescue is not None:
+                try:
+                    rescued = self.build([self.rescue(node)])
+                    page.rows.extend(rescued.rows)
+                    page.rejects.extend(rescued.rejects)
+                    continue
+                except PulseError as error:
+                    reason += f", nor could REST: {error}"
+            identity = records.record_id(node) if node else None
+            page.rejects.append(Reject(identity, self.scope.key, json.dumps(node), reason))
+        return page
 
 
 def subject(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
@@ -181,7 +189,7 @@ def subject(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
     return node
 
 
-def drain(github: GitHubClient, nodes: list[Node], typename: str, connections: dict[str, tuple[str, str, int]]) -> None:
+def drain(github: GitHubClient, nodes: list[Node], typename: str, connections: Connections) -> None:
     """Complete the inner connections that have more pages, several nodes a call."""
     for connection in connections.items():
         name = connection[0]

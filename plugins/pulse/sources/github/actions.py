@@ -1,0 +1,200 @@
+"""Workflow runs and their jobs. REST only, and awkward: at most 1,000 results a search, no order but creation.
+
+So time is cut into windows of creation time, halved until one holds few enough, newest first. A run that had not ended is
+kept on a list (its stored status) and asked for until it has; one that was repeated gets a row for each attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from pulse.errors import AccessLost, AuthError
+from pulse.sources.base import Scope, Source, page_of
+from pulse.sources.github import queries, records
+from pulse.sources.github.client import REST_PAGE, GitHubClient
+from pulse.sources.http import HeavyPage
+from pulse.warehouse.checkpoints import Checkpoint
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.loader import Page
+
+STREAM = "workflow_runs"
+ENTITY = "github_workflow_runs"
+RESULTS = 1000
+# How far a visit looks back: a run that was repeated keeps its time of creation.
+LOOKBACK = timedelta(days=1)
+RESCAN = timedelta(days=30)
+OVERLAP = timedelta(minutes=5)
+PAGES_PER_RUN = 200
+ATTEMPTS = 10
+
+Window = list[str]
+
+_INCOMPLETE = """
+    select (payload ->> 'id')::bigint, (payload ->> 'run_attempt')::integer from raw.github_workflow_runs
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s and deleted_at is null
+      and payload ->> 'status' <> 'completed' and payload ->> 'created_at' > %(since)s
+    order by 1 desc limit 200
+"""
+_STORED = """
+    select record_id, payload ->> 'status' from raw.github_workflow_runs
+    where client_id = %(client)s and integration_id = %(integration)s and record_id = any(%(ids)s)
+"""
+
+
+class WorkflowRuns:
+    """The runs of one repository."""
+
+    def __init__(self, source: Source, github: GitHubClient, scope: Scope) -> None:
+        self.source = source
+        self.github = github
+        self.scope = scope
+        self.pages_left = PAGES_PER_RUN
+        self.read: set[tuple[int, int]] = set()
+
+    def run(self, rescan: bool = False) -> None:
+        """The windows since the watermark, what earlier runs left, then what had not ended. `rescan`: a month back."""
+        checkpoint = self.source.checkpoint(STREAM, self.scope.key)
+        now = datetime.fromisoformat(self.scope.data["now"])
+        since = datetime.fromisoformat(self.scope.data["created_at"])
+        if checkpoint.watermark_at:
+            since = max(since, checkpoint.watermark_at - (RESCAN if rescan else LOOKBACK))
+        # A window that is kept goes on being read; no run is created in its past any more.
+        windows: list[Window] = [*checkpoint.cursor.get("windows", []), [_second(since), _second(now + OVERLAP)]]
+        watermark = now - OVERLAP
+        while windows and self.pages_left > 0:
+            self._window(windows, watermark)
+        self.source.stats.unfinished += 1 if windows else 0
+        self._unfinished(now)
+
+    def _window(self, windows: list[Window], watermark: datetime) -> None:
+        """Read the newest window, or halve it."""
+        start, end = windows[-1]
+        first = self._ask(start, end, 1)
+        total = int(first["total_count"])
+        if total > RESULTS and start != end:
+            middle = datetime.fromisoformat(start) + (datetime.fromisoformat(end) - datetime.fromisoformat(start)) / 2
+            windows[-1:] = [[start, _second(middle)], [_second(middle), end]]
+            if windows[-1] == [start, end]:  # a second cannot be halved
+                del windows[-2]
+            else:
+                return
+        items = {item["id"]: item for item in self._pages(first, start, end)}
+        if len(items) < min(total, RESULTS):
+            # A run that was deleted while we read moved the others up by a place.
+            items |= {item["id"]: item for item in self._pages(self._ask(start, end, 1), start, end)}
+        windows.pop()
+        cursor = {"windows": windows} if windows else {}
+        self._store(items.values(), [Checkpoint(STREAM, self.scope.key, watermark, cursor)])
+
+    def _pages(self, first: dict[str, Any], start: str, end: str) -> Iterable[dict[str, Any]]:
+        found, number = first["workflow_runs"], 1
+        while True:
+            yield from found
+            if len(found) < REST_PAGE or number * REST_PAGE >= RESULTS:
+                return
+            number += 1
+            found = self._ask(start, end, number)["workflow_runs"]
+
+    def _ask(self, start: str, end: str, page: int) -> dict[str, Any]:
+        self.pages_left -= 1
+        body: dict[str, Any] = self.github.rest(
+            f"repos/{self.scope.label}/actions/runs", created=f"{start}..{end}", per_page=REST_PAGE, page=page
+        ).body
+        return body
+
+    def _store(self, items: Iterable[dict[str, Any]], checkpoints: Iterable[Checkpoint] = ()) -> None:
+        runs = self._with_attempts(list(items))
+        page = page_of(
+            ENTITY, runs, lambda item: records.workflow_run(item, self.scope.key), self.scope.key,
+            lambda item: f"{item['id']}:{item.get('run_attempt') or 1}",
+        )  # fmt: skip
+        stored = self._stored(row.record_id for row in page.rows)
+        ended = [
+            row.payload for row in page.rows
+            if row.payload["status"] == "completed" and stored.get(row.record_id) != "completed" and row.payload["node_id"]
+        ]  # fmt: skip
+        self.read.update((row.payload["id"], row.payload["run_attempt"]) for row in page.rows)
+        self.source.store([page, self._jobs(_latest(ended))], checkpoints)
+
+    def _with_attempts(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The runs with their earlier attempts, where those are not stored yet."""
+        wanted = {
+            f"{item['id']}:{attempt}": (item["id"], attempt)
+            for item in items
+            for attempt in range(
+                max(1, int(item.get("run_attempt") or 1) - ATTEMPTS), int(item.get("run_attempt") or 1)
+            )
+        }
+        stored = self._stored(wanted)
+        for key, (run_id, attempt) in wanted.items():
+            if stored.get(key) != "completed":
+                found = self._one(f"actions/runs/{run_id}/attempts/{attempt}")
+                items.extend([found] if found else [])
+        return items
+
+    def _unfinished(self, now: datetime) -> None:
+        """Ask for each run that had not ended when it was stored, until it has; one that is gone is marked."""
+        rows = self._rows(_INCOMPLETE, since=(now - timedelta(days=35)).isoformat())
+        for run_id, attempt in rows:
+            if (run_id, attempt) in self.read:
+                continue
+            found = self._one(f"actions/runs/{run_id}")
+            if found is None:
+                self.source.store([Page(ENTITY, gone=[f"{run_id}:{attempt}"])])
+            else:
+                self._store([found])
+
+    def _one(self, path: str) -> dict[str, Any] | None:
+        """A run, or None when GitHub does not have it (any more)."""
+        try:
+            body: dict[str, Any] = self.github.rest(f"repos/{self.scope.label}/{path}").body
+        except AccessLost:
+            return None
+        return body
+
+    def _jobs(self, runs: list[dict[str, Any]]) -> Page:
+        """The jobs of runs that ended, a hundred runs a call."""
+        page = Page("github_workflow_jobs")
+        by_node = {run["node_id"]: run for run in runs}
+        ids = list(by_node)
+        for start in range(0, len(ids), queries.NODES):
+            try:
+                found = self.github.nodes(
+                    queries.JOBS, f"jobs of {self.scope.label}", ids[start : start + queries.NODES]
+                )
+            except (AuthError, AccessLost, HeavyPage) as error:
+                self.source.stats.warn(f"{self.scope.label}: jobs of workflow runs are left out: {error or 'too many'}")
+                return page
+            for node_id, node in found.items():
+                checks = (((node or {}).get("checkSuite") or {}).get("checkRuns") or {}).get("nodes") or []
+                build = partial(records.workflow_job, run=by_node[node_id], scope_key=self.scope.key)
+                built = page_of(page.entity, checks, build, self.scope.key, records.record_id)
+                page.rows.extend(built.rows)
+                page.rejects.extend(built.rejects)
+        return page
+
+    def _stored(self, record_ids: Iterable[str]) -> dict[str, str]:
+        return dict(self._rows(_STORED, ids=list(record_ids)))
+
+    def _rows(self, query: Any, **params: Any) -> list[tuple[Any, ...]]:
+        keys = {
+            "client": self.source.integration.client_id, "integration": self.source.integration.id, "scope": self.scope.key
+        }  # fmt: skip
+        with client_transaction(self.source.conn, self.source.integration.client_id):
+            return self.source.conn.execute(query, {**keys, **params}).fetchall()
+
+
+def _latest(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest attempt of each run: only its jobs can be asked for."""
+    newest: dict[int, dict[str, Any]] = {}
+    for run in runs:
+        if run["id"] not in newest or newest[run["id"]]["run_attempt"] < run["run_attempt"]:
+            newest[run["id"]] = run
+    return list(newest.values())
+
+
+def _second(at: datetime) -> str:
+    return at.replace(microsecond=0).isoformat()

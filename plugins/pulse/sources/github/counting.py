@@ -1,0 +1,119 @@
+"""The census of a repository: are the rows that GitHub has the ones that are stored?
+
+After a visit the probe's counts are held against the stored rows, which costs nothing. Where they differ, and once a week,
+the ids of all pull requests, issues, deployments and releases are listed, a hundred of each in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from psycopg import sql
+
+from pulse.sources import census
+from pulse.sources.base import Scope, Source
+from pulse.sources.github import queries
+from pulse.sources.github.client import GitHubClient
+from pulse.sources.github.streams import Stream
+from pulse.sources.github.walk import subject
+from pulse.warehouse.checkpoints import Checkpoint
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.loader import Page
+
+# Asks for nodes of a stream by id, as the stream's pages, and as the ids that are gone.
+Fetch = Callable[[Stream, list[str]], tuple[Page, list[str]]]
+
+
+class Census:
+    """Of one repository. `fetch` reads nodes by id and says which of them GitHub does not know any more."""
+
+    def __init__(
+        self, source: Source, github: GitHubClient, scope: Scope, streams: tuple[Stream, ...], fetch: Fetch
+    ) -> None:
+        self.source = source
+        self.github = github
+        self.scope = scope
+        self.streams = streams
+        self.fetch = fetch
+        self.now = datetime.fromisoformat(scope.data["now"])
+
+    def run(self) -> None:
+        """Compare the counts; list the ids of what differs, and of everything once a week."""
+        before = self.source.checkpoint(census.STREAM, self.scope.key)
+        # What stays different though all ids were listed (a row that cannot be read, say) is no reason to list them daily.
+        known: dict[str, list[int]] = before.cursor.get("counts", {})
+        counts = {s.name: [int(self.scope.data["totals"][s.name]), self._stored(s)] for s in self.streams}
+        weekly = bool(self.scope.data.get("census"))
+        suspect = [
+            s for s in self.streams
+            if weekly or (counts[s.name][0] != counts[s.name][1] and counts[s.name] != known.get(s.name))
+        ]  # fmt: skip
+        for stream in self.streams:
+            if stream not in suspect:
+                total, stored = counts[stream.name]
+                census.record(self.source, stream.entity, self.scope.key, total, stored, max(0, total - stored))
+        if suspect:
+            self._list(suspect)
+            counts |= {s.name: [int(self.scope.data["totals"][s.name]), self._stored(s)] for s in suspect}
+        counted_at = self.now if weekly or before.watermark_at is None else before.watermark_at
+        if before.watermark_at != counted_at or known != counts:
+            self.source.store([], [Checkpoint(census.STREAM, self.scope.key, counted_at, {"counts": counts})])
+
+    def _stored(self, stream: Stream) -> int:
+        """Stored rows of the scope that were there when the probe counted."""
+        with client_transaction(self.source.conn, self.source.integration.client_id):
+            row = self.source.conn.execute(
+                sql.SQL(
+                    "select count(*) from raw.{} where client_id = %s and integration_id = %s and scope_key = %s"
+                    " and deleted_at is null and (payload ->> 'createdAt')::timestamptz <= %s"
+                ).format(sql.Identifier(stream.entity)),
+                [self.source.integration.client_id, self.source.integration.id, self.scope.key, self.now],
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _list(self, suspect: list[Stream]) -> None:
+        ids: dict[str, dict[str, str]] = {stream.name: {} for stream in suspect}
+        pending = {stream.connection: stream for stream in suspect}
+        after: dict[str, str] = {}
+        while pending:
+            query = queries.census({name: stream.database_id for name, stream in pending.items()}, after)
+            data, _ = self.github.ask_sized(query, self.scope.label, queries.PAGES, id=self.scope.data["node_id"])
+            repository = subject(self.source, self.scope, data)
+            for name, stream in list(pending.items()):
+                connection = repository[name]
+                if any(node is None for node in connection["nodes"]):
+                    raise self.github.http.failure(f"GitHub leaves out {stream.name} of {self.scope.label}")
+                ids[stream.name].update((str(node[stream.database_id]), node["id"]) for node in connection["nodes"])
+                if connection["pageInfo"]["hasNextPage"]:
+                    after[name] = connection["pageInfo"]["endCursor"]
+                else:
+                    del pending[name]
+        for stream in suspect:
+            settle = partial(self._settle, stream, ids[stream.name])
+            census.count(self.source, stream.entity, self.scope, set(ids[stream.name]), settle)
+
+    def _settle(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
+        """Fetch what is missing; mark what GitHub confirms not to know any more. Returns how many were marked."""
+        record_ids = self._stored_nodes(stream, difference.surplus)
+        wanted = [*(node_ids[key] for key in sorted(difference.missing)), *record_ids]
+        removed = 0
+        for start in range(0, len(wanted), queries.NODES):
+            page, gone = self.fetch(stream, wanted[start : start + queries.NODES])
+            page.gone.extend(record_ids[node_id] for node_id in gone if node_id in record_ids)
+            removed += len(page.gone)
+            self.source.store([page])
+        return removed
+
+    def _stored_nodes(self, stream: Stream, record_ids: set[str]) -> dict[str, str]:
+        """Record ids of stored rows by their node ids."""
+        with client_transaction(self.source.conn, self.source.integration.client_id):
+            rows = self.source.conn.execute(
+                sql.SQL(
+                    "select payload ->> 'id', record_id from raw.{} where client_id = %s and integration_id = %s"
+                    " and record_id = any(%s) order by 2"
+                ).format(sql.Identifier(stream.entity)),
+                [self.source.integration.client_id, self.source.integration.id, list(record_ids)],
+            ).fetchall()
+        return dict(rows)

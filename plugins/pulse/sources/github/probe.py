@@ -1,0 +1,131 @@
+"""What has moved: one call for many repositories, so that quiet ones cost nothing.
+
+Each answer holds, per connection, the number of rows and the newest one: a repository's fingerprint. It is compared with
+the one of the last visit that ended (checkpoint stream "probe"), connection by connection, and only what differs is read.
+Workflow runs cannot be seen from here (GraphQL has no such connection): they follow a push or a deployment, so they are
+looked at in every visit, while a repository settles after its last movement, and a few times a day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pulse.sources.base import Scope, Source
+from pulse.sources.github.client import Node
+from pulse.warehouse.checkpoints import Checkpoint
+from pulse.warehouse.connect import client_transaction
+
+STREAM = "probe"
+SETTLES_AFTER = timedelta(hours=1)
+RUNS_EVERY = timedelta(hours=6)
+CENSUS_EVERY = timedelta(days=7)
+COUNTED = {"pull_requests": "pullRequests", "issues": "issues", "deployments": "deployments", "releases": "releases"}
+STREAM_NAMES = ("history", "deployments", "releases", "tags", "issues", "pull_requests", "workflow_runs")
+
+_STORED = """
+    select scope_key, stream, watermark_at, cursor_data from core.etl_checkpoints
+    where client_id = %(client)s and integration_id = %(integration)s
+      and (stream in ('probe', 'census') or cursor_data ?| array['segments', 'after', 'windows'])
+"""
+_OPEN = """
+    select scope_key, 'deployments' from raw.github_deployments
+    where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
+      and payload ->> 'state' in ('PENDING', 'QUEUED', 'IN_PROGRESS', 'WAITING')
+      and payload ->> 'createdAt' > %(week_ago)s
+    union
+    select scope_key, 'workflow_runs' from raw.github_workflow_runs
+    where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
+      and payload ->> 'status' <> 'completed' and payload ->> 'created_at' > %(month_ago)s
+    union
+    select scope_key, replace(entity, 'github_', '') from raw.rejects
+    where client_id = %(client)s and integration_id = %(integration)s and replayed_at is null
+      and entity in ('github_pull_requests', 'github_issues', 'github_deployments', 'github_releases')
+      and rejected_at > now() - interval '7 days'
+"""
+
+
+@dataclass
+class Known:
+    """What is stored of a repository's last visit."""
+
+    seen: dict[str, str] = field(default_factory=dict)
+    moved_at: datetime | None = None
+    runs_at: datetime | None = None
+    counted_at: datetime | None = None
+    unfinished: set[str] = field(default_factory=set)
+
+
+def fingerprint(node: Node) -> dict[str, str]:
+    """What of a repository has to differ for a stream to be read again, by stream."""
+    head = ((node.get("defaultBranchRef") or {}).get("target") or {}).get("oid") or ""
+    seen = {"history": str(head), "tags": str((node.get("refs") or {}).get("totalCount", 0))}
+    for stream, connection in COUNTED.items():
+        value = node.get(connection) or {}
+        newest = (value.get("nodes") or [None])[0] or {}
+        seen[stream] = f"{value.get('totalCount', 0)} {newest.get('databaseId', '')} {newest.get('updatedAt', '')}"
+    seen["workflow_runs"] = str(node.get("pushedAt") or "")
+    return seen
+
+
+def totals(node: Node) -> dict[str, int]:
+    """How many rows upstream has, by stream."""
+    return {stream: int((node.get(connection) or {}).get("totalCount", 0)) for stream, connection in COUNTED.items()}
+
+
+def known_repositories(source: Source, now: datetime) -> dict[str, Known]:
+    """What the last visits left, by repository."""
+    found: dict[str, Known] = {}
+    keys = {
+        "client": source.integration.client_id, "integration": source.integration.id,
+        "week_ago": (now - timedelta(days=7)).isoformat(), "month_ago": (now - timedelta(days=35)).isoformat(),
+    }  # fmt: skip
+    with client_transaction(source.conn, source.integration.client_id):
+        for key, stream, watermark, cursor in source.conn.execute(_STORED, keys).fetchall():
+            one = found.setdefault(key, Known())
+            if stream == STREAM:
+                one.seen = cursor.get("seen", {})
+                one.moved_at = datetime.fromisoformat(cursor["moved_at"])
+                one.runs_at = watermark
+            elif stream == "census":
+                one.counted_at = watermark
+            else:
+                one.unfinished.add(stream)
+        for key, stream in source.conn.execute(_OPEN, keys).fetchall():
+            found.setdefault(key, Known()).unfinished.add(stream)
+    return found
+
+
+def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool) -> Scope | None:
+    """The repository as a scope with what has to be read of it; None when that is nothing."""
+    seen = fingerprint(node)
+    old = known or Known()
+    moved = {stream for stream in seen if seen[stream] != old.seen.get(stream)}
+    counts = old.counted_at is not None and now - old.counted_at >= CENSUS_EVERY
+    due = moved | old.unfinished
+    if counts:
+        due.update(STREAM_NAMES)
+    settles = old.moved_at is None or now - old.moved_at < SETTLES_AFTER
+    if due or settles or old.runs_at is None or now - old.runs_at >= RUNS_EVERY:
+        due.add("workflow_runs")
+    if not with_runs:
+        due.discard("workflow_runs")
+    if not due:
+        return None
+    data: dict[str, Any] = {
+        "node_id": node["id"], "created_at": node["createdAt"], "now": now.isoformat(), "due": sorted(due), "seen": seen,
+        "totals": totals(node),
+        "moved_at": (now if moved or old.moved_at is None else old.moved_at).isoformat(),
+    }  # fmt: skip
+    if counts:
+        data["census"] = True
+    return Scope(str(int(node["databaseId"])), str(node["nameWithOwner"]), data)
+
+
+def visited(scope: Scope) -> Checkpoint:
+    """The checkpoint that says that a repository was read as far as this scope's fingerprint goes."""
+    return Checkpoint(
+        STREAM, scope.key, datetime.fromisoformat(scope.data["now"]),
+        {"seen": scope.data["seen"], "moved_at": scope.data["moved_at"]},
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""Which repositories there are: listed by owner or asked for by name, each with its fingerprint; and those that are not
+there any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pulse.errors import AccessLost, ConfigError
+from pulse.sources.base import Source, page_of, selected
+from pulse.sources.github import queries, records
+from pulse.sources.github.client import GitHubClient, Node
+from pulse.sources.http import Answer
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.loader import Page
+
+# So many repositories at once do not vanish, unless the token lost its access.
+LOST_AT_ONCE = 2
+
+_STORED = """
+    select record_id, payload ->> 'id', payload ->> 'nameWithOwner' from raw.github_repositories
+    where client_id = %s and integration_id = %s and deleted_at is null
+"""
+
+
+class Roster:
+    """The repositories of one integration."""
+
+    def __init__(self, source: Source, github: GitHubClient) -> None:
+        self.source = source
+        self.github = github
+        self.config = source.integration.config
+        self.now: datetime | None = None
+
+    def read(self) -> list[Node]:
+        """Store the chosen repositories and what became of those that were chosen before; return the chosen ones.
+
+        Raises ConfigError when the patterns choose nothing, AccessLost when the owner is not visible or most of the stored
+        repositories have vanished at once.
+        """
+        include = self.config.get("repositories") or ["*"]
+        chosen = {node["id"]: node for node in self._chosen(self.config["organization"], include)}
+        if not chosen:
+            raise ConfigError(
+                client=self.source.integration.client_slug, source=self.source.integration.name,
+                message=f"no repository of {self.config['organization']} matches {include}",
+                way_out="check the organisation's name, the patterns and what the token may see",
+            )  # fmt: skip
+        page = page_of("github_repositories", chosen.values(), records.repository, "", records.record_id)
+        page.gone.extend(self._vanished({row.record_id: row.payload["nameWithOwner"] for row in page.rows}, page))
+        self.source.store([page])
+        readable = {row.payload["id"] for row in page.rows}
+        return [node for node in chosen.values() if node["id"] in readable]
+
+    def _vanished(self, here: dict[str, str], page: Page) -> list[str]:
+        """Record ids of stored repositories that GitHub does not know any more. One that was renamed out of the patterns or
+        went to another owner stays as it is, under its new name."""
+        with client_transaction(self.source.conn, self.source.integration.client_id):
+            stored = self.source.conn.execute(
+                _STORED, [self.source.integration.client_id, self.source.integration.id]
+            ).fetchall()
+        missing = {node_id: (record_id, name) for record_id, node_id, name in stored if record_id not in here}
+        gone = []
+        ids = list(missing)
+        for start in range(0, len(ids), queries.PROBED_TOGETHER):
+            part = ids[start : start + queries.PROBED_TOGETHER]
+            for node_id, node in self.github.nodes(queries.REPOSITORIES_BY_ID, "repositories", part).items():
+                record_id, name = missing[node_id]
+                if node is None:
+                    gone.append(record_id)
+                elif node["nameWithOwner"] != name:
+                    self.source.stats.warn(f"{name} is now {node['nameWithOwner']}, which is not among the chosen ones")
+                    page.rows.append(records.repository(node))
+        reused = {name.lower() for name in here.values()}
+        for record_id in gone:
+            name = next(name for key, name in missing.values() if key == record_id)
+            again = " (another repository has its name now)" if name.lower() in reused else ""
+            self.source.stats.warn(f"{name} was deleted, or is hidden from the token: its rows are kept{again}")
+        if len(gone) > LOST_AT_ONCE and len(gone) * 2 > len(stored):
+            raise AccessLost(
+                client=self.source.integration.client_slug, source=self.source.integration.name,
+                message=f"{len(gone)} of {len(stored)} repositories are not visible any more",
+                way_out="check what the token may see; nothing was marked as deleted",
+            )  # fmt: skip
+        return gone
+
+    def _chosen(self, owner: str, include: list[str]) -> Iterator[Node]:
+        """Repositories by name, pattern, or owner/name (also of another owner), without the excluded ones."""
+        named = [pattern for pattern in include if "/" in pattern and not set(pattern) & set("*?[")]
+        patterns = [pattern for pattern in include if pattern not in named]
+        exclude = self.config.get("exclude_repositories") or []
+        for start in range(0, len(named), queries.PROBED_TOGETHER):
+            yield from self._named(named[start : start + queries.PROBED_TOGETHER])
+        if patterns:
+            for node in self._of_owner(owner):
+                full_name = str(node["nameWithOwner"])
+                name = full_name.partition("/")[2]
+                wanted = selected(name, patterns) or selected(full_name, patterns)
+                if wanted and not selected(name, exclude) and not selected(full_name, exclude):
+                    yield node
+
+    def _named(self, names: list[str]) -> Iterator[Node]:
+        data, answer = self.github.ask(queries.repositories_named(names), f"the repositories {', '.join(names)}")
+        self._note(answer)
+        for place in range(len(names)):
+            yield data[f"r{place}"]
+
+    def _of_owner(self, owner: str) -> Iterator[Node]:
+        after = None
+        while True:
+            data, answer = self.github.ask_sized(
+                queries.REPOSITORIES, f"the owner {owner}", queries.PROBE_PAGES, login=owner, after=after
+            )
+            self._note(answer)
+            if data["repositoryOwner"] is None:
+                raise AccessLost(
+                    client=self.source.integration.client_slug, source=self.source.integration.name,
+                    message=f"GitHub knows no organisation or user {owner}, or the token may not see it",
+                    way_out="correct 'organization' in the Variable, or the token's access",
+                )  # fmt: skip
+            connection = data["repositoryOwner"]["repositories"]
+            if any(node is None for node in connection["nodes"]):
+                raise self.github.http.failure(f"GitHub leaves out repositories of {owner}")
+            yield from connection["nodes"]
+            if not connection["pageInfo"]["hasNextPage"]:
+                return
+            after = connection["pageInfo"]["endCursor"]
+
+    def _note(self, answer: Answer) -> None:
+        """The upstream's clock when the first repository was looked at."""
+        self.now = self.now or answer.server_time

@@ -1,0 +1,73 @@
+"""The connections of a repository that are walked: what each is called, how it is asked for, what a row of it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from pulse.sources.github import queries, records
+from pulse.sources.github.client import Node
+from pulse.warehouse.loader import RawRow
+
+Connections = Mapping[str, tuple[str, str, int]]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A connection of a repository. `widths`: page sizes, each tried when GitHub cannot answer for the one before.
+    `lookback`: how far below the watermark a walk goes, for rows that change without moving up in the order.
+    `pages_per_run`: after so many pages a run leaves the rest to the next one."""
+
+    name: str
+    connection: str
+    typename: str
+    database_id: str
+    widths: Sequence[int]
+    query: str
+    bare_query: str
+    by_id_query: str
+    ordered_by: str
+    build: Callable[[Node, str], RawRow]
+    inner: Connections
+    lookback: timedelta = timedelta(0)
+    pages_per_run: int = 150
+
+    @property
+    def entity(self) -> str:
+        """Its raw table."""
+        return f"github_{self.name}"
+
+
+PULL_REQUESTS = Stream(
+    "pull_requests", "pullRequests", "PullRequest", "fullDatabaseId", queries.PULL_REQUEST_PAGES, queries.PULL_REQUESTS,
+    queries.PULL_REQUESTS_BARE, queries.PULL_REQUESTS_BY_ID, "updatedAt", records.pull_request,
+    queries.PULL_REQUEST_CONNECTIONS,
+)  # fmt: skip
+PULL_REQUESTS_WITH_FILES = replace(
+    PULL_REQUESTS, query=queries.PULL_REQUESTS_WITH_FILES, by_id_query=queries.PULL_REQUESTS_WITH_FILES_BY_ID,
+    inner={**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS},
+)  # fmt: skip
+# A deployment is asked for by its creation; its statuses may come later.
+DEPLOYMENTS = Stream(
+    "deployments", "deployments", "Deployment", "databaseId", queries.DEPLOYMENT_PAGES, queries.DEPLOYMENTS,
+    queries.DEPLOYMENTS_BARE, queries.DEPLOYMENTS_BY_ID, "createdAt", records.deployment, queries.DEPLOYMENT_CONNECTIONS,
+    timedelta(days=3),
+)  # fmt: skip
+ISSUES = Stream(
+    "issues", "issues", "Issue", "fullDatabaseId", queries.PAGES, queries.ISSUES, queries.ISSUES_BARE,
+    queries.ISSUES_BY_ID, "updatedAt", records.issue, queries.ISSUE_CONNECTIONS,
+)  # fmt: skip
+# A draft may be published long after it was made.
+RELEASES = Stream(
+    "releases", "releases", "Release", "databaseId", queries.PAGES, queries.RELEASES, queries.RELEASES_BARE,
+    queries.RELEASES_BY_ID, "createdAt", records.release, {}, timedelta(days=60),
+)  # fmt: skip
+
+# In the order they are read; pull requests come last, so that their merge commits and deployments are there by then.
+STREAMS = (DEPLOYMENTS, RELEASES, ISSUES, PULL_REQUESTS)
+
+
+def streams(with_files: bool) -> tuple[Stream, ...]:
+    """The walked streams; `with_files`: pull requests come with the paths they change."""
+    return (*STREAMS[:-1], PULL_REQUESTS_WITH_FILES) if with_files else STREAMS
