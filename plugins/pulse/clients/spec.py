@@ -147,7 +147,7 @@ class HttpJsonIntegration(_Integration):
     """Any HTTP endpoint that answers with JSON: its streams become deployments, incidents or changes."""
 
     type: Literal["http_json"]
-    auth: HttpJsonAuth = HttpJsonAuth()
+    auth: HttpJsonAuth = Field(default_factory=lambda: HttpJsonAuth.model_validate({}))
     streams: list[Stream] = Field(min_length=1, max_length=20)
 
     @field_validator("base_url")

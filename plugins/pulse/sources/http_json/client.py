@@ -1,0 +1,165 @@
+"""A declared endpoint: its address, the ways to authenticate, its pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus, urljoin
+
+import requests
+
+from pulse.clients.streams import HttpJsonAuth, Stream
+from pulse.errors import ConfigError, PulseError, Where
+from pulse.sources.base import Credential, Integration
+from pulse.sources.http import Answer, Auth, HttpClient, TokenAuth, shown
+from pulse.sources.http_json import guard, paging
+from pulse.sources.http_json.paging import Position
+from pulse.warehouse.runs import RunStats
+
+# So many pages in a row without a record are taken for a walk without end.
+EMPTY_PAGES = 50
+
+
+class KeyAuth:
+    """A key in a header or in a query parameter; without a name nothing is signed."""
+
+    def __init__(self, kind: str, name: str, key: str) -> None:
+        self._kind = kind
+        self._name = name
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._kind == "header":
+            request.headers[self._name] = self._key
+        elif self._kind == "query":
+            request.prepare_url(request.url, {self._name: self._key})
+        return request
+
+    def renew(self) -> bool:
+        return False
+
+    def secrets(self) -> tuple[str, ...]:
+        return (self._key, quote(self._key, safe=""), quote_plus(self._key)) if self._key else ()
+
+
+class JsonClient:
+    """Asks the streams of one declared endpoint. No redirect is followed: a key in a header would travel with it."""
+
+    def __init__(self, integration: Integration, credential: Credential, auth: HttpJsonAuth, stats: RunStats) -> None:
+        self.base_url = integration.base_url.rstrip("/")
+        self.where: Where = {"client": integration.client_slug, "source": integration.name}
+        self.declared_auth = auth
+        self.stats = stats
+        if wrong := guard.refusal_of_url(self.base_url):
+            raise ConfigError(**self.where, message=f"base_url: {wrong}",
+                              way_out="correct base_url in the client's Variable")  # fmt: skip
+        self.http = HttpClient(self._auth(credential, integration.connection_id), **self.where, stats=stats, headers={})
+        guard.harden(self.http.session)
+
+    def _auth(self, credential: Credential, connection_id: str) -> Auth:
+        token, login, kind = credential.token, credential.login, self.declared_auth.kind
+        if any(ord(character) < 32 or ord(character) > 255 for character in f"{token}{login or ''}"):
+            # Python would show the secret in the error that it makes of this.
+            raise ConfigError(**self.where, message="the token or login holds a line break or another character that a"
+                              " header cannot carry", way_out=f"enter it again in {connection_id}")  # fmt: skip
+        if kind == "bearer":
+            return TokenAuth(token)
+        if kind == "basic":
+            if not login:
+                raise ConfigError(**self.where, message="the Connection has no login",
+                                  way_out=f"set the user name as login of {connection_id}")  # fmt: skip
+            return TokenAuth(token, login)
+        return KeyAuth(kind, self.declared_auth.carrier, token)
+
+    def pages(
+        self, stream: Stream, since: Mapping[str, str], start: Position
+    ) -> Iterator[tuple[Position, Answer, list[Any]]]:
+        """The pages of a stream from a position on (empty: from the first): where each is, the answer, its records.
+
+        A page or position that comes twice raises UpstreamError: such a walk would never end.
+        """
+        position, seen, contents, empty = start, set[str](), set[str](), 0
+        while True:
+            seen.add(json.dumps(position, sort_keys=True))
+            answer = self._get(stream, since, position)
+            items = self._records(stream, answer.body)
+            content = hashlib.sha256(json.dumps(items, sort_keys=True).encode()).hexdigest()
+            empty = 0 if items else empty + 1
+            if items and content in contents:
+                raise self.http.failure(f"stream {stream.name}: a page has the records of an earlier one: the upstream"
+                                        " does not heed the parameters of its pagination")  # fmt: skip
+            contents.add(content)
+            yield position, answer, items
+            following = self._following(stream, position, answer, items)
+            if following is None:
+                return
+            if json.dumps(following, sort_keys=True) in seen or empty == EMPTY_PAGES:
+                raise self.http.failure(f"stream {stream.name}: the upstream repeats a page without end")
+            position = following
+
+    def _get(self, stream: Stream, since: Mapping[str, str], position: Position) -> Answer:
+        url = f"{self.base_url}{stream.path}"
+        params = {
+            name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in stream.params.items()
+        }
+        params |= {**since, **paging.parameters(stream.pagination, position)}
+        if "url" in position:
+            # The next address is complete as the upstream gave it.
+            url, params = position["url"], {}
+        try:
+            return self.http.call("GET", url, params=params)
+        except guard.RefusedAddress as refused:
+            raise self._refused(refused) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            raise ConfigError(**self.where, message=f"{shown(url)} is no address: {type(error).__name__}",
+                              way_out="correct base_url in the client's Variable") from None  # fmt: skip
+        except ConfigError:
+            raise ConfigError(
+                **self.where, message=f"{shown(url)} redirects to another address, and redirects are not followed: the"
+                " token would travel with them", way_out="set base_url and path to the address that answers itself",
+            ) from None  # fmt: skip
+
+    def _refused(self, refused: guard.RefusedAddress) -> PulseError:
+        host = f"{refused.host}:{refused.port}"
+        return ConfigError(
+            **self.where, message=f"{host} is at {refused.address}, which is not a public address",
+            way_out=f"correct base_url; an operator who wants Pulse to ask this host adds {host} to the environment"
+            f" variable {guard.ALLOW_VARIABLE}",
+        )  # fmt: skip
+
+    def _records(self, stream: Stream, body: Any) -> list[Any]:
+        found = paging.at(body, stream.records, paging.ABSENT)
+        if isinstance(found, list):
+            return found
+        if found is None and stream.records:  # how some upstreams write an empty list
+            return []
+        place = f"at '{stream.records}'" if stream.records else "as the answer itself"
+        raise ConfigError(
+            **self.where, message=f"stream {stream.name}: there is no list {place}: {paging.outline(body)}",
+            way_out="set 'records' to the dotted path of the list",
+        )  # fmt: skip
+
+    def _following(self, stream: Stream, position: Position, answer: Answer, items: list[Any]) -> Position | None:
+        following = paging.following(stream.pagination, position, answer, items)
+        if following is None:
+            if paging.looks_cut(stream.pagination, items):
+                self.stats.warn(
+                    f"client {self.where['client']}, {self.where['source']}: stream {stream.name} ended with a full page"
+                    " and without a next one: check its pagination"
+                )
+            return None
+        if "url" not in following:
+            return following
+        url = position.get("url", f"{self.base_url}{stream.path}")
+        return {"url": self._same_origin(urljoin(url, following["url"]))}
+
+    def _same_origin(self, url: str) -> str:
+        if guard.refusal_of_url(url) is None and paging.origin(url) == paging.origin(self.base_url):
+            # Some upstreams repeat the key in it; it is signed anew, and must not be stored.
+            return paging.without(url, self.declared_auth.carrier if self.declared_auth.kind == "query" else "")
+        raise ConfigError(
+            **self.where, message=f"the next page is said to be at {shown(url)}, another host than base_url's",
+            way_out="set base_url to the address that the upstream calls itself by, or take another pagination",
+        )  # fmt: skip

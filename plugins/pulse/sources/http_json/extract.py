@@ -1,0 +1,125 @@
+"""What is asked of a custom source, in which order, until when.
+
+Per stream all pages, each stored as it comes with the place it is at, so that an interrupted walk goes on with the page
+it stored last. A stream with `since` asks for what changed since its watermark: the upstream's clock at the start of the
+last finished walk, less an overlap. One without reads everything each time, and what is no longer listed is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from pulse.clients.streams import HttpJsonAuth, Since, Stream
+from pulse.errors import AccessLost, ConfigError, UpstreamError
+from pulse.sources.base import Credential, Scope, Source
+from pulse.sources.http_json import records
+from pulse.sources.http_json.client import JsonClient
+from pulse.warehouse.checkpoints import Checkpoint
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.loader import Page
+from pulse.warehouse.runs import RunStats
+
+OVERLAP = timedelta(minutes=10)
+# What an upstream answers to a page of a walk that it does not know any more.
+_LOST_PLACE = (400, 404, 410, 422)
+
+
+class HttpJsonSource(Source):
+    """The streams that an admin declares of one endpoint; each is a scope."""
+
+    def connect(self, credential: Credential) -> None:
+        config = self.integration.config
+        try:
+            auth = HttpJsonAuth.model_validate(config.get("auth") or {})
+            self.streams = {one["name"]: Stream.model_validate(one) for one in config["streams"]}
+        except (ValidationError, LookupError, TypeError):
+            raise ConfigError(
+                client=self.integration.client_slug, source=self.integration.name,
+                message="the stored declaration cannot be read", way_out="trigger sync_clients, which checks it",
+            ) from None  # fmt: skip
+        self.upstream = JsonClient(self.integration, credential, auth, self.stats)
+
+    def discover(self) -> list[Scope]:
+        """The declared streams, in their order; nothing is asked or stored."""
+        return [Scope(name, name) for name in self.streams]
+
+    def extract(self, scope: Scope) -> RunStats:
+        stream = self.streams.get(scope.key)
+        if stream is None:
+            raise ConfigError(
+                client=self.integration.client_slug, source=self.integration.name,
+                message=f"the stream {scope.key} is not declared any more", way_out="nothing: the next run leaves it out",
+            )  # fmt: skip
+        checkpoint = self.checkpoint(self._checkpoint_name(stream), stream.name)
+        try:
+            self._walk(stream, checkpoint)
+        except (UpstreamError, AccessLost) as error:
+            if not checkpoint.cursor or error.status not in _LOST_PLACE:
+                raise
+            self._walk(stream, Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at))
+        return self.finish()
+
+    def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
+        stream = self.streams.get(scope_key)
+        if entity != records.ENTITY or stream is None:
+            return Page(entity)
+        return records.mapped(stream, [payload]).page
+
+    def _checkpoint_name(self, stream: Stream) -> str:
+        """Differs when address or declaration differ: rows that were made by another mapping are all read again."""
+        declared = json.dumps([self.integration.base_url, stream.model_dump(mode="json")], sort_keys=True)
+        return f"records:{hashlib.sha256(declared.encode()).hexdigest()[:12]}"
+
+    def _walk(self, stream: Stream, checkpoint: Checkpoint) -> None:
+        """All pages from the checkpoint's place on, then the new watermark."""
+        resumed = bool(checkpoint.cursor)
+        started_at: str = checkpoint.cursor.get("started_at", "")
+        listed: set[str] = set()
+        skipped, complete = 0, not resumed
+        since = _since(stream.since, checkpoint.watermark_at)
+        for position, answer, items in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
+            started_at = started_at or answer.server_time.isoformat()
+            found = records.mapped(stream, items)
+            cursor = {"position": position, "started_at": started_at}
+            self.store([found.page], [Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at, cursor)])
+            listed |= found.listed
+            skipped += found.skipped
+            complete = complete and found.complete
+        if skipped and skipped == len(listed):
+            self.stats.warn(
+                f"client {self.integration.client_slug}, {self.integration.name}: stream {stream.name}: all {skipped}"
+                " records were skipped: check 'values' and the paths of the times"
+            )
+        gone = self._gone(stream, listed) if stream.since is None and complete else []
+        watermark = datetime.fromisoformat(started_at) - OVERLAP
+        self.store([Page(records.ENTITY, gone=gone)], [Checkpoint(checkpoint.stream, stream.name, watermark)])
+
+    def _gone(self, stream: Stream, listed: set[str]) -> list[str]:
+        """Ids of stored rows of the stream that a complete read did not list."""
+        with client_transaction(self.conn, self.integration.client_id):
+            stored = self.conn.execute(
+                "select record_id from raw.http_json_records"
+                " where client_id = %s and integration_id = %s and scope_key = %s and deleted_at is null",
+                [self.integration.client_id, self.integration.id, stream.name],
+            ).fetchall()
+        return sorted({str(record_id) for (record_id,) in stored} - listed)
+
+
+def _since(declared: Since | None, watermark: datetime | None) -> dict[str, str]:
+    """The parameter that asks for what changed since the watermark; none in the first walk."""
+    if declared is None or watermark is None:
+        return {}
+    seconds = int(watermark.timestamp())
+    texts = {
+        "iso": watermark.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "epoch": str(seconds), "epoch_ms": str(seconds * 1000),
+    }  # fmt: skip
+    return {declared.param: texts[declared.format]}
+
+
+SOURCE = HttpJsonSource

@@ -1,0 +1,108 @@
+"""How the pages of an endpoint follow one another: pure functions of what was declared and what came.
+
+A position names a page: {} is the first, else {"page": 3}, {"offset": 200}, {"cursor": "…"} or {"url": "…"}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import requests
+
+from pulse.clients.streams import (
+    CursorPagination,
+    LinkPagination,
+    NoPagination,
+    OffsetPagination,
+    PagePagination,
+    Pagination,
+)
+from pulse.sources.http import Answer
+
+Position = dict[str, Any]
+
+ABSENT = object()
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def parameters(pagination: Pagination, position: Position) -> dict[str, str]:
+    """The query parameters that ask for the page at a position."""
+    if isinstance(pagination, NoPagination):
+        return {}
+    asked = {pagination.size_param: str(pagination.size)} if pagination.size_param else {}
+    if isinstance(pagination, PagePagination):
+        asked[pagination.param] = str(position.get("page", pagination.start))
+    elif isinstance(pagination, OffsetPagination):
+        asked[pagination.param] = str(position.get("offset", 0))
+    elif isinstance(pagination, CursorPagination) and "cursor" in position:
+        asked[pagination.param] = str(position["cursor"])
+    return asked
+
+
+def following(pagination: Pagination, position: Position, answer: Answer, items: list[Any]) -> Position | None:
+    """The position after a page; None after the last. An address may still be relative."""
+    if isinstance(pagination, CursorPagination):
+        cursor = at(answer.body, pagination.next)
+        return (
+            {"cursor": str(cursor)} if isinstance(cursor, str | int) and str(cursor) and cursor is not False else None
+        )
+    if isinstance(pagination, LinkPagination):
+        url = at(answer.body, pagination.next) if pagination.next else _link_header(answer)
+        return {"url": url} if isinstance(url, str) and url else None
+    if isinstance(pagination, NoPagination) or not items:
+        return None
+    # A page that is shorter than asked for says nothing: the upstream may allow fewer than that.
+    if pagination.more and at(answer.body, pagination.more) is False:
+        return None
+    if isinstance(pagination, PagePagination):
+        return {"page": int(position.get("page", pagination.start)) + 1}
+    return {"offset": int(position.get("offset", 0)) + len(items)}
+
+
+def looks_cut(pagination: Pagination, items: list[Any]) -> bool:
+    """Whether a last page is as long as a page may be, although it is the next one's name that says it is the last."""
+    named = isinstance(pagination, CursorPagination | LinkPagination)
+    return named and bool(pagination.size_param) and len(items) >= pagination.size  # type: ignore[union-attr]
+
+
+def _link_header(answer: Answer) -> str | None:
+    """The address of rel="next" (RFC 5988)."""
+    for link in requests.utils.parse_header_links(answer.headers.get("Link", "")):
+        if "next" in str(link.get("rel", "")).lower().split():
+            return str(link["url"])
+    return None
+
+
+def at(body: Any, path: str, absent: Any = None) -> Any:
+    """The value at a dotted path (numbers count in lists); the body itself for an empty one, `absent` for none."""
+    found = body
+    for part in path.split(".") if path else []:
+        if isinstance(found, dict) and part in found:
+            found = found[part]
+        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            return absent
+    return found
+
+
+def outline(body: Any) -> str:
+    """What an answer is, without its content."""
+    if isinstance(body, dict):
+        return f"it is an object with {', '.join(sorted(body))[:200] or 'nothing in it'}"
+    return f"it is a {type(body).__name__}"
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def without(url: str, parameter: str) -> str:
+    """An address without a query parameter and without fragment."""
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    query = urlencode([pair for pair in pairs if pair[0] != parameter]) if parameter else parts.query
+    return urlunsplit(parts._replace(query=query, fragment=""))
