@@ -1,4 +1,5 @@
-"""The sandbox as one ASGI application: GitHub below /github, Jira below /jira/<slug>, faults and counters below /_sandbox."""
+"""The sandbox as one ASGI application: GitHub below /github, Jira below /jira/<slug>, a pager and a deployment tool below
+/custom/<slug>, faults and counters below /_sandbox."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.custom_api import CustomApi
 from sandbox.github_api import GitHubApi
 from sandbox.jira_api import JiraApi
 from sandbox.model import Organisation
@@ -30,6 +32,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
     """The application over these organisations; an organisation's Jira site has the slug of its site."""
     github = GitHubApi({o.login: o for o in organisations}, state)
     jira = JiraApi({o.site.slug: o.site for o in organisations if o.site}, state)
+    custom = CustomApi({o.site.slug: o for o in organisations if o.site}, state)
 
     def counted(handler: Handler) -> Handler:
         async def wrapped(request: Request) -> Response:
@@ -79,6 +82,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
             Route("/github/graphql", counted(github.graphql), methods=["POST"]),
             Route("/github/{path:path}", counted(github.rest)),
             Route("/jira/{slug}/{path:path}", counted(jira.handle), methods=["GET", "POST"]),
+            Route("/custom/{slug}/{path:path}", counted(custom.handle)),
         ]
     )
 
