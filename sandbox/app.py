@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -15,10 +15,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.chaos import Chaos
 from sandbox.custom_api import CustomApi
 from sandbox.github_api import GitHubApi
 from sandbox.jira_api import JiraApi
 from sandbox.model import Organisation
+from sandbox.mutate import Mutation
 from sandbox.state import Fault, State
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -43,7 +45,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
                     return faulty
             state.calls[request.url.path] += 1
             response = await handler(request)
-            response.headers["Date"] = format_datetime(state.now(), usegmt=True)
+            response.headers["Date"] = format_datetime(state.now() + timedelta(seconds=state.skew_seconds), usegmt=True)
             return response
 
         return wrapped
@@ -68,6 +70,24 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         state.frozen = datetime.fromisoformat(value).astimezone(UTC) if value else None
         return JSONResponse({"now": state.now().isoformat()})
 
+    async def set_chaos(request: Request) -> Response:
+        """{"seed": n, "rate": share of requests that fail}; rate 0 ends it. Answers with the faults so far, by kind."""
+        body = await request.json()
+        before = state.chaos
+        state.chaos = Chaos(int(body["seed"]), float(body["rate"])) if body["rate"] else None
+        return JSONResponse(dict(before.done) if before else {})
+
+    async def mutate(request: Request) -> Response:
+        """{"organisation": login, "seed": n, "steps": n}: random changes at the clock's time; answers with what they were."""
+        body = await request.json()
+        organisation = github.organisations[body["organisation"]]
+        return JSONResponse(Mutation(organisation, int(body["seed"]), state.now()).run(int(body["steps"])))
+
+    async def add_github_app(request: Request) -> Response:
+        """{"app_id", "public_key", "organisation", "token_seconds"}: a GitHub App that is installed at an organisation."""
+        github.apps.add(await request.json())
+        return JSONResponse({})
+
     async def reset(request: Request) -> Response:
         state.reset()
         return JSONResponse({})
@@ -78,8 +98,12 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
             Route("/_sandbox/faults", add_fault, methods=["POST"]),
             Route("/_sandbox/counters", counters),
             Route("/_sandbox/clock", set_clock, methods=["POST"]),
+            Route("/_sandbox/chaos", set_chaos, methods=["POST"]),
+            Route("/_sandbox/mutate", mutate, methods=["POST"]),
+            Route("/_sandbox/github_apps", add_github_app, methods=["POST"]),
             Route("/_sandbox/reset", reset, methods=["POST"]),
             Route("/github/graphql", counted(github.graphql), methods=["POST"]),
+            Route("/github/app/installations/{id}/access_tokens", counted(github.access_token), methods=["POST"]),
             Route("/github/{path:path}", counted(github.rest)),
             Route("/jira/{slug}/{path:path}", counted(jira.handle), methods=["GET", "POST"]),
             Route("/custom/{slug}/{path:path}", counted(custom.handle)),

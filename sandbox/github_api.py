@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from functools import cache
@@ -21,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox import github_rest
+from sandbox.github_apps import App, Apps
 from sandbox.github_nodes import View
 from sandbox.github_paging import GraphQLRefusal
 from sandbox.model import Organisation
@@ -84,13 +86,28 @@ class GitHubApi:
     def __init__(self, organisations: dict[str, Organisation], state: State) -> None:
         self.organisations = organisations
         self.state = state
+        self.apps = Apps()
 
     def organisation_of(self, request: Request) -> Organisation | None:
         """The organisation whose token the request carries."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() not in ("bearer", "token"):
             return None
+        if token.startswith("ghs_"):
+            return self.organisations.get(self.apps.organisation_of(token) or "")
         return self.organisations.get(token.removeprefix("ghp_sandbox_")) if token.startswith("ghp_sandbox_") else None
+
+    def _app_of(self, request: Request) -> App | None:
+        return self.apps.signed_by(request.headers.get("authorization", "").partition(" ")[2])
+
+    async def access_token(self, request: Request) -> Response:
+        """POST /github/app/installations/{id}/access_tokens."""
+        app = self._app_of(request)
+        if app is None:
+            return JSONResponse({"message": "A JSON web token could not be decoded", "status": "401"}, 401)
+        token, ends = self.apps.give_token(app)
+        return JSONResponse({"token": token, "expires_at": datetime.fromtimestamp(ends, UTC).isoformat(),
+                             "permissions": {}, "repository_selection": "all"}, 201)  # fmt: skip
 
     async def graphql(self, request: Request) -> Response:
         """POST /github/graphql."""
@@ -107,6 +124,8 @@ class GitHubApi:
         if nodes > NODE_LIMIT:
             return JSONResponse({"errors": [{"type": "MAX_NODE_LIMIT_EXCEEDED", "message":
                 f"This query requests up to {nodes:,} possible nodes which exceeds the maximum limit of 500,000."}]})  # fmt: skip
+        if self.state.too_fast(organisation.login, "graphql", 1):
+            return _secondary()
         budget = self.state.budget(organisation.login, "graphql", points)
         if budget.exhausted:
             return JSONResponse(
@@ -141,16 +160,32 @@ class GitHubApi:
 
     async def rest(self, request: Request) -> Response:
         """GET /github/… (everything but GraphQL)."""
+        installation = re.fullmatch(r"(?:orgs|users)/([^/]+)/installation", request.path_params["path"].strip("/"))
+        if installation:
+            app = self._app_of(request)
+            if app is None:
+                return JSONResponse({"message": "A JSON web token could not be decoded", "status": "401"}, 401)
+            known = app.organisation.lower() == installation[1].lower()
+            return JSONResponse(
+                {"id": 4711, "app_id": app.app_id} if known else {"message": "Not Found"}, 200 if known else 404
+            )
         organisation = self.organisation_of(request)
         if organisation is None:
             return JSONResponse({"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest",
                                  "status": "401"}, 401)  # fmt: skip
+        if self.state.too_fast(organisation.login, "core", 1):
+            return _secondary()
         budget = self.state.budget(organisation.login, "core", 1)
         if budget.exhausted:
             return JSONResponse({"message": "API rate limit exceeded"}, 403, headers=budget.headers)
         response = github_rest.answer(View(organisation, self.state.now()), request)
         response.headers.update({**budget.headers, "x-github-request-id": f"SANDBOX:{time.monotonic_ns():x}"})
         return response
+
+
+def _secondary() -> Response:
+    message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+    return JSONResponse({"message": message}, 403, headers={"Retry-After": "60"})
 
 
 def _error(error: GraphQLError) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 GITHUB_LIMIT = 5000
 WINDOW_SECONDS = 3600
+SECONDARY_LIMITS = {"graphql": 2000, "core": 900}
 
 
 @dataclass
@@ -60,6 +62,10 @@ class State:
         self.calls: Counter[str] = Counter()
         self.points: Counter[str] = Counter()
         self.faults: list[Fault] = []
+        self.chaos: Any = None  # sandbox.chaos.Chaos
+        self.secondary = False
+        self.skew_seconds = 0  # how far the Date header is from the world's time
+        self._minute: Counter[tuple[str, str, int]] = Counter()
         self._used: Counter[tuple[str, str, int]] = Counter()
 
     def now(self) -> datetime:
@@ -83,4 +89,10 @@ class State:
             if fault.count > 0 and re.search(fault.path_regex, path) and re.search(fault.body_regex, body):
                 fault.count -= 1
                 return fault
-        return None
+        return self.chaos.fault(path, body, self) if self.chaos else None
+
+    def too_fast(self, credential: str, resource: str, points: int) -> bool:
+        """Whether a secondary limit is passed: 2,000 points a minute for GraphQL, 900 for REST, by the real clock."""
+        key = (credential, resource, int(time.monotonic()) // 60)
+        self._minute[key] += points
+        return self.secondary and self._minute[key] > SECONDARY_LIMITS[resource]

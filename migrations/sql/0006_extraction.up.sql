@@ -200,9 +200,11 @@ from unnest(array['core.github_tags', 'core.github_workflow_jobs', 'core.github_
 alter table core.etl_runs
     add column budget_remaining integer,
     add column resume_at timestamptz,
+    add column unfinished integer not null default 0,
     add column warnings text[] not null default '{}';
 comment on column core.etl_runs.budget_remaining is 'What the upstream said is left of the credential''s budget at the end.';
 comment on column core.etl_runs.resume_at is 'When a deferred run goes on.';
+comment on column core.etl_runs.unfinished is 'How many streams stopped at the run''s bound; the next run goes on.';
 comment on column core.etl_runs.warnings is 'What an admin should know though the run went well: a token that ends soon, say.';
 
 -- What a visit asks for again until it has ended: few rows of large tables.

@@ -8,10 +8,11 @@ from contextlib import closing
 from typing import Any
 
 from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from pulse.client_dag import ClientDagSpec, IntegrationSpec
 from pulse.clients.credentials import credential_for
-from pulse.errors import ConfigError, PulseError
+from pulse.errors import PulseError, RateLimited
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
 from pulse.superset.provision import api_from_connection, touch_datasets
@@ -20,25 +21,74 @@ from pulse.warehouse.runs import RunStats, record_run
 from pulse.warehouse.transforms import run_stage
 
 log = logging.getLogger(__name__)
+MOST_BATCHES = 6
 
 
-def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[dict[str, Any]]:
-    """Store the integration's repositories or projects; return one JSON-able scope for each that is extracted."""
-    with closing(connect("pulse_etl")) as conn, _recorded(conn, spec, declared.id) as stats:
-        scopes = _source(conn, spec, declared, stats).discover()
-    log.info("client %s: %s has %d scopes", spec.slug, declared.name, len(scopes))
-    return [scope.to_json() for scope in scopes]
+def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list[dict[str, Any]]]:
+    """Store the integration's repositories or projects; return those that have something to read, as JSON, in batches.
+
+    A few batches, however many scopes there are; each begins with those that moved last, so that they are read first.
+    """
+    with closing(connect("pulse_etl")) as conn:
+        integration = _integration(conn, spec, declared)
+        with _recorded(conn, spec, declared.id) as stats:
+            scopes = _source(conn, integration, stats).discover()
+    log.info("client %s: %s has %d scopes to read", spec.slug, declared.name, len(scopes))
+    count = min(MOST_BATCHES, len(scopes))
+    return [[scope.to_json() for scope in scopes[start::count]] for start in range(count)]
 
 
-def extract_scope(spec: ClientDagSpec, declared: IntegrationSpec, scope_json: dict[str, Any]) -> dict[str, int]:
-    """Extract one repository or project from its checkpoint on; returns calls, points and rows."""
-    scope = Scope.from_json(scope_json)
-    get_current_context()["scope_label"] = scope.label
-    with closing(connect("pulse_etl")) as conn, _recorded(conn, spec, declared.id, scope.key) as stats:
-        _source(conn, spec, declared, stats).extract(scope)
-    counts: dict[str, int] = stats.as_dict()
-    log.info("client %s: %s %s: %s", spec.slug, declared.name, scope.label, counts)
-    return counts
+def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[dict[str, Any]]) -> dict[str, int]:
+    """Extract repositories or projects from their checkpoints on, one after the other; returns calls, points and rows.
+
+    One that fails does not keep the others of its batch from being read: the first failure is raised at the end. A used-up
+    budget ends the batch at once. What this DAG run has read already, before a retry or a deferral, is not read again.
+    """
+    context = get_current_context()
+    scopes = [Scope.from_json(item) for item in batch]
+    context["scope_label"] = scopes[0].label + (f" and {len(scopes) - 1} more" if len(scopes) > 1 else "")
+    total, failure = RunStats(), None
+    with closing(connect("pulse_etl")) as conn:
+        done = _done_in_this_run(conn, spec, declared)
+        for scope in scopes:
+            if scope.key in done:
+                continue
+            integration = _integration(conn, spec, declared)
+            try:
+                with _recorded(conn, spec, declared.id, scope.key) as stats:
+                    _source(conn, integration, stats).extract(scope)
+            except RateLimited:
+                raise
+            except PulseError as error:
+                log.exception("client %s: %s %s failed", spec.slug, declared.name, scope.label)
+                failure = failure or error
+            log.info("client %s: %s %s: %s", spec.slug, declared.name, scope.label, stats.as_dict())
+            total.add(stats)
+    if failure is not None:
+        raise failure
+    return total.as_dict()
+
+
+def has_more_history(client_id: int, dag_run_id: str) -> bool:
+    """Whether an extraction of this DAG run read something and still left a part for the next run."""
+    with closing(connect("pulse_etl")) as conn, client_transaction(conn, client_id):
+        row = conn.execute(
+            "select exists (select from core.etl_runs where client_id = %s and dag_run_id = %s and state = 'success'"
+            " and unfinished > 0 and rows_read > 0)",
+            [client_id, dag_run_id],
+        ).fetchone()
+    return bool(row and row[0])
+
+
+def _done_in_this_run(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> set[str]:
+    run_id = str(get_current_context()["dag_run"].run_id)
+    with client_transaction(conn, spec.client_id):
+        rows = conn.execute(
+            "select scope_key from core.etl_runs where client_id = %s and dag_run_id = %s and integration_id = %s"
+            " and state = 'success' and scope_key <> ''",
+            [spec.client_id, run_id, declared.id],
+        ).fetchall()
+    return {row[0] for row in rows}
 
 
 def run_transforms(spec: ClientDagSpec, task_id: str, stage: str) -> dict[str, int]:
@@ -84,20 +134,22 @@ def _recorded(conn: Any, spec: ClientDagSpec, integration_id: int | None = None,
     )  # fmt: skip
 
 
-def _source(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec, stats: RunStats) -> Source:
-    """The integration's source as the tables have it now. It counts into `stats`, so that a run that fails shows its calls."""
+def _integration(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:
+    """The integration as the tables have it now. Skips the task when it is not active any more."""
     with client_transaction(conn, spec.client_id):
         row = conn.execute(
             "select base_url, connection_id, config_data, active from core.integrations where client_id = %s and id = %s",
             [spec.client_id, declared.id],
         ).fetchone()
     if row is None or not row[3]:
-        raise ConfigError(
-            client=spec.slug, source=declared.name, message="the integration is not active any more",
-            way_out="nothing: the client's DAG follows within seconds",
-        )  # fmt: skip
-    integration = Integration(
+        # Stopped cleanly between two scopes: what was read is stored, and the client's DAG follows within seconds.
+        raise AirflowSkipException(f"client {spec.slug}: {declared.name} is not active any more")
+    return Integration(
         client_id=spec.client_id, client_slug=spec.slug, id=declared.id, integration_type=declared.integration_type,
         name=declared.name, base_url=row[0], connection_id=row[1], config=row[2],
     )  # fmt: skip
+
+
+def _source(conn: Any, integration: Integration, stats: RunStats) -> Source:
+    """The integration's source. It counts into `stats`, so that a run that fails shows its calls."""
     return source_for(integration.integration_type)(integration, credential_for(integration), conn, stats)

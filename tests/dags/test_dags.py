@@ -62,15 +62,17 @@ def test_a_client_dag_has_its_groups_and_ends_red_when_a_source_failed(dags: dic
     dag = dags["pulse__initech"]
     ids = {task.task_id for task in dag.tasks}
     assert ids == {
-        "github.discover_repositories", "github.extract_repository", "jira.discover_projects",
-        "jira.extract_project", "normalise_records", "compute_dora", "publish_dashboards", "watch_sources",
+        "github.discover_repositories", "github.extract_repositories", "jira.discover_projects",
+        "jira.extract_projects", "normalise_records", "compute_dora", "publish_dashboards", "continue_backfill",
+        "watch_sources",
     }  # fmt: skip
     assert {"client:initech", "pulse"} == set(dag.tags)
     assert dag.get_task("publish_dashboards").upstream_task_ids == {"compute_dora"}
     assert dag.get_task("normalise_records").trigger_rule == "all_done"
-    assert "github.extract_repository" in dag.get_task("watch_sources").upstream_task_ids
+    assert "github.extract_repositories" in dag.get_task("watch_sources").upstream_task_ids
     assert dag.get_task("watch_sources").trigger_rule == "one_failed"
-    assert [task.task_id for task in dag.leaves] == ["watch_sources"]
+    assert {task.task_id for task in dag.leaves} == {"watch_sources", "continue_backfill"}
+    assert dag.get_task("continue_backfill").upstream_task_ids == {"publish_dashboards"}
 
 
 def test_a_faulty_client_makes_the_sync_red_but_stops_nobody(dags: dict[str, Any]) -> None:

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from pulse.sources.http_json.guard import ALLOW_VARIABLE
 from tests.conftest import SandboxServer
+from tests.support.custom import DEPLOYS, PAGER, Custom
+from tests.support.database import TestDatabase
 
 
 @pytest.fixture
@@ -13,3 +16,10 @@ def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
     sandbox_server.reset()
     yield sandbox_server
     sandbox_server.reset()
+
+
+@pytest.fixture
+def custom(db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Custom:
+    """A client with a deployment tool and a pager at the sandbox, which the environment allows to be asked."""
+    monkeypatch.setenv(ALLOW_VARIABLE, sandbox.url.removeprefix("http://"))
+    return Custom(db, sandbox, [DEPLOYS, PAGER])

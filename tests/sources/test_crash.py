@@ -15,7 +15,7 @@ from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
 
 SCRIPT = "import sys; from tests.support.extraction import run_from_environment; run_from_environment(sys.argv[1:])"
-UNFINISHED = "select count(*) from core.etl_checkpoints where stream = %s and cursor_data ? 'after'"
+UNFINISHED = "select count(*) from core.etl_checkpoints where stream = %s and cursor_data ?| array['after', 'segments']"
 
 
 def kill_in_the_middle_of(stream: str, pipeline: Pipeline) -> None:

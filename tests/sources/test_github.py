@@ -134,8 +134,9 @@ def test_an_unanswerable_pull_request_is_kept_as_a_reject_and_asked_for_again(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
-    sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests\(", count=6, status=504)
-    sandbox.add_fault(path_regex="/github/", body_regex="query PullRequestsById", count=1, status=504)
+    sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests\(", count=5, status=504)
+    sandbox.add_fault(path_regex="/github/repos/.*/pulls/", count=1, status=422)
+    sandbox.add_fault(path_regex="/github/", body_regex="query PullRequestsById", count=2, status=504)
     assert broken.extract(("github",)).rows_rejected == 1
     rejects = "select payload::jsonb ->> 'number', reason, replayed_at is null from raw.rejects"
     ((number, reason, is_open),) = broken.rows(rejects)
@@ -165,7 +166,7 @@ def test_a_cursor_that_github_forgot_starts_the_walk_again(db: TestDatabase, san
         )  # fmt: skip
     for query in ("History", "PullRequests"):
         sandbox.add_fault(
-            path_regex="/github/", body_regex=rf"query {query}\(", status=200,
+            path_regex="/github/", body_regex=rf"query {query}\(.*long gone", status=200,
             body={"errors": [{"type": "INVALID_CURSOR_ARGUMENTS", "message": "`x` does not appear to be a valid cursor."}]},
         )  # fmt: skip
     broken.extract(("github",))
@@ -189,6 +190,7 @@ def test_commits_that_a_force_push_took_away_are_marked(db: TestDatabase, sandbo
     change(
         pipeline, "update core.etl_checkpoints set cursor_data = %s where stream = 'history'", json.dumps({"head": "dead2"})
     )  # fmt: skip
+    forget_the_probe(pipeline)
     assert pipeline.extract(("github",)).rows_written == 2
     gone = pipeline.rows("select record_id from raw.github_commits where deleted_at is not null order by 1")
     assert gone == [(f"{scope.key}:dead1",), (f"{scope.key}:dead2",)]
@@ -204,7 +206,8 @@ def test_an_unfinished_deployment_is_read_again_and_one_that_is_gone_is_marked(
     before = pipeline.snapshot()["github_deployments"]
     unfinished = (
         "update raw.github_deployments set payload = payload || '{\"state\": \"IN_PROGRESS\"}', payload_hash = ''"
-        " where record_id = (select min(record_id) from raw.github_deployments)"
+        " where record_id = (select max(record_id) from raw.github_deployments"
+        " where payload ->> 'createdAt' < '2026-06-26')"
     )
     change(pipeline, unfinished)
     pipeline.extract(("github",))
@@ -242,7 +245,8 @@ def test_a_body_that_speaks_of_rate_limits_is_none(db: TestDatabase, sandbox: Sa
     sandbox.add_fault(
         path_regex="/github/", status=200,
         body={"data": {"repositoryOwner": {"repositories": {"pageInfo": {"hasNextPage": False}, "nodes": [
-            {"databaseId": 1, "id": "R_1", "nameWithOwner": "acme/portal", "url": "https://x/secondary rate limit"}]}}}},
+            {"databaseId": 1, "id": "R_1", "nameWithOwner": "acme/portal", "url": "https://x/secondary rate limit",
+             "createdAt": "2026-01-01T00:00:00Z"}]}}}},
     )  # fmt: skip
     assert [scope.key for scope in source.discover()] == ["1"]
 
@@ -266,6 +270,11 @@ def change(pipeline: Pipeline, statement: str, *params: Any) -> None:
     conn = pipeline.db.connect("pulse_etl")
     with client_transaction(conn, pipeline.client_id):
         conn.execute(statement, params)  # type: ignore[call-overload]
+
+
+def forget_the_probe(pipeline: Pipeline) -> None:
+    """As if every repository had moved since the last visit."""
+    change(pipeline, "delete from core.etl_checkpoints where stream = 'probe'")
 
 
 def test_a_scope_survives_its_way_through_json() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow.sdk import BaseHook, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
@@ -29,7 +31,7 @@ def credential_for(integration: Integration) -> Credential:
             + _login_hint(integration),
         )
     mask_secret(credential.token)
-    return credential
+    return replace(credential, mask=mask_secret)
 
 
 def _auth_kind(integration: Integration) -> str:

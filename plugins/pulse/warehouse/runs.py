@@ -46,7 +46,9 @@ class RunStats:
     def see_budget(self, remaining: int | None) -> None:
         """Note what is left of a budget."""
         if remaining is not None:
-            self.budget_remaining = min(remaining, self.budget_remaining if self.budget_remaining is not None else remaining)
+            self.budget_remaining = min(
+                remaining, self.budget_remaining if self.budget_remaining is not None else remaining
+            )
 
     def warn(self, text: str) -> None:
         """Say once what an admin should know though the run goes well."""
@@ -112,8 +114,8 @@ def _finish(
     with client_transaction(conn, client_id):
         conn.execute(
             "update core.etl_runs set state = %s, error = %s, finished_at = now(), api_calls = %s, api_points = %s,"
-            " rows_read = %s, rows_written = %s, rows_rejected = %s, budget_remaining = %s, resume_at = %s, warnings = %s"
-            " where client_id = %s and id = %s",
+            " rows_read = %s, rows_written = %s, rows_rejected = %s, budget_remaining = %s, resume_at = %s, warnings = %s,"
+            " unfinished = %s where client_id = %s and id = %s",
             [state, error, stats.api_calls, stats.api_points, stats.rows_read, stats.rows_written, stats.rows_rejected,
-             stats.budget_remaining, resume_at, stats.warnings, client_id, run_id],
+             stats.budget_remaining, resume_at, stats.warnings, stats.unfinished, client_id, run_id],
         )  # fmt: skip

@@ -29,6 +29,8 @@ RESCAN = timedelta(days=30)
 OVERLAP = timedelta(minutes=5)
 PAGES_PER_RUN = 200
 ATTEMPTS = 10
+# Earlier attempts are asked for one by one, so only of runs that are not older than this.
+ATTEMPTS_OF = timedelta(days=90)
 
 Window = list[str]
 
@@ -121,9 +123,11 @@ class WorkflowRuns:
 
     def _with_attempts(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The runs with their earlier attempts, where those are not stored yet."""
+        young = (datetime.fromisoformat(self.scope.data["now"]) - ATTEMPTS_OF).isoformat()
         wanted = {
             f"{item['id']}:{attempt}": (item["id"], attempt)
             for item in items
+            if str(item.get("created_at")) >= young
             for attempt in range(
                 max(1, int(item.get("run_attempt") or 1) - ATTEMPTS), int(item.get("run_attempt") or 1)
             )

@@ -153,12 +153,13 @@ class GitHubSource(Source):
         return page, [node_id for node_id, node in found.items() if node is None]
 
     def _by_id(self, stream: Stream, scope: Scope, ids: list[str]) -> dict[str, Node | None]:
-        """Nodes by id, in smaller parts where GitHub cannot answer for all at once."""
+        """Nodes by id, in smaller parts where GitHub cannot answer for all at once, without those it cannot answer for alone."""
         try:
             return self.github.nodes(stream.by_id_query, scope.label, ids)
         except HeavyPage:
             if len(ids) == 1:
-                raise self.github.http.failure(f"GitHub cannot answer for the node {ids[0]} of {scope.label}") from None
+                self.stats.warn(f"GitHub cannot answer for the {stream.typename} {ids[0]} of {scope.label}")
+                return {}
         half = len(ids) // 2
         return {**self._by_id(stream, scope, ids[:half]), **self._by_id(stream, scope, ids[half:])}
 

@@ -33,7 +33,7 @@ _OPEN = """
     select scope_key, 'deployments' from raw.github_deployments
     where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
       and payload ->> 'state' in ('PENDING', 'QUEUED', 'IN_PROGRESS', 'WAITING')
-      and payload ->> 'createdAt' > %(week_ago)s
+      and payload ->> 'createdAt' > %(month_ago)s
     union
     select scope_key, 'workflow_runs' from raw.github_workflow_runs
     where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
@@ -79,7 +79,7 @@ def known_repositories(source: Source, now: datetime) -> dict[str, Known]:
     found: dict[str, Known] = {}
     keys = {
         "client": source.integration.client_id, "integration": source.integration.id,
-        "week_ago": (now - timedelta(days=7)).isoformat(), "month_ago": (now - timedelta(days=35)).isoformat(),
+        "month_ago": (now - timedelta(days=35)).isoformat(),
     }  # fmt: skip
     with client_transaction(source.conn, source.integration.client_id):
         for key, stream, watermark, cursor in source.conn.execute(_STORED, keys).fetchall():

@@ -22,7 +22,7 @@ def record_id(node: Node) -> str | None:
 def repository(node: Node) -> RawRow:
     """One repository; its own database id is its scope."""
     key = str(int(node["databaseId"]))
-    require(node, "id", "nameWithOwner", "url")
+    require(node, "id", "nameWithOwner", "url", "createdAt")
     keep = ("databaseId", "id", "nameWithOwner", "url", "isArchived", "createdAt", "pushedAt", "defaultBranchRef")
     return RawRow(key, key, {name: node.get(name) for name in keep}, _time(node.get("pushedAt")))
 
