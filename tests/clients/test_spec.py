@@ -11,6 +11,7 @@ import pytest
 
 from pulse.clients.passwords import hash_password, verifies
 from pulse.clients.spec import SpecError, json_schema, parse_spec
+from pulse.clients.streams import OPTIONAL, REQUIRED
 from sandbox.demo import demo_clients, recorded_client
 from tests.conftest import ROOT
 
@@ -121,3 +122,108 @@ def test_passwords_are_salted_and_verified() -> None:
     assert verifies("correct horse battery", one)
     assert not verifies("wrong horse battery!", one)
     assert not verifies("x", "plain")
+
+
+DEPLOYS: dict[str, Any] = {
+    "name": "deploys", "entity": "deployments", "path": "/deployments",
+    "fields": {"id": "id", "service": "service", "result": "state", "created_at": "start", "finished_at": "end"},
+    "values": {"result": {"ok": "success", "broken": "failure", "running": None}},
+    "constants": {"environment": "production"},
+}  # fmt: skip
+
+
+def custom(**changes: Any) -> str:
+    """A Variable with one custom source whose stream differs by `changes`; None removes a field."""
+    stream = {name: value for name, value in (DEPLOYS | changes).items() if value is not None}
+    source = {"type": "http_json", "base_url": "https://deploys.example", "token": SECRET, "streams": [stream]}
+    return json.dumps({"name": "Initech", "integrations": [source]})
+
+
+def test_a_custom_source_is_stored_as_json_without_its_secret() -> None:
+    text = custom(since={"param": "after"}, pagination={"kind": "cursor"}, params={"all": True, "of": "prod", "n": 3})
+    declared = parse_spec("initech", text).integrations[0]
+    config = json.loads(json.dumps(declared.config()))
+    assert SECRET not in json.dumps(config)
+    assert config["auth"] == {"kind": "bearer", "name": ""}
+    [stream] = config["streams"]
+    assert stream["pagination"] == {
+        "kind": "cursor", "size": 100, "param": "cursor", "next": "next_cursor", "size_param": "limit",
+    }  # fmt: skip
+    assert stream["since"] == {"param": "after", "format": "iso"}
+    assert stream["params"] == {"all": True, "of": "prod", "n": 3}
+    assert stream["values"] == DEPLOYS["values"]
+    again = parse_spec("initech", json.dumps({"name": "Initech", "integrations": [
+        {"type": "http_json", "base_url": "https://deploys.example", **config}]}))  # fmt: skip
+    assert again.integrations[0].config() == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "told"),
+    [
+        ({"fields": DEPLOYS["fields"] | {"servce": "x"}}, "streams[0]", "'servce' is no field of deployments"),
+        ({"constants": {}}, "streams[0]", "'environment' is required for deployments"),
+        ({"entity": "incidents"}, "streams[0]", "'finished_at' is no field of incidents"),
+        ({"entity": "builds"}, "streams[0].entity", "deployments"),
+        ({"fields": None}, "streams[0].fields", "required"),
+        ({"fields": DEPLOYS["fields"] | {"sha": " "}}, "streams[0]", "the path of 'sha' is empty"),
+        ({"constants": {"environment": "x", "service": "y"}}, "streams[0]", "'service' stands in fields and in constants"),
+        ({"constants": {"environment": "x", "url": "y"}}, "streams[0]", "'url' differs by record"),
+        ({"values": {"result": {"ok": "fine"}}}, "streams[0]", "'fine' is neither success nor failure"),
+        ({"values": {"created_at": {"a": "b"}}}, "streams[0]", "'created_at' is no text field"),
+        ({"values": {"environment": {"a": "b"}}}, "streams[0]", "'environment' is no text field that stands in fields"),
+        ({"path": "deployments"}, "streams[0].path", "start with one '/'"),
+        ({"path": "//evil.example/x"}, "streams[0].path", "start with one '/'"),
+        ({"path": "https://evil.example/x"}, "streams[0].path", "start with one '/'"),
+        ({"path": "/x?a=1"}, "streams[0].path", "params"),
+        ({"name": "My deploys"}, "streams[0].name", "pattern"),
+        ({"pagination": {"kind": "pages"}}, "streams[0].pagination", "'page'"),
+        ({"pagination": {"kind": "page", "size": 0}}, "streams[0].pagination.size", "greater than or equal to 1"),
+        ({"pagination": {"kind": "none", "size": 5}}, "streams[0].pagination.size", "is no known field"),
+        ({"since": {"param": "after", "format": "date"}}, "streams[0].since.format", "epoch_ms"),
+        ({"feilds": {}}, "streams[0].feilds", "did you mean 'fields'"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_stream_is_named(changes: dict[str, Any], field: str, told: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec("initech", custom(**changes))
+    message = str(caught.value)
+    assert f"client initech: integrations[0].{field}: " in message
+    assert told in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "told"),
+    [
+        ({"streams": [DEPLOYS, DEPLOYS]}, "streams", "'deploys' stands twice"),
+        ({"streams": []}, "streams", "at least 1"),
+        ({"base_url": f"https://me:{SECRET}@deploys.example"}, "base_url", "carries a login"),
+        ({"base_url": f"https://deploys.example/?key={SECRET}"}, "base_url", "carries a query"),
+        ({"base_url": "ftp://deploys.example"}, "base_url", "'http' or 'https'"),
+        ({"auth": {"kind": "digest"}}, "auth.kind", "'bearer'"),
+        ({"auth": {"kind": "bearer", "name": "X"}}, "auth", "takes no 'name'"),
+        ({"auth": {"kind": "header", "name": "Host"}}, "auth", "no header for a secret"),
+        ({"auth": {"kind": "header", "name": "X\nY"}}, "auth.name", "pattern"),
+        ({"auth": {"kind": "header", "secret": SECRET}}, "auth.secret", "is no known field"),
+    ],
+)
+def test_a_mistake_in_a_custom_source_is_named(changes: dict[str, Any], field: str, told: str) -> None:
+    spec = json.loads(custom())
+    spec["integrations"][0] |= changes
+    with pytest.raises(SpecError) as caught:
+        parse_spec("initech", json.dumps(spec))
+    message = str(caught.value)
+    assert f"client initech: integrations[0].{field}: " in message
+    assert told in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize("entity", ["deployments", "incidents", "changes"])
+def test_the_target_fields_are_the_columns(entity: str) -> None:
+    """Every column of core.custom_* can be filled, and what must not be null is required."""
+    text = (Path(ROOT) / "migrations/sql/0006_extraction.up.sql").read_text(encoding="utf-8")
+    table = text.partition(f"create table core.custom_{entity} (")[2].partition("primary key")[0]
+    columns = {line.split()[0]: "not null" in line and "default" not in line for line in table.strip().splitlines()}
+    own = {name for name in columns if name not in ("client_id", "integration_id", "deleted_at")}
+    assert own == {*REQUIRED[entity], *OPTIONAL[entity]}
+    assert {name for name in own if columns[name]} == set(REQUIRED[entity])

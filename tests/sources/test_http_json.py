@@ -10,6 +10,7 @@ import pytest
 
 from pulse.errors import AuthError, ConfigError, UpstreamError
 from pulse.sources.base import Credential
+from pulse.sources.http_json.client import EMPTY_PAGES
 from tests.support.custom import DEPLOYS, KEY, PAGED, PAGER, Custom
 
 
@@ -176,6 +177,15 @@ def test_a_place_that_comes_again_ends_the_walk(custom: Custom, kind: str) -> No
     same = f"{custom.sandbox.url}/custom/acme/link/deployments?page=2"
     body: Any = {"deployments": [], "meta": {"next_cursor": "again"}, "next": same}
     custom.sandbox.add_fault(path_regex="deployments", status=200, count=50, body=body)
+    with pytest.raises(UpstreamError, match="without end"):
+        custom.sync()
+
+
+def test_empty_pages_that_go_on_and_on_end_the_walk(custom: Custom) -> None:
+    custom.streams = [DEPLOYS | PAGED["cursor"]]
+    for number in range(EMPTY_PAGES + 1):
+        body = {"deployments": [], "meta": {"next_cursor": str(number)}}
+        custom.sandbox.add_fault(path_regex="deployments", status=200, body=body)
     with pytest.raises(UpstreamError, match="without end"):
         custom.sync()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -152,14 +153,24 @@ class JsonClient:
             return None
         if "url" not in following:
             return following
-        url = position.get("url", f"{self.base_url}{stream.path}")
-        return {"url": self._same_origin(urljoin(url, following["url"]))}
+        return {"url": self._next_url(position.get("url", f"{self.base_url}{stream.path}"), following["url"])}
 
-    def _same_origin(self, url: str) -> str:
-        if guard.refusal_of_url(url) is None and paging.origin(url) == paging.origin(self.base_url):
-            # Some upstreams repeat the key in it; it is signed anew, and must not be stored.
-            return paging.without(url, self.declared_auth.carrier if self.declared_auth.kind == "query" else "")
+    def _next_url(self, current: str, given: str) -> str:
+        """The next address, relative or not, which has to be at the host that was declared."""
+        with contextlib.suppress(ValueError):
+            url = urljoin(current, given)
+            if guard.refusal_of_url(url) is None and paging.origin(url) == paging.origin(self.base_url):
+                # Some upstreams repeat the key in it; it is signed anew, and must not be stored.
+                return paging.without(url, self.declared_auth.carrier if self.declared_auth.kind == "query" else "")
         raise ConfigError(
-            **self.where, message=f"the next page is said to be at {shown(url)}, another host than base_url's",
+            **self.where, message=f"the next page is said to be at another host than base_url's: {_host(given)}",
             way_out="set base_url to the address that the upstream calls itself by, or take another pagination",
         )  # fmt: skip
+
+
+def _host(url: str) -> str:
+    """An address as it may be shown, also when it cannot be read."""
+    try:
+        return shown(url)
+    except ValueError:
+        return "an address that cannot be read"
