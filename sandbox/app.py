@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import pickle
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -35,6 +36,8 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
     github = GitHubApi({o.login: o for o in organisations}, state)
     jira = JiraApi({o.site.slug: o.site for o in organisations if o.site}, state)
     custom = CustomApi({o.site.slug: o for o in organisations if o.site}, state)
+
+    untouched: dict[str, bytes] = {}
 
     def counted(handler: Handler) -> Handler:
         async def wrapped(request: Request) -> Response:
@@ -78,10 +81,14 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         return JSONResponse(dict(before.done) if before else {})
 
     async def mutate(request: Request) -> Response:
-        """{"organisation": login, "seed": n, "steps": n}: random changes at the clock's time; answers with what they were."""
+        """{"organisation": login, "seed": n, "steps": n, "actions": [names, or none for any], "repository": name or none}:
+        random changes at the clock's time; answers with what they were. A reset takes them back."""
         body = await request.json()
         organisation = github.organisations[body["organisation"]]
-        return JSONResponse(Mutation(organisation, int(body["seed"]), state.now()).run(int(body["steps"])))
+        if organisation.login not in untouched:
+            untouched[organisation.login] = pickle.dumps(organisation)
+        mutation = Mutation(organisation, int(body["seed"]), state.now(), body.get("actions"), body.get("repository"))
+        return JSONResponse(mutation.run(int(body["steps"])))
 
     async def add_github_app(request: Request) -> Response:
         """{"app_id", "public_key", "organisation", "token_seconds"}: a GitHub App that is installed at an organisation."""
@@ -90,6 +97,11 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
 
     async def reset(request: Request) -> Response:
         state.reset()
+        for login, saved in untouched.items():
+            vars(github.organisations[login]).update(vars(pickle.loads(saved)))
+            if site := github.organisations[login].site:
+                jira.sites[site.slug] = site
+        untouched.clear()
         return JSONResponse({})
 
     return Starlette(

@@ -30,10 +30,16 @@ PEOPLE = (Actor("mira"), Actor("tariq"), Actor("renovate[bot]", "Bot"), Actor("m
 
 
 class Mutation:
-    """Changes one organisation. `now`: the time at which things happen; only what was there by then is touched."""
+    """Changes one organisation. `now`: the time at which things happen; only what was there by then is touched. `actions`
+    and `repository` limit what happens, and where."""
 
-    def __init__(self, organisation: Organisation, seed: int, now: datetime) -> None:
+    def __init__(
+        self, organisation: Organisation, seed: int, now: datetime, actions: list[str] | None = None,
+        repository: str | None = None,
+    ) -> None:  # fmt: skip
         self.organisation = organisation
+        self.actions = actions or sorted(ACTIONS)
+        self.repositories = [r for r in organisation.repositories if repository in (None, r.name)]
         self.random = random.Random(f"{seed}:{organisation.login}:{now.isoformat()}")
         self.now = now
         self.identity = 5_000_000_000_000 + int(now.timestamp()) * 1000
@@ -42,8 +48,8 @@ class Mutation:
         """Do some random changes; returns what they were."""
         done = []
         for _ in range(steps):
-            name = self.random.choice(sorted(ACTIONS))
-            repository = self.random.choice(self.organisation.repositories)
+            name = self.random.choice(self.actions)
+            repository = self.random.choice(self.repositories)
             ACTIONS[name](self, repository)
             repository.ordered = []
             done.append(f"{name} in {repository.full_name}")

@@ -68,4 +68,15 @@ ACME = Profile(
             (3, Phase(28, 14, 18, 1.8, 0.15, 10, 0)), (-99, Phase(20, 9, 12, 2.1, 0.11, 6, 0))),
 )  # fmt: skip
 
-PROFILES = {profile.login: profile for profile in (TECHCORP, ACME)}
+# Many small repositories, for what one call may ask of all of them.
+THIRTY = Profile(
+    login="thirty",
+    repositories=tuple((f"service-{number:02d}", 1 / 30) for number in range(1, 31)),
+    people=("ada", "brook", "chen"),
+    projects=(("THI", "Thirty"),),
+    utc_offset_hours=0,
+    deploys_per_week=2,
+    phases=((-99, Phase(8, 3, 4, 0.8, 0.05, 3, 0)),),
+)
+
+PROFILES = {profile.login: profile for profile in (TECHCORP, ACME, THIRTY)}

@@ -94,17 +94,37 @@ class SandboxServer:
         """Order an answer for the next requests: see sandbox.state.Fault."""
         self._post("faults", fault)
 
+    def mutate(self, organisation: str, seed: int, steps: int = 1, **limits: Any) -> list[str]:
+        """Change the world at the clock's time (see sandbox.mutate); what was done. A reset takes it back."""
+        done: list[str] = self._post("mutate", {"organisation": organisation, "seed": seed, "steps": steps, **limits})
+        return done
+
+    def chaos(self, seed: int, rate: float) -> dict[str, int]:
+        """Let a share of the requests fail from now on; the faults so far, by kind."""
+        done: dict[str, int] = self._post("chaos", {"seed": seed, "rate": rate})
+        return done
+
+    def add_github_app(self, **app: Any) -> None:
+        """Install a GitHub App: app_id, public_key, organisation, token_seconds."""
+        self._post("github_apps", app)
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Calls by path and points by credential since the last reset."""
+        with urllib.request.urlopen(f"{self.url}/_sandbox/counters", timeout=10) as answer:
+            found: dict[str, dict[str, int]] = json.load(answer)
+        return found
+
     def reset(self) -> None:
-        """Forget faults, counters and budgets, and set the clock back."""
+        """Forget faults, counters, budgets and changes of the world, and set the clock back."""
         self._post("reset", {})
         self.set_clock(None)
 
-    def _post(self, what: str, body: dict[str, Any]) -> None:
+    def _post(self, what: str, body: dict[str, Any]) -> Any:
         request = urllib.request.Request(
             f"{self.url}/_sandbox/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=10):
-            pass
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
 
 
 @pytest.fixture(scope="session")

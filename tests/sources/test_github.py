@@ -198,7 +198,7 @@ def test_commits_that_a_force_push_took_away_are_marked(db: TestDatabase, sandbo
     assert pipeline.extract(("github",)).rows_written == 0
 
 
-def test_an_unfinished_deployment_is_read_again_and_one_that_is_gone_is_marked(
+def test_an_unfinished_deployment_is_read_again(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     pipeline = portal(db, sandbox)
@@ -212,15 +212,6 @@ def test_an_unfinished_deployment_is_read_again_and_one_that_is_gone_is_marked(
     change(pipeline, unfinished)
     pipeline.extract(("github",))
     assert pipeline.snapshot()["github_deployments"] == before
-
-    change(pipeline, unfinished)
-    sandbox.add_fault(
-        path_regex="/github/", body_regex="DeploymentsById", status=200,
-        body={"data": {"nodes": [None]}, "errors": [{"type": "NOT_FOUND", "path": ["nodes", 0], "message": "gone"}]},
-    )  # fmt: skip
-    pipeline.extract(("github",))
-    assert pipeline.rows("select count(*) from raw.github_deployments where deleted_at is not null") == [(1,)]
-    assert pipeline.extract(("github",)).rows_written == 0
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,8 @@ class HttpClient:
                 raise HeavyPage
             elif response.status_code >= 500 or response.status_code == 408:
                 failures = self._pause_or_fail(failures, f"{method} {shown(url)}: HTTP {response.status_code}")
-            elif response.status_code == 401 and self.auth.renew():
-                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: HTTP 401, also with another token")
+            elif response.status_code == 401 and failures + 1 < TRIES and self.auth.renew():
+                failures += 1  # at once, as the new token may not live long
             elif not response.ok or response.is_redirect:
                 raise self._refusal(response, url)
             elif body is _NO_JSON:

@@ -89,7 +89,7 @@ class AppAuth:
         self._key = key
         self._token = ""
         self._mask = credential.mask
-        self._ends_at = datetime.min.replace(tzinfo=UTC)
+        self._ends_at = datetime.fromtimestamp(0, UTC)
         self._renewed_at = -RENEW_AGAIN_SECONDS
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

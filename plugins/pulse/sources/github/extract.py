@@ -120,7 +120,7 @@ class GitHubSource(Source):
         rescan = datetime.fromisoformat(scope.data["now"]) - RESCAN if scope.data.get("census") else None
         before = self.checkpoint(stream.name, scope.key).watermark_at
         Walk(self, self.github, scope, stream, build, rescue if stream.name == PULL_REQUESTS.name else None).run(rescan)
-        if stream is DEPLOYMENTS:
+        if stream.name == DEPLOYMENTS.name:
             since = before - stream.lookback if before else None
             outdated = dict(self._database(_OUTDATED, scope, since=since))
             self._refresh(stream, scope, {node: key for node, key in outdated.items() if node not in read})
