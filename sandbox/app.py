@@ -48,6 +48,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
                     return faulty
             state.calls[request.url.path] += 1
             response = await handler(request)
+            response.headers.update(state.headers)
             response.headers["Date"] = format_datetime(state.now() + timedelta(seconds=state.skew_seconds), usegmt=True)
             return response
 
@@ -90,6 +91,11 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         mutation = Mutation(organisation, int(body["seed"]), state.now(), body.get("actions"), body.get("repository"))
         return JSONResponse(mutation.run(int(body["steps"])))
 
+    async def set_headers(request: Request) -> Response:
+        """{name: value}: sent with every answer."""
+        state.headers.update(await request.json())
+        return JSONResponse({})
+
     async def add_github_app(request: Request) -> Response:
         """{"app_id", "public_key", "organisation", "token_seconds"}: a GitHub App that is installed at an organisation."""
         github.apps.add(await request.json())
@@ -112,6 +118,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
             Route("/_sandbox/clock", set_clock, methods=["POST"]),
             Route("/_sandbox/chaos", set_chaos, methods=["POST"]),
             Route("/_sandbox/mutate", mutate, methods=["POST"]),
+            Route("/_sandbox/headers", set_headers, methods=["POST"]),
             Route("/_sandbox/github_apps", add_github_app, methods=["POST"]),
             Route("/_sandbox/reset", reset, methods=["POST"]),
             Route("/github/graphql", counted(github.graphql), methods=["POST"]),

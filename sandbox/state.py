@@ -64,6 +64,7 @@ class State:
         self.faults: list[Fault] = []
         self.chaos: Any = None  # sandbox.chaos.Chaos
         self.secondary = False
+        self.headers: dict[str, str] = {}
         self.skew_seconds = 0  # how far the Date header is from the world's time
         self._minute: Counter[tuple[str, str, int]] = Counter()
         self._used: Counter[tuple[str, str, int]] = Counter()

@@ -104,6 +104,10 @@ class SandboxServer:
         done: dict[str, int] = self._post("chaos", {"seed": seed, "rate": rate})
         return done
 
+    def add_header(self, name: str, value: str) -> None:
+        """Send a header with every answer from now on."""
+        self._post("headers", {name: value})
+
     def add_github_app(self, **app: Any) -> None:
         """Install a GitHub App: app_id, public_key, organisation, token_seconds."""
         self._post("github_apps", app)

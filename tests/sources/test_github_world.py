@@ -42,7 +42,8 @@ def test_what_is_deleted_upstream_is_marked_at_the_next_sync(
     pipeline.extract()
     assert pipeline.rows(f"select count(*) from raw.{table} where deleted_at is not null") == [(2,)]
     ((upstream, stored, missing, removed),) = pipeline.rows(
-        "select upstream_count, stored_count, missing_count, removed_count from core.etl_census where entity = %s", table
+        "select upstream_count, stored_count, missing_count, removed_count from core.etl_census where entity = %s",
+        table,
     )
     assert (upstream, stored, missing, removed) == (stored, stored, 0, 2)
     assert pipeline.extract().rows_written == 0
@@ -53,7 +54,9 @@ def test_a_row_that_is_missing_here_is_fetched(db: TestDatabase, sandbox: Sandbo
     pipeline.extract()
     whole = pipeline.snapshot()
     conn = db.connect("pulse_owner")
-    conn.execute("delete from raw.github_pull_requests where record_id in (select min(record_id) from raw.github_pull_requests)")
+    conn.execute(
+        "delete from raw.github_pull_requests where record_id in (select min(record_id) from raw.github_pull_requests)"
+    )
     conn.execute("delete from core.etl_checkpoints where stream = 'probe'")
     conn.commit()
     pipeline.extract()
@@ -154,7 +157,9 @@ def test_a_long_history_is_read_newest_first_in_bounded_runs(
     first = pipeline.extract()
     assert first.unfinished > 0
     newest = pipeline.rows("select min(payload ->> 'updatedAt'), count(*) from raw.github_pull_requests")[0]
-    older = calm.rows("select count(*) from raw.github_pull_requests where payload ->> 'updatedAt' < %s", newest[0])[0][0]
+    older = calm.rows("select count(*) from raw.github_pull_requests where payload ->> 'updatedAt' < %s", newest[0])[0][
+        0
+    ]
     assert newest[1] == 4 * 24
     assert older > 100
     # The world goes on while history fills in behind: what is new comes first.
@@ -190,7 +195,9 @@ def test_runs_of_a_busy_repository_are_read_by_halved_windows(
     assert len(calm.snapshot()["github_workflow_runs"]) > 600
 
 
-def test_a_run_in_progress_is_followed_and_a_repeated_one_keeps_its_past(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_a_run_in_progress_is_followed_and_a_repeated_one_keeps_its_past(
+    db: TestDatabase, sandbox: SandboxServer
+) -> None:
     pipeline = portal(db, sandbox)
     pipeline.extract()
     sandbox.mutate("acme", 9, 1, actions=["start_run"], repository="portal")
@@ -219,9 +226,7 @@ def app_key() -> tuple[str, str]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
 
 
@@ -249,7 +254,12 @@ def test_a_github_app_reads_as_a_token_does_and_renews_its_token(
     ("login", "key", "error", "told"),
     [
         (None, "good", ConfigError, "App id"),
-        ("12345", "-----BEGIN RSA PRIVATE KEY-----\nnonsense\n-----END RSA PRIVATE KEY-----", ConfigError, "private key"),
+        (
+            "12345",
+            "-----BEGIN RSA PRIVATE KEY-----\nnonsense\n-----END RSA PRIVATE KEY-----",
+            ConfigError,
+            "private key",
+        ),
         ("99999", "good", AuthError, "check the App's id"),
     ],
     ids=["no id", "broken key", "unknown app"],
@@ -266,3 +276,14 @@ def test_a_wrong_app_says_what_is_wrong_and_shows_nothing(
         pipeline.extract()
     assert "PRIVATE KEY" not in f"{caught.value!r}"
     assert "nonsense" not in f"{caught.value!r}"
+
+
+@pytest.mark.parametrize(("ends", "warned"), [("2026-07-10 00:00:00 UTC", True), ("2026-12-01 00:00:00 UTC", False)])
+def test_a_token_that_ends_soon_is_warned_of(
+    db: TestDatabase, sandbox: SandboxServer, ends: str, warned: bool
+) -> None:
+    source_of = portal(db, sandbox).integrations[0]
+    source = GitHubSource(*source_of, db.connect("pulse_etl"))
+    sandbox.add_header("github-authentication-token-expiration", ends)
+    source.discover()
+    assert any("2026-07-10" in warning and "github__acme" in warning for warning in source.stats.warnings) is warned

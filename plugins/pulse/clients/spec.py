@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -106,12 +107,16 @@ class _Integration(_Model):
     name: str = Field("", pattern=r"^[a-z][a-z0-9_]{0,39}$|^$", description="default: the type")
     base_url: AnyHttpUrl
     token: SecretStr | None = Field(None, description="instead of the Connection <type>__<slug>")
-    login: str | None = Field(None, description="with token: Jira's e-mail address")
+    login: str | None = Field(None, description="with token: Jira's e-mail address, or a GitHub App's id")
     active: bool = True
+    token_expires: date | None = Field(None, description="the last day of the token, to be warned ahead")
 
     @property
     def url(self) -> str:
         return str(self.base_url).rstrip("/")
+
+    def _common(self) -> dict[str, Any]:
+        return {"token_expires": self.token_expires.isoformat()} if self.token_expires else {}
 
 
 class GitHubIntegration(_Integration):
@@ -122,6 +127,9 @@ class GitHubIntegration(_Integration):
     organization: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}$")
     repositories: list[str] = Field(["*"], min_length=1, description="names or patterns such as shop-*")
     exclude_repositories: list[str] = []
+    workflow_runs: bool = Field(True, description="extract workflow runs and their jobs")
+    pull_request_files: bool = Field(False, description="extract the paths that pull requests change (for a monorepo)")
+    installation_id: int | None = Field(None, ge=1, description="of a GitHub App; default: asked of GitHub")
 
     def config(self) -> dict[str, Any]:
         """What integrations.config_data holds: nothing secret."""
@@ -129,18 +137,24 @@ class GitHubIntegration(_Integration):
             "organization": self.organization,
             "repositories": self.repositories,
             "exclude_repositories": self.exclude_repositories,
+            "workflow_runs": self.workflow_runs,
+            "pull_request_files": self.pull_request_files,
+            **({"installation_id": self.installation_id} if self.installation_id else {}),
+            **self._common(),
         }
 
 
 class JiraIntegration(_Integration):
-    """A Jira Cloud site."""
+    """A Jira site: Cloud, or Data Center (a personal access token: no login)."""
 
     type: Literal["jira"]
     projects: list[str] = Field(["*"], min_length=1, description="project keys or patterns")
+    custom_fields: list[str] = Field([], max_length=50, description="names of more fields to keep, such as Severity")
 
     def config(self) -> dict[str, Any]:
         """What integrations.config_data holds: nothing secret."""
-        return {"projects": self.projects}
+        custom = {"custom_fields": self.custom_fields} if self.custom_fields else {}
+        return {"projects": self.projects, **custom, **self._common()}
 
 
 class HttpJsonIntegration(_Integration):

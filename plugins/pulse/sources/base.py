@@ -11,6 +11,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -22,6 +23,7 @@ from pulse.warehouse.loader import Page, RawRow, Reject, load_pages
 from pulse.warehouse.runs import RunStats
 
 REJECTED_SHARE, REJECTED_ROWS = 0.05, 20
+WARN_BEFORE = timedelta(days=21)
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,14 @@ class Source(ABC):
         self.stats.rows_read += result.read
         self.stats.rows_written += result.written
         self.stats.rows_rejected += result.rejected
+
+    def warn_before_token_ends(self, ends_on: date, today: date) -> None:
+        """Tell an admin three weeks ahead that the credential ends: every source stops that day."""
+        if ends_on - today <= WARN_BEFORE:
+            self.stats.warn(
+                f"the token of {self.integration.client_slug}'s {self.integration.name} ends on {ends_on:%Y-%m-%d}: make a"
+                f" new one and put it into the Connection {self.integration.connection_id}"
+            )
 
     def checkpoint(self, stream: str, scope_key: str) -> Checkpoint:
         """The stored checkpoint of a stream."""

@@ -4,7 +4,7 @@ there any more."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 
 from pulse.errors import AccessLost, ConfigError
 from pulse.sources.base import Source, page_of, selected
@@ -16,6 +16,7 @@ from pulse.warehouse.loader import Page
 
 # So many repositories at once do not vanish, unless the token lost its access.
 LOST_AT_ONCE = 2
+EXPIRY_HEADER = "github-authentication-token-expiration"
 
 _STORED = """
     select record_id, payload ->> 'id', payload ->> 'nameWithOwner' from raw.github_repositories
@@ -127,5 +128,10 @@ class Roster:
             after = connection["pageInfo"]["endCursor"]
 
     def _note(self, answer: Answer) -> None:
-        """The upstream's clock when the first repository was looked at."""
+        """The upstream's clock when the first repository was looked at, and how long the token lives."""
         self.now = self.now or answer.server_time
+        told = str(answer.headers.get(EXPIRY_HEADER) or self.config.get("token_expires") or "")
+        try:
+            self.source.warn_before_token_ends(date.fromisoformat(told[:10]), answer.server_time.date())
+        except ValueError:
+            return  # neither told nor declared
