@@ -46,6 +46,19 @@ class JiraSource(Source):
         fields = self._custom_fields()
         return [Scope(row.record_id, row.payload["key"], {"custom_fields": fields}) for row in projects.rows]
 
+    def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
+        if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal: there is nothing to read
+            reason = f"Jira: {payload['errorMessage']}"
+            return Page(entity, rejects=[Reject(str(payload.get("id")), scope_key, json.dumps(payload), reason)])
+        if entity == "jira_issues":
+            custom = self._custom_fields()
+            return page_of(entity, [payload], lambda item: records.issue(item, custom), scope_key)
+        if entity == "jira_changelogs":
+            return page_of(
+                entity, [payload], lambda item: records.history(item, scope_key), scope_key, records.history_id
+            )
+        return page_of(entity, [payload], records.BUILDERS[entity], scope_key)
+
     def extract(self, scope: Scope) -> RunStats:
         """One sweep; an interrupted one goes on behind the last issue it stored (ids ascend), and is followed by
         another, for the issues that changed since it began."""
@@ -133,8 +146,8 @@ class JiraSource(Source):
 
     def _changelog_page(self, issue_id: str, entries: list[Any], scope_key: str) -> Page:
         return page_of(
-            "jira_changelogs", entries, lambda entry: records.changelog(issue_id, entry, scope_key), scope_key,
-            lambda entry: f"{issue_id}:{entry['id']}",
+            "jira_changelogs", [{"issueId": issue_id, "history": entry} for entry in entries],
+            lambda item: records.history(item, scope_key), scope_key, records.history_id,
         )  # fmt: skip
 
     def _changelog_entries(self, ids: list[str]) -> Iterator[tuple[str, list[Any]]]:

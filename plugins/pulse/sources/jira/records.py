@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,6 +74,16 @@ def changelog(issue_id: str, entry: Record, scope_key: str) -> RawRow:
     return RawRow(f"{payload['issueId']}:{payload['id']}", scope_key, payload, created)
 
 
+def history(item: Record, scope_key: str) -> RawRow:
+    """A history entry that is kept with its issue's id, so that a reject can be read again: {"issueId", "history"}."""
+    return changelog(item["issueId"], item["history"], scope_key)
+
+
+def history_id(item: Record) -> str:
+    """The identity of such an entry."""
+    return f"{item['issueId']}:{item['history']['id']}"
+
+
 def timestamp(value: Any) -> datetime:
     """Jira's times: epoch seconds or milliseconds, or ISO with an offset without colon. Raises ValueError."""
     if isinstance(value, int | float) or (isinstance(value, str) and value.isdigit()):
@@ -130,3 +140,7 @@ def _trimmed(value: Any) -> Any:
                 "statusCategory", "outward", "inward")  # fmt: skip
         return {name: _trimmed(value[name]) for name in keep if name in value}
     return value
+
+
+# The entities that need nothing but their payload.
+BUILDERS: dict[str, Callable[[Record], RawRow]] = {"jira_projects": project, "jira_statuses": status}
