@@ -166,10 +166,13 @@ def test_the_recorded_world_is_stored_whole(recorded: Pipeline) -> None:
         "issues": "select count(*) from core.jira_issues",
         "rejects": "select count(*) from raw.rejects",
         "deployments": "select count(*) from core.github_deployments",
+        "workflow runs": "select count(*) from core.github_workflow_runs",
+        "jobs": "select count(*) from core.github_workflow_jobs",
+        "GitHub issues": "select count(*) from core.github_issues",
     }
     assert {what: recorded.rows(sql)[0][0] for what, sql in counts.items()} == {
         "pull requests": 49, "merged": 26, "closed": 19, "open": 4, "commits": 90, "reviews": 30, "issues": 33,
-        "rejects": 0, "deployments": 7,
+        "rejects": 0, "deployments": 7, "workflow runs": 35, "jobs": 35, "GitHub issues": 25,
     }  # fmt: skip
 
 

@@ -21,14 +21,21 @@ class World:
         self.jira = db.add_integration(self.client_id, "jira")
         for key, value in settings.items():
             db.set_setting(self.client_id, f"dora.{key}", value)
+        self._custom: int | None = None
         self.conn = db.connect("pulse_etl")
         self.next_id = 3_000_000_000
         self.positions: dict[int, int] = {}
-        self._insert(
+        self.insert(
             "core.jira_projects", integration_id=self.jira, id=1, key="OPS", name="Ops", url="https://jira.example/OPS"
         )
         for status, name, category in (("1", "Open", "new"), ("2", "Done", "done")):
-            self._insert("core.jira_statuses", integration_id=self.jira, id=status, name=name, category=category)
+            self.insert("core.jira_statuses", integration_id=self.jira, id=status, name=name, category=category)
+
+    def custom(self) -> int:
+        """The client's custom source; declared when it is first asked for."""
+        if self._custom is None:
+            self._custom = self.db.add_integration(self.client_id, "http_json")
+        return self._custom
 
     def new_id(self) -> int:
         self.next_id += 1
@@ -36,7 +43,7 @@ class World:
 
     def repository(self, name: str = "shop") -> int:
         identity = self.new_id()
-        self._insert(
+        self.insert(
             "core.github_repositories", integration_id=self.github, id=identity, node_id=f"R_{identity}",
             full_name=f"acme/{name}", default_branch="main", url=f"https://github.com/acme/{name}",
         )  # fmt: skip
@@ -45,7 +52,7 @@ class World:
     def commit(self, repository: int, sha: str, at: datetime) -> str:
         """The next commit of the default branch's first-parent chain."""
         position = self.positions[repository] = self.positions.get(repository, 0) + 1
-        self._insert(
+        self.insert(
             "core.github_commits", integration_id=self.github, repository_id=repository, sha=sha, position=position,
             is_first_parent=True, committed_at=at,
         )  # fmt: skip
@@ -56,7 +63,7 @@ class World:
         self.commit(repository, sha, merged_at)
         identity = self.new_id()
         started = merged_at - timedelta(hours=lead_hours)
-        self._insert(
+        self.insert(
             "core.github_pull_requests",
             **{
                 "integration_id": self.github, "id": identity, "repository_id": repository,
@@ -75,7 +82,7 @@ class World:
     ) -> str:  # fmt: skip
         """A deployment that ended at `at`; returns its id in core.deployments."""
         identity = self.new_id()
-        self._insert(
+        self.insert(
             "core.github_deployments", integration_id=self.github, id=identity, repository_id=repository,
             environment=environment, sha=sha, state=state, url=url, created_at=at - timedelta(minutes=5),
             first_success_at=None if failed else at, first_failure_at=at if failed else None,
@@ -91,14 +98,14 @@ class World:
         if moves is None:
             moves = [(resolved_at, "1", "2")] if resolved_at else []
         done = bool(moves) and moves[-1][2] == "2"
-        self._insert(
+        self.insert(
             "core.jira_issues", integration_id=self.jira, id=identity, project_id=1, key=f"OPS-{identity}",
             url=f"https://jira.example/OPS-{identity}", issue_type="Incident", summary="Something broke",
             description=description, status="Done" if done else "Open", status_category="done" if done else "new",
             components=[component], created_at=at, updated_at=at,
         )  # fmt: skip
         for index, (moved_at, source, target) in enumerate(moves):
-            self._insert(
+            self.insert(
                 "core.jira_issue_changes", integration_id=self.jira, issue_id=identity, history_id=index + 1,
                 item_index=0, field="status", from_id=source, to_id=target, created_at=moved_at,
             )  # fmt: skip
@@ -128,7 +135,7 @@ class World:
         assert found, f"no row of {name} by {grain} for {day}"
         return dict(zip(columns, found[0], strict=True))
 
-    def _insert(self, table: str, **columns: Any) -> None:
+    def insert(self, table: str, **columns: Any) -> None:
         names = ", ".join(["client_id", *columns])
         marks = ", ".join(["%s"] * (len(columns) + 1))
         with client_transaction(self.conn, self.client_id):

@@ -47,6 +47,25 @@ using (
     where p.client_id = (select core.etl_client_id())
       and p.merged_at is not null and p.deleted_at is null
       and p.base_branch = coalesce(r.default_branch, p.base_branch)
+    union all
+    select
+        c.client_id, 'custom:' || c.integration_id || ':' || c.id, v.id, c.integration_id, v.repository_id, null, null,
+        c.title, c.url, c.author, false, c.title ~* '^revert\M', null, c.title ~* s.hotfix_pattern, c.first_commit_at,
+        c.opened_at, null, null, c.merged_at, c.merge_sha,
+        -- Without a repository there is no commit graph: the order of merges stands for it.
+        case when v.repository_id is null then extract(epoch from c.merged_at)::bigint else g.position end,
+        0, 0, 0, 0, 0
+    from core.custom_changes c
+    cross join settings s
+    cross join lateral (
+        select v.id, v.integration_id, v.repository_id from core.services v
+        where v.client_id = c.client_id and lower(v.name) = lower(c.service)
+        order by v.repository_id nulls last, v.id limit 1
+    ) v
+    left join core.github_commits g
+      on (g.client_id, g.integration_id, g.repository_id, g.sha)
+       = (c.client_id, v.integration_id, v.repository_id, c.merge_sha)
+    where c.client_id = (select core.etl_client_id()) and c.deleted_at is null
 ) as s
 on (t.client_id, t.id) = (s.client_id, s.id)
 when matched and row(t.*) is distinct from row(s.*) then update set

@@ -1,4 +1,5 @@
--- core.incidents: one row an issue (Jira, GitHub) that matches the client's rule (setting dora.incident_rule).
+-- core.incidents: one row an issue (Jira, GitHub) that matches the client's rule (setting dora.incident_rule), and one an
+-- incident of a custom source, which is declared for them.
 -- resolved_at is the first entry into a done status after the last reopening.
 with rule as materialized (
     select
@@ -47,6 +48,11 @@ with rule as materialized (
     from core.github_issues g, rule
     where rule.source in ('github', 'both') and g.client_id = (select core.etl_client_id()) and g.deleted_at is null
       and exists (select from unnest(g.labels) l where lower(l) = any (rule.labels))
+    union all
+    select x.client_id, 'custom:' || x.integration_id || ':' || x.id, x.integration_id, 'http_json', x.key, x.title, x.url,
+           x.severity, x.created_at, x.resolved_at, array[lower(x.service)], null
+    from core.custom_incidents x
+    where x.client_id = (select core.etl_client_id()) and x.deleted_at is null
 ), wanted as (
     select f.client_id, f.id,
            coalesce(

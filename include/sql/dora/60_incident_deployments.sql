@@ -8,7 +8,7 @@ with settings as materialized (
     select d.* from core.deployments d
     where d.client_id = (select core.etl_client_id()) and d.environment_tier = 'production' and d.result = 'success'
 ), texts as (
-    select i.id, i.created_at, i.service_id, i.key, i.source, coalesce(j.description, g.body, '') as body,
+    select i.id, i.created_at, i.service_id, i.key, i.source, coalesce(j.description, g.body, x.description, '') as body,
            j.custom_fields, i.integration_id
     from core.incidents i
     left join core.jira_issues j
@@ -16,6 +16,9 @@ with settings as materialized (
        = (i.client_id, i.integration_id, i.id)
     left join core.github_issues g
       on i.source = 'github' and (g.client_id, g.integration_id, 'gh-issue:' || g.integration_id || ':' || g.id)
+       = (i.client_id, i.integration_id, i.id)
+    left join core.custom_incidents x
+      on i.source = 'http_json' and (x.client_id, x.integration_id, 'custom:' || x.integration_id || ':' || x.id)
        = (i.client_id, i.integration_id, i.id)
     where i.client_id = (select core.etl_client_id())
 ), tokens as (

@@ -56,7 +56,7 @@ def _incident_rule(value: Any) -> str | None:
 SETTINGS: dict[str, Callable[[Any], str | None]] = {
     "dora.start_event": _one_of("first_commit", "opened"),
     "dora.commit_date": _one_of("authored", "committed"),
-    "dora.deployment_source": _one_of("deployments", "workflow_runs", "releases", "merges"),
+    "dora.deployment_source": _one_of("deployments", "workflow_runs", "releases", "merges", "custom"),
     "dora.workflow_pattern": _pattern,
     "dora.hotfix_pattern": _pattern,
     "dora.production_environments": _patterns,
