@@ -81,6 +81,16 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         state.chaos = Chaos(int(body["seed"]), float(body["rate"])) if body["rate"] else None
         return JSONResponse(dict(before.done) if before else {})
 
+    async def set_settings(request: Request) -> Response:
+        """{"search_lag_seconds": n, "repeat_page_tokens": true}: how Jira's search misbehaves until the next reset."""
+        body: dict[str, Any] = await request.json()
+        known = {"search_lag_seconds": float, "repeat_page_tokens": bool}
+        if unknown := set(body) - set(known):
+            return JSONResponse({"error": f"unknown {sorted(unknown)}: known are {sorted(known)}"}, 400)
+        for name, value in body.items():
+            setattr(state, name, known[name](value))
+        return JSONResponse(body)
+
     async def mutate(request: Request) -> Response:
         """{"organisation": login, "seed": n, "steps": n, "actions": [names, or none for any], "repository": name or none}:
         random changes at the clock's time; answers with what they were. A reset takes them back."""
@@ -117,6 +127,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
             Route("/_sandbox/counters", counters),
             Route("/_sandbox/clock", set_clock, methods=["POST"]),
             Route("/_sandbox/chaos", set_chaos, methods=["POST"]),
+            Route("/_sandbox/settings", set_settings, methods=["POST"]),
             Route("/_sandbox/mutate", mutate, methods=["POST"]),
             Route("/_sandbox/headers", set_headers, methods=["POST"]),
             Route("/_sandbox/github_apps", add_github_app, methods=["POST"]),

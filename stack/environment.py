@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pulse.tenancy import role_password
 from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV
@@ -122,6 +123,10 @@ def airflow_variables(settings: Settings) -> dict[str, str]:
             "PYTHONPATH": str(settings.root / "plugins"),
             "PULSE_SUPERSET_PUBLIC_URL": settings.url("superset"),
             "AIRFLOW_HOME": str(settings.state / "airflow"),
+            # A custom source may not reach into this machine, but for the sandbox.
+            "PULSE_ALLOW_PRIVATE_URLS": ",".join(
+                filter(None, [os.environ.get("PULSE_ALLOW_PRIVATE_URLS"), urlsplit(settings.url("sandbox")).netloc])
+            ),
         }
     )
 

@@ -110,7 +110,7 @@ class Loader:
             review = min((at for at, who in comments[pull["id"]] if at and who != pull["author_id"]), default=None)
             world = self.world
             identity = world.new_id()
-            world._insert(
+            world.insert(
                 "core.github_pull_requests", integration_id=world.github, id=identity, repository_id=repository,
                 number=identity % 1000, title=pull["id"], url=f"https://example.com/{pull['id']}", state="merged",
                 author_login=pull["author_id"] or None, base_branch="main", head_branch="x", created_at=created,

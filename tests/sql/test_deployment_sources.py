@@ -19,7 +19,10 @@ def sandbox(sandbox_server: SandboxServer) -> SandboxServer:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("workflow_runs", "github_workflow_runs where workflow_name = 'Deploy' and conclusion in ('success', 'failure')"),
+        (
+            "workflow_runs",
+            "github_workflow_runs where workflow_name = 'Deploy' and conclusion in ('success', 'failure')",
+        ),
         ("releases", "github_releases where published_at is not null"),
         ("merges", "github_pull_requests where merged_at is not null and base_branch = 'main'"),
     ],
