@@ -11,6 +11,7 @@ import pytest
 from pulse.errors import AuthError, ConfigError, UpstreamError
 from pulse.sources.base import Credential
 from pulse.sources.http_json.client import EMPTY_PAGES
+from pulse.warehouse.runs import RunStats
 from tests.support.custom import DEPLOYS, KEY, PAGED, PAGER, Custom
 
 
@@ -24,6 +25,15 @@ def test_every_pagination_gives_everything_once(custom: Custom, kind: str) -> No
     assert (stats.rows_read, stats.rows_written, stats.rows_rejected) == (len(wanted), len(wanted), 0)
     pages = -(-len(wanted) // 100)
     assert stats.api_calls == {"none": 1, "page": pages + 1, "offset": pages + 1}.get(kind, pages)
+
+
+@pytest.mark.parametrize("kind", ["page", "offset", "cursor", "link"])
+def test_an_upstream_that_gives_fewer_than_asked_for_is_read_to_its_end(custom: Custom, kind: str) -> None:
+    """The sandbox gives 200 records at most."""
+    stream = PAGED[kind]
+    custom.streams = [DEPLOYS | stream | {"pagination": stream["pagination"] | {"size": 500}}]
+    custom.sync()
+    assert set(custom.records()) == {f"deploys:{one['id']}" for one in custom.upstream("deployments")}
 
 
 def test_a_second_sync_writes_nothing(custom: Custom) -> None:
@@ -177,8 +187,11 @@ def test_a_place_that_comes_again_ends_the_walk(custom: Custom, kind: str) -> No
     same = f"{custom.sandbox.url}/custom/acme/link/deployments?page=2"
     body: Any = {"deployments": [], "meta": {"next_cursor": "again"}, "next": same}
     custom.sandbox.add_fault(path_regex="deployments", status=200, count=50, body=body)
+    stats = RunStats()
+    source = custom.source(stats)
     with pytest.raises(UpstreamError, match="without end"):
-        custom.sync()
+        source.extract(source.discover()[0])
+    assert stats.api_calls == 2
 
 
 def test_empty_pages_that_go_on_and_on_end_the_walk(custom: Custom) -> None:
