@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,10 @@ def test_the_target_fields_are_the_columns(entity: str) -> None:
     own = {name for name in columns if name not in ("client_id", "integration_id", "deleted_at")}
     assert own == {*REQUIRED[entity], *OPTIONAL[entity]}
     assert {name for name in own if columns[name]} == set(REQUIRED[entity])
+
+
+def test_the_examples_of_the_documentation_are_acceptable() -> None:
+    text = (Path(ROOT) / "docs" / "adding-a-source.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    spec = parse_spec("initech", example)
+    assert [(one.type, one.name) for one in spec.integrations] == [("http_json", "deploy_tool"), ("http_json", "pager")]
