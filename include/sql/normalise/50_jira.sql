@@ -42,11 +42,14 @@ with typed as (
             as components,
         array(select v ->> 'name' from jsonb_array_elements(coalesce(nullif(f -> 'fixVersions', 'null'), '[]')) v order by 1)
             as fix_versions,
-        coalesce(f -> 'assignee' ->> 'displayName', f -> 'assignee' ->> 'accountId') as assignee,
-        coalesce(f -> 'reporter' ->> 'displayName', f -> 'reporter' ->> 'accountId') as reporter,
-        f -> 'parent' ->> 'key' as parent_key,
+        coalesce(f -> 'assignee' ->> 'displayName', f -> 'assignee' ->> 'accountId', f -> 'assignee' ->> 'name') as assignee,
+        coalesce(f -> 'reporter' ->> 'displayName', f -> 'reporter' ->> 'accountId', f -> 'reporter' ->> 'name') as reporter,
+        coalesce(f -> 'parent' ->> 'key', f ->> '_epic_link') as parent_key,
         case when f ->> '_story_points' ~ '^-?[0-9]+(\.[0-9]+)?$' then (f ->> '_story_points')::numeric end as story_points,
-        jsonb_build_object('issuelinks', coalesce(nullif(f -> 'issuelinks', 'null'), '[]')) as custom_fields,
+        -- The fields that the client named, and ours, which have the last word on their names.
+        coalesce(f -> '_custom', '{}') || jsonb_strip_nulls(jsonb_build_object(
+            'issuelinks', coalesce(nullif(f -> 'issuelinks', 'null'), '[]'), 'sprints', f -> '_sprints',
+            'development', f -> '_development')) as custom_fields,
         (f ->> 'created')::timestamptz as created_at,
         (f ->> 'updated')::timestamptz as updated_at,
         (f ->> 'resolutiondate')::timestamptz as resolution_at,
@@ -75,7 +78,29 @@ on conflict (client_id, integration_id, id) do update set
     updated_at = excluded.updated_at, resolution_at = excluded.resolution_at, deleted_at = excluded.deleted_at
 where t is distinct from excluded;
 
-with typed as (
+-- The changes that were loaded since the last run; and those that waited for their issue, which had been rejected and is
+-- loaded only now.
+with late as materialized (
+    select distinct r.integration_id, r.scope_key, r.record_id
+    from raw.jira_issues r
+    join raw.rejects x
+      on (x.client_id, x.integration_id, x.record_id) = (r.client_id, r.integration_id, r.record_id)
+     and x.entity = 'jira_issues' and x.replayed_at is not null
+    where r.client_id = (select core.etl_client_id())
+      and r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
+), loaded as (
+    select r.integration_id, r.payload
+    from raw.jira_changelogs r
+    where r.client_id = (select core.etl_client_id())
+      and r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
+    union all
+    select r.integration_id, r.payload
+    from late
+    join raw.jira_changelogs r
+      on (r.integration_id, r.scope_key, r.payload ->> 'issueId') = (late.integration_id, late.scope_key, late.record_id)
+    where r.client_id = (select core.etl_client_id())
+      and r.loaded_xid < current_setting('pulse.normalise_from')::xid8
+), typed as (
     select
         r.integration_id,
         (r.payload ->> 'issueId')::bigint as issue_id,
@@ -87,18 +112,18 @@ with typed as (
         item.value ->> 'fromString' as from_text,
         item.value ->> 'to' as to_id,
         item.value ->> 'toString' as to_text,
-        coalesce(r.payload -> 'author' ->> 'displayName', r.payload -> 'author' ->> 'accountId') as author,
+        coalesce(r.payload -> 'author' ->> 'displayName', r.payload -> 'author' ->> 'accountId',
+                 r.payload -> 'author' ->> 'name') as author,
         case when r.payload ->> 'created' ~ '^[0-9]+$'
             then to_timestamp((r.payload ->> 'created')::numeric
                  / case when length(r.payload ->> 'created') > 11 then 1000 else 1 end)
             else (r.payload ->> 'created')::timestamptz end as created_at
-    from raw.jira_changelogs r
+    from loaded r
     cross join jsonb_array_elements(r.payload -> 'items') with ordinality item
-    where r.client_id = (select core.etl_client_id())
-      and r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
-      and exists (
-          select from core.jira_issues j
-          where (j.client_id, j.integration_id, j.id) = (r.client_id, r.integration_id, (r.payload ->> 'issueId')::bigint))
+    where exists (
+        select from core.jira_issues j
+        where (j.client_id, j.integration_id, j.id)
+            = ((select core.etl_client_id()), r.integration_id, (r.payload ->> 'issueId')::bigint))
 )
 insert into core.jira_issue_changes as t
     (client_id, integration_id, issue_id, history_id, item_index, field, field_id, from_id, from_text, to_id, to_text,

@@ -1,4 +1,4 @@
-"""Jira Cloud's REST endpoint: address, authentication, pages."""
+"""A Jira site's REST endpoint: address, authentication, which flavour answers there."""
 
 from __future__ import annotations
 
@@ -10,36 +10,52 @@ import requests
 
 from pulse.errors import AuthError, ConfigError, Where
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import Answer, Auth, HttpClient, TokenAuth, shown
+from pulse.sources.http import Answer, HttpClient, TokenAuth, shown
 from pulse.sources.jira import endpoints
 from pulse.warehouse.runs import RunStats
 
 GATEWAY_HOST = "api.atlassian.com"
+CLOUD_DOMAIN = ".atlassian.net"
+CLOUD, DATA_CENTER = "cloud", "data_center"
 EMPTY_PAGES = 3
 
 
 class JiraClient:
-    """Calls one Jira site. A scoped token needs the gateway address as base_url (…/ex/jira/<cloud id>) and is a bearer
-    token when no e-mail address is given."""
+    """Calls one Jira site. Without a login the token goes as bearer token: Data Center's personal access tokens, and
+    Cloud's scoped tokens, which need the gateway address as base_url (…/ex/jira/<cloud id>)."""
 
     def __init__(self, integration: Integration, credential: Credential, stats: RunStats) -> None:
         self.base_url = integration.base_url.rstrip("/")
-        self.by_gateway = urlsplit(self.base_url).hostname == GATEWAY_HOST
+        host = urlsplit(self.base_url).hostname or ""
+        self.by_gateway = host == GATEWAY_HOST
         self.where: Where = {"client": integration.client_slug, "source": integration.name}
-        auth = self._auth(credential, integration.connection_id)
+        self.connection_id = integration.connection_id
+        self.has_login = bool(credential.login)
+        self.known_flavour = CLOUD if self.by_gateway or host.endswith(CLOUD_DOMAIN) else None
+        if self.known_flavour == CLOUD:
+            self._require_login()
+        auth = TokenAuth(credential.token, credential.login or None)
         self.http = HttpClient(auth, **self.where, stats=stats, headers={})
 
-    def _auth(self, credential: Credential, connection_id: str) -> Auth:
-        if not credential.login and not self.by_gateway:
+    def flavour(self) -> str:
+        """CLOUD or DATA_CENTER: by the address, else by what the server says of itself, asked once."""
+        if self.known_flavour is None:
+            told = str(self.get(endpoints.SERVER_INFO).body.get("deploymentType", ""))
+            self.known_flavour = CLOUD if told.lower() == "cloud" else DATA_CENTER
+            if self.known_flavour == CLOUD:
+                self._require_login()
+        return self.known_flavour
+
+    def _require_login(self) -> None:
+        if not self.has_login and not self.by_gateway:
             raise ConfigError(
                 **self.where, message="the Connection has no login",
-                way_out=f"set the e-mail address of the token's owner as login of {connection_id}",
+                way_out=f"set the e-mail address of the token's owner as login of {self.connection_id}",
             )  # fmt: skip
-        return TokenAuth(credential.token, credential.login or None)
 
-    def get(self, path: str, **params: Any) -> Answer:
-        """A GET below the base URL."""
-        return self._call("GET", path, params=params)
+    def get(self, path: str, *, heavy: bool = False, **params: Any) -> Answer:
+        """A GET below the base URL. `heavy`: see HttpClient.call."""
+        return self._call("GET", path, heavy=heavy, params=params)
 
     def post(self, path: str, body: dict[str, Any]) -> Answer:
         """A POST below the base URL."""
@@ -49,9 +65,10 @@ class JiraClient:
         try:
             return self.http.call(method, f"{self.base_url}/{path}", resource=path, **kwargs)
         except AuthError as error:
-            cloud_id = self._cloud_id() if error.status == 401 and not self.by_gateway else None
+            cloud_id = self._cloud_id() if error.status == 401 and self.known_flavour != DATA_CENTER else None
             if cloud_id is None:
                 raise
+            self._require_login()
             raise AuthError(
                 **self.where, message=f"the token is refused (HTTP 401 from {shown(self.base_url)})", status=401,
                 way_out="renew the token in the Airflow Connection; if it is a token with scopes, set base_url to "
@@ -59,22 +76,29 @@ class JiraClient:
             ) from error  # fmt: skip
 
     def _cloud_id(self) -> str | None:
-        """The site's id, which it tells anybody; None when it does not."""
+        """The site's id, which Cloud tells anybody; None when nothing tells it, or it is in the address already."""
+        if self.by_gateway:
+            return None
         try:
             found = requests.get(f"{self.base_url}/{endpoints.TENANT}", timeout=10).json()
         except (requests.RequestException, ValueError):
             return None
         return str(found["cloudId"]) if isinstance(found, dict) and found.get("cloudId") else None
 
-    def projects(self) -> Iterator[dict[str, Any]]:
-        """Every project that the token sees."""
+    def offset_pages(self, path: str, items: str, size: int, **params: Any) -> Iterator[Any]:
+        """The items of a call that is continued by startAt and ends with isLast (or, where that is not told, by total)."""
         start = 0
         while True:
-            body = self.get(endpoints.PROJECTS, startAt=start, maxResults=endpoints.PROJECT_PAGE).body
-            yield from body["values"]
-            start += len(body["values"])
-            if body.get("isLast", True) or not body["values"]:
+            body = self.get(path, startAt=start, maxResults=size, **params).body
+            if not isinstance(body, dict) or not isinstance(body.get(items), list):
+                raise self.http.failure(f"the answer of {path} holds no {items}")
+            yield from body[items]
+            start += len(body[items])
+            last = body["isLast"] if "isLast" in body else start >= int(body.get("total", 0))
+            if last:
                 return
+            if not body[items]:
+                raise self.http.failure(f"Jira ends {path} before its last page")
 
     def token_pages(self, path: str, body: dict[str, Any], items: str, what: str) -> Iterator[Answer]:
         """The pages of a call that is continued by nextPageToken; `items` is the list in each.

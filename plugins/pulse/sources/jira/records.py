@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from pulse.sources.base import require
 from pulse.sources.jira.endpoints import ISSUE_FIELDS
+from pulse.sources.jira.fields import CustomFields
+from pulse.sources.jira.text import plain_text
 from pulse.warehouse.loader import RawRow
 
 DESCRIPTION_CHARACTERS = 2000
-_BLOCKS = {"paragraph", "heading", "listItem", "codeBlock", "blockquote", "tableRow", "panel", "rule"}
-
 Record = dict[str, Any]
 
 
@@ -28,19 +28,37 @@ def status(item: Record) -> RawRow:
     return RawRow(str(item["id"]), "", {"id": str(item["id"]), "name": item["name"], "statusCategory": category})
 
 
-def issue(item: Record, custom_fields: Mapping[str, list[str]]) -> RawRow:
-    """One issue, its scope the project it is in now.
+def board(item: Record) -> RawRow:
+    """One agile board with the project that it belongs to, where Jira tells it (Data Center does not)."""
+    location = item.get("location") or {}
+    payload = {
+        "id": str(int(item["id"])), "name": item["name"], "type": item["type"],
+        "projectKey": location.get("projectKey"), "projectId": location.get("projectId"),
+    }  # fmt: skip
+    return RawRow(payload["id"], "", payload)
 
-    `custom_fields`: ids of the site's fields by what they mean; the first that is filled becomes `_story_points`, `_sprints`.
-    """
+
+def sprint(item: Record) -> RawRow:
+    """One sprint; its scope is the board it was made on, whichever board shows it."""
+    if item["state"] not in ("future", "active", "closed"):
+        raise ValueError(f"unknown state {item['state']!r}")
+    home = str(int(item["originBoardId"]))
+    times = {name: item.get(name) for name in ("startDate", "endDate", "completeDate")}
+    for value in times.values():
+        if value is not None:
+            timestamp(value)
+    payload = {"id": str(int(item["id"])), "name": item["name"], "state": item["state"], "boardId": home, **times}
+    return RawRow(payload["id"], home, payload)
+
+
+def issue(item: Record, custom: CustomFields) -> RawRow:
+    """One issue, its scope the project it is in now. A custom field is stored as what it means (`_story_points`,
+    `_sprints`, …) or, when the client named it, in `_custom`."""
     given = item["fields"]
     require(given, "project", "created", "updated", "status", "issuetype")
     fields: Record = {name: _trimmed(given.get(name)) for name in ISSUE_FIELDS if name != "description"}
     fields["description"] = plain_text(given.get("description"))[:DESCRIPTION_CHARACTERS]
-    for meaning, ids in custom_fields.items():
-        value = next((given[name] for name in ids if given.get(name) is not None), None)
-        if value is not None:
-            fields[f"_{meaning}"] = [_sprint(one) for one in value] if meaning == "sprints" else value
+    fields.update(custom.values(given))
     timestamp(given["created"])
     for name in ("status", "issuetype"):
         if not given[name]["name"]:
@@ -48,14 +66,6 @@ def issue(item: Record, custom_fields: Mapping[str, list[str]]) -> RawRow:
     scope_key = str(int(given["project"]["id"]))
     payload = {"id": str(int(item["id"])), "key": item["key"], "fields": fields}
     return RawRow(payload["id"], scope_key, payload, timestamp(given["updated"]))
-
-
-def _sprint(value: Any) -> Any:
-    """A sprint without its goal; sites that still give text keep it."""
-    if not isinstance(value, dict):
-        return value
-    keep = ("id", "name", "state", "boardId", "startDate", "endDate", "completeDate")
-    return {name: value[name] for name in keep if name in value}
 
 
 def changelog(issue_id: str, entry: Record, scope_key: str) -> RawRow:
@@ -94,43 +104,6 @@ def timestamp(value: Any) -> datetime:
     return datetime.fromisoformat(value)
 
 
-def plain_text(document: Any) -> str:
-    """An Atlassian document (ADF) as plain text with its links' addresses; a plain string stays as it is."""
-    if document is None:
-        return ""
-    if isinstance(document, str):
-        return document
-    parts: list[str] = []
-    _collect(document, parts)
-    return "".join(parts).strip()
-
-
-def _collect(node: Any, parts: list[str]) -> None:
-    if isinstance(node, list):
-        for child in node:
-            _collect(child, parts)
-        return
-    if not isinstance(node, dict):
-        return
-    attributes = node.get("attrs") or {}
-    if node.get("type") == "text":
-        text = str(node.get("text", ""))
-        links = [
-            str(mark["attrs"]["href"])
-            for mark in node.get("marks") or []
-            if mark.get("type") == "link" and (mark.get("attrs") or {}).get("href")
-        ]
-        parts.append(text + "".join(f" {link} " for link in links if link != text))
-    elif node.get("type") in ("inlineCard", "blockCard", "embedCard"):
-        parts.append(f" {attributes.get('url', '')} ")
-    elif node.get("type") == "hardBreak":
-        parts.append("\n")
-    else:
-        _collect(node.get("content"), parts)
-        if node.get("type") in _BLOCKS:
-            parts.append("\n")
-
-
 def _trimmed(value: Any) -> Any:
     """What names a thing, without its addresses, avatars and the like."""
     if isinstance(value, list):
@@ -143,4 +116,9 @@ def _trimmed(value: Any) -> Any:
 
 
 # The entities that need nothing but their payload.
-BUILDERS: dict[str, Callable[[Record], RawRow]] = {"jira_projects": project, "jira_statuses": status}
+BUILDERS: dict[str, Callable[[Record], RawRow]] = {
+    "jira_projects": project,
+    "jira_statuses": status,
+    "jira_boards": board,
+    "jira_sprints": sprint,
+}

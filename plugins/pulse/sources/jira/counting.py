@@ -1,0 +1,92 @@
+"""The weekly count of a project's issues, and the issues that could not be read the last time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from pulse.sources import census
+from pulse.sources.base import Scope, Source, selected
+from pulse.sources.census import Difference
+from pulse.sources.jira import endpoints
+from pulse.sources.jira.client import JiraClient
+from pulse.sources.jira.flavour import Batch, Flavour
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.loader import Reject
+
+_OPEN_REJECTS = """
+    select record_id, payload from raw.rejects
+    where client_id = %s and integration_id = %s and scope_key = %s and entity = 'jira_issues' and replayed_at is null
+      and record_id ~ '^[0-9]+$'
+    order by id
+"""
+
+
+class Counting:
+    """Counts and mends one project. `asked`: the ids that this run has asked for already."""
+
+    def __init__(self, source: Source, jira: JiraClient, site: Flavour, scope: Scope, asked: set[str]) -> None:
+        self.source = source
+        self.jira = jira
+        self.site = site
+        self.scope = scope
+        self.asked = asked
+
+    def retry_rejects(self) -> None:
+        """Ask again for the issues whose rejects are open. What Jira refuses a second time is not there any more; what
+        cannot be read as before stays as it is and is not counted again."""
+        with client_transaction(self.source.conn, self.source.integration.client_id):
+            rows = self.source.conn.execute(
+                _OPEN_REJECTS, [self.source.integration.client_id, self.source.integration.id, self.scope.key]
+            ).fetchall()
+        known = {(record_id, payload) for record_id, payload in rows if record_id not in self.asked}
+        for part in _parts({record_id for record_id, _ in known}):
+            batch = self.site.fetch(self.scope, part)
+            batch.issues.gone.extend(batch.refused)
+            _drop_known(batch.issues.rejects, known)
+            self._store(batch)
+
+    def run(self, listed: set[str] | None, now: datetime) -> None:
+        """Count, when a complete list is at hand or the last count is a week old. `now`: the server's time."""
+        if listed is None:
+            if not census.is_due(self.source, self.scope.key, now):
+                return
+            listed = self.site.ids(self.scope)
+        census.count(self.source, "jira_issues", self.scope, listed, self._settle)
+        self.source.store([], [census.done(self.scope.key, now)])
+
+    def _settle(self, difference: Difference) -> int:
+        """Fetch the missing and ask for the surplus: gone is what Jira refuses or gives in a project that is not read."""
+        if difference.surplus:
+            # A project that cannot be seen any more lists nothing, too: this raises AccessLost then.
+            self.jira.get(self.site.PROJECT.format(self.scope.key))
+        removed = 0
+        for part in _parts((difference.missing - self.asked) | difference.surplus):
+            batch = self.site.fetch(self.scope, part)
+            elsewhere = {row.record_id for row in batch.issues.rows if not self._is_read(row.payload)}
+            surplus = difference.surplus & (set(batch.refused) | elsewhere)
+            removed += len(surplus)
+            batch.issues.rows[:] = [row for row in batch.issues.rows if row.record_id not in elsewhere]
+            batch.changelogs.rows[:] = [r for r in batch.changelogs.rows if r.payload["issueId"] not in elsewhere]
+            batch.issues.gone.extend(sorted(surplus))
+            batch.issues.rejects.extend(batch.refusals(self.scope, set(batch.refused) - surplus))
+            self._store(batch)
+        return removed
+
+    def _is_read(self, payload: dict[str, object]) -> bool:
+        fields = payload["fields"]
+        assert isinstance(fields, dict)
+        return selected(str(fields["project"].get("key")), self.source.integration.config.get("projects") or ["*"])
+
+    def _store(self, batch: Batch) -> None:
+        self.source.store([batch.issues, batch.changelogs])
+
+
+def _drop_known(rejects: list[Reject], known: set[tuple[str, str]]) -> None:
+    rejects[:] = [reject for reject in rejects if (reject.record_id, reject.payload) not in known]
+
+
+def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(ids, key=int)
+    for start in range(0, len(ordered), endpoints.ISSUE_PAGE):
+        yield ordered[start : start + endpoints.ISSUE_PAGE]

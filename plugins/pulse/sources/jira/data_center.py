@@ -1,0 +1,161 @@
+"""Jira Data Center (and Server): search by keyset, with the complete changelogs in the same answers.
+
+Behind the last issue rather than by startAt: no page shifts when issues change while they are read. Jira compares ids by
+the issues' keys, so an issue that is deleted, or moved to another project, while it is the last one read would end the
+walk early. Each answer's total therefore is held against what the answer before it had left; where it is too small, the
+walk begins again (what is stored already is not written again).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from pulse.errors import UpstreamError
+from pulse.sources.base import Scope
+from pulse.sources.http import Answer, HeavyPage
+from pulse.sources.jira import endpoints
+from pulse.sources.jira.client import JiraClient
+from pulse.sources.jira.fields import CustomFields
+from pulse.sources.jira.flavour import Batch, Sweep, add_changelog, add_issues, scopes_of
+
+BEGINNINGS = 4
+
+
+class DataCenter:
+    """A Data Center or Server instance."""
+
+    STATUSES, FIELDS, PROJECT = endpoints.DC_STATUSES, endpoints.DC_FIELDS, endpoints.DC_PROJECT
+
+    def __init__(self, jira: JiraClient) -> None:
+        self.jira = jira
+        self.size = endpoints.DC_PAGE
+
+    def projects(self) -> Iterable[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.jira.get(endpoints.DC_PROJECTS).body
+        return found
+
+    def sweep(self, scope: Scope, since: datetime | None, cursor: dict[str, Any]) -> Sweep:
+        ids: set[str] = set()
+        pages = self._walk(scope, since, cursor, self._fields(scope), endpoints.DC_PAGE)
+        answer, place = next(pages)
+        complete = since is None and not cursor.get("after_id")
+        return Sweep(answer.server_time, self._batches(scope, answer, place, pages, ids), ids, complete)
+
+    def ids(self, scope: Scope) -> set[str]:
+        pages = self._walk(scope, None, {}, None, endpoints.DC_ID_PAGE)
+        return {str(int(issue["id"])) for answer, _ in pages for issue in answer.body["issues"]}
+
+    def fetch(self, scope: Scope, ids: Iterable[str]) -> Batch:
+        batch = Batch()
+        todo = sorted(ids, key=int)
+        for start in range(0, len(todo), endpoints.DC_IDS):
+            left = todo[start : start + endpoints.DC_IDS]
+            while left:
+                # Without validation: an id that is gone would be an error for all of them.
+                jql = f"id in ({', '.join(left)})"
+                body = self._search(jql, self._fields(scope), len(left), validateQuery="false").body
+                self._add(batch, scope, body["issues"])
+                got = {str(issue["id"]) for issue in body["issues"]}
+                left = [one for one in left if one not in got]
+                if len(got) >= int(body["total"]):
+                    told = "the issue does not exist or may not be seen"
+                    batch.refused.update({one: {"id": one, "errorMessage": told} for one in left})
+                    break
+                if not got:
+                    raise self.jira.http.failure(
+                        f"Jira ends the search for issues of {scope.label} before its last page"
+                    )
+        return batch
+
+    def _batches(
+        self, scope: Scope, answer: Answer, place: dict[str, Any], pages: Iterator[tuple[Answer, dict[str, Any]]],
+        ids: set[str],
+    ) -> Iterator[Batch]:  # fmt: skip
+        while True:
+            batch = Batch(cursor=place)
+            self._add(batch, scope, answer.body["issues"])
+            ids.update(str(int(issue["id"])) for issue in answer.body["issues"])
+            if answer.body["issues"]:
+                yield batch
+            found = next(pages, None)
+            if found is None:
+                return
+            answer, place = found
+
+    def _walk(
+        self, scope: Scope, since: datetime | None, cursor: dict[str, Any], fields: list[str] | None, size: int
+    ) -> Iterator[tuple[Answer, dict[str, Any]]]:
+        """Pages of the project's issues, each with the cursor behind it: the last issue, and how many are still to come."""
+        where = f"project = {int(scope.key)}"
+        if since is not None:
+            where += f" AND updated >= {int(since.timestamp() * 1000)}"
+        after, left, beginnings = int(cursor.get("after_id", 0)), int(cursor.get("left", 0)), 1
+        while True:
+            answer = self._behind(where, after, fields, size)
+            total = int(answer.body["total"]) if answer is not None else -1
+            if answer is None or total < left:
+                beginnings += 1
+                if beginnings > BEGINNINGS or not after:
+                    raise self.jira.http.failure(f"the issues of {scope.label} change faster than they can be listed")
+                after = left = 0
+                continue
+            issues = answer.body["issues"]
+            if not issues and total:
+                raise self.jira.http.failure(f"Jira ends the search in {scope.label} before its last page")
+            # A page may be shorter than was asked for: the server has its own cap. Only the total tells the end.
+            left = total - len(issues)
+            after = int(issues[-1]["id"]) if issues else after
+            yield answer, {"after_id": after, "left": left}
+            if left <= 0:
+                return
+
+    def _behind(self, where: str, after: int, fields: list[str] | None, size: int) -> Answer | None:
+        """The page behind an issue; None when Jira does not know that issue any more."""
+        jql = f"{where} AND id > {after}" if after else where
+        try:
+            return self._search(f"{jql} ORDER BY id ASC", fields, size)
+        except UpstreamError as error:
+            if error.status != 400 or not after:
+                raise
+            return None
+
+    def _search(self, jql: str, fields: list[str] | None, size: int, **params: Any) -> Answer:
+        """One search, with changelogs when fields are asked for; smaller when the server does not make it in its time."""
+        if fields is not None:
+            params["expand"] = "changelog"
+        while True:
+            wanted = min(size, self.size) if fields is not None else size
+            try:
+                answer = self.jira.get(
+                    endpoints.DC_SEARCH, heavy=True, jql=jql, startAt=0, maxResults=wanted,
+                    fields=",".join(fields or ["id"]), **params,
+                )  # fmt: skip
+            except HeavyPage:
+                if wanted <= endpoints.DC_SMALLEST_PAGE:
+                    raise self.jira.http.failure(f"Jira does not answer a search for {wanted} issues in time") from None
+                self.size = size = max(endpoints.DC_SMALLEST_PAGE, wanted // 2)
+                continue
+            body = answer.body
+            if not isinstance(body, dict) or not isinstance(body.get("issues"), list) or "total" not in body:
+                raise self.jira.http.failure("the answer about issues holds no issues and total")
+            return answer
+
+    def _fields(self, scope: Scope) -> list[str]:
+        return [*endpoints.ISSUE_FIELDS, *CustomFields.from_json(scope.data.get("custom_fields") or {}).ids()]
+
+    def _add(self, batch: Batch, scope: Scope, issues: list[Any]) -> None:
+        part = Batch()
+        add_issues(part, scope, issues)
+        scopes = scopes_of(part)
+        batch.issues.rows.extend(part.issues.rows)
+        batch.issues.rejects.extend(part.issues.rejects)
+        for issue in filter(lambda item: isinstance(item, dict), issues):
+            changelog = issue.get("changelog") or {}
+            entries = changelog.get("histories")
+            if entries is None or len(entries) < int(changelog.get("total", 0)):
+                raise self.jira.http.failure(f"Jira gives issue {issue.get('id')} without its complete changelog")
+            issue_id = str(issue.get("id"))
+            if issue_id in scopes:
+                add_changelog(batch, issue_id, entries, scopes[issue_id])
