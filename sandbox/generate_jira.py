@@ -7,6 +7,7 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from sandbox.jira_agile import SPRINT_FIELD, plan
 from sandbox.model import Change, Deployment, FieldChange, Issue, Site
 from sandbox.profiles import Profile
 
@@ -22,10 +23,14 @@ NAMES = {status["id"]: status["name"] for status in STATUSES}
 FIELDS = [
     {"id": "summary", "name": "Summary", "custom": False},
     {"id": "status", "name": "Status", "custom": False},
+    {"id": "customfield_10000", "name": "development", "custom": True, "schema": {"type": "any"}},
+    {"id": "customfield_10014", "name": "Epic Link", "custom": True, "schema": {"type": "any"}},
     {"id": "customfield_10016", "name": "Story point estimate", "custom": True, "schema": {"type": "number"}},
-    {"id": "customfield_10020", "name": "Sprint", "custom": True, "schema": {"type": "array"}},
+    {"id": SPRINT_FIELD, "name": "Sprint", "custom": True, "schema": {"type": "array"}},
+    {"id": "customfield_10050", "name": "Severity", "custom": True, "schema": {"type": "option"}},
 ]
-STORY_POINTS = "customfield_10016"
+STORY_POINTS, DEVELOPMENT, SEVERITY = "customfield_10016", "customfield_10000", "customfield_10050"
+SEVERITIES = {"Highest": "SEV1", "High": "SEV2", "Medium": "SEV3"}
 
 
 class Tracker:
@@ -57,6 +62,7 @@ class Tracker:
         self._move(issue, started, TODO, IN_PROGRESS)
         self._move(issue, review_at, IN_PROGRESS, IN_REVIEW)
         self._move(issue, at, IN_REVIEW, DONE)
+        issue.fields[DEVELOPMENT] = "{pullrequest={dataType=pullrequest, state=MERGED, stateCount=1}}"
         if self.random.random() < 0.04:
             again = at + timedelta(hours=self.random.uniform(3, 60))
             self._move(issue, again, DONE, IN_PROGRESS)
@@ -71,6 +77,7 @@ class Tracker:
         title = self.random.choice(titles).format(c=component)
         issue = self._issue(project, "Incident", title, component, at, self.random.choice(self.profile.people))
         issue.fields["priority"] = {"id": "2", "name": self.random.choice(("Highest", "High", "Medium"))}
+        issue.fields[SEVERITY] = {"id": "1", "value": SEVERITIES[issue.fields["priority"]["name"]]}
         text: list[dict[str, Any]] = [{"type": "text", "text": f"Alert from the monitoring of {component}."}]
         if named is not None:
             text.append({"type": "text", "text": " Began with deployment "})
@@ -87,7 +94,12 @@ class Tracker:
         return issue
 
     def finish(self) -> None:
-        """Order the site's issues by id."""
+        """Plan the issues into sprints, and order them by id."""
+        projects = {int(project["id"]): project for project in self.site.projects}
+        for issue in self.site.issues:
+            if issue.fields["issuetype"]["name"] != "Incident":
+                done = [change.at for change in issue.changes for item in change.items if item.to_id == DONE]
+                plan(projects[issue.project_id], issue, min(done, default=None))
         self.site.issues.sort(key=lambda issue: issue.id)
 
     def _issue(self, project: int, kind: str, title: str, component: str, at: datetime, author: str) -> Issue:

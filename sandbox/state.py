@@ -66,6 +66,8 @@ class State:
         self.secondary = False
         self.headers: dict[str, str] = {}
         self.skew_seconds = 0  # how far the Date header is from the world's time
+        self.search_lag_seconds = 0.0  # how far Jira's search is behind
+        self.repeat_page_tokens = False  # whether Jira's search gives the same page without end
         self._minute: Counter[tuple[str, str, int]] = Counter()
         self._used: Counter[tuple[str, str, int]] = Counter()
 
