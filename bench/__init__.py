@@ -1,0 +1,1 @@
+"""Reproducible benchmarks, one module each: ./pulse bench NAME."""

@@ -1,0 +1,108 @@
+"""The world changes, the upstream fails, the process is killed: in the end the tables equal a full read, row for row.
+
+One seed here; more with PULSE_SOAK_SEEDS="1,2,3" (and PULSE_SOAK_ROUNDS).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pulse.errors import PulseError
+from pulse.sources import http
+from tests.conftest import ROOT, SandboxServer
+from tests.support.database import TestDatabase
+from tests.support.extraction import Pipeline
+
+SEEDS = [int(seed) for seed in os.environ.get("PULSE_SOAK_SEEDS", "1").split(",")]
+ROUNDS = int(os.environ.get("PULSE_SOAK_ROUNDS", "200"))
+KILLED, FAULTS = 0.05, 0.03
+SCRIPT = "import sys; from tests.support.extraction import run_from_environment; run_from_environment(sys.argv[1:])"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.timeout(1500)
+def test_the_tables_equal_a_full_read_of_the_final_world(
+    db: TestDatabase, sandbox: SandboxServer, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 rounds of changes, a sync in each, with faults in three of a hundred requests and a kill -9 in one of twenty."""
+    sleep = time.sleep
+    monkeypatch.setattr(http.time, "sleep", lambda seconds: sleep(seconds * 0.01))  # the same pauses, a hundred times faster
+    rnd = random.Random(seed)
+    clock = datetime(2026, 6, 24, 9, tzinfo=UTC)
+    sandbox.set_clock(clock.isoformat())
+    pipeline = Pipeline.of(db, sandbox.url, "thirty")
+    ended: Counter[str] = Counter()
+    for number in range(ROUNDS):
+        clock += timedelta(minutes=rnd.randint(3, 90))
+        sandbox.set_clock(clock.isoformat())
+        sandbox.mutate("thirty", seed * 1000 + number, rnd.randint(1, 8))
+        sandbox.chaos(seed * 1000 + number, FAULTS)
+        ended[killed(pipeline, rnd) if rnd.random() < KILLED else synced(pipeline)] += 1
+    sandbox.chaos(0, 0)
+    assert ended["complete"] > ROUNDS * 0.6, ended
+    assert ended["killed"] > 0, ended
+
+    # A week later every scope is counted, and what repeats itself is read again.
+    sandbox.set_clock((clock + timedelta(days=8)).isoformat())
+    pipeline.extract()
+    assert pipeline.extract().rows_written == 0
+    full = pipeline.copy_of(db, "full")
+    full.extract()
+    stepwise, whole = live(pipeline), live(full)
+    assert set(stepwise) == set(whole)
+    for table, rows in whole.items():
+        assert stepwise[table].keys() == rows.keys(), table
+        for key, row in rows.items():
+            assert stepwise[table][key] == row, (table, key)
+    assert sum(len(rows) for rows in whole.values()) > 3000
+    assert pipeline.rows("select count(*) from raw.rejects where replayed_at is null") == [(0,)]
+
+
+def synced(pipeline: Pipeline) -> str:
+    """A sync that may fail; how it ended."""
+    try:
+        pipeline.extract()
+    except PulseError as error:
+        return type(error).__name__
+    return "complete"
+
+
+def killed(pipeline: Pipeline, rnd: random.Random) -> str:
+    """A sync in another process, and kill -9 somewhere in it."""
+    env = {**os.environ, **pipeline.db.conn_env(), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *pipeline.arguments()], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
+    )
+    try:
+        process.wait(rnd.uniform(0.5, 2.5))
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return "killed"
+    return "over before it was killed"
+
+
+def live(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    """The rows that are not marked as deleted, by table and id. Only the jobs of a run's newest attempt can be asked for, so
+    those of earlier ones are left out."""
+    found = {
+        table: {row[0]: row[1:3] for row in rows if row[3]} for table, rows in pipeline.snapshot().items()
+    }  # fmt: skip
+    newest: dict[int, int] = {}
+    for _, payload in found["github_workflow_jobs"].values():
+        newest[payload["runId"]] = max(payload["runAttempt"], newest.get(payload["runId"], 0))
+    found["github_workflow_jobs"] = {
+        key: row for key, row in found["github_workflow_jobs"].items()
+        if row[1]["runAttempt"] == newest[row[1]["runId"]]
+    }  # fmt: skip
+    return found
