@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from pulse.errors import AuthError, ConfigError, TooManyRejects, UpstreamError
 from pulse.sources.base import Credential, page_of
 from pulse.sources.jira import records
 from pulse.sources.jira.extract import JiraSource
+from pulse.sources.jira.fields import CustomFields
+from pulse.sources.jira.text import plain_text
 from pulse.warehouse.loader import Page, RawRow, Reject
 from tests.conftest import SandboxServer
 from tests.support.database import TestDatabase
@@ -78,8 +81,8 @@ def test_issues_that_are_refused_by_name_are_kept_as_rejects(pipeline: Pipeline,
     scope = source.discover()[0]
     body = {"issues": [], "issueErrors": [{"id": "77", "errorMessage": "Issue does not exist"}]}
     sandbox.add_fault(path_regex="issue/bulkfetch", status=200, body=body)
-    page = source._issues(scope, [77])
-    assert page.rejects == [
+    batch = source.site.fetch(scope, ["77"])
+    assert batch.refusals(scope) == [
         Reject("77", scope.key, '{"id": "77", "errorMessage": "Issue does not exist"}', "Jira: Issue does not exist")
     ]
 
@@ -91,7 +94,11 @@ def test_a_refused_token_names_the_address_that_scoped_tokens_need(pipeline: Pip
 
 def test_a_connection_without_login_is_a_mistake_of_the_declaration(pipeline: Pipeline) -> None:
     with pytest.raises(ConfigError, match="jira__acme"):
-        jira(pipeline, Credential(None, "token"))
+        jira(pipeline, Credential(None, "token")).discover()
+    integration, _ = pipeline.integrations[1]
+    cloud = replace(integration, base_url="https://acme.atlassian.net")
+    with pytest.raises(ConfigError, match="jira__acme"):
+        JiraSource(cloud, Credential(None, "token"), pipeline.db.connect("pulse_etl"))
 
 
 def test_too_many_rejects_fail_the_run_after_everything_is_stored(pipeline: Pipeline) -> None:
@@ -135,12 +142,12 @@ def test_a_document_becomes_plain_text_with_its_links() -> None:
                 {"type": "listItem", "content": [{"type": "paragraph", "content": [{"type": "text", "text": "一"}]}]}]},
         ],
     }  # fmt: skip
-    text = records.plain_text(document)
+    text = plain_text(document)
     assert [line.strip() for line in text.split("\n") if line.strip()] == [
         "Störung", "see the run https://ci/1", "https://gh/pull/2", "一",
     ]  # fmt: skip
-    assert records.plain_text("as it is") == "as it is"
-    assert records.plain_text(None) == ""
+    assert plain_text("as it is") == "as it is"
+    assert plain_text(None) == ""
 
 
 def good_issue() -> dict[str, Any]:
@@ -151,16 +158,20 @@ def good_issue() -> dict[str, Any]:
             "issuetype": {"name": "Bug"}, "created": "2026-01-01T00:00:00.000+0000",
             "updated": "2026-01-02T00:00:00.000+0000", "customfield_1": None, "customfield_2": 3.5,
             "customfield_3": [{"id": 4, "name": "Sprint 4", "state": "closed", "goal": "long text"}],
+            "customfield_4": {"id": "1", "value": "Blue", "self": "https://x", "child": {"value": "Sky"}},
         },
     }  # fmt: skip
 
 
 def test_custom_fields_are_stored_under_what_they_mean() -> None:
-    custom = {"story_points": ["customfield_1", "customfield_2"], "sprints": ["customfield_3"]}
+    known = {"story_points": ["customfield_1", "customfield_2"], "sprints": ["customfield_3"], "development": ["none"]}
+    custom = CustomFields(known, {"Team": ["customfield_4"], "Empty": ["customfield_1"]})
     row = records.issue(good_issue(), custom)
     assert (row.record_id, row.scope_key) == ("10", "5")
     assert row.payload["fields"]["_story_points"] == 3.5
-    assert row.payload["fields"]["_sprints"] == [{"id": 4, "name": "Sprint 4", "state": "closed"}]
+    assert row.payload["fields"]["_sprints"] == [4]
+    assert row.payload["fields"]["_custom"] == {"Team": {"id": "1", "value": "Blue", "child": {"value": "Sky"}}}
+    assert "_development" not in row.payload["fields"]
     assert row.payload["fields"]["project"] == {"id": "5", "key": "AB"}
 
 
@@ -178,7 +189,7 @@ def test_custom_fields_are_stored_under_what_they_mean() -> None:
 def test_an_issue_that_cannot_be_read_is_rejected_with_its_reason(damage: Any, reason: str) -> None:
     broken = good_issue()
     damage(broken)
-    page = page_of("jira_issues", [broken, good_issue(), None], lambda item: records.issue(item, {}), "5")
+    page = page_of("jira_issues", [broken, good_issue(), None], lambda item: records.issue(item, CustomFields()), "5")
     assert [row.record_id for row in page.rows] == ["10"]
     assert reason in page.rejects[0].reason
     assert page.rejects[0].record_id == broken["id"]

@@ -27,7 +27,7 @@ SEARCH_PAGE = 5000
 ISSUE_PAGE = 1000
 ISSUE_PAGE_FALLBACK = 100
 CHANGELOG_ISSUES = 1000
-CHANGELOG_PAGE = 5000
+CHANGELOG_PAGE = 10_000
 PROJECT_PAGE = 50
 AGILE_PAGE = 50
 # Data Center: what is asked for (its admin may have set a lower cap), what is still tried after a timeout, ids in one query.
