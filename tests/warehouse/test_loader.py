@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import ANY
 
 import psycopg
 import pytest
@@ -95,11 +96,9 @@ def test_what_postgresql_cannot_hold_is_taken_out_and_named(loading: Loading) ->
 
 
 def test_a_payload_that_is_no_json_is_rejected_and_the_others_are_stored(loading: Loading) -> None:
-    assert loading.load(issue("1", n=float("nan")), issue("2")) == LoadResult(2, 1, 1)
+    assert loading.load(issue("1", n=object()), issue("2")) == LoadResult(2, 1, 1)
     assert loading.rows("record_id") == [("2",)]
-    assert loading.rows("record_id, scope_key, payload, replayed_at", "rejects") == [
-        ("1", "10", '{"id": "1", "n": NaN}', None)
-    ]
+    assert loading.rows("record_id, scope_key, payload, replayed_at", "rejects") == [("1", "10", ANY, None)]
 
 
 def test_a_reject_is_kept_once_and_closed_when_its_record_can_be_read(loading: Loading) -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 
 from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited, UpstreamError
@@ -184,8 +185,9 @@ _NO_JSON = object()
 
 
 def _json(response: requests.Response) -> Any:
+    # Strict, unlike json: NaN and the like are no JSON, and PostgreSQL would refuse them.
     try:
-        return response.json()
+        return msgspec.json.decode(response.content)
     except ValueError:
         return _NO_JSON
 

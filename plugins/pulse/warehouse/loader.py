@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import sql
 
@@ -19,8 +19,10 @@ from pulse.warehouse.connect import client_transaction
 # What neither text nor jsonb of PostgreSQL can hold: NUL and lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
-# ordinal, record id, scope key, payload, hash, changed at: a row of the stage.
-_Line = tuple[int, str, str, str, str, datetime | None]
+# Keys in order, so that equal payloads give equal texts. Several times as fast as json.
+_ENCODER = msgspec.json.Encoder(order="sorted")
+# What COPY's text format gives a meaning to.
+_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def load_pages(
     with client_transaction(conn, client_id):
         for page in pages:
             target = _Target(conn, client_id, integration_id, page.entity)
-            lines, unfit = _serialised(page.rows)
+            lines, unfit = _lines(page.rows)
             rejects = [*page.rejects, *unfit]
             read += len(page.rows) + len(page.rejects)
             rejected += len(rejects)
@@ -112,40 +114,72 @@ def _clean(value: Any, path: str, cleaned: list[str]) -> Any:
     return value
 
 
-def _serialised(rows: Iterable[RawRow]) -> tuple[list[_Line], list[Reject]]:
-    """Rows as the stage takes them; a payload that is no JSON (NaN, infinity) becomes a reject."""
-    lines: list[_Line] = []
+@dataclass(frozen=True)
+class _Line:
+    """A row as the table takes it."""
+
+    record_id: str
+    scope_key: str
+    payload: bytes
+    payload_hash: str
+    updated_at: datetime | None
+
+    def as_copy(self) -> bytes:
+        """A line of COPY's text format. JSON escapes every character that COPY would, but its own backslash."""
+        changed = self.updated_at.isoformat() if self.updated_at else "\\N"
+        keys = (
+            self.record_id.translate(_COPY_ESCAPES),
+            self.scope_key.translate(_COPY_ESCAPES),
+            self.payload_hash,
+            changed,
+        )
+        return b"\t".join([*(key.encode() for key in keys), self.payload.replace(b"\\", b"\\\\")]) + b"\n"
+
+
+def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
+    """Rows by id (of several with one id the last one); a payload that is no JSON becomes a reject."""
+    lines: dict[str, _Line] = {}
     unfit: list[Reject] = []
-    for ordinal, row in enumerate(rows):
+    for row in rows:
         try:
-            text = json.dumps(
-                storable(row.payload), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-            )
-        except ValueError as error:
-            unfit.append(Reject(row.record_id, row.scope_key, json.dumps(row.payload), str(error)))
+            payload = _encoded(row.payload)
+        except (TypeError, ValueError) as error:
+            unfit.append(Reject(row.record_id, row.scope_key, repr(row.payload), str(error)))
             continue
-        digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-        identity = _UNSTORABLE.sub("", row.record_id)
-        lines.append((ordinal, identity, _UNSTORABLE.sub("", row.scope_key), text, digest, row.updated_at))
+        digest = hashlib.md5(payload, usedforsecurity=False).hexdigest()
+        identity, scope = _UNSTORABLE.sub("", row.record_id), _UNSTORABLE.sub("", row.scope_key)
+        lines[identity] = _Line(identity, scope, payload, digest, row.updated_at)
     return lines, unfit
 
 
-_CREATE_STAGE = """
-    create temporary table if not exists pulse_stage (ordinal integer, record_id text, scope_key text, payload text,
-        payload_hash text, upstream_updated_at timestamptz) on commit delete rows
+def _encoded(payload: dict[str, Any]) -> bytes:
+    """The payload as JSON that PostgreSQL can hold. Raises TypeError, ValueError."""
+    try:
+        text = _ENCODER.encode(payload)
+    except UnicodeEncodeError:  # a lone surrogate
+        return _ENCODER.encode(storable(payload))
+    return _ENCODER.encode(storable(payload)) if b"\\u0000" in text else text
+
+
+_KNOWN = """
+    select t.record_id
+    from unnest(%(ids)s::text[], %(hashes)s::text[], %(scopes)s::text[]) as s (record_id, payload_hash, scope_key)
+    join {target} t
+      on t.client_id = %(client)s and t.integration_id = %(integration)s and t.record_id = s.record_id
+     and t.payload_hash = s.payload_hash and t.scope_key = s.scope_key
+    where t.deleted_at is null
 """
-# Casting a payload to jsonb is the expensive part, so only rows that are new or changed get there.
+# Text, and not compressed: it lives for a moment.
+_CREATE_STAGE = """
+    create temporary table if not exists pulse_stage (record_id text, scope_key text, payload_hash text,
+        upstream_updated_at timestamptz, payload text storage external)
+        with (toast_tuple_target = 8160) on commit delete rows
+"""
 _UPSERT = """
     insert into {target} as t
         (client_id, integration_id, record_id, scope_key, payload, payload_hash, upstream_updated_at)
-    select %(client)s, %(integration)s, s.record_id, s.scope_key, s.payload::jsonb, s.payload_hash,
-           s.upstream_updated_at
-    from (select distinct on (record_id) * from pulse_stage order by record_id, ordinal desc) s
-    left join {target} known
-      on known.client_id = %(client)s and known.integration_id = %(integration)s
-     and known.record_id = s.record_id
-    where known.record_id is null or known.payload_hash <> s.payload_hash or known.scope_key <> s.scope_key
-       or known.deleted_at is not null
+    select %(client)s, %(integration)s, record_id, scope_key, payload::jsonb, payload_hash, upstream_updated_at
+    from pulse_stage
     on conflict (client_id, integration_id, record_id) do update set
         scope_key = excluded.scope_key, payload = excluded.payload, payload_hash = excluded.payload_hash,
         upstream_updated_at = excluded.upstream_updated_at, extracted_at = now(),
@@ -180,17 +214,24 @@ class _Target:
         self.table = sql.Identifier("raw", entity)
         self.params: dict[str, Any] = {"client": client_id, "integration": integration_id, "entity": entity}
 
-    def upsert(self, lines: list[_Line]) -> int:
+    def upsert(self, lines: dict[str, _Line]) -> int:
+        """Write the lines that are new or differ; how many those were."""
         if not lines:
+            return 0
+        # Sending a payload and casting it to jsonb is the expensive part: what is stored so already stays here.
+        known = self.conn.execute(sql.SQL(_KNOWN).format(target=self.table), {
+            **self.params, "ids": list(lines), "hashes": [line.payload_hash for line in lines.values()],
+            "scopes": [line.scope_key for line in lines.values()],
+        }).fetchall()  # fmt: skip
+        changed = lines.keys() - {row[0] for row in known}
+        self._close_rejects(list(lines))
+        if not changed:
             return 0
         self.conn.execute(_CREATE_STAGE)
         self.conn.execute("delete from pulse_stage")
         with self.conn.cursor() as cursor, cursor.copy("copy pulse_stage from stdin") as copy:
-            for line in lines:
-                copy.write_row(line)
-        written = self.conn.execute(sql.SQL(_UPSERT).format(target=self.table), self.params).rowcount
-        self._close_rejects([line[1] for line in lines])
-        return written
+            copy.write(b"".join(line.as_copy() for key, line in lines.items() if key in changed))
+        return self.conn.execute(sql.SQL(_UPSERT).format(target=self.table), self.params).rowcount
 
     def bury(self, record_ids: list[str]) -> int:
         if not record_ids:
