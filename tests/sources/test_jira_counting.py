@@ -71,6 +71,10 @@ def test_what_is_deleted_is_marked_once_a_week(pipeline: Pipeline, sandbox: Sand
     sandbox.set_clock(WEEK_LATER)
     sync(pipeline)
     assert len(pipeline.rows(GONE)) == 2
+    whole = pipeline.copy_of(pipeline.db, "whole")
+    sync(whole)
+    for table, rows in whole.snapshot().items():
+        assert [row for row in pipeline.snapshot()[table] if row[3]] == rows, table
     assert pipeline.rows(CENSUS)[0][2:] == (0, 2)
     pipeline.transform()
     assert pipeline.rows("select count(*) from core.jira_issues where deleted_at is not null") == [(2,)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import LiteralString
 
 from pulse.sources import census
 from pulse.sources.base import Scope, Source, selected
@@ -20,6 +21,12 @@ _OPEN_REJECTS = """
       and record_id ~ '^[0-9]+$'
     order by id
 """
+# A project's history entries by issue: read only when some of its issues are gone.
+_CHANGELOGS = """
+    select record_id from raw.jira_changelogs
+    where client_id = %s and integration_id = %s and scope_key = %s and deleted_at is null
+      and payload ->> 'issueId' = any(%s)
+"""
 
 
 class Counting:
@@ -35,10 +42,7 @@ class Counting:
     def retry_rejects(self) -> None:
         """Ask again for the issues whose rejects are open. What Jira refuses a second time is not there any more; what
         cannot be read as before stays as it is and is not counted again."""
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            rows = self.source.conn.execute(
-                _OPEN_REJECTS, [self.source.integration.client_id, self.source.integration.id, self.scope.key]
-            ).fetchall()
+        rows = self._rows(_OPEN_REJECTS)
         known = {(record_id, payload) for record_id, payload in rows if record_id not in self.asked}
         for part in _parts({record_id for record_id, _ in known}):
             batch = self.site.fetch(self.scope, part)
@@ -79,7 +83,15 @@ class Counting:
         return selected(str(fields["project"].get("key")), self.source.integration.config.get("projects") or ["*"])
 
     def _store(self, batch: Batch) -> None:
+        """Store a batch; with an issue that is gone go its history entries."""
+        if batch.issues.gone:
+            batch.changelogs.gone.extend(row[0] for row in self._rows(_CHANGELOGS, list(batch.issues.gone)))
         self.source.store([batch.issues, batch.changelogs])
+
+    def _rows(self, query: LiteralString, *params: object) -> list[tuple[str, ...]]:
+        about = [self.source.integration.client_id, self.source.integration.id, self.scope.key]
+        with client_transaction(self.source.conn, self.source.integration.client_id):
+            return list(self.source.conn.execute(query, [*about, *params]).fetchall())
 
 
 def _drop_known(rejects: list[Reject], known: set[tuple[str, str]]) -> None:
