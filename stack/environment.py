@@ -166,6 +166,8 @@ def _airflow_settings(settings: Settings) -> dict[str, str]:
             "plugins_folder": str(settings.root / "plugins"),
             "dags_are_paused_at_creation": "False",
             "default_timezone": "utc",
+            # By default a DAG that changes twice within 30 s keeps its first form until its file is parsed again.
+            "min_serialized_dag_update_interval": "0",
             "fernet_key": secrets["PULSE_FERNET_KEY"],
             "execution_api_server_url": f"{settings.url('airflow')}/execution/",
             "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
