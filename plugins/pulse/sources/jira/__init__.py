@@ -1,1 +1,1 @@
-"""Jira Cloud: projects, issues and their complete changelogs."""
+"""Jira Cloud and Data Center: projects, issues and their complete changelogs, boards and sprints."""
