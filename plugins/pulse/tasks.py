@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from pulse.client_dag import ClientDagSpec, IntegrationSpec
 from pulse.clients.credentials import credential_for
+from pulse.dag_bundle import read_specs
 from pulse.errors import PulseError, RateLimited
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
@@ -67,6 +68,20 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[di
     if failure is not None:
         raise failure
     return total.as_dict()
+
+
+def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
+    """Read a client's open rejects again; how many of each integration were stored and how many stay open."""
+    result: dict[str, dict[str, int]] = {}
+    spec = next(found for found in read_specs() if found.slug == slug)
+    with closing(connect("pulse_etl")) as conn:
+        for declared in spec.integrations:
+            integration = _integration(conn, spec, declared)
+            with _recorded(conn, spec, declared.id) as stats:
+                stored, left = _source(conn, integration, stats).replay_rejects()
+            result[declared.name] = {"stored": stored, "open": left}
+            log.info("client %s: %s: %d rejects stored, %d stay open", slug, declared.name, stored, left)
+    return result
 
 
 def has_more_history(client_id: int, dag_run_id: str) -> bool:

@@ -43,7 +43,7 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_there_are_these_dags(dags: dict[str, Any]) -> None:
-    assert set(dags) == {"sync_clients", "pulse__initech"}
+    assert set(dags) == {"sync_clients", "replay_rejects", "pulse__initech"}
 
 
 def test_every_dag_is_documented_owned_tagged_and_retried(dags: dict[str, Any]) -> None:

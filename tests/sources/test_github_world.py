@@ -144,6 +144,20 @@ def test_pull_requests_with_all_their_parts_cost_five_calls_and_points_a_hundred
     assert stats.api_points - 1 <= 5 * count / 100
 
 
+def test_files_that_are_wanted_later_are_read_of_every_pull_request(db: TestDatabase, sandbox: SandboxServer) -> None:
+    pipeline = portal(db, sandbox)
+    pipeline.extract()
+    without = "select count(*) from raw.github_pull_requests where not payload ? 'files'"
+    assert pipeline.rows(without) == [(346,)]
+    pipeline.integrations[0][0].config["pull_request_files"] = True
+    pipeline.extract()
+    assert pipeline.rows(without) == [(0,)]
+    pipeline.transform()
+    assert pipeline.rows("select count(*) > 600 from core.github_pull_request_files where path like 'services/%%'") == [
+        (True,)
+    ]
+
+
 def test_a_long_history_is_read_newest_first_in_bounded_runs(
     db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,9 +293,7 @@ def test_a_wrong_app_says_what_is_wrong_and_shows_nothing(
 
 
 @pytest.mark.parametrize(("ends", "warned"), [("2026-07-10 00:00:00 UTC", True), ("2026-12-01 00:00:00 UTC", False)])
-def test_a_token_that_ends_soon_is_warned_of(
-    db: TestDatabase, sandbox: SandboxServer, ends: str, warned: bool
-) -> None:
+def test_a_token_that_ends_soon_is_warned_of(db: TestDatabase, sandbox: SandboxServer, ends: str, warned: bool) -> None:
     source_of = portal(db, sandbox).integrations[0]
     source = GitHubSource(*source_of, db.connect("pulse_etl"))
     sandbox.add_header("github-authentication-token-expiration", ends)

@@ -46,6 +46,16 @@ def deactivate_undeclared(slugs: list[str]) -> list[str]:
     return [result.slug for result in gone]
 
 
+def active_slugs(only: str = "") -> list[str]:
+    """The slugs of the active clients, in order; `only`: just that one. Raises ValueError when there is no such client."""
+    with closing(connect("pulse_admin")) as conn:
+        rows = conn.execute("select slug from core.clients where active order by slug").fetchall()
+    slugs = [row[0] for row in rows]
+    if only and only not in slugs:
+        raise ValueError(f"there is no active client {only!r}: active are {', '.join(slugs) or 'none'}")
+    return [only] if only else slugs
+
+
 def provision_all() -> None:
     """Superset's assets, and role and rules of every client in the tables."""
     with closing(connect("pulse_admin")) as conn:

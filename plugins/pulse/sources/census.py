@@ -81,5 +81,14 @@ def record(
             " on conflict (client_id, integration_id, entity, scope_key) do update set"
             " upstream_count = excluded.upstream_count, stored_count = excluded.stored_count,"
             " missing_count = excluded.missing_count, removed_count = excluded.removed_count, counted_at = now()",
-            [source.integration.client_id, source.integration.id, entity, scope_key, upstream, stored, missing, removed],
+            [
+                source.integration.client_id,
+                source.integration.id,
+                entity,
+                scope_key,
+                upstream,
+                stored,
+                missing,
+                removed,
+            ],
         )

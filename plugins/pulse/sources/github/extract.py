@@ -70,7 +70,8 @@ class GitHubSource(Source):
         known = probe.known_repositories(self, roster.now)
         nodes.sort(key=lambda node: str(node.get("pushedAt") or ""), reverse=True)
         scopes = [
-            probe.scope_of(node, known.get(str(int(node["databaseId"]))), roster.now, self.with_runs) for node in nodes
+            probe.scope_of(node, known.get(str(int(node["databaseId"]))), roster.now, self.with_runs, self.with_files)
+            for node in nodes
         ]
         return [scope for scope in scopes if scope is not None]
 
@@ -118,7 +119,7 @@ class GitHubSource(Source):
             return rest_pull.pull_request(self.github, scope.label, bare, self.with_files)
 
         rescan = datetime.fromisoformat(scope.data["now"]) - RESCAN if scope.data.get("census") else None
-        before = self.checkpoint(stream.name, scope.key).watermark_at
+        before = self.checkpoint(stream.checkpoint_name, scope.key).watermark_at
         Walk(self, self.github, scope, stream, build, rescue if stream.name == PULL_REQUESTS.name else None).run(rescan)
         if stream.name == DEPLOYMENTS.name:
             since = before - stream.lookback if before else None

@@ -14,6 +14,7 @@ from typing import Any
 
 from pulse.sources.base import Scope, Source
 from pulse.sources.github.client import Node
+from pulse.sources.github.streams import WITH_FILES
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.connect import client_transaction
 
@@ -91,15 +92,17 @@ def known_repositories(source: Source, now: datetime) -> dict[str, Known]:
             elif stream == "census":
                 one.counted_at = watermark
             else:
-                one.unfinished.add(stream)
+                one.unfinished.add(stream.removesuffix(WITH_FILES))
         for key, stream in source.conn.execute(_OPEN, keys).fetchall():
             found.setdefault(key, Known()).unfinished.add(stream)
     return found
 
 
-def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool) -> Scope | None:
+def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool, with_files: bool) -> Scope | None:
     """The repository as a scope with what has to be read of it; None when that is nothing."""
     seen = fingerprint(node)
+    if with_files:
+        seen["pull_requests"] += WITH_FILES
     old = known or Known()
     moved = {stream for stream in seen if seen[stream] != old.seen.get(stream)}
     counts = old.counted_at is not None and now - old.counted_at >= CENSUS_EVERY

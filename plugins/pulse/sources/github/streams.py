@@ -10,6 +10,8 @@ from pulse.sources.github import queries, records
 from pulse.sources.github.client import Node
 from pulse.warehouse.loader import RawRow
 
+WITH_FILES = "_with_files"
+
 Connections = Mapping[str, tuple[str, str, int]]
 
 
@@ -32,6 +34,12 @@ class Stream:
     inner: Connections
     lookback: timedelta = timedelta(0)
     pages_per_run: int = 150
+    checkpoint: str = ""
+
+    @property
+    def checkpoint_name(self) -> str:
+        """Under which name its progress is kept."""
+        return self.checkpoint or self.name
 
     @property
     def entity(self) -> str:
@@ -47,6 +55,8 @@ PULL_REQUESTS = Stream(
 PULL_REQUESTS_WITH_FILES = replace(
     PULL_REQUESTS, query=queries.PULL_REQUESTS_WITH_FILES, by_id_query=queries.PULL_REQUESTS_WITH_FILES_BY_ID,
     inner={**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS},
+    # Progress of its own: when files are wanted from now on, all pull requests are read once more.
+    checkpoint=f"{PULL_REQUESTS.name}{WITH_FILES}",
 )  # fmt: skip
 # A deployment is asked for by its creation; its statuses may come later.
 DEPLOYMENTS = Stream(

@@ -97,7 +97,7 @@ class Walk:
     def run(self, since: datetime | None = None) -> None:
         """From the top down to the watermark, or further down to `since`; then what earlier runs left, newest first, as far
         as this run's pages go. The rest is counted as unfinished."""
-        checkpoint = self.source.checkpoint(self.stream.name, self.scope.key)
+        checkpoint = self.source.checkpoint(self.stream.checkpoint_name, self.scope.key)
         left: list[Segment] = list(checkpoint.cursor.get("segments", []))
         until = checkpoint.watermark_at - self.stream.lookback if checkpoint.watermark_at else None
         if until and since:
@@ -123,7 +123,7 @@ class Walk:
         else:
             segment["after"] = connection["pageInfo"]["endCursor"]
         cursor = {"segments": segments} if segments else {}
-        self.source.store([page], [Checkpoint(self.stream.name, self.scope.key, watermark, cursor)])
+        self.source.store([page], [Checkpoint(self.stream.checkpoint_name, self.scope.key, watermark, cursor)])
         self.ladder.went_well()
         self.pages_left -= 1
         return watermark
