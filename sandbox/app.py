@@ -47,6 +47,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
                 if faulty is not None:
                     return faulty
             state.calls[request.url.path] += 1
+            state.requests.add(f"{request.method} {request.url.path}?{','.join(sorted(request.query_params))}")
             response = await handler(request)
             response.headers.update(state.headers)
             response.headers["Date"] = format_datetime(state.now() + timedelta(seconds=state.skew_seconds), usegmt=True)
@@ -66,7 +67,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         return JSONResponse({"faults": len(state.faults)})
 
     async def counters(request: Request) -> Response:
-        return JSONResponse({"calls": dict(state.calls), "points": dict(state.points)})
+        return JSONResponse({"calls": dict(state.calls), "points": dict(state.points), "requests": sorted(state.requests)})
 
     async def set_clock(request: Request) -> Response:
         """{"now": ISO time}: the world's time stands still there; {"now": null}: it runs."""

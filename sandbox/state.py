@@ -60,6 +60,7 @@ class State:
     def reset(self) -> None:
         """Forget counters, budgets and faults."""
         self.calls: Counter[str] = Counter()
+        self.requests: set[str] = set()  # method, path and the names of the parameters
         self.points: Counter[str] = Counter()
         self.faults: list[Fault] = []
         self.chaos: Any = None  # sandbox.chaos.Chaos

@@ -112,10 +112,10 @@ class SandboxServer:
         """Install a GitHub App: app_id, public_key, organisation, token_seconds."""
         self._post("github_apps", app)
 
-    def counters(self) -> dict[str, dict[str, int]]:
-        """Calls by path and points by credential since the last reset."""
+    def counters(self) -> dict[str, Any]:
+        """Calls by path, points by credential, and the requests with their parameters' names, since the last reset."""
         with urllib.request.urlopen(f"{self.url}/_sandbox/counters", timeout=10) as answer:
-            found: dict[str, dict[str, int]] = json.load(answer)
+            found: dict[str, Any] = json.load(answer)
         return found
 
     def reset(self) -> None:

@@ -47,6 +47,7 @@ def client(stack: dict[str, Any], airflow: AirflowApi) -> Iterator[DeclaredClien
     airflow.set_connection(f"jira__{slug}", login=f"{MARK}@acme.example", password=f"{MARK}-jira")
     airflow.set_variable(f"pulse_client_{slug}", spec)
     assert airflow.sync_clients() == "success"
+    wait_for("the DAG to be listed", lambda: f"pulse__{slug}" in airflow.active_dags(), 60)
     yield DeclaredClient(slug, email, password, spec)
     airflow.set_variable(f"pulse_client_{slug}", {**spec, "active": False})
     airflow.sync_clients()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,28 @@ import requests
 from graphql import GraphQLObjectType, GraphQLSchema, build_schema, parse, validate
 from jsonschema import Draft7Validator
 
+from pulse.sources.base import Credential
 from pulse.sources.github import queries
 from sandbox.github_api import cost, schema
 from tests.conftest import SandboxServer
+from tests.support.database import TestDatabase
+from tests.support.extraction import Pipeline
+from tests.support.keys import app_key
 
+_INNER = (
+    ("PullRequest", {**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS}),
+    ("Deployment", queries.DEPLOYMENT_CONNECTIONS),
+    ("Issue", queries.ISSUE_CONNECTIONS),
+)
 QUERIES = {
-    "repositories": queries.REPOSITORIES,
-    "pull requests": queries.PULL_REQUESTS,
-    "deployments": queries.DEPLOYMENTS,
-    "deployments by id": queries.DEPLOYMENTS_BY_ID,
-    "history": queries.HISTORY,
+    **{name: value for name, value in vars(queries).items() if isinstance(value, str) and "query " in value},
+    "named": queries.repositories_named(["acme/portal", "acme/billing"]),
+    "census": queries.census({"pullRequests": "fullDatabaseId", "releases": "databaseId"}, {"releases": 'cur"sor'}),
     **{
-        f"more {name}": queries.drain("PullRequest", (name, spec), {"PR_x": "cursor"})
-        for name, spec in queries.PULL_REQUEST_CONNECTIONS.items()
+        f"more {kind} {name}": queries.drain(kind, (name, spec), {"X_1": 'cursor"1', "X_2": "cursor2"})
+        for kind, connections in _INNER
+        for name, spec in connections.items()
     },
-    "more statuses": queries.drain(
-        "Deployment", ("statuses", queries.DEPLOYMENT_CONNECTIONS["statuses"]), {"DE_x": "cursor"}
-    ),
 }
 
 
@@ -74,7 +80,7 @@ def test_the_sandbox_has_no_type_field_or_argument_of_its_own(published: Path) -
 
 def test_costs_are_githubs_formula() -> None:
     assert cost(queries.PULL_REQUESTS, {"first": 24})[0] == 1
-    assert cost(queries.PULL_REQUESTS, {"first": 100})[0] == 6
+    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": 100})[0] == 6
     assert cost(queries.DEPLOYMENTS, {"first": 100})[0] == 1
     # GitHub's own example: 100 repositories, 50 pull requests and 10 labels each: 5,101 requests, 51 points.
     example = """query { repositoryOwner(login: "x") { repositories(first: 100) { nodes { pullRequests(first: 50) {
@@ -89,6 +95,10 @@ REST = {
     "/github/repos/acme/portal/pulls/1/commits": ("/repos/{owner}/{repo}/pulls/{pull_number}/commits", None),
     "/github/repos/acme/portal/deployments": ("/repos/{owner}/{repo}/deployments", None),
     "/github/repos/acme/portal/actions/runs": ("/repos/{owner}/{repo}/actions/runs", None),
+    "/github/repos/acme/portal/pulls/1": ("/repos/{owner}/{repo}/pulls/{pull_number}", None),
+    "/github/repos/acme/portal/pulls/3/reviews": ("/repos/{owner}/{repo}/pulls/{pull_number}/reviews", None),
+    "/github/repos/acme/portal/pulls/3/comments": ("/repos/{owner}/{repo}/pulls/{pull_number}/comments", None),
+    "/github/repos/acme/portal/pulls/1/files": ("/repos/{owner}/{repo}/pulls/{pull_number}/files", None),
 }
 
 
@@ -104,6 +114,41 @@ def test_rest_answers_hold_only_what_github_describes(published: Path, sandbox: 
     item = body[0] if isinstance(body, list) else body
     properties = (described.get("items") or described).get("properties", {})
     assert set(item) <= set(properties), sorted(set(item) - set(properties))
+
+
+def test_every_rest_request_of_an_extraction_is_described(
+    published: Path, sandbox: SandboxServer, db: TestDatabase
+) -> None:
+    """Paths, methods and parameters that GitHub's description holds, whatever way an extraction takes."""
+    private, public = app_key()
+    sandbox.add_github_app(app_id="1", public_key=public, organisation="acme")
+    pipeline = Pipeline.of(db, sandbox.url, "acme", repositories=["portal"])
+    integration, _ = pipeline.integrations[0]
+    integration.config["pull_request_files"] = True
+    pipeline.integrations = [(integration, Credential("1", private))]
+    sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests", count=5, status=502)
+    pipeline.extract()
+    sandbox.mutate("acme", 4, 1, actions=["start_run"], repository="portal")
+    pipeline.extract()
+    sandbox.set_clock("2026-07-01T12:00:00+00:00")
+    pipeline.extract()
+    asked = [
+        request for request in sandbox.counters()["requests"] if "/github/" in request and "/graphql" not in request
+    ]
+    for request in asked:
+        method, _, rest = request.partition(" ")
+        path, _, parameters = rest.removeprefix("/github").partition("?")
+        described = [
+            operation[method.lower()]
+            for template, operation in openapi(published)["paths"].items()
+            if method.lower() in operation and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)
+        ]
+        assert described, request
+        document = openapi(published)
+        names = {resolved(document, parameter, 0)["name"] for parameter in described[0].get("parameters", [])}
+        assert set(filter(None, parameters.split(","))) <= names, request
+    ways = ("installation", "access_tokens", "/actions/runs?", "/attempts/", "/reviews", "/timeline", "/files")
+    assert all(any(way in request for request in asked) for way in ways), asked
 
 
 @cache

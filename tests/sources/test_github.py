@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, build_schema, parse, validate
 
 from pulse.errors import ConfigError, RateLimited
 from pulse.sources.base import Scope
@@ -19,43 +15,9 @@ from pulse.sources.github.extract import GitHubSource
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page, RawRow
 from sandbox.github_api import cost
-from tests.conftest import ROOT, SandboxServer
+from tests.conftest import SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
-
-QUERIES = {name: value for name, value in vars(queries).items() if isinstance(value, str) and "query " in value}
-QUERIES["named"] = queries.repositories_named(["acme/portal", "acme/billing"])
-QUERIES["census"] = queries.census({"pullRequests": "fullDatabaseId", "releases": "databaseId"}, {"releases": 'cur"sor'})
-DRAINS = {
-    f"{typename}.{name}": queries.drain(typename, (name, connection), {"node1": 'cursor"1', "node2": "cursor2"})
-    for typename, connections in (
-        ("PullRequest", {**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS}),
-        ("Issue", queries.ISSUE_CONNECTIONS),
-        ("Deployment", queries.DEPLOYMENT_CONNECTIONS),
-    )
-    for name, connection in connections.items()
-}
-
-
-@pytest.mark.parametrize("name", [*QUERIES, *DRAINS])
-def test_every_query_is_valid(name: str) -> None:
-    schema = build_schema((Path(ROOT) / "sandbox" / "github.graphql").read_text())
-    assert validate(schema, parse({**QUERIES, **DRAINS}[name])) == []
-
-
-@pytest.mark.parametrize("name", [*QUERIES, *DRAINS])
-def test_every_query_is_valid_for_github(name: str) -> None:
-    state = Path(os.environ.get("PULSE_STATE", ROOT / ".pulse"))
-    published = state / "npm" / "node_modules" / "@octokit" / "graphql-schema" / "schema.graphql"
-    if not published.exists():
-        pytest.skip(f"GitHub's schema is not in {published}: tests/sandbox/test_contract.py fetches it")
-    schema = github_schema(published)
-    assert validate(schema, parse({**QUERIES, **DRAINS}[name])) == []
-
-
-@cache
-def github_schema(path: Path) -> GraphQLSchema:
-    return build_schema(path.read_text(encoding="utf-8"), assume_valid=True, assume_valid_sdl=True)
 
 
 def test_a_page_is_as_wide_as_one_point_allows() -> None:
@@ -198,9 +160,7 @@ def test_commits_that_a_force_push_took_away_are_marked(db: TestDatabase, sandbo
     assert pipeline.extract(("github",)).rows_written == 0
 
 
-def test_an_unfinished_deployment_is_read_again(
-    db: TestDatabase, sandbox: SandboxServer
-) -> None:
+def test_an_unfinished_deployment_is_read_again(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = portal(db, sandbox)
     pipeline.extract(("github",))
     before = pipeline.snapshot()["github_deployments"]

@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pulse.errors import AuthError, ConfigError
 from pulse.sources.base import Credential
@@ -16,6 +14,7 @@ from pulse.sources.github.extract import GitHubSource
 from tests.conftest import SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
+from tests.support.keys import app_key
 
 LATER = "2026-07-02T09:00:00+00:00"
 DELETIONS = {
@@ -232,16 +231,6 @@ def test_a_run_in_progress_is_followed_and_a_repeated_one_keeps_its_past(
         "select count(*), count(distinct payload ->> 'id') from raw.github_workflow_runs where deleted_at is null"
     )[0]
     assert attempts[0] > attempts[1]
-
-
-def app_key() -> tuple[str, str]:
-    """A private key and its public one, as PEM."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
 
 
 def test_a_github_app_reads_as_a_token_does_and_renews_its_token(

@@ -177,3 +177,11 @@ def test_every_folder_is_a_source() -> None:
         assert issubclass(registry.source_for(name), Source)
     with pytest.raises(KeyError, match=r"gitlab.*github"):
         registry.source_for("gitlab")
+
+
+def test_an_answer_that_is_no_strict_json_is_none(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN is read by json, and refused by PostgreSQL."""
+    monkeypatch.setattr("pulse.sources.http.TRIES", 2)
+    upstream.fault(count=10, status=200, body='{"n": NaN}')
+    with pytest.raises(UpstreamError, match="no JSON"):
+        upstream.get()

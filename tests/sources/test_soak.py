@@ -37,7 +37,9 @@ def test_the_tables_equal_a_full_read_of_the_final_world(
 ) -> None:
     """200 rounds of changes, a sync in each, with faults in three of a hundred requests and a kill -9 in one of twenty."""
     sleep = time.sleep
-    monkeypatch.setattr(http.time, "sleep", lambda seconds: sleep(seconds * 0.01))  # the same pauses, a hundred times faster
+    monkeypatch.setattr(
+        http.time, "sleep", lambda seconds: sleep(seconds * 0.01)
+    )  # the same pauses, a hundred times faster
     rnd = random.Random(seed)
     clock = datetime(2026, 6, 24, 9, tzinfo=UTC)
     sandbox.set_clock(clock.isoformat())
