@@ -13,13 +13,11 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from pulse.errors import PulseError
 from pulse.sources import http
-from pulse.sources.github import actions
 from tests.conftest import ROOT, SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
@@ -61,7 +59,8 @@ def test_the_tables_equal_a_full_read_of_the_final_world(
     assert pipeline.extract().rows_written == 0
     full = pipeline.copy_of(db, "full")
     full.extract()
-    stepwise, whole = live(pipeline, clock), live(full, clock)
+    final = clock + timedelta(days=8)
+    stepwise, whole = pipeline.comparable(final), full.comparable(final)
     assert set(stepwise) == set(whole)
     for table, rows in whole.items():
         assert stepwise[table].keys() == rows.keys(), table
@@ -93,23 +92,3 @@ def killed(pipeline: Pipeline, rnd: random.Random) -> str:
         process.wait()
         return "killed"
     return "over before it was killed"
-
-
-def live(pipeline: Pipeline, clock: datetime) -> dict[str, dict[str, Any]]:
-    """The rows that are not marked as deleted, by table and id. A full read asks for earlier attempts of a run only for a
-    quarter, and for the jobs of its newest attempt only: what the stepwise reads know beyond that is left out."""
-    found = {
-        table: {row[0]: row[1:3] for row in rows if row[3]} for table, rows in pipeline.snapshot().items()
-    }  # fmt: skip
-    newest: dict[int, int] = {}
-    for _, run in found["github_workflow_runs"].values():
-        newest[run["id"]] = max(run["run_attempt"], newest.get(run["id"], 0))
-    young = (clock + timedelta(days=8) - actions.ATTEMPTS_OF).isoformat()
-    found["github_workflow_runs"] = {
-        key: row for key, row in found["github_workflow_runs"].items()
-        if row[1]["run_attempt"] == newest[row[1]["id"]] or row[1]["created_at"] >= young
-    }  # fmt: skip
-    found["github_workflow_jobs"] = {
-        key: row for key, row in found["github_workflow_jobs"].items() if row[1]["runAttempt"] == newest[row[1]["runId"]]
-    }  # fmt: skip
-    return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from pulse.sources.base import Credential, Integration
+from pulse.sources.github import actions
 from pulse.sources.registry import source_for
 from pulse.tenancy import client_role
 from pulse.warehouse.connect import client_transaction, connect
@@ -105,6 +107,24 @@ class Pipeline:
         with client_transaction(conn, self.client_id):
             found = dict(self._tables(conn))
         conn.close()
+        return found
+
+    def comparable(self, now: datetime) -> dict[str, dict[str, Any]]:
+        """The rows that are not marked as deleted, by table and id. A full read asks for earlier attempts of a run only for a
+        quarter, and for the jobs of its newest attempt only: what stepwise reads know beyond that is left out."""
+        found = {table: {row[0]: row[1:3] for row in rows if row[3]} for table, rows in self.snapshot().items()}
+        newest: dict[int, int] = {}
+        for _, run in found["github_workflow_runs"].values():
+            newest[run["id"]] = max(run["run_attempt"], newest.get(run["id"], 0))
+        young = (now - actions.ATTEMPTS_OF).isoformat()
+        found["github_workflow_runs"] = {
+            key: row for key, row in found["github_workflow_runs"].items()
+            if row[1]["run_attempt"] == newest[row[1]["id"]] or row[1]["created_at"] >= young
+        }  # fmt: skip
+        found["github_workflow_jobs"] = {
+            key: row for key, row in found["github_workflow_jobs"].items()
+            if row[1]["runAttempt"] == newest[row[1]["runId"]]
+        }  # fmt: skip
         return found
 
     def _tables(self, conn: psycopg.Connection[Any]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
