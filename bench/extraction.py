@@ -134,7 +134,8 @@ def walk(made: Cluster, url: str, total: int) -> dict[str, float]:
         config = {"organization": f"p{total}", "repositories": ["*"], "workflow_runs": False}
         identity = db.add_integration(client_id, "github", base_url=f"{url}/github", config_data=config)
         declared = {"client_id": client_id, "client_slug": "bench", "id": identity, "integration_type": "github",
-                    "name": "github", "base_url": f"{url}/github", "connection_id": "github__bench", "config": config}  # fmt: skip
+                    "name": "github", "base_url": f"{url}/github", "connection_id": "github__bench",
+                    "config": config}  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-m", "bench.extraction", "--child", json.dumps(declared)],
             env={**os.environ, **db.conn_env()}, capture_output=True, text=True, check=True,
