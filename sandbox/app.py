@@ -67,7 +67,9 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         return JSONResponse({"faults": len(state.faults)})
 
     async def counters(request: Request) -> Response:
-        return JSONResponse({"calls": dict(state.calls), "points": dict(state.points), "requests": sorted(state.requests)})
+        return JSONResponse(
+            {"calls": dict(state.calls), "points": dict(state.points), "requests": sorted(state.requests)}
+        )
 
     async def set_clock(request: Request) -> Response:
         """{"now": ISO time}: the world's time stands still there; {"now": null}: it runs."""
