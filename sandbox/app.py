@@ -85,9 +85,16 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         return JSONResponse(dict(before.done) if before else {})
 
     async def set_settings(request: Request) -> Response:
-        """{"search_lag_seconds": n, "repeat_page_tokens": true}: how Jira's search misbehaves until the next reset."""
+        """Until the next reset: {"limit": points an hour, "secondary": true (the limits a minute), "skew_seconds": n (of the Date
+        header), "search_lag_seconds": n and "repeat_page_tokens": true (how Jira's search misbehaves)}."""
         body: dict[str, Any] = await request.json()
-        known = {"search_lag_seconds": float, "repeat_page_tokens": bool}
+        known = {
+            "limit": int,
+            "secondary": bool,
+            "skew_seconds": float,
+            "search_lag_seconds": float,
+            "repeat_page_tokens": bool,
+        }
         if unknown := set(body) - set(known):
             return JSONResponse({"error": f"unknown {sorted(unknown)}: known are {sorted(known)}"}, 400)
         for name, value in body.items():

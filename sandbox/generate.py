@@ -316,8 +316,10 @@ class Releases:
             return self._break(pr, deployment, finished, phase)
         self.last_good = pr.merge_oid
         if self.random.random() < 0.012:
-            self.world.tracker.incident(self.history.project, self.repository.name, finished + self.world.around(20),
-                                        finished + self.world.around(20) + self.world.around(3), None)  # fmt: skip
+            found, over = finished + self.world.around(20), finished + self.world.around(20) + self.world.around(3)
+            self.world.tracker.incident(
+                self.history.project, self.repository.name, found, max(over, found + timedelta(minutes=25)), None
+            )
         return finished
 
     def _break(self, pr: PullRequest, bad: Deployment, finished: datetime, phase: Phase) -> datetime:

@@ -187,6 +187,14 @@ class Mutation:
             Run(self.new_id(), "CI", "push", "main", self.oid(), self.now, [Attempt(self.now, ends, "success", jobs)])
         )  # fmt: skip
 
+    def start_matrix(self, repository: Repository) -> None:
+        """A run of more jobs than a page holds."""
+        jobs = [(self.new_id(), f"shard {place}", "success") for place in range(230)]
+        ends = self.now + timedelta(minutes=30)
+        repository.runs.append(
+            Run(self.new_id(), "CI", "push", "main", self.oid(), self.now, [Attempt(self.now, ends, "success", jobs)])
+        )  # fmt: skip
+
     def repeat_run(self, repository: Repository) -> None:
         """Within a few hours: what is repeated later is found by the weekly look back."""
         ended = [
@@ -243,6 +251,6 @@ ACTIONS: dict[str, Callable[[Mutation, Repository], None]] = {
     for name in (
         "open_pull_request", "review", "force_push", "edit", "close", "merge", "push", "rewrite_history", "deploy",
         "end_deployment", "delete_deployment", "open_issue", "close_issue", "delete_issue", "release", "delete_release",
-        "start_run", "repeat_run", "rename", "archive", "move_issue", "create_issue", "delete_jira_issue",
+        "start_run", "start_matrix", "repeat_run", "rename", "archive", "move_issue", "create_issue", "delete_jira_issue",
     )
 }  # fmt: skip

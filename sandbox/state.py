@@ -54,7 +54,6 @@ class State:
 
     def __init__(self, frozen: datetime | None = None) -> None:
         self.frozen = frozen
-        self.limit = GITHUB_LIMIT
         self.reset()
 
     def reset(self) -> None:
@@ -64,9 +63,10 @@ class State:
         self.points: Counter[str] = Counter()
         self.faults: list[Fault] = []
         self.chaos: Any = None  # sandbox.chaos.Chaos
+        self.limit = GITHUB_LIMIT
         self.secondary = False
         self.headers: dict[str, str] = {}
-        self.skew_seconds = 0  # how far the Date header is from the world's time
+        self.skew_seconds = 0.0  # how far the Date header is from the world's time
         self.search_lag_seconds = 0.0  # how far Jira's search is behind
         self.repeat_page_tokens = False  # whether Jira's search gives the same page without end
         self._minute: Counter[tuple[str, str, int]] = Counter()

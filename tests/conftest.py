@@ -104,6 +104,10 @@ class SandboxServer:
         done: dict[str, int] = self._post("chaos", {"seed": seed, "rate": rate})
         return done
 
+    def set(self, **settings: Any) -> None:
+        """Change how the sandbox behaves until its next reset: see sandbox.app.set_settings."""
+        self._post("settings", settings)
+
     def add_header(self, name: str, value: str) -> None:
         """Send a header with every answer from now on."""
         self._post("headers", {name: value})

@@ -212,6 +212,8 @@ create index github_deployments_open on raw.github_deployments (client_id, integ
     where deleted_at is null and payload ->> 'state' in ('PENDING', 'QUEUED', 'IN_PROGRESS', 'WAITING');
 create index github_workflow_runs_open on raw.github_workflow_runs (client_id, integration_id, scope_key)
     where deleted_at is null and payload ->> 'status' <> 'completed';
+create index github_workflow_runs_repeated on raw.github_workflow_runs (client_id, integration_id, scope_key)
+    where deleted_at is null and payload ->> 'run_attempt' <> '1';
 create index rejects_open on raw.rejects (client_id, integration_id) where replayed_at is null;
 
 -- Walks that were interrupted keep what is left in another form now: begin them again.

@@ -208,6 +208,18 @@ def test_runs_of_a_busy_repository_are_read_by_halved_windows(
     assert len(calm.snapshot()["github_workflow_runs"]) > 600
 
 
+def test_the_jobs_of_a_large_matrix_are_all_stored(db: TestDatabase, sandbox: SandboxServer) -> None:
+    pipeline = portal(db, sandbox)
+    sandbox.mutate("acme", 9, 1, actions=["start_matrix"], repository="portal")
+    sandbox.set_clock("2026-06-30T15:00:00+00:00")
+    pipeline.extract()
+    rows = pipeline.rows(
+        "select count(*), count(distinct payload ->> 'completedAt') from raw.github_workflow_jobs"
+        " where payload ->> 'name' like 'shard %%'"
+    )
+    assert rows == [(230, 1)]
+
+
 def test_a_run_in_progress_is_followed_and_a_repeated_one_keeps_its_past(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:

@@ -259,19 +259,19 @@ def test_a_search_that_is_five_minutes_behind_hides_nothing(
     moment = pipeline.rows(updated)[0][0] + timedelta(seconds=100)
     behind = pipeline.copy_of(pipeline.db, "behind")
     sandbox.set_clock(moment.isoformat())
-    sandbox._post("settings", {"search_lag_seconds": 300})
+    sandbox.set(search_lag_seconds=300)
     sync(behind)
     assert len(stored_ids(behind)) > 300
     sandbox.set_clock((moment + timedelta(seconds=400)).isoformat())
     sync(behind)
-    sandbox._post("settings", {"search_lag_seconds": 0})
+    sandbox.set(search_lag_seconds=0)
     whole = pipeline.copy_of(pipeline.db, "whole")
     sync(whole)
     assert behind.snapshot() == whole.snapshot()
 
 
 def test_a_page_that_comes_without_end_is_noticed(pipeline: Pipeline, sandbox: SandboxServer) -> None:
-    sandbox._post("settings", {"repeat_page_tokens": True})
+    sandbox.set(repeat_page_tokens=True)
     with pytest.raises(UpstreamError, match="without end"):
         sync(pipeline)
 

@@ -34,6 +34,10 @@ def test_what_a_new_version_can_read_is_stored_and_closed(
     assert left == 0
     assert len(sandbox.counters()["requests"]) == calls, "a replay asks nothing of GitHub"
     assert pipeline.rows("select count(*) from raw.rejects where replayed_at is null") == [(0,)]
+    # The attempts before those that were rejected are asked for by the next visit.
+    with db.connect("pulse_owner") as owner:
+        owner.execute("delete from core.etl_checkpoints where stream = 'probe'")
+    pipeline.extract()
     for table in ("github_tags", "github_workflow_runs"):
         assert pipeline.snapshot()[table] == calm.snapshot()[table]
 

@@ -43,7 +43,7 @@ def _auth_kind(integration: Integration) -> str:
 
 def _login_hint(integration: Integration) -> str:
     if integration.integration_type == "jira":
-        return ", login = the e-mail address)"
+        return ", login = the e-mail address on Cloud, none for a personal access token of Data Center)"
     return ", login = the user name)" if _auth_kind(integration) == "basic" else ")"
 
 

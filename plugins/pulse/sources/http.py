@@ -113,7 +113,7 @@ class HttpClient:
             body = _json(response)
             if says_limited(response) or (response.ok and is_limited(body)):
                 limits += 1
-                self._wait(requested_wait(response, limits), limits, url)
+                self._wait(requested_wait(response, limits), limits, url, response.headers.get("RateLimit-Reason", ""))
             elif response.status_code in (502, 504) and heavy:
                 raise HeavyPage
             elif response.status_code >= 500 or response.status_code == 408:
@@ -173,9 +173,10 @@ class HttpClient:
         if seconds > 0:
             self._wait(seconds + 1, 1, url)
 
-    def _wait(self, seconds: float, attempt: int, url: str) -> None:
+    def _wait(self, seconds: float, attempt: int, url: str, reason: str = "") -> None:
         if seconds > MAX_WAIT_SECONDS or attempt == TRIES:
-            raise RateLimited(client=self.client, source=self.source, message=f"rate limit reached at {shown(url)}",
+            told = f" ({reason[:60]})" if reason else ""  # Jira's: which of its limits
+            raise RateLimited(client=self.client, source=self.source, message=f"rate limit reached at {shown(url)}{told}",
                               resume_at=datetime.now(UTC) + timedelta(seconds=seconds))  # fmt: skip
         # Jitter: several tasks are told the same moment.
         time.sleep(seconds + random.uniform(0, 0.2 * min(seconds, 5)))

@@ -29,7 +29,7 @@ RESCAN = timedelta(days=30)
 OVERLAP = timedelta(minutes=5)
 PAGES_PER_RUN = 200
 ATTEMPTS = 10
-# Earlier attempts are asked for one by one, so only of runs that are not older than this.
+# Earlier attempts are only asked of runs that are not older than this.
 ATTEMPTS_OF = timedelta(days=90)
 
 Window = list[str]
@@ -39,6 +39,20 @@ _INCOMPLETE = """
     where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s and deleted_at is null
       and payload ->> 'status' <> 'completed' and payload ->> 'created_at' > %(since)s
     order by 1 desc limit 200
+"""
+# Attempts before the stored one that are not stored as ended. (Each is asked for alone, so only of young runs.)
+_EARLIER = """
+    select (r.payload ->> 'id')::bigint, attempt
+    from raw.github_workflow_runs r
+    cross join lateral (select (r.payload ->> 'run_attempt')::integer as newest) n
+    cross join lateral generate_series(greatest(1, newest - %(most)s), newest - 1) attempt
+    where r.client_id = %(client)s and r.integration_id = %(integration)s and r.scope_key = %(scope)s
+      and r.deleted_at is null and r.payload ->> 'run_attempt' <> '1' and r.payload ->> 'created_at' >= %(since)s
+      and not exists (
+          select from raw.github_workflow_runs e
+          where e.client_id = r.client_id and e.integration_id = r.integration_id
+            and e.record_id = (r.payload ->> 'id') || ':' || attempt and e.payload ->> 'status' = 'completed')
+    group by 1, 2 order by 1 desc, 2
 """
 _STORED = """
     select record_id, payload ->> 'status' from raw.github_workflow_runs
@@ -70,6 +84,7 @@ class WorkflowRuns:
             self._window(windows, watermark)
         self.source.stats.unfinished += 1 if windows else 0
         self._unfinished(now)
+        self._earlier_attempts(now)
 
     def _window(self, windows: list[Window], watermark: datetime) -> None:
         """Read the newest window, or halve it."""
@@ -107,10 +122,11 @@ class WorkflowRuns:
         ).body
         return body
 
-    def _store(self, items: Iterable[dict[str, Any]], checkpoints: Iterable[Checkpoint] = ()) -> None:
-        runs = self._with_attempts(list(items))
+    def _store(
+        self, items: Iterable[dict[str, Any]], checkpoints: Iterable[Checkpoint] = (), with_jobs: bool = True
+    ) -> None:
         page = page_of(
-            ENTITY, runs, lambda item: records.workflow_run(item, self.scope.key), self.scope.key,
+            ENTITY, items, lambda item: records.workflow_run(item, self.scope.key), self.scope.key,
             lambda item: f"{item['id']}:{item.get('run_attempt') or 1}",
         )  # fmt: skip
         stored = self._stored(row.record_id for row in page.rows)
@@ -119,25 +135,15 @@ class WorkflowRuns:
             if row.payload["status"] == "completed" and stored.get(row.record_id) != "completed" and row.payload["node_id"]
         ]  # fmt: skip
         self.read.update((row.payload["id"], row.payload["run_attempt"]) for row in page.rows)
-        self.source.store([page, self._jobs(_latest(ended))], checkpoints)
+        self.source.store([page, self._jobs(ended if with_jobs else [])], checkpoints)
 
-    def _with_attempts(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The runs with their earlier attempts, where those are not stored yet."""
-        young = (datetime.fromisoformat(self.scope.data["now"]) - ATTEMPTS_OF).isoformat()
-        wanted = {
-            f"{item['id']}:{attempt}": (item["id"], attempt)
-            for item in items
-            if str(item.get("created_at")) >= young
-            for attempt in range(
-                max(1, int(item.get("run_attempt") or 1) - ATTEMPTS), int(item.get("run_attempt") or 1)
-            )
-        }
-        stored = self._stored(wanted)
-        for key, (run_id, attempt) in wanted.items():
-            if stored.get(key) != "completed":
-                found = self._one(f"actions/runs/{run_id}/attempts/{attempt}")
-                items.extend([found] if found else [])
-        return items
+    def _earlier_attempts(self, now: datetime) -> None:
+        """The attempts that came before those that the windows show, each stored as it comes. (Only the newest one's jobs can be
+        asked for.)"""
+        for run_id, attempt in self._rows(_EARLIER, most=ATTEMPTS, since=(now - ATTEMPTS_OF).isoformat()):
+            found = self._one(f"actions/runs/{run_id}/attempts/{attempt}")
+            if found is not None:
+                self._store([found], with_jobs=False)
 
     def _unfinished(self, now: datetime) -> None:
         """Ask for each run that had not ended when it was stored, until it has; one that is gone is marked."""
@@ -173,12 +179,24 @@ class WorkflowRuns:
                 self.source.stats.warn(f"{self.scope.label}: jobs of workflow runs are left out: {error or 'too many'}")
                 return page
             for node_id, node in found.items():
-                checks = (((node or {}).get("checkSuite") or {}).get("checkRuns") or {}).get("nodes") or []
+                connection = ((node or {}).get("checkSuite") or {}).get("checkRuns") or {}
+                checks = connection.get("nodes") or []
+                if (connection.get("pageInfo") or {}).get("hasNextPage"):  # a large matrix
+                    checks = self._jobs_of(by_node[node_id]["id"])
                 build = partial(records.workflow_job, run=by_node[node_id], scope_key=self.scope.key)
                 built = page_of(page.entity, checks, build, self.scope.key, records.record_id)
                 page.rows.extend(built.rows)
                 page.rejects.extend(built.rejects)
         return page
+
+    def _jobs_of(self, run_id: int) -> list[dict[str, Any]]:
+        """All jobs of one run from REST, as GraphQL would tell them."""
+        return [
+            {"databaseId": job["id"], "name": job["name"], "status": job["status"].upper(),
+             "conclusion": (job["conclusion"] or "").upper() or None, "startedAt": job["started_at"],
+             "completedAt": job["completed_at"]}
+            for job in self.github.rest_pages(f"repos/{self.scope.label}/actions/runs/{run_id}/jobs", "jobs")
+        ]  # fmt: skip
 
     def _stored(self, record_ids: Iterable[str]) -> dict[str, str]:
         return dict(self._rows(_STORED, ids=list(record_ids)))
@@ -189,15 +207,6 @@ class WorkflowRuns:
         }  # fmt: skip
         with client_transaction(self.source.conn, self.source.integration.client_id):
             return self.source.conn.execute(query, {**keys, **params}).fetchall()
-
-
-def _latest(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The newest attempt of each run: only its jobs can be asked for."""
-    newest: dict[int, dict[str, Any]] = {}
-    for run in runs:
-        if run["id"] not in newest or newest[run["id"]]["run_attempt"] < run["run_attempt"]:
-            newest[run["id"]] = run
-    return list(newest.values())
 
 
 def _second(at: datetime) -> str:
