@@ -135,12 +135,21 @@ class Source(ABC):
         self.stats.rows_written += result.written
         self.stats.rows_rejected += result.rejected
 
-    def warn_before_token_ends(self, ends_on: date, today: date) -> None:
-        """Tell an admin three weeks ahead that the credential ends: every source stops that day."""
-        if ends_on - today <= WARN_BEFORE:
+    def warn_before_token_ends(self, told: str | None, today: date) -> None:
+        """Tell an admin three weeks ahead that the credential ends: the source stops that day. `told`: what the upstream or
+        the declaration says of it, a text that begins with an ISO date; nothing: nobody knows."""
+        if not told:
+            return
+        name = self.integration.name
+        try:
+            ends = date.fromisoformat(told[:10])
+        except ValueError:
+            self.stats.warn(f"the last day of the token of {name} is no date: write 'token_expires' as 2026-12-31")
+            return
+        if ends - today <= WARN_BEFORE:
             self.stats.warn(
-                f"the token of {self.integration.client_slug}'s {self.integration.name} ends on {ends_on:%Y-%m-%d}: make a"
-                f" new one and put it into the Connection {self.integration.connection_id}"
+                f"the token of {name} {'ends' if ends >= today else 'ended'} on {ends}: make a new one and put it into"
+                f" Connection {self.integration.connection_id}"
             )
 
     def checkpoint(self, stream: str, scope_key: str) -> Checkpoint:

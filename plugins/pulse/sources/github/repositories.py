@@ -4,7 +4,7 @@ there any more."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 
 from pulse.errors import AccessLost, ConfigError
 from pulse.sources.base import Source, page_of, selected
@@ -130,8 +130,5 @@ class Roster:
     def _note(self, answer: Answer) -> None:
         """The upstream's clock when the first repository was looked at, and how long the token lives."""
         self.now = self.now or answer.server_time
-        told = str(answer.headers.get(EXPIRY_HEADER) or self.config.get("token_expires") or "")
-        try:
-            self.source.warn_before_token_ends(date.fromisoformat(told[:10]), answer.server_time.date())
-        except ValueError:
-            return  # neither told nor declared
+        told = answer.headers.get(EXPIRY_HEADER) or self.config.get("token_expires")
+        self.source.warn_before_token_ends(told, answer.server_time.date())

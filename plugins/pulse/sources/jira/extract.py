@@ -7,7 +7,7 @@ watermark is the server's clock at the start of the sweep, less an overlap for J
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pulse.errors import ConfigError, UpstreamError
@@ -27,7 +27,6 @@ from pulse.warehouse.runs import RunStats
 
 OVERLAP = timedelta(minutes=10)
 STREAM = "issues"
-WARN_BEFORE = timedelta(days=21)
 
 
 class JiraSource(Source):
@@ -58,7 +57,7 @@ class JiraSource(Source):
         answer = self.jira.get(self.site.STATUSES)
         self.store([page_of("jira_statuses", answer.body, records.status), projects])
         self._warn_of_lost_projects({str(project.get("id")) for project in visible}, include)
-        self._warn_of_expiry(answer.server_time.date())
+        self.warn_before_token_ends(self.integration.config.get("token_expires"), answer.server_time.date())
         fields = self.custom_fields()
         for name in (name for name, ids in fields.named.items() if not ids):
             self.stats.warn(f"Jira has no field named {name!r}: correct 'custom_fields' of {self.integration.name}")
@@ -133,22 +132,6 @@ class JiraSource(Source):
                 self.stats.warn(
                     f"the project {key} of {self.integration.name} is not visible any more: its issues are kept as they are"
                 )
-
-    def _warn_of_expiry(self, today: date) -> None:
-        told = self.integration.config.get("token_expires")
-        if not told:
-            return
-        try:
-            ends = date.fromisoformat(str(told)[:10])
-        except ValueError:
-            self.stats.warn(f"'token_expires' of {self.integration.name} is no date: write it as 2026-12-31")
-            return
-        if ends - today <= WARN_BEFORE:
-            verb = "ends" if ends >= today else "ended"
-            self.stats.warn(
-                f"the token of {self.integration.name} {verb} on {ends}: make a new one and put it into Connection"
-                f" {self.integration.connection_id}"
-            )
 
 
 SOURCE = JiraSource
