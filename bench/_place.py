@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack import postgres_roles
-from stack.postgres import Cluster, Ports, free_port, running
-from tests.support.database import TEMPLATE, TestDatabase
+from stack.postgres import Cluster, free_port
+from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@contextlib.contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A migrated primary and its replica in a temporary folder, with fsync off: what is compared runs on the same one."""
-    state = Path(tempfile.mkdtemp(prefix="pulse-bench-"))
-    state.chmod(0o755)
-    made = Cluster(state, "secret-of-the-benchmark", Ports(free_port(), free_port(), free_port()), durable=False)
-    try:
-        made.prepare(made.primary)
-        with contextlib.ExitStack() as servers:
-            servers.enter_context(running(made.primary, state / "primary.log"))
-            postgres_roles.bootstrap_primary(made, TEMPLATE)
-            postgres_roles.migrate(made, TEMPLATE)
-            postgres_roles.secure_roles(made, TEMPLATE)
-            made.prepare_replica()
-            servers.enter_context(running(made.replica, state / "replica.log"))
-            yield made
-        made.remove()
-    finally:
-        shutil.rmtree(state, ignore_errors=True)
+def cluster() -> contextlib.AbstractContextManager[Cluster]:
+    """A migrated primary and its replica of the benchmark's own: what is compared runs on the same one."""
+    return temporary_cluster("secret-of-the-benchmark")
 
 
 def database(made: Cluster) -> contextlib.AbstractContextManager[TestDatabase]:

@@ -8,10 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,9 +21,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from stack import postgres_roles
-from stack.postgres import Cluster, Ports, free_port, running
-from tests.support.database import TEMPLATE, TestDatabase
+from stack.postgres import Cluster, free_port
+from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
 from tests.support.network import forbid_network
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,23 +39,9 @@ def only_loopback() -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A primary and its streaming replica in a temporary folder; the database pulse_template is migrated."""
-    state = Path(tempfile.mkdtemp(prefix="pulse-test-"))
-    state.chmod(0o755)
-    made = Cluster(state, SECRET, Ports(free_port(), free_port(), free_port()), durable=False)
-    try:
-        made.prepare(made.primary)
-        with contextlib.ExitStack() as servers:
-            servers.enter_context(running(made.primary, state / "primary.log"))
-            postgres_roles.bootstrap_primary(made, TEMPLATE)
-            postgres_roles.migrate(made, TEMPLATE)
-            postgres_roles.secure_roles(made, TEMPLATE)
-            made.prepare_replica()
-            servers.enter_context(running(made.replica, state / "replica.log"))
-            yield made
-        made.remove()
-    finally:
-        shutil.rmtree(state, ignore_errors=True)
+    """A primary and its streaming replica; the database pulse_template is migrated."""
+    with temporary_cluster(SECRET) as made:
+        yield made
 
 
 @pytest.fixture
