@@ -46,6 +46,8 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
                 faulty = await _faulty(fault)
                 if faulty is not None:
                     return faulty
+            if state.chaos is not None:
+                state.chaos.change()
             state.calls[request.url.path] += 1
             state.requests.add(f"{request.method} {request.url.path}?{','.join(sorted(request.query_params))}")
             response = await handler(request)
@@ -78,11 +80,23 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         return JSONResponse({"now": state.now().isoformat()})
 
     async def set_chaos(request: Request) -> Response:
-        """{"seed": n, "rate": share of requests that fail}; rate 0 ends it. Answers with the faults so far, by kind."""
+        """{"seed": n, "rate": share of requests that fail, "organisation": whose world changes in the middle of syncs,
+        "change_rate": before this share of requests}; rate 0 ends it. Answers with the faults so far, by kind."""
         body = await request.json()
         before = state.chaos
-        state.chaos = Chaos(int(body["seed"]), float(body["rate"])) if body["rate"] else None
+
+        def mutate(seed: int) -> None:
+            Mutation(remembered(body["organisation"]), seed, state.now()).run(1)
+
+        rates = (float(body["rate"]), float(body.get("change_rate", 0)))
+        state.chaos = Chaos(int(body["seed"]), *rates, mutate) if any(rates) else None
         return JSONResponse(dict(before.done) if before else {})
+
+    def remembered(login: str) -> Organisation:
+        """An organisation that is about to change, once it is known how to take that back."""
+        if login not in untouched:
+            untouched[login] = pickle.dumps(github.organisations[login])
+        return github.organisations[login]
 
     async def set_settings(request: Request) -> Response:
         """Until the next reset: {"limit": points an hour, "secondary": true (the limits a minute), "skew_seconds": n (of the Date
@@ -105,9 +119,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         """{"organisation": login, "seed": n, "steps": n, "actions": [names, or none for any], "repository": name or none}:
         random changes at the clock's time; answers with what they were. A reset takes them back."""
         body = await request.json()
-        organisation = github.organisations[body["organisation"]]
-        if organisation.login not in untouched:
-            untouched[organisation.login] = pickle.dumps(organisation)
+        organisation = remembered(body["organisation"])
         mutation = Mutation(organisation, int(body["seed"]), state.now(), body.get("actions"), body.get("repository"))
         return JSONResponse(mutation.run(int(body["steps"])))
 

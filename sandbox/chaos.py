@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -19,12 +20,21 @@ _WALKS = r"query (PullRequests|Deployments|Issues|Releases)\("
 
 
 class Chaos:
-    """Orders a fault for a share of the requests. The same seed and requests give the same faults."""
+    """Orders a fault for a share of the requests, and lets the world change in the middle of some (`mutate` does that). The
+    same seed and requests give the same faults."""
 
-    def __init__(self, seed: int, rate: float) -> None:
+    def __init__(self, seed: int, rate: float, change_rate: float, mutate: Callable[[int], None]) -> None:
         self.random = random.Random(seed)
         self.rate = rate
+        self.change_rate = change_rate
+        self.mutate = mutate
         self.done: Counter[str] = Counter()
+
+    def change(self) -> None:
+        """Called before a request is answered: perhaps something happens just then."""
+        if self.random.random() < self.change_rate:
+            self.done["changes"] += 1
+            self.mutate(self.random.randrange(1 << 30))
 
     def fault(self, path: str, body: str, state: State) -> Fault | None:
         """The fault for a request, or None."""

@@ -42,7 +42,6 @@ class Mutation:
         self.repositories = [r for r in organisation.repositories if repository in (None, r.name)]
         self.random = random.Random(f"{seed}:{organisation.login}:{now.isoformat()}")
         self.now = now
-        self.identity = 5_000_000_000_000 + int(now.timestamp()) * 1000
 
     def run(self, steps: int) -> list[str]:
         """Do some random changes; returns what they were."""
@@ -56,8 +55,8 @@ class Mutation:
         return done
 
     def new_id(self) -> int:
-        self.identity += 1
-        return self.identity
+        # Drawn, as several mutations of one moment must not give the same ones.
+        return 6_000_000_000_000 + self.random.getrandbits(48)
 
     def oid(self) -> str:
         return f"{self.random.getrandbits(160):040x}"

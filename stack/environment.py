@@ -17,6 +17,7 @@ from stack.ports import LOOPBACK, StackPorts
 INHERITED = (
     "HOME", "USER", "LOGNAME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY",
     "HTTPS_PROXY", "http_proxy", "https_proxy", "PULSE_CLIENTS", "PULSE_FIXTURES", "PULSE_POSTGRES_USER",
+    "PULSE_PRIVATE_URLS",
 )  # fmt: skip
 
 
@@ -123,9 +124,9 @@ def airflow_variables(settings: Settings) -> dict[str, str]:
             "PYTHONPATH": str(settings.root / "plugins"),
             "PULSE_SUPERSET_PUBLIC_URL": settings.url("superset"),
             "AIRFLOW_HOME": str(settings.state / "airflow"),
-            # A custom source may not reach into this machine, but for the sandbox.
+            # A custom source may not reach into this machine, but for the sandbox and what the operator names.
             "PULSE_ALLOW_PRIVATE_URLS": ",".join(
-                filter(None, [os.environ.get("PULSE_ALLOW_PRIVATE_URLS"), urlsplit(settings.url("sandbox")).netloc])
+                filter(None, [os.environ.get("PULSE_PRIVATE_URLS"), urlsplit(settings.url("sandbox")).netloc])
             ),
         }
     )

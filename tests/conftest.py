@@ -82,9 +82,10 @@ class SandboxServer:
         done: list[str] = self._post("mutate", {"organisation": organisation, "seed": seed, "steps": steps, **limits})
         return done
 
-    def chaos(self, seed: int, rate: float) -> dict[str, int]:
-        """Let a share of the requests fail from now on; the faults so far, by kind."""
-        done: dict[str, int] = self._post("chaos", {"seed": seed, "rate": rate})
+    def chaos(self, seed: int, rate: float, **changes: Any) -> dict[str, int]:
+        """Let a share of the requests fail from now on, and the world change before some (organisation, change_rate); the
+        faults so far, by kind."""
+        done: dict[str, int] = self._post("chaos", {"seed": seed, "rate": rate, **changes})
         return done
 
     def set(self, **settings: Any) -> None:

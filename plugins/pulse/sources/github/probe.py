@@ -20,6 +20,8 @@ from pulse.warehouse.connect import client_transaction
 
 STREAM = "probe"
 SETTLES_AFTER = timedelta(hours=1)
+# GitHub's times are seconds, and its replicas are behind: within this time a row may change without a newer time.
+UNSURE_FOR = timedelta(minutes=5)
 RUNS_EVERY = timedelta(hours=6)
 CENSUS_EVERY = timedelta(days=7)
 COUNTED = {"pull_requests": "pullRequests", "issues": "issues", "deployments": "deployments", "releases": "releases"}
@@ -70,6 +72,18 @@ def fingerprint(node: Node) -> dict[str, str]:
     return seen
 
 
+def settled(node: Node, seen: dict[str, str], now: datetime) -> dict[str, str]:
+    """The part of a fingerprint that can be relied on: without the streams whose newest row is so young that another change
+    of the same second may not have been read with it. They are read once more by the next visit."""
+
+    def is_young(connection: str) -> bool:
+        newest = ((node.get(connection) or {}).get("nodes") or [None])[0] or {}
+        return "updatedAt" in newest and datetime.fromisoformat(newest["updatedAt"]) > now - UNSURE_FOR
+
+    young = {stream for stream, connection in COUNTED.items() if is_young(connection)}
+    return {stream: value for stream, value in seen.items() if stream not in young}
+
+
 def totals(node: Node) -> dict[str, int]:
     """How many rows upstream has, by stream."""
     return {stream: int((node.get(connection) or {}).get("totalCount", 0)) for stream, connection in COUNTED.items()}
@@ -117,7 +131,8 @@ def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool, wi
     if not due:
         return None
     data: dict[str, Any] = {
-        "node_id": node["id"], "created_at": node["createdAt"], "now": now.isoformat(), "due": sorted(due), "seen": seen,
+        "node_id": node["id"], "created_at": node["createdAt"], "now": now.isoformat(), "due": sorted(due),
+        "seen": settled(node, seen, now),
         "totals": totals(node),
         "moved_at": (now if moved or old.moved_at is None else old.moved_at).isoformat(),
     }  # fmt: skip
