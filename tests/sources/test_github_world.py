@@ -113,6 +113,7 @@ def test_only_what_moved_is_read(db: TestDatabase, sandbox: SandboxServer) -> No
     pipeline = Pipeline.of(db, sandbox.url, "thirty", workflow_runs=False)
     pipeline.integrations[0][0].config["workflow_runs"] = False
     pipeline.integrations = pipeline.integrations[:1]
+    sandbox.set_clock("2026-06-30T23:00:00+00:00")
     pipeline.extract()
     sandbox.mutate("thirty", 5, 1, actions=["edit"], repository="service-07")
     integration, credential = pipeline.integrations[0]
