@@ -43,12 +43,14 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[di
     """Extract repositories or projects from their checkpoints on, one after the other; returns calls, points and rows.
 
     One that fails does not keep the others of its batch from being read: the first failure is raised at the end. A used-up
-    budget ends the batch at once. What this DAG run has read already, before a retry or a deferral, is not read again.
+    budget ends the batch at once. What this DAG run has read already, before a retry or a deferral, is not read again; a run
+    that somebody clears reads everything again.
     """
     context = get_current_context()
     scopes = [Scope.from_json(item) for item in batch]
     context["scope_label"] = scopes[0].label + (f" and {len(scopes) - 1} more" if len(scopes) > 1 else "")
-    total, failure = RunStats(), None
+    total = RunStats()
+    failure: Exception | None = None
     with closing(connect("pulse_etl")) as conn:
         done = _done_in_this_run(conn, spec, declared)
         for scope in scopes:
@@ -60,7 +62,7 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[di
                     _source(conn, integration, stats).extract(scope)
             except RateLimited:
                 raise
-            except PulseError as error:
+            except Exception as error:  # whatever it is: it must not hold up the others of the batch run after run
                 log.exception("client %s: %s %s failed", spec.slug, declared.name, scope.label)
                 failure = failure or error
             log.info("client %s: %s %s: %s", spec.slug, declared.name, scope.label, stats.as_dict())
@@ -76,12 +78,23 @@ def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
     spec = next(found for found in read_specs() if found.slug == slug)
     with closing(connect("pulse_etl")) as conn:
         for declared in spec.integrations:
+            if not _has_open_rejects(conn, spec, declared):
+                continue
             integration = _integration(conn, spec, declared)
             with _recorded(conn, spec, declared.id) as stats:
                 stored, left = _source(conn, integration, stats).replay_rejects()
             result[declared.name] = {"stored": stored, "open": left}
             log.info("client %s: %s: %d rejects stored, %d stay open", slug, declared.name, stored, left)
     return result
+
+
+def _has_open_rejects(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> bool:
+    with client_transaction(conn, spec.client_id):
+        row = conn.execute(
+            "select from raw.rejects where client_id = %s and integration_id = %s and replayed_at is null limit 1",
+            [spec.client_id, declared.id],
+        ).fetchone()
+    return row is not None
 
 
 def has_more_history(client_id: int, dag_run_id: str) -> bool:
@@ -96,12 +109,13 @@ def has_more_history(client_id: int, dag_run_id: str) -> bool:
 
 
 def _done_in_this_run(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> set[str]:
-    run_id = str(get_current_context()["dag_run"].run_id)
+    """Keys of the scopes that this DAG run has read since it started. (Clearing a run starts it anew.)"""
+    run = get_current_context()["dag_run"]
     with client_transaction(conn, spec.client_id):
         rows = conn.execute(
             "select scope_key from core.etl_runs where client_id = %s and dag_run_id = %s and integration_id = %s"
-            " and state = 'success' and scope_key <> ''",
-            [spec.client_id, run_id, declared.id],
+            " and state = 'success' and scope_key <> '' and started_at >= %s",
+            [spec.client_id, str(run.run_id), declared.id, run.start_date],
         ).fetchall()
     return {row[0] for row in rows}
 

@@ -97,6 +97,17 @@ def test_a_declared_name_follows_a_rename(db: TestDatabase, sandbox: SandboxServ
     assert scope.label == "acme/billing--1"
 
 
+def test_what_is_not_chosen_any_more_is_not_asked_for(db: TestDatabase, sandbox: SandboxServer) -> None:
+    pipeline = Pipeline.of(db, sandbox.url, "thirty")
+    integration, credential = pipeline.integrations[0]
+    GitHubSource(integration, credential, db.connect("pulse_etl")).discover()
+    integration.config["exclude_repositories"] = ["service-0*"]
+    source = GitHubSource(integration, credential, db.connect("pulse_etl"))
+    assert len(source.discover()) == 21
+    assert source.stats.api_calls == 1
+    assert pipeline.rows("select count(*) from raw.github_repositories where deleted_at is not null") == [(0,)]
+
+
 def test_thirty_idle_repositories_cost_one_call(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = Pipeline.of(db, sandbox.url, "thirty")
     pipeline.integrations = pipeline.integrations[:1]

@@ -58,8 +58,8 @@ class Census:
             self._list(suspect)
             counts |= {s.name: [int(self.scope.data["totals"][s.name]), self._stored(s)] for s in suspect}
         counted_at = self.now if weekly or before.watermark_at is None else before.watermark_at
-        if before.watermark_at != counted_at or known != counts:
-            self.source.store([], [Checkpoint(census.STREAM, self.scope.key, counted_at, {"counts": counts})])
+        if before.watermark_at != counted_at or known != known | counts:
+            self.source.store([], [Checkpoint(census.STREAM, self.scope.key, counted_at, {"counts": known | counts})])
 
     def _stored(self, stream: Stream) -> int:
         """Stored rows of the scope that were there when the probe counted."""

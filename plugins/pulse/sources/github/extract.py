@@ -90,7 +90,9 @@ class GitHubSource(Source):
         if "workflow_runs" in due:
             actions.WorkflowRuns(self, self.github, scope).run(rescan=bool(scope.data.get("census")))
         if self.stats.unfinished == before:
-            Census(self, self.github, scope, self.streams, partial(self._fetch, scope)).run()
+            # A stream whose number of rows and newest row are as before was counted then.
+            counted = tuple(stream for stream in self.streams if stream.name in due)
+            Census(self, self.github, scope, counted, partial(self._fetch, scope)).run()
         self.store([], [probe.visited(scope)])
         return self.finish()
 

@@ -55,12 +55,16 @@ class Roster:
 
     def _vanished(self, here: dict[str, str], page: Page) -> list[str]:
         """Record ids of stored repositories that GitHub does not know any more. One that was renamed out of the patterns or
-        went to another owner stays as it is, under its new name."""
+        went to another owner stays as it is, under its new name; what is not chosen any more is not asked for."""
         with client_transaction(self.source.conn, self.source.integration.client_id):
             stored = self.source.conn.execute(
                 _STORED, [self.source.integration.client_id, self.source.integration.id]
             ).fetchall()
-        missing = {node_id: (record_id, name) for record_id, node_id, name in stored if record_id not in here}
+        missing = {
+            node_id: (record_id, name)
+            for record_id, node_id, name in stored
+            if record_id not in here and self._would_be_listed(name)
+        }
         gone = []
         ids = list(missing)
         for start in range(0, len(ids), queries.PROBED_TOGETHER):
@@ -87,18 +91,27 @@ class Roster:
 
     def _chosen(self, owner: str, include: list[str]) -> Iterator[Node]:
         """Repositories by name, pattern, or owner/name (also of another owner), without the excluded ones."""
-        named = [pattern for pattern in include if "/" in pattern and not set(pattern) & set("*?[")]
-        patterns = [pattern for pattern in include if pattern not in named]
-        exclude = self.config.get("exclude_repositories") or []
+        named, patterns = _split(include)
         for start in range(0, len(named), queries.PROBED_TOGETHER):
             yield from self._named(named[start : start + queries.PROBED_TOGETHER])
         if patterns:
             for node in self._of_owner(owner):
-                full_name = str(node["nameWithOwner"])
-                name = full_name.partition("/")[2]
-                wanted = selected(name, patterns) or selected(full_name, patterns)
-                if wanted and not selected(name, exclude) and not selected(full_name, exclude):
+                if self._matches(str(node["nameWithOwner"]), patterns):
                     yield node
+
+    def _would_be_listed(self, full_name: str) -> bool:
+        """Whether the declaration as it is now chooses a repository of this name."""
+        named, patterns = _split(self.config.get("repositories") or ["*"])
+        if full_name.lower() in (name.lower() for name in named):
+            return True
+        ours = full_name.partition("/")[0].lower() == str(self.config["organization"]).lower()
+        return ours and self._matches(full_name, patterns)
+
+    def _matches(self, full_name: str, patterns: list[str]) -> bool:
+        exclude = self.config.get("exclude_repositories") or []
+        name = full_name.partition("/")[2]
+        wanted = selected(name, patterns) or selected(full_name, patterns)
+        return wanted and not selected(name, exclude) and not selected(full_name, exclude)
 
     def _named(self, names: list[str]) -> Iterator[Node]:
         data, answer = self.github.ask(queries.repositories_named(names), f"the repositories {', '.join(names)}")
@@ -132,3 +145,9 @@ class Roster:
         self.now = self.now or answer.server_time
         told = answer.headers.get(EXPIRY_HEADER) or self.config.get("token_expires")
         self.source.warn_before_token_ends(told, answer.server_time.date())
+
+
+def _split(include: list[str]) -> tuple[list[str], list[str]]:
+    """What is declared as owner/name, and the patterns."""
+    named = [pattern for pattern in include if "/" in pattern and not set(pattern) & set("*?[")]
+    return named, [pattern for pattern in include if pattern not in named]
