@@ -218,3 +218,11 @@ create index rejects_open on raw.rejects (client_id, integration_id) where repla
 
 -- Walks that were interrupted keep what is left in another form now: begin them again.
 delete from core.etl_checkpoints where cursor_data ? 'started_at' and stream <> 'issues';
+
+-- The same right to renew statistics as on the older tables.
+do $$
+begin
+    if current_setting('server_version_num')::integer >= 170000 then
+        execute 'grant maintain on all tables in schema raw, core to pulse_etl';
+    end if;
+end $$;

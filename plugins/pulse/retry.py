@@ -18,5 +18,10 @@ PULSE_RETRY_POLICY = ExceptionRetryPolicy(
             action=RetryAction.FAIL,
             reason="too many records could not be read: see raw.rejects",
         ),
+        RetryRule(
+            exception="pulse.warehouse.transforms.PublicationStopped",
+            action=RetryAction.FAIL,
+            reason="a quality check stopped the publication: it would again",
+        ),
     ]
 )

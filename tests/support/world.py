@@ -111,9 +111,9 @@ class World:
             )  # fmt: skip
         return f"jira:{self.jira}:{identity}"
 
-    def compute(self) -> int:
+    def compute(self, now: datetime | None = None, *, full: bool = False) -> int:
         """Run the DORA stage; returns the rows it wrote."""
-        return sum(step.rows for step in run_stage(self.conn, self.client_id, "dora"))
+        return sum(step.rows for step in run_stage(self.conn, self.client_id, "dora", now=now, full=full))
 
     def rows(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
         """What the client's own login reads on the replica."""

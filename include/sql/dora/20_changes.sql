@@ -1,52 +1,80 @@
--- core.changes: one row a pull request merged into its repository's default branch.
--- first_commit_at is the earliest authored (setting dora.commit_date: or committed) date of its commits.
-with settings as materialized (
-    select core.setting('dora.commit_date', '"authored"') #>> '{}' as commit_date,
-           core.setting('dora.hotfix_pattern', '"^(hotfix|emergency)\\M"') #>> '{}' as hotfix_pattern
-)
-merge into core.changes as t
-using (
-    select
-        p.client_id,
-        'gh-pr:' || p.integration_id || ':' || p.id as id,
-        'gh-repo:' || p.integration_id || ':' || p.repository_id as service_id,
-        p.integration_id,
-        p.repository_id,
-        p.id as pull_request_id,
-        p.number,
-        p.title,
-        p.url,
-        p.author_login as author,
-        p.author_is_bot as is_bot,
-        p.reverts_number is not null as is_revert,
-        (select 'gh-pr:' || u.integration_id || ':' || u.id
-         from core.github_pull_requests u
-         where (u.client_id, u.integration_id, u.repository_id, u.number)
-             = (p.client_id, p.integration_id, p.repository_id, p.reverts_number)
-           and u.merged_at is not null and u.deleted_at is null) as reverts_change_id,
-        p.title ~* s.hotfix_pattern or p.head_branch ~* s.hotfix_pattern as is_hotfix,
-        case s.commit_date when 'committed' then p.first_committed_at else p.first_authored_at end as first_commit_at,
-        coalesce(p.ready_at, p.created_at) as opened_at,
-        p.first_review_at,
-        p.approved_at,
-        p.merged_at,
-        p.merge_commit_sha,
-        c.position as merge_position,
-        p.additions,
-        p.deletions,
-        p.changed_files,
-        p.commit_count,
-        p.review_count
-    from core.github_pull_requests p
-    cross join settings s
+-- core.changes: one row a pull request merged into a production branch (in a monorepo: one a service that it touches), and
+-- one a merged change of a custom source. core.change_references: the issues it names. From the touched records only.
+create temporary table wanted_changes on commit drop as
+with pulls as (
+    select p.*, r.full_name, v.id as service_id, v.has_parts
+    from touched_pull_requests q
+    join core.github_pull_requests p
+      on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
     join core.github_repositories r
       on (r.client_id, r.integration_id, r.id) = (p.client_id, p.integration_id, p.repository_id)
+    join live_services v
+      on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null
+    where p.merged_at is not null and p.deleted_at is null
+      and case when (select production_branches = '{}' from dora_settings) then p.base_branch = coalesce(r.default_branch, p.base_branch)
+               else exists (select from dora_settings s, unnest(s.production_branches) pattern where p.base_branch ~* pattern) end
+), parts as (
+    select p.integration_id, p.id, f.service_id, f.suffix
+    from pulls p
+    cross join lateral (
+        select v.id as service_id, ':' || lower(v.name) as suffix
+        from live_services v
+        where (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is not null
+          and exists (select from core.github_pull_request_files f
+                      where (f.client_id, f.integration_id, f.pull_request_id) = (p.client_id, p.integration_id, p.id)
+                        and f.path ~* v.path_pattern)
+        union all
+        select p.service_id, ''
+        where not exists (select from core.github_pull_request_files f
+                          where (f.client_id, f.integration_id, f.pull_request_id) = (p.client_id, p.integration_id, p.id))
+           or exists (select from core.github_pull_request_files f
+                      where (f.client_id, f.integration_id, f.pull_request_id) = (p.client_id, p.integration_id, p.id)
+                        and not exists (
+                            select from live_services v
+                            where (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
+                              and f.path ~* v.path_pattern))
+    ) f
+    where p.has_parts
+    union all
+    select p.integration_id, p.id, p.service_id, '' from pulls p where not p.has_parts
+), rows as (
+    select
+        p.client_id,
+        'gh-pr:' || p.integration_id || ':' || p.id || w.suffix as id,
+        w.service_id, p.integration_id, p.repository_id, p.id as pull_request_id, p.number, p.title, p.url,
+        p.author_login as author, p.author_is_bot as is_bot, p.reverts_number is not null as is_revert,
+        case when p.reverts_number is not null then (
+            select 'gh-pr:' || u.integration_id || ':' || u.id || w.suffix
+            from core.github_pull_requests u
+            where (u.client_id, u.integration_id, u.repository_id, u.number)
+                = (p.client_id, p.integration_id, p.repository_id, p.reverts_number)
+              and u.merged_at is not null and u.deleted_at is null
+            order by u.id limit 1) end as reverts_change_id,
+        p.title ~* s.hotfix_pattern or p.head_branch ~* s.hotfix_pattern as is_hotfix,
+        case s.commit_date when 'committed' then p.first_committed_at else p.first_authored_at end as first_commit_at,
+        coalesce(p.ready_at, p.created_at) as opened_at, p.first_review_at, p.approved_at, p.merged_at,
+        p.merge_commit_sha, c.position as merge_position, p.additions, p.deletions, p.changed_files, p.commit_count,
+        p.review_count, p.head_branch, p.comment_count,
+        coalesce(reviews.changes_requested, 0) as changes_requested_count, coalesce(events.reopened, 0) as reopened_count,
+        coalesce(p.first_review_at <= p.merged_at, false) as is_reviewed,
+        case when p.closing_issue_numbers = '{}' then null
+             else array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues
+    from pulls p
+    cross join dora_settings s
+    join parts w on (w.integration_id, w.id) = (p.integration_id, p.id)
     left join core.github_commits c
       on (c.client_id, c.integration_id, c.repository_id, c.sha)
        = (p.client_id, p.integration_id, p.repository_id, p.merge_commit_sha)
-    where p.client_id = (select core.etl_client_id())
-      and p.merged_at is not null and p.deleted_at is null
-      and p.base_branch = coalesce(r.default_branch, p.base_branch)
+    left join lateral (
+        select count(*) as changes_requested from core.github_pull_request_reviews v
+        where p.review_count > 0 and (v.client_id, v.integration_id, v.pull_request_id) = (p.client_id, p.integration_id, p.id)
+          and v.state = 'CHANGES_REQUESTED' and v.submitted_at <= p.merged_at
+    ) reviews on true
+    left join lateral (
+        select count(*) as reopened from core.github_pull_request_events e
+        where (e.client_id, e.integration_id, e.pull_request_id) = (p.client_id, p.integration_id, p.id)
+          and e.event_type = 'Reopened'
+    ) events on true
     union all
     select
         c.client_id, 'custom:' || c.integration_id || ':' || c.id, v.id, c.integration_id, v.repository_id, null, null,
@@ -54,31 +82,154 @@ using (
         c.opened_at, null, null, c.merged_at, c.merge_sha,
         -- Without a repository there is no commit graph: the order of merges stands for it.
         case when v.repository_id is null then extract(epoch from c.merged_at)::bigint else g.position end,
-        0, 0, 0, 0, 0
-    from core.custom_changes c
-    cross join settings s
+        0, 0, 0, 0, 0, null, 0, 0, 0, false, null
+    from touched_custom q
+    join core.custom_changes c on (c.client_id, c.integration_id, c.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    cross join dora_settings s
     cross join lateral (
-        select v.id, v.integration_id, v.repository_id from core.services v
-        where v.client_id = c.client_id and lower(v.name) = lower(c.service)
-        order by v.repository_id nulls last, v.id limit 1
+        select v.id, v.integration_id, v.repository_id from live_services v
+        where lower(v.name) = lower(c.service) order by v.repository_id nulls last, v.id limit 1
     ) v
     left join core.github_commits g
       on (g.client_id, g.integration_id, g.repository_id, g.sha)
        = (c.client_id, v.integration_id, v.repository_id, c.merge_sha)
-    where c.client_id = (select core.etl_client_id()) and c.deleted_at is null
-) as s
-on (t.client_id, t.id) = (s.client_id, s.id)
-when matched and row(t.*) is distinct from row(s.*) then update set
-    service_id = s.service_id, integration_id = s.integration_id, repository_id = s.repository_id,
-    pull_request_id = s.pull_request_id, number = s.number, title = s.title, url = s.url, author = s.author,
-    is_bot = s.is_bot, is_revert = s.is_revert, reverts_change_id = s.reverts_change_id, is_hotfix = s.is_hotfix,
-    first_commit_at = s.first_commit_at, opened_at = s.opened_at, first_review_at = s.first_review_at,
-    approved_at = s.approved_at, merged_at = s.merged_at, merge_commit_sha = s.merge_commit_sha,
-    merge_position = s.merge_position, additions = s.additions, deletions = s.deletions,
-    changed_files = s.changed_files, commit_count = s.commit_count, review_count = s.review_count
-when not matched then insert values (
-    s.client_id, s.id, s.service_id, s.integration_id, s.repository_id, s.pull_request_id, s.number, s.title, s.url,
-    s.author, s.is_bot, s.is_revert, s.reverts_change_id, s.is_hotfix, s.first_commit_at, s.opened_at,
-    s.first_review_at, s.approved_at, s.merged_at, s.merge_commit_sha, s.merge_position, s.additions, s.deletions,
-    s.changed_files, s.commit_count, s.review_count)
-when not matched by source and t.client_id = (select core.etl_client_id()) then delete;
+    where q.fact = 'custom_change' and c.deleted_at is null
+)
+select distinct on (r.id)
+    r.*, (r.merged_at at time zone s.time_zone)::date as merged_on,
+    core.elapsed_hours(r.first_commit_at, r.opened_at, s.working) as coding_hours,
+    core.elapsed_hours(r.opened_at, r.first_review_at, s.working) as pickup_hours,
+    core.elapsed_hours(r.first_review_at, r.merged_at, s.working) as review_hours
+from rows r
+cross join dora_settings s
+order by r.id;
+create unique index on wanted_changes (id);
+analyze wanted_changes (id);
+
+create temporary table gone_changes on commit drop as
+select t.id, t.service_id, t.merged_on
+from touched_pull_requests q
+join core.changes t
+  on (t.client_id, t.integration_id, t.pull_request_id) = ((select core.etl_client_id()), q.integration_id, q.id)
+where not exists (select from wanted_changes w where w.id = t.id)
+union
+select t.id, t.service_id, t.merged_on
+from touched_custom q
+join core.changes t on (t.client_id, t.id) = ((select core.etl_client_id()), 'custom:' || q.integration_id || ':' || q.id)
+where q.fact = 'custom_change' and not exists (select from wanted_changes w where w.id = t.id)
+union
+select t.id, t.service_id, t.merged_on from core.changes t
+where (select is_full from dora_settings) and t.client_id = (select core.etl_client_id())
+  and not exists (select from wanted_changes w where w.id = t.id);
+analyze gone_changes;
+
+insert into moved select 'pull_requests', service_id, merged_on, id, 'removed' from gone_changes;
+
+-- What the changes that are going have done: their deployments are counted and flagged again, and so are the incidents that
+-- they, or changes that undid them, are named by.
+insert into changed_links select id from gone_changes;
+insert into relink_incidents
+select i.incident_id
+from (select id from gone_changes union select id from wanted_changes) w
+join core.change_references r on (r.client_id, r.change_id) = ((select core.etl_client_id()), w.id)
+join core.incident_references i
+  on i.client_id = r.client_id and i.kind in ('key', 'linked') and i.reference = r.issue_key
+where not (select is_full from dora_settings);
+insert into reflag_deployments
+select l.deployment_id from gone_changes g
+join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), g.id);
+insert into moved
+select 'delivery', l.service_id, l.deployed_on, l.change_id, 'removed'
+from gone_changes g
+join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), g.id)
+where l.exclusion_reason is null;
+delete from core.deployment_changes t using gone_changes g
+where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
+delete from core.changes t using gone_changes g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
+
+create temporary table changed_changes (
+    id text, is_new boolean, old_service_id text, service_id text, old_merged_on date, merged_on date, is_counted_anew boolean) on commit drop;
+with merged as (
+    merge into core.changes as t
+    using wanted_changes as s on (t.client_id, t.id) = (s.client_id, s.id)
+    when matched and row(t.service_id, t.number, t.title, t.url, t.author, t.is_bot, t.is_revert, t.reverts_change_id,
+            t.is_hotfix, t.first_commit_at, t.opened_at, t.first_review_at, t.approved_at, t.merged_at, t.merge_commit_sha,
+            t.merge_position, t.additions, t.deletions, t.changed_files, t.commit_count, t.review_count, t.head_branch,
+            t.merged_on, t.comment_count, t.changes_requested_count, t.reopened_count, t.is_reviewed, t.coding_hours,
+            t.pickup_hours, t.review_hours, t.repository_id)
+        is distinct from row(s.service_id, s.number, s.title, s.url, s.author, s.is_bot, s.is_revert, s.reverts_change_id,
+            s.is_hotfix, s.first_commit_at, s.opened_at, s.first_review_at, s.approved_at, s.merged_at, s.merge_commit_sha,
+            s.merge_position, s.additions, s.deletions, s.changed_files, s.commit_count, s.review_count, s.head_branch,
+            s.merged_on, s.comment_count, s.changes_requested_count, s.reopened_count, s.is_reviewed, s.coding_hours,
+            s.pickup_hours, s.review_hours, s.repository_id)
+    then update set
+        service_id = s.service_id, repository_id = s.repository_id, number = s.number, title = s.title, url = s.url,
+        author = s.author, is_bot = s.is_bot, is_revert = s.is_revert, reverts_change_id = s.reverts_change_id,
+        is_hotfix = s.is_hotfix, first_commit_at = s.first_commit_at, opened_at = s.opened_at,
+        first_review_at = s.first_review_at, approved_at = s.approved_at, merged_at = s.merged_at,
+        merge_commit_sha = s.merge_commit_sha, merge_position = s.merge_position, additions = s.additions,
+        deletions = s.deletions, changed_files = s.changed_files, commit_count = s.commit_count,
+        review_count = s.review_count, head_branch = s.head_branch, merged_on = s.merged_on,
+        comment_count = s.comment_count, changes_requested_count = s.changes_requested_count,
+        reopened_count = s.reopened_count, is_reviewed = s.is_reviewed, coding_hours = s.coding_hours,
+        pickup_hours = s.pickup_hours, review_hours = s.review_hours
+    when not matched then insert
+        (client_id, id, service_id, integration_id, repository_id, pull_request_id, number, title, url, author, is_bot,
+         is_revert, reverts_change_id, is_hotfix, first_commit_at, opened_at, first_review_at, approved_at, merged_at,
+         merge_commit_sha, merge_position, additions, deletions, changed_files, commit_count, review_count, head_branch,
+         merged_on, comment_count, changes_requested_count, reopened_count, is_reviewed, coding_hours, pickup_hours,
+         review_hours)
+        values (s.client_id, s.id, s.service_id, s.integration_id, s.repository_id, s.pull_request_id, s.number, s.title,
+                s.url, s.author, s.is_bot, s.is_revert, s.reverts_change_id, s.is_hotfix, s.first_commit_at, s.opened_at,
+                s.first_review_at, s.approved_at, s.merged_at, s.merge_commit_sha, s.merge_position, s.additions,
+                s.deletions, s.changed_files, s.commit_count, s.review_count, s.head_branch, s.merged_on, s.comment_count,
+                s.changes_requested_count, s.reopened_count, s.is_reviewed, s.coding_hours, s.pickup_hours, s.review_hours)
+    returning new.id, old.id is null as is_new, old.service_id as old_service_id, new.service_id,
+              old.merged_on as old_merged_on, new.merged_on,
+              row(old.merged_on, old.service_id, old.is_bot, old.additions, old.deletions, old.review_count, old.comment_count,
+                  old.changes_requested_count, old.reopened_count, old.is_reviewed)
+                  is distinct from row(new.merged_on, new.service_id, new.is_bot, new.additions, new.deletions,
+                  new.review_count, new.comment_count, new.changes_requested_count, new.reopened_count, new.is_reviewed)
+                  as is_counted_anew
+)
+insert into changed_changes
+select id, is_new, old_service_id, service_id, old_merged_on, merged_on, is_counted_anew from merged;
+analyze changed_changes (id);
+
+insert into moved
+select 'pull_requests', old_service_id, old_merged_on, id, 'changed' from changed_changes where is_counted_anew and not is_new
+union all
+select 'pull_requests', service_id, merged_on, id, case when is_new then 'added' else 'changed' end
+from changed_changes where is_counted_anew;
+insert into relink_changes select id from changed_changes;
+-- A change's title, flags and address stand in the evidence of its deployment.
+insert into reflag_deployments
+select l.deployment_id from changed_changes c
+join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), c.id)
+where not c.is_new;
+
+-- The issues that the changes name: keys such as OPS-12 in title and branch, and the issues that the pull request closes.
+create temporary table wanted_references on commit drop as
+select w.id as change_id, k[1] as issue_key
+from wanted_changes w, regexp_matches(w.title, '\m([A-Z][A-Za-z0-9_]*-?[0-9]+)\M', 'g') k
+union
+select w.id, k[1] from wanted_changes w, regexp_matches(upper(w.head_branch), '\m([A-Z][A-Z0-9]*-[0-9]+)\M', 'g') k
+union
+select w.id, issue from wanted_changes w, unnest(w.closed_issues) issue;
+create index on wanted_references (change_id, issue_key);
+analyze wanted_references (change_id, issue_key);
+delete from core.change_references t using wanted_changes w
+where (t.client_id, t.change_id) = ((select core.etl_client_id()), w.id)
+  and not exists (select from wanted_references r where (r.change_id, r.issue_key) = (t.change_id, t.issue_key));
+insert into core.change_references (client_id, change_id, issue_key)
+select (select core.etl_client_id()), r.change_id, r.issue_key
+from wanted_references r
+where not exists (select from core.change_references t
+                  where (t.client_id, t.change_id, t.issue_key) = ((select core.etl_client_id()), r.change_id, r.issue_key));
+-- Links of incidents that the change's new names, its revert, or its own commit and address, touch.
+insert into relink_incidents
+select i.incident_id
+from changed_changes c
+join core.change_references r on (r.client_id, r.change_id) = ((select core.etl_client_id()), c.id)
+join core.incident_references i on i.client_id = r.client_id and i.kind in ('key', 'linked') and i.reference = r.issue_key
+where not (select is_full from dora_settings);

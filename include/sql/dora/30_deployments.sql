@@ -1,84 +1,179 @@
 -- core.deployments: one row a completed release of a service to an environment, from the source that the client chose
--- (setting dora.deployment_source). finished_at is the first success, else the first failure; never a later status.
--- Flags about other rows (baseline, rollback, rework) come from 35_ and 70_.
-with settings as materialized (
-    select core.setting('dora.deployment_source', '"deployments"') #>> '{}' as source,
-           core.setting('dora.workflow_pattern', '"deploy|release"') #>> '{}' as workflow_pattern,
-           array(select jsonb_array_elements_text(
-               core.setting('dora.production_environments', '["^prod(uction)?\\M"]'))) as production
-), completed as (
-    select d.client_id, 'gh-deployment:' || d.integration_id || ':' || d.id as id, d.integration_id, d.repository_id,
-           d.environment, 'deployment' as source, d.first_success_at is not null as succeeded, d.sha, d.ref_name, d.url,
-           d.created_at, coalesce(d.first_success_at, d.first_failure_at) as finished_at, null::text as service
-    from core.github_deployments d, settings s
-    where s.source = 'deployments' and d.client_id = (select core.etl_client_id()) and d.deleted_at is null
+-- (setting dora.deployment_source) and from custom sources. finished_at is the first success, else the first failure;
+-- never a later status. Their order and flags come from 35_ and 65_. From the touched records only.
+create temporary table wanted_deployments on commit drop as
+with completed as (
+    select 'gh-deployment:' || d.integration_id || ':' || d.id as id, d.integration_id, d.repository_id, d.environment,
+           'deployment' as source, d.first_success_at is not null as succeeded, d.sha, d.ref_name, d.url, d.created_at,
+           coalesce(d.first_success_at, d.first_failure_at) as finished_at, null::text as service_id,
+           array[d.environment, d.task, d.description, d.ref_name] as words
+    from touched_deployments q
+    join core.github_deployments d
+      on (d.client_id, d.integration_id, d.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    where q.fact = 'deployment' and (select deployment_source = 'deployments' from dora_settings) and d.deleted_at is null
       and coalesce(d.first_success_at, d.first_failure_at) is not null
     union all
-    select w.client_id, 'gh-run:' || w.integration_id || ':' || w.id || ':' || w.run_attempt, w.integration_id,
-           w.repository_id, 'production', 'workflow_run', w.conclusion = 'success', w.head_sha, w.head_branch, w.url,
-           w.created_at, w.updated_at, null
-    from core.github_workflow_runs w
-    cross join settings s
+    select 'gh-run:' || w.integration_id || ':' || w.id || ':' || w.run_attempt, w.integration_id, w.repository_id,
+           'production', 'workflow_run', w.conclusion = 'success', w.head_sha, w.head_branch, w.url, w.created_at,
+           w.updated_at, null, array[w.workflow_name]
+    from touched_deployments q
+    join core.github_workflow_runs w
+      on (w.client_id, w.integration_id, w.id, w.run_attempt)
+       = ((select core.etl_client_id()), q.integration_id, q.id, q.attempt)
     join core.github_repositories r
       on (r.client_id, r.integration_id, r.id) = (w.client_id, w.integration_id, w.repository_id)
-    where s.source = 'workflow_runs' and w.client_id = (select core.etl_client_id()) and w.deleted_at is null
-      and w.workflow_name ~* s.workflow_pattern and w.head_branch = r.default_branch
-      and w.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+    where q.fact = 'workflow_run' and (select deployment_source = 'workflow_runs' from dora_settings)
+      and w.deleted_at is null and w.workflow_name ~* (select workflow_pattern from dora_settings)
+      and w.head_branch = r.default_branch and w.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
     union all
-    select l.client_id, 'gh-release:' || l.integration_id || ':' || l.id, l.integration_id, l.repository_id,
-           'production', 'release', true, l.sha, l.tag_name, l.url, l.created_at, l.published_at, null
-    from core.github_releases l, settings s
-    where s.source = 'releases' and l.client_id = (select core.etl_client_id()) and l.deleted_at is null
+    select 'gh-release:' || l.integration_id || ':' || l.id, l.integration_id, l.repository_id, 'production', 'release', true,
+           l.sha, l.tag_name, l.url, l.created_at, l.published_at, null, array[l.tag_name, l.name]
+    from touched_deployments q
+    join core.github_releases l
+      on (l.client_id, l.integration_id, l.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    where q.fact = 'release' and (select deployment_source = 'releases' from dora_settings) and l.deleted_at is null
       and l.published_at is not null and not l.is_prerelease
     union all
-    select c.client_id, 'gh-merge:' || c.integration_id || ':' || c.pull_request_id, c.integration_id, c.repository_id,
-           'production', 'merge', true, c.merge_commit_sha, null, c.url, c.merged_at, c.merged_at, null
-    from core.changes c, settings s
-    where s.source = 'merges' and c.client_id = (select core.etl_client_id()) and c.pull_request_id is not null
+    select 'gh-merge:' || substr(c.id, 7), c.integration_id, c.repository_id, 'production', 'merge', true,
+           c.merge_commit_sha, null, c.url, c.merged_at, c.merged_at, c.service_id, null
+    from wanted_changes c
+    where (select deployment_source = 'merges' from dora_settings) and c.pull_request_id is not null
     union all
     -- A custom source is declared for its deployments: they count whatever else does.
-    select x.client_id, 'custom:' || x.integration_id || ':' || x.id, x.integration_id, v.repository_id, x.environment,
-           'http_json', x.result = 'success', x.sha, x.ref_name, x.url, x.created_at, x.finished_at, v.id
-    from core.custom_deployments x
+    select 'custom:' || x.integration_id || ':' || x.id, x.integration_id, v.repository_id, x.environment, 'http_json',
+           x.result = 'success', x.sha, x.ref_name, x.url, x.created_at, x.finished_at, v.id, null
+    from touched_custom q
+    join core.custom_deployments x
+      on (x.client_id, x.integration_id, x.id) = ((select core.etl_client_id()), q.integration_id, q.id)
     cross join lateral (
-        select v.id, v.repository_id from core.services v
-        where v.client_id = x.client_id and lower(v.name) = lower(x.service)
-        order by v.repository_id nulls last, v.id limit 1
+        select v.id, v.repository_id from live_services v
+        where lower(v.name) = lower(x.service) order by v.repository_id nulls last, v.id limit 1
     ) v
-    where x.client_id = (select core.etl_client_id()) and x.deleted_at is null
-), wanted as (
-    select
-        c.client_id, c.id, coalesce(c.service, 'gh-repo:' || c.integration_id || ':' || c.repository_id) as service_id,
-        c.integration_id,
-        c.environment,
-        case when exists (select from unnest(s.production) pattern where c.environment ~* pattern)
-            then 'production' else 'other' end as environment_tier,
-        c.source, case when c.succeeded then 'success' else 'failure' end as result, c.sha,
-        case when c.source = 'http_json' and c.repository_id is null then extract(epoch from c.created_at)::bigint
-            else g.position end as position,
-        c.ref_name,
-        c.url, c.created_at, c.finished_at
+    where q.fact = 'custom_deployment' and x.deleted_at is null
+), placed as (
+    select c.*, coalesce(c.service_id, part.id, v.id) as service, v.integration_id as service_integration_id
     from completed c
-    cross join settings s
-    left join core.services v
-      on (v.client_id, v.id)
-       = (c.client_id, coalesce(c.service, 'gh-repo:' || c.integration_id || ':' || c.repository_id))
-    left join core.github_commits g
-      on (g.client_id, g.integration_id, g.repository_id, g.sha)
-       = (c.client_id, v.integration_id, v.repository_id, c.sha)
+    left join live_services v
+      on c.service_id is null and (v.integration_id, v.repository_id) = (c.integration_id, c.repository_id)
+     and v.path_pattern is null
+    left join lateral (
+        select p.id from live_services p
+        where v.has_parts and (p.integration_id, p.repository_id) = (c.integration_id, c.repository_id)
+          and p.deployment_pattern is not null
+          and exists (select from unnest(c.words) word where word ~* p.deployment_pattern)
+        order by p.name limit 1
+    ) part on true
 )
-merge into core.deployments as t
-using wanted as s on (t.client_id, t.id) = (s.client_id, s.id)
-when matched and row(t.service_id, t.environment, t.environment_tier, t.source, t.result, t.sha, t.position, t.ref_name,
-                     t.url, t.created_at, t.finished_at)
-    is distinct from row(s.service_id, s.environment, s.environment_tier, s.source, s.result, s.sha, s.position,
-                         s.ref_name, s.url, s.created_at, s.finished_at) then update set
-    service_id = s.service_id, environment = s.environment, environment_tier = s.environment_tier, source = s.source,
-    result = s.result, sha = s.sha, position = s.position, ref_name = s.ref_name, url = s.url,
-    created_at = s.created_at, finished_at = s.finished_at
-when not matched then insert
-    (client_id, id, service_id, integration_id, environment, environment_tier, source, result, sha, position, ref_name,
-     url, created_at, finished_at)
-    values (s.client_id, s.id, s.service_id, s.integration_id, s.environment, s.environment_tier, s.source, s.result,
-            s.sha, s.position, s.ref_name, s.url, s.created_at, s.finished_at)
-when not matched by source and t.client_id = (select core.etl_client_id()) then delete;
+select distinct on (p.id)
+    (select core.etl_client_id()) as client_id, p.id, p.service as service_id, p.integration_id, p.repository_id, p.environment,
+    case when exists (select from unnest(s.production_environments) pattern where p.environment ~* pattern)
+        then 'production' else 'other' end as environment_tier,
+    p.source, case when p.succeeded then 'success' else 'failure' end as result, p.sha,
+    case when p.repository_id is null then extract(epoch from p.created_at)::bigint else g.position end as position,
+    p.ref_name, p.url, p.created_at, p.finished_at, (p.finished_at at time zone s.time_zone)::date as finished_on
+from placed p
+cross join dora_settings s
+left join live_services v on v.id = p.service
+left join core.github_commits g
+  on (g.client_id, g.integration_id, g.repository_id, g.sha)
+   = ((select core.etl_client_id()), v.integration_id, p.repository_id, p.sha)
+where p.service is not null
+order by p.id;
+create unique index on wanted_deployments (id);
+analyze wanted_deployments (id);
+
+create temporary table gone_deployments on commit drop as
+with touched as (
+    select case fact when 'deployment' then 'gh-deployment:' when 'release' then 'gh-release:' else 'gh-run:' end
+               || integration_id || ':' || id || coalesce(':' || attempt, '') as id
+    from touched_deployments where not (select is_full from dora_settings)
+    union
+    select 'custom:' || integration_id || ':' || id from touched_custom
+    where fact = 'custom_deployment' and not (select is_full from dora_settings)
+    union
+    select 'gh-merge:' || substr(id, 7) from gone_changes
+    where not (select is_full from dora_settings)
+)
+select t.*
+from touched q
+join core.deployments t on (t.client_id, t.id) = ((select core.etl_client_id()), q.id)
+where not exists (select from wanted_deployments w where w.id = t.id)
+union all
+select t.* from core.deployments t
+where (select is_full from dora_settings) and t.client_id = (select core.etl_client_id())
+  and not exists (select from wanted_deployments w where w.id = t.id);
+analyze gone_deployments (id);
+
+insert into changed_deployments
+select id, service_id, environment, position, contains_after, finished_at, sha, url, ref_name from gone_deployments
+where environment_tier = 'production' and result = 'success';
+insert into moved
+select 'deployments', service_id, finished_on, id, 'removed' from gone_deployments where environment_tier = 'production';
+-- What hung on them: their changes and incidents are linked anew.
+insert into relink_changes
+select l.change_id from gone_deployments g
+join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), g.id);
+insert into relink_incidents
+select l.incident_id from gone_deployments g
+join core.incident_deployments l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), g.id);
+insert into moved
+select 'delivery', l.service_id, l.deployed_on, l.change_id, 'changed' from gone_deployments g
+join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), g.id)
+where l.exclusion_reason is null;
+insert into moved
+select 'recovery', i.service_id, i.resolved_on, i.id, 'changed' from gone_deployments g
+join core.incident_deployments l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), g.id)
+join core.incidents i on (i.client_id, i.id) = (l.client_id, l.incident_id)
+where i.resolved_on is not null;
+insert into changed_links
+select l.change_id from gone_deployments g
+join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), g.id);
+delete from core.deployment_changes t using gone_deployments g
+where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
+delete from core.incident_deployments t using gone_deployments g
+where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
+delete from core.deployments t using gone_deployments g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
+
+with merged as (
+    merge into core.deployments as t
+    using wanted_deployments as s on (t.client_id, t.id) = (s.client_id, s.id)
+    when matched and row(t.service_id, t.repository_id, t.environment, t.environment_tier, t.source, t.result, t.sha, t.position,
+                         t.ref_name, t.url, t.created_at, t.finished_at, t.finished_on)
+        is distinct from row(s.service_id, s.repository_id, s.environment, s.environment_tier, s.source, s.result, s.sha,
+                             s.position, s.ref_name, s.url, s.created_at, s.finished_at, s.finished_on) then update set
+        service_id = s.service_id, repository_id = s.repository_id, environment = s.environment,
+        environment_tier = s.environment_tier, source = s.source, result = s.result, sha = s.sha, position = s.position,
+        ref_name = s.ref_name, url = s.url, created_at = s.created_at, finished_at = s.finished_at,
+        finished_on = s.finished_on
+    when not matched then insert
+        (client_id, id, service_id, integration_id, repository_id, environment, environment_tier, source, result, sha,
+         position, ref_name, url, created_at, finished_at, finished_on)
+        values (s.client_id, s.id, s.service_id, s.integration_id, s.repository_id, s.environment, s.environment_tier,
+                s.source, s.result, s.sha, s.position, s.ref_name, s.url, s.created_at, s.finished_at, s.finished_on)
+    returning old as before, new as after
+), changes as (
+    insert into moved
+    select 'deployments', (v.d).service_id, (v.d).finished_on, (v.d).id,
+           case when (m.before).id is null then 'added' else 'changed' end
+    from merged m, lateral (values (m.before), (m.after)) as v (d)
+    where (v.d).environment_tier = 'production'
+      and row((m.before).service_id, (m.before).finished_on, (m.before).result, (m.before).environment_tier)
+          is distinct from row((m.after).service_id, (m.after).finished_on, (m.after).result, (m.after).environment_tier)
+), flags as (
+    insert into reflag_deployments select (m.after).id from merged m
+)
+insert into changed_deployments
+select (v.d).id, (v.d).service_id, (v.d).environment, (v.d).position, (v.d).contains_after, (v.d).finished_at, (v.d).sha,
+       (v.d).url, (v.d).ref_name
+from merged m, lateral (values (m.before), (m.after)) as v (d)
+where (v.d).environment_tier = 'production' and (v.d).result = 'success';
+analyze changed_deployments;
+-- One that no longer is a successful one in production has lost its changes and its place.
+insert into relink_changes
+select l.change_id from wanted_deployments w
+join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), w.id)
+where not (select is_full from dora_settings);
+insert into relink_incidents
+select l.incident_id from wanted_deployments w
+join core.incident_deployments l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), w.id)
+where not (select is_full from dora_settings);

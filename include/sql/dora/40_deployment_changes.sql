@@ -1,27 +1,122 @@
--- core.deployment_changes: each change's first successful production deployment that contains it and whose
--- predecessor does not, by position on the first-parent chain. Nothing that the service's first deployment ever
--- contained is claimed (the baseline guard).
-with candidates as (
-    select
-        d.client_id, d.id, d.service_id, d.finished_at, d.position,
-        max(d.position) over (
-            partition by d.service_id, d.environment order by d.finished_at, d.id
-            rows between unbounded preceding and 1 preceding) as before,
-        first_value(d.position) over (partition by d.service_id order by d.finished_at, d.id) as baseline
-    from core.deployments d
-    where d.client_id = (select core.etl_client_id()) and d.environment_tier = 'production' and d.result = 'success'
-      and d.position is not null
-), wanted as (
-    select distinct on (c.id) c.client_id, d.id as deployment_id, c.id as change_id
-    from core.changes c
-    join candidates d
-      on d.service_id = c.service_id and c.merge_position > d.before and c.merge_position <= d.position
-     and c.merge_position > d.baseline
-    where c.client_id = (select core.etl_client_id())
-    order by c.id, d.finished_at, d.id
+-- core.deployment_changes: one row a deployed change: in each environment the first deployment that contains it, unless that
+-- is the baseline; of these the earliest. With its lead time, its stages, or why it does not count. For the changes that
+-- moved, and those that lie in what a moved deployment brought (contains_after, position].
+insert into relink_changes
+select c.id
+from (
+    select service_id, coalesce(contains_after, -9223372036854775807) as low, max(position) as high
+    from changed_deployments
+    where position is not null and (contains_after is null or contains_after < position)
+    group by 1, 2
+) d
+join core.changes c
+  on (c.client_id, c.service_id) = ((select core.etl_client_id()), d.service_id)
+ and c.merge_position > d.low and c.merge_position <= d.high
+where not (select is_full from dora_settings);
+create temporary table relinked_changes on commit drop as select distinct change_id from relink_changes;
+create unique index on relinked_changes (change_id);
+analyze relinked_changes;
+
+-- Which environments a service is deployed to, and the position of its very first deployment: what lies at or before that
+-- is history.
+create temporary table service_environments on commit drop as
+with positioned as (
+    select d.service_id, d.environment, d.position, d.finished_at, d.id
+    from (select distinct c.service_id
+          from relinked_changes r
+          join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)) q
+    join core.deployments d on (d.client_id, d.service_id) = ((select core.etl_client_id()), q.service_id)
+     and d.environment_tier = 'production' and d.result = 'success' and d.position is not null
 )
-merge into core.deployment_changes as t
-using wanted as s on (t.client_id, t.change_id) = (s.client_id, s.change_id)
-when matched and t.deployment_id <> s.deployment_id then update set deployment_id = s.deployment_id
-when not matched then insert (client_id, deployment_id, change_id) values (s.client_id, s.deployment_id, s.change_id)
-when not matched by source and t.client_id = (select core.etl_client_id()) then delete;
+select distinct on (service_id, environment) service_id, environment,
+       first_value(position) over (partition by service_id order by finished_at, id) as history_until
+from positioned
+order by service_id, environment;
+create index on service_environments (service_id);
+analyze service_environments;
+
+create temporary table wanted_links on commit drop as
+select
+    c.id as change_id, c.service_id, d.id as deployment_id, d.finished_at as deployed_at, d.finished_on as deployed_on,
+    core.elapsed_hours(started.at, d.finished_at, s.working) as lead_time_hours,
+    c.coding_hours, c.pickup_hours, c.review_hours,
+    core.elapsed_hours(c.merged_at, d.finished_at, s.working) as merge_to_deploy_hours,
+    case
+        when c.is_bot and s.exclude_bots then 'bot'
+        when started.at is null then 'no commits'
+        when d.finished_at < started.at then 'negative duration'
+    end as exclusion_reason
+from relinked_changes r
+join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
+cross join dora_settings s
+cross join lateral (
+    select case s.start_event when 'opened' then c.opened_at else c.first_commit_at end as at
+) started
+cross join lateral (
+    select f.id, f.finished_at, f.finished_on
+    from service_environments e
+    cross join lateral (
+        select d.id, d.finished_at, d.finished_on, d.contains_after
+        from core.deployments d
+        where d.client_id = (select core.etl_client_id()) and d.service_id = c.service_id and d.environment = e.environment
+          and d.contains_after < d.position and d.position >= c.merge_position
+          and d.environment_tier = 'production' and d.result = 'success'
+        order by d.position limit 1
+    ) f
+    where e.service_id = c.service_id and c.merge_position > e.history_until and f.contains_after < c.merge_position
+    order by f.finished_at, f.id limit 1
+) d;
+create unique index on wanted_links (change_id);
+analyze wanted_links (change_id);
+
+create temporary table changed_claims (
+    change_id text, old_deployment_id text, deployment_id text, old_service_id text, service_id text, old_deployed_on date,
+    deployed_on date, was_counted boolean, is_counted boolean, is_counted_anew boolean) on commit drop;
+with removed as (
+    delete from core.deployment_changes t using relinked_changes r
+    where (t.client_id, t.change_id) = ((select core.etl_client_id()), r.change_id)
+      and not exists (select from wanted_links w where w.change_id = t.change_id)
+    returning t.change_id, t.deployment_id, t.service_id, t.deployed_on, t.exclusion_reason
+)
+insert into changed_claims
+select change_id, deployment_id, null, service_id, null, deployed_on, null, exclusion_reason is null, false, true from removed;
+with merged as (
+    merge into core.deployment_changes as t
+    using wanted_links as s on (t.client_id, t.change_id) = ((select core.etl_client_id()), s.change_id)
+    when matched and row(t.deployment_id, t.service_id, t.deployed_at, t.deployed_on, t.lead_time_hours, t.coding_hours,
+                         t.pickup_hours, t.review_hours, t.merge_to_deploy_hours, t.exclusion_reason)
+        is distinct from row(s.deployment_id, s.service_id, s.deployed_at, s.deployed_on, s.lead_time_hours, s.coding_hours,
+                             s.pickup_hours, s.review_hours, s.merge_to_deploy_hours, s.exclusion_reason) then update set
+        deployment_id = s.deployment_id, service_id = s.service_id, deployed_at = s.deployed_at,
+        deployed_on = s.deployed_on, lead_time_hours = s.lead_time_hours, coding_hours = s.coding_hours,
+        pickup_hours = s.pickup_hours, review_hours = s.review_hours, merge_to_deploy_hours = s.merge_to_deploy_hours,
+        exclusion_reason = s.exclusion_reason
+    when not matched then insert
+        (client_id, change_id, deployment_id, service_id, deployed_at, deployed_on, lead_time_hours, coding_hours,
+         pickup_hours, review_hours, merge_to_deploy_hours, exclusion_reason)
+        values ((select core.etl_client_id()), s.change_id, s.deployment_id, s.service_id, s.deployed_at, s.deployed_on,
+                s.lead_time_hours, s.coding_hours, s.pickup_hours, s.review_hours, s.merge_to_deploy_hours,
+                s.exclusion_reason)
+    returning new.change_id, old.deployment_id as old_deployment_id, new.deployment_id, old.service_id as old_service_id,
+              new.service_id, old.deployed_on as old_deployed_on, new.deployed_on,
+              old.change_id is not null and old.exclusion_reason is null as was_counted,
+              new.exclusion_reason is null as is_counted,
+              row(old.service_id, old.deployed_on, old.lead_time_hours, old.coding_hours, old.pickup_hours,
+                  old.review_hours, old.merge_to_deploy_hours, old.exclusion_reason)
+                  is distinct from row(new.service_id, new.deployed_on, new.lead_time_hours, new.coding_hours,
+                  new.pickup_hours, new.review_hours, new.merge_to_deploy_hours, new.exclusion_reason) as is_counted_anew
+)
+insert into changed_claims select * from merged;
+analyze changed_claims (change_id);
+
+insert into moved
+select 'delivery', old_service_id, old_deployed_on, change_id, case when deployment_id is null then 'removed' else 'changed' end
+from changed_claims where was_counted and is_counted_anew
+union all
+select 'delivery', service_id, deployed_on, change_id, case when was_counted then 'changed' else 'added' end
+from changed_claims where is_counted and is_counted_anew;
+insert into changed_links select change_id from changed_claims where old_deployment_id is distinct from deployment_id;
+insert into reflag_deployments
+select old_deployment_id from changed_claims where old_deployment_id is distinct from deployment_id and old_deployment_id is not null
+union all
+select deployment_id from changed_claims where old_deployment_id is distinct from deployment_id and deployment_id is not null;

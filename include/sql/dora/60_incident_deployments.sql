@@ -1,82 +1,201 @@
--- core.incident_deployments: the deployment that caused an incident, by the strongest method that finds one:
--- explicit (the incident's text names its URL, id or commit), fix_reverts (the incident's fix undoes a change that it
--- brought), linked_issue (a linked issue's change came with it), time_window (the service's latest before it).
--- An incident whose cause nothing names has no row.
-with settings as materialized (
-    select make_interval(hours => (core.setting('dora.incident_window_hours', '168') #>> '{}')::integer) as incident_window
-), successful as materialized (
-    select d.* from core.deployments d
-    where d.client_id = (select core.etl_client_id()) and d.environment_tier = 'production' and d.result = 'success'
-), texts as (
-    select i.id, i.created_at, i.service_id, i.key, i.source, coalesce(j.description, g.body, x.description, '') as body,
-           j.custom_fields, i.integration_id
-    from core.incidents i
-    left join core.jira_issues j
-      on i.source = 'jira' and (j.client_id, j.integration_id, 'jira:' || j.integration_id || ':' || j.id)
-       = (i.client_id, i.integration_id, i.id)
-    left join core.github_issues g
-      on i.source = 'github' and (g.client_id, g.integration_id, 'gh-issue:' || g.integration_id || ':' || g.id)
-       = (i.client_id, i.integration_id, i.id)
-    left join core.custom_incidents x
-      on i.source = 'http_json' and (x.client_id, x.integration_id, 'custom:' || x.integration_id || ':' || x.id)
-       = (i.client_id, i.integration_id, i.id)
-    where i.client_id = (select core.etl_client_id())
-), tokens as (
-    select t.id, t.created_at, rtrim(m[1], '.,;)') as token
-    from texts t, regexp_matches(t.body, '(https?://\S+|\m[0-9a-f]{40}\M)', 'g') m
-), explicit as (
-    select distinct on (k.id) k.id, d.id as deployment_id, 'explicit' as method, 1.0 as confidence, 1 as rank
-    from tokens k
-    join successful d on d.url = k.token or d.sha = k.token
-    order by k.id, (d.finished_at <= k.created_at) desc, d.finished_at desc, d.id
-), fixes as (
-    select t.id, c.reverts_change_id
-    from texts t
+-- core.incident_deployments: the deployment that caused an incident, by the strongest method that finds one: explicit (the
+-- incident's text names it, its commit, or a change of it), fix_reverts (the incident's fix undoes a change that it
+-- brought), linked_issue (a linked issue's change came with it), fix_version (the version that fixed it names the
+-- service), time_window (the service's latest before it). An incident whose cause nothing names has no row.
+-- For the incidents that changed, and those that a moved deployment, link or change may concern.
+with changed as (
+    select d.* from changed_deployments d where not (select is_full from dora_settings)
+)
+insert into relink_incidents
+select i.id
+from changed d
+cross join dora_settings s
+join core.incidents i
+  on (i.client_id, i.service_id) = ((select core.etl_client_id()), d.service_id)
+ and i.created_at > d.finished_at and i.created_at <= d.finished_at + s.incident_window
+union all
+select i.id
+from changed d
+cross join dora_settings s
+join core.incidents i
+  on i.client_id = (select core.etl_client_id())
+ and i.created_at > d.finished_at and i.created_at <= d.finished_at + s.incident_window
+join core.incident_references r on (r.client_id, r.incident_id, r.kind) = (i.client_id, i.id, 'fix_version')
+union all
+select r.incident_id
+from changed d
+join core.incident_references r
+  on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'fix_version', d.ref_name)
+union all
+select r.incident_id
+from changed d
+join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'url', d.url)
+union all
+select r.incident_id
+from changed d
+cross join generate_series(7, length(d.sha)) n
+join core.incident_references r
+  on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'sha', left(d.sha, n));
+
+create temporary table moved_changes on commit drop as
+select change_id from changed_links where not (select is_full from dora_settings)
+union
+select id from changed_changes where not (select is_full from dora_settings);
+analyze moved_changes;
+insert into relink_incidents
+-- named by a change that undid it, or linked to an issue that it names
+select i.incident_id
+from moved_changes m
+join core.changes c on (c.client_id, c.reverts_change_id) = ((select core.etl_client_id()), m.change_id)
+join core.change_references r on (r.client_id, r.change_id) = (c.client_id, c.id)
+join core.incident_references i on (i.client_id, i.kind, i.reference) = (r.client_id, 'key', r.issue_key)
+union all
+select i.incident_id
+from moved_changes m
+join core.change_references r on (r.client_id, r.change_id) = ((select core.etl_client_id()), m.change_id)
+join core.incident_references i on i.client_id = r.client_id and i.kind in ('key', 'linked') and i.reference = r.issue_key
+union all
+select i.incident_id
+from moved_changes m
+join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), m.change_id)
+join core.incident_references i on (i.client_id, i.kind, i.reference) = (c.client_id, 'url', c.url)
+union all
+select i.incident_id
+from moved_changes m
+join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), m.change_id)
+cross join generate_series(7, length(c.merge_commit_sha)) n
+join core.incident_references i
+  on (i.client_id, i.kind, i.reference) = (c.client_id, 'sha', left(c.merge_commit_sha, n));
+
+create temporary table relinked_incidents on commit drop as
+select i.id, i.created_at, i.service_id, i.resolved_at
+from (select distinct incident_id from relink_incidents) q
+join core.incidents i on (i.client_id, i.id) = ((select core.etl_client_id()), q.incident_id);
+create unique index on relinked_incidents (id);
+analyze relinked_incidents (id);
+
+create temporary table wanted_causes on commit drop as
+with named as (
+    select k.id, k.created_at, r.kind, r.reference
+    from relinked_incidents k
+    join core.incident_references r on (r.client_id, r.incident_id) = ((select core.etl_client_id()), k.id)
+), named_deployments as (
+    select n.id, n.created_at, d.id as deployment_id, d.finished_at
+    from named n
+    join core.deployments d on (d.client_id, d.url) = ((select core.etl_client_id()), n.reference)
+    where n.kind = 'url' and d.environment_tier = 'production' and d.result = 'success'
+    union all
+    select n.id, n.created_at, d.id, d.finished_at
+    from named n
+    join core.deployments d
+      on d.client_id = (select core.etl_client_id())
+     and d.sha ~>=~ n.reference and d.sha ~<~ (n.reference || 'g')
+    where n.kind = 'sha' and d.environment_tier = 'production' and d.result = 'success'
+    union all
+    -- an address or a commit of a change: the deployment that brought it
+    select n.id, n.created_at, l.deployment_id, l.deployed_at
+    from named n
+    join core.changes c on (c.client_id, c.url) = ((select core.etl_client_id()), n.reference)
+    join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id)
+    where n.kind = 'url' and l.deployed_at <= n.created_at
+    union all
+    select n.id, n.created_at, l.deployment_id, l.deployed_at
+    from named n
     join core.changes c
-      on c.client_id = (select core.etl_client_id()) and c.reverts_change_id is not null
-     and (c.title ~ ('\m' || regexp_replace(t.key, '([^[:alnum:]])', '\\\1', 'g') || '\M'))
+      on c.client_id = (select core.etl_client_id())
+     and c.merge_commit_sha ~>=~ n.reference and c.merge_commit_sha ~<~ (n.reference || 'g')
+    join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id)
+    where n.kind = 'sha' and l.deployed_at <= n.created_at
+), explicit as (
+    select distinct on (id) id, deployment_id, 'explicit' as method, 1.0 as confidence, 1 as rank
+    from named_deployments
+    order by id, (finished_at <= created_at) desc, finished_at desc, deployment_id
 ), fix_reverts as (
-    select distinct on (f.id) f.id, l.deployment_id, 'fix_reverts', 0.9, 2
-    from fixes f
-    join core.deployment_changes l
-      on (l.client_id, l.change_id) = ((select core.etl_client_id()), f.reverts_change_id)
-    order by f.id, l.deployment_id
-), linked_keys as (
-    select t.id, t.created_at, coalesce(link -> 'outwardIssue' ->> 'key', link -> 'inwardIssue' ->> 'key') as key
-    from texts t, jsonb_array_elements(coalesce(t.custom_fields -> 'issuelinks', '[]')) link
-), named_changes as materialized (
-    select c.id, m[1] as key
-    from core.changes c, regexp_matches(c.title, '\m([A-Z][A-Z0-9_]+-\d+)\M', 'g') m
-    where c.client_id = (select core.etl_client_id())
+    select distinct on (n.id) n.id, l.deployment_id, 'fix_reverts', 0.9, 2
+    from named n
+    join core.change_references r on (r.client_id, r.issue_key) = ((select core.etl_client_id()), n.reference)
+    join core.changes c on (c.client_id, c.id) = (r.client_id, r.change_id) and c.reverts_change_id is not null
+    join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.reverts_change_id)
+    where n.kind = 'key'
+    order by n.id, l.deployed_at desc, l.deployment_id
 ), linked_issue as (
-    select distinct on (k.id) k.id, d.id, 'linked_issue', 0.7, 3
-    from linked_keys k
-    join named_changes c on c.key = k.key
-    join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), c.id)
-    join successful d on d.id = l.deployment_id and d.finished_at <= k.created_at
-    order by k.id, d.finished_at desc, d.id
-), time_window as (
-    select t.id, d.id, 'time_window', 0.4, 4
-    from texts t
-    cross join settings s
+    select distinct on (n.id) n.id, l.deployment_id, 'linked_issue', 0.7, 3
+    from named n
+    join core.change_references r on (r.client_id, r.issue_key) = ((select core.etl_client_id()), n.reference)
+    join core.deployment_changes l on (l.client_id, l.change_id) = (r.client_id, r.change_id)
+    where n.kind = 'linked' and l.deployed_at <= n.created_at
+    order by n.id, l.deployed_at desc, l.deployment_id
+), fix_version as (
+    select distinct on (n.id) n.id, before.id, 'fix_version', 0.6, 4
+    from named n
+    cross join dora_settings s
+    join core.deployments repair on (repair.client_id, repair.ref_name) = ((select core.etl_client_id()), n.reference)
+     and repair.environment_tier = 'production' and repair.result = 'success'
     cross join lateral (
-        select d.id from successful d
-        where d.service_id = t.service_id and d.finished_at < t.created_at
-          and d.finished_at >= t.created_at - s.incident_window
+        select d.id, d.finished_at from core.deployments d
+        where (d.client_id, d.service_id) = (repair.client_id, repair.service_id)
+          and d.environment_tier = 'production' and d.result = 'success'
+          and d.finished_at < n.created_at and d.finished_at >= n.created_at - s.incident_window
         order by d.finished_at desc, d.id limit 1
-    ) d
-), wanted as (
-    select distinct on (id) (select core.etl_client_id()) as client_id, id as incident_id, deployment_id, method,
-           confidence::numeric(3, 2) as confidence
+    ) before
+    where n.kind = 'fix_version' and repair.finished_at > n.created_at
+    order by n.id, before.finished_at desc, before.id
+), time_window as (
+    select k.id, before.id, 'time_window', 0.4, 5
+    from relinked_incidents k
+    cross join dora_settings s
+    cross join lateral (
+        select d.id from core.deployments d
+        where (d.client_id, d.service_id) = ((select core.etl_client_id()), k.service_id)
+          and d.environment_tier = 'production' and d.result = 'success'
+          and d.finished_at < k.created_at and d.finished_at >= k.created_at - s.incident_window
+        order by d.finished_at desc, d.id limit 1
+    ) before
+), strongest as (
+    select distinct on (id) id as incident_id, deployment_id, method, confidence::numeric(3, 2) as confidence
     from (
-        select * from explicit union all select * from fix_reverts
-        union all select * from linked_issue union all select * from time_window
+        select * from explicit union all select * from fix_reverts union all select * from linked_issue
+        union all select * from fix_version union all select * from time_window
     ) found
     order by id, rank
 )
-merge into core.incident_deployments as t
-using wanted as s on (t.client_id, t.incident_id) = (s.client_id, s.incident_id)
-when matched and row(t.*) is distinct from row(s.*) then update set
-    deployment_id = s.deployment_id, method = s.method, confidence = s.confidence
-when not matched then insert values (s.client_id, s.incident_id, s.deployment_id, s.method, s.confidence)
-when not matched by source and t.client_id = (select core.etl_client_id()) then delete;
+select f.incident_id, f.deployment_id, f.method, f.confidence,
+       core.elapsed_hours(d.finished_at, k.resolved_at, s.working) as recovery_hours
+from strongest f
+join relinked_incidents k on k.id = f.incident_id
+join core.incidents i on (i.client_id, i.id) = ((select core.etl_client_id()), f.incident_id) and not i.is_external
+join core.deployments d on (d.client_id, d.id) = ((select core.etl_client_id()), f.deployment_id)
+cross join dora_settings s;
+create unique index on wanted_causes (incident_id);
+analyze wanted_causes (incident_id);
+
+create temporary table changed_causes (
+    incident_id text, old_deployment_id text, deployment_id text, is_counted_anew boolean) on commit drop;
+with removed as (
+    delete from core.incident_deployments t using relinked_incidents r
+    where (t.client_id, t.incident_id) = ((select core.etl_client_id()), r.id)
+      and not exists (select from wanted_causes w where w.incident_id = t.incident_id)
+    returning t.incident_id, t.deployment_id
+)
+insert into changed_causes select incident_id, deployment_id, null, true from removed;
+with merged as (
+    merge into core.incident_deployments as t
+    using wanted_causes as s on (t.client_id, t.incident_id) = ((select core.etl_client_id()), s.incident_id)
+    when matched and row(t.deployment_id, t.method, t.confidence, t.recovery_hours)
+        is distinct from row(s.deployment_id, s.method, s.confidence, s.recovery_hours) then update set
+        deployment_id = s.deployment_id, method = s.method, confidence = s.confidence, recovery_hours = s.recovery_hours
+    when not matched then insert (client_id, incident_id, deployment_id, method, confidence, recovery_hours)
+        values ((select core.etl_client_id()), s.incident_id, s.deployment_id, s.method, s.confidence, s.recovery_hours)
+    returning new.incident_id, old.deployment_id as old_deployment_id, new.deployment_id,
+              old.recovery_hours is distinct from new.recovery_hours as is_counted_anew
+)
+insert into changed_causes select * from merged;
+insert into moved
+select 'recovery', i.service_id, i.resolved_on, i.id, 'changed'
+from changed_causes c
+join core.incidents i on (i.client_id, i.id) = ((select core.etl_client_id()), c.incident_id)
+where c.is_counted_anew and i.resolved_on is not null;
+insert into reflag_deployments
+select old_deployment_id from changed_causes where old_deployment_id is not null
+union all
+select deployment_id from changed_causes where deployment_id is not null;

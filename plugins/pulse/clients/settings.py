@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
@@ -25,31 +26,107 @@ def _boolean(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
 
 
+# What Python's regular expressions have and PostgreSQL's have not, or read otherwise.
+_NOT_IN_POSTGRES = re.compile(r"\(\?(?![:=!])|\\[AZzBG]|\\p\{")
+
+
 def _pattern(value: Any) -> str | None:
     try:
         re.compile(value)
     except (re.error, TypeError) as error:
         return f"must be a regular expression ({error})"
+    if found := _NOT_IN_POSTGRES.search(value):
+        return f"must be a regular expression that PostgreSQL knows: write it without '{found[0]}'"
     return None
 
 
-def _patterns(value: Any) -> str | None:
-    if not isinstance(value, list) or not value:
-        return "must be a list of regular expressions"
-    return next((problem for item in value if (problem := _pattern(item))), None)
+def _patterns(*, may_be_empty: bool = False) -> Callable[[Any], str | None]:
+    def check(value: Any) -> str | None:
+        if not isinstance(value, list) or not (value or may_be_empty):
+            return "must be a list of regular expressions"
+        return next((problem for item in value if (problem := _pattern(item))), None)
+
+    return check
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+
+
+_RULE_LISTS = ("issue_types", "labels", "priorities", "external_labels")
 
 
 def _incident_rule(value: Any) -> str | None:
     if not isinstance(value, dict):
         return 'must be an object such as {"source": "jira", "issue_types": ["Incident"]}'
-    if unknown := set(value) - {"source", "issue_types", "labels", "priorities"}:
-        return f"has the unknown key '{sorted(unknown)[0]}': use source, issue_types, labels, priorities"
+    if unknown := set(value) - {"source", "fields", *_RULE_LISTS}:
+        return f"has the unknown key '{sorted(unknown)[0]}': use source, fields, {', '.join(_RULE_LISTS)}"
     if value.get("source", "jira") not in ("jira", "github", "both"):
         return "source must be jira, github or both"
-    for key in ("issue_types", "labels", "priorities"):
-        names = value.get(key, [])
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    for key in _RULE_LISTS:
+        if not _names(value.get(key, [])):
             return f"{key} must be a list of names"
+    fields = value.get("fields", {})
+    if not isinstance(fields, dict) or not all(_names(wanted) for wanted in fields.values()):
+        return 'fields must name the values that count, such as {"Severity": ["S1"]}'
+    return None
+
+
+def _objects(value: Any, required: dict[str, Callable[[Any], str | None]], optional: dict[str, Callable[[Any], str | None]],
+             example: str) -> str | None:  # fmt: skip
+    """What is wrong with a list of objects with these keys and a unique name."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        return f"must be a list of objects such as {example}"
+    for item in value:
+        name = item.get("name") or "?"
+        if missing := [key for key in required if key not in item]:
+            return f"{name}: '{missing[0]}' is missing: write it as in {example}"
+        if unknown := set(item) - {*required, *optional}:
+            return f"{name}: has the unknown key '{sorted(unknown)[0]}': use {', '.join([*required, *optional])}"
+        for key, check in (required | optional).items():
+            if key in item and (problem := check(item[key])):
+                return f"{name}: {key} {problem}"
+    names = [item["name"].lower() for item in value]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        return f"the name '{twice[0]}' stands twice: give each its own"
+    return None
+
+
+def _name(value: Any) -> str | None:
+    return None if isinstance(value, str) and 0 < len(value) <= 80 else "must be a name of at most 80 letters"
+
+
+def _services(value: Any) -> str | None:
+    return _objects(
+        value, {"name": _name, "repository": _name, "paths": _patterns()}, {"deployments": _pattern},
+        '{"name": "billing", "repository": "mono", "paths": ["^services/billing/"]}',
+    )  # fmt: skip
+
+
+def _teams(value: Any) -> str | None:
+    return _objects(
+        value, {"name": _name, "services": _patterns()}, {}, '{"name": "Payments", "services": ["^billing$"]}'
+    )
+
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _working_calendar(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) - {"days", "holidays"}:
+        return 'must be null or an object such as {"days": ["mon", "tue"], "holidays": ["2026-12-25"]}'
+    days, holidays = value.get("days", list(WEEKDAYS[:5])), value.get("holidays", [])
+    if not _names(days) or not days or not set(days) <= set(WEEKDAYS):
+        return f"days must be some of {', '.join(WEEKDAYS)}"
+    if not _names(holidays):
+        return "holidays must be a list of days such as 2026-12-25"
+    for day in holidays:
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            return f"holidays: '{day}' is no day: write it as 2026-12-25"
     return None
 
 
@@ -59,13 +136,25 @@ SETTINGS: dict[str, Callable[[Any], str | None]] = {
     "dora.deployment_source": _one_of("deployments", "workflow_runs", "releases", "merges", "custom"),
     "dora.workflow_pattern": _pattern,
     "dora.hotfix_pattern": _pattern,
-    "dora.production_environments": _patterns,
+    "dora.production_environments": _patterns(),
+    "dora.production_branches": _patterns(may_be_empty=True),
+    "dora.services": _services,
+    "dora.teams": _teams,
+    "dora.working_calendar": _working_calendar,
+    "dora.benchmark_year": lambda value: None if value in (2023, 2024, 2025) else "must be 2023, 2024 or 2025",
     "dora.incident_rule": _incident_rule,
     "dora.incident_window_hours": _integer(1, 24 * 90),
     "dora.rollback_window_hours": _integer(1, 24 * 30),
     "dora.minimum_sample": _integer(1, 1000),
     "dora.exclude_bots": _boolean,
 }
+# The checks of include/sql/quality, and how severe each is by itself.
+QUALITY_CHECKS = (
+    "changes_deployed", "changes_without_commit", "deployments_with_changes", "deployments_without_commit", "facts_lost",
+    "impossible_orders", "incidents_linked", "incidents_without_service", "negative_durations", "orphans",
+    "reconciliation", "rejected_records", "stored_of_upstream", "sudden_jump",
+)  # fmt: skip
+SETTINGS |= {f"quality.{check}": _one_of("block", "warn", "off") for check in QUALITY_CHECKS}
 FEATURE = re.compile(r"feature\.[a-z][a-z0-9_]{0,39}")
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from pulse.warehouse.connect import client_transaction
 
 Stage = str
-STAGES: dict[Stage, tuple[str, ...]] = {"normalise": ("normalise",), "dora": ("dora", "quality")}
+STAGES: dict[Stage, tuple[str, ...]] = {"normalise": ("normalise",), "dora": ("dora", "work", "quality")}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class TransformError(Exception):
     """A SQL file failed; the whole stage was rolled back."""
 
 
+class PublicationStopped(TransformError):
+    """A quality check of severity block failed: nothing was published, and core.quality_results says why."""
+
+
 def sql_root() -> Path:
     """The folder include/sql of this installation."""
     root = os.environ.get("PULSE_ROOT")
@@ -41,31 +47,95 @@ def stage_files(stage: Stage) -> list[Path]:
     return [path for folder in STAGES[stage] for path in sorted((sql_root() / folder).glob("*.sql"))]
 
 
-def run_stage(conn: psycopg.Connection[Any], client_id: int, stage: Stage) -> list[StepResult]:
+def run_stage(
+    conn: psycopg.Connection[Any], client_id: int, stage: Stage, *, now: datetime | None = None, full: bool = False
+) -> list[StepResult]:
     """Run a stage for one client; readers see all of it or nothing.
 
     Two runs of one client exclude each other (advisory lock); different clients run side by side. Every file is
-    idempotent and writes only rows that differ. Raises TransformError that names client, file and cause.
+    idempotent and writes only rows that differ. The stage dora computes what has moved since its last run; `full` lets it
+    compute everything, with the same result. `now` (aware) is the moment that it works for; default: the real one.
+    Raises TransformError that names client, file and cause; PublicationStopped when a blocking quality check fails.
     """
+    try:
+        with client_transaction(conn, client_id):
+            return _run_files(conn, client_id, stage, now, full)
+    except _Blocked as blocked:
+        with client_transaction(conn, client_id):
+            _store_failed_checks(conn, blocked.checks)
+        raise PublicationStopped(_explain(client_id, blocked.checks)) from None
+
+
+def _run_files(
+    conn: psycopg.Connection[Any], client_id: int, stage: Stage, now: datetime | None, full: bool
+) -> list[StepResult]:
     results: list[StepResult] = []
-    with client_transaction(conn, client_id):
-        conn.execute("select pg_advisory_xact_lock(hashtext('pulse.transforms'), %s)", (client_id,))
-        analyzed: set[str] = set()
-        _analyze(conn, _STALE, analyzed)
-        for path in stage_files(stage):
-            name = f"{path.parent.name}/{path.name}"
-            cursor = conn.cursor()
-            started = time.monotonic()
-            try:
-                cursor.execute(path.read_bytes())
-            except psycopg.Error as error:
-                raise TransformError(
-                    f"client {client_id}: include/sql/{name} failed: {error}. Nothing of this stage was changed;"
-                    " correct the cause and run the task again."
-                ) from error
+    conn.execute("select pg_advisory_xact_lock(hashtext('pulse.transforms'), %s)", (client_id,))
+    conn.execute(
+        "select set_config('pulse.now', %s, true), set_config('pulse.full', %s, true)",
+        (now.isoformat() if now else "", "on" if full else ""),
+    )
+    written = _rows_written(conn)
+    analyzed: set[str] = set()
+    _analyze(conn, _STALE, analyzed)
+    for path in stage_files(stage):
+        name = f"{path.parent.name}/{path.name}"
+        cursor = conn.cursor()
+        started = time.monotonic()
+        try:
+            cursor.execute(path.read_bytes())
+        except psycopg.Error as error:
+            raise TransformError(
+                f"client {client_id}: include/sql/{name} failed: {error}. Nothing of this stage was changed;"
+                " correct the cause and run the task again."
+            ) from error
+        if stage == "normalise":  # the stage dora works from temporary tables with statistics of their own
             _analyze(conn, _JUST_WRITTEN, analyzed)
-            results.append(StepResult(name, _rows_of_all_statements(cursor), time.monotonic() - started))
+        before, written = written, _rows_written(conn)
+        results.append(StepResult(name, written - before, time.monotonic() - started))
+    if stage == "dora":
+        _stop_where_blocked(conn)
     return results
+
+
+class _Blocked(Exception):
+    def __init__(self, checks: list[tuple[Any, ...]]) -> None:
+        self.checks = checks
+
+
+_CHECK_COLUMNS = (
+    "client_id, check_name, detail, severity, status, value, threshold, numerator, denominator, message, examples"
+)
+
+
+def _stop_where_blocked(conn: psycopg.Connection[Any]) -> None:
+    checks = conn.execute(
+        f"select {_CHECK_COLUMNS} from core.quality_results where client_id = (select core.etl_client_id())"
+        " and severity = 'block' and status = 'fail' order by check_name, detail"
+    ).fetchall()
+    if checks:
+        raise _Blocked(checks)
+
+
+def _store_failed_checks(conn: psycopg.Connection[Any], checks: list[tuple[Any, ...]]) -> None:
+    """What stopped the publication, after everything else of the stage was rolled back."""
+    for check in checks:
+        conn.execute("delete from core.quality_results where (client_id, check_name, detail) = (%s, %s, %s)", check[:3])
+        conn.execute(
+            f"insert into core.quality_results ({_CHECK_COLUMNS}) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [*check[:-1], Jsonb(check[-1])],
+        )
+
+
+def _explain(client_id: int, checks: list[tuple[Any, ...]]) -> str:
+    told = " ".join(
+        f"{name}{f' ({detail})' if detail else ''}: {message} Examples: {examples}."
+        for _, name, detail, *_, message, examples in checks
+    )
+    return (
+        f"client {client_id}: quality checks stopped the publication; the dashboards keep the numbers they have. {told}"
+        " Look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)."
+    )
 
 
 # A load, or a step that writes many rows, leaves the planner with the statistics of an empty table: it then joins by
@@ -81,9 +151,10 @@ _JUST_WRITTEN = """
 
 
 def _analyze(conn: psycopg.Connection[Any], which: LiteralString, done: set[str]) -> None:
+    """ANALYZE holds its lock until the stage commits: where another client's stage has it, ours goes on without."""
     for (table,) in conn.execute(which).fetchall():
         if table not in done and _may_analyze(conn, table):
-            conn.execute(sql.SQL("analyze {}").format(sql.Identifier(*table.split("."))))
+            conn.execute(sql.SQL("analyze (skip_locked) {}").format(sql.Identifier(*table.split("."))))
             done.add(table)
 
 
@@ -95,11 +166,11 @@ def _may_analyze(conn: psycopg.Connection[Any], table: str) -> bool:
     return bool(row and row[0])
 
 
-def _rows_of_all_statements(cursor: psycopg.Cursor[Any]) -> int:
-    rows = 0
-    while True:
-        command = (cursor.statusmessage or "").split(" ")[0]
-        if command in ("INSERT", "UPDATE", "DELETE", "MERGE"):
-            rows += max(cursor.rowcount, 0)
-        if not cursor.nextset():
-            return rows
+def _rows_written(conn: psycopg.Connection[Any]) -> int:
+    """Rows of the client's tables that this transaction has written so far; the queue between the stages is none of them."""
+    row = conn.execute(
+        "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint from pg_stat_xact_user_tables"
+        " where schemaname in ('raw', 'core') and relname <> 'dora_queue'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,89 @@
+"""The servers of `./pulse bench dora`: more memory than a test's, an eye on the disk, and no replica where it cannot fit."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench._dora_world import World
+from stack import postgres_config
+from stack.postgres import SLOT, Cluster, running
+from tests.support.database import TestDatabase
+
+# A server of this size would have more than the 128 MB of the embedded one; the WAL is neither archived nor cut off.
+ROOM = {"max_wal_size": "4GB", "checkpoint_timeout": "15min", "max_slot_wal_keep_size": "-1", "archive_command": "true"}
+PRIMARY_MEMORY, REPLICA_MEMORY = "2GB", "1GB"
+GIGABYTE = 1 << 30
+# A database after all measurements: published numbers and their history by client, facts and sources by change. A first
+# guess; after a size of half a million changes or more, what that size took.
+BYTES_PER_CLIENT, BYTES_PER_CHANGE, SPARE = 50_000_000, 3300.0, 1.15
+WAL_BYTES, LEFT_FREE, ENOUGH_CHANGES = 6 * GIGABYTE, 2 * GIGABYTE, 500_000
+
+
+@contextlib.contextmanager
+def roomy(made: Cluster) -> Iterator[None]:
+    """The temporary cluster's servers, started again with more memory and WAL. Production's settings stay as they are."""
+    for server, memory in ((made.primary, PRIMARY_MEMORY), (made.replica, REPLICA_MEMORY)):
+        lines = [f"{name} = '{value}'" for name, value in {**ROOM, "shared_buffers": memory}.items()]
+        with (server.data / "postgresql.auto.conf").open("a") as file:
+            file.write("\n".join(["# bench/dora.py", *lines, ""]))
+    made.replica.stop()
+    made.primary.stop()
+    with (
+        running(made.primary, made.state / "primary.log"),
+        running(made.replica, made.state / "replica.log"),
+    ):
+        yield
+
+
+def has_replica(made: Cluster) -> bool:
+    return made.replica is not made.primary
+
+
+def give_up_replica(made: Cluster) -> None:
+    """For good: the primary stands for it, and there the clients' logins may then enter."""
+    replica, primary = made.replica, made.primary
+    replica.stop(120)
+    shutil.rmtree(replica.data)
+    made.replica = primary
+    logins = postgres_config.hba("primary").replace("reject", "scram-sha-256")
+    (primary.data / "pg_hba.conf").write_text(logins)
+    with primary.connect() as conn:
+        conn.execute("select pg_drop_replication_slot(%s)", [SLOT])
+        conn.execute("select pg_reload_conf()")
+        conn.execute("checkpoint")
+
+
+def database_bytes(db: TestDatabase) -> int:
+    with db.cluster.primary.connect() as conn:
+        row = conn.execute("select pg_database_size(%s)", [db.name]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@dataclass
+class Disk:
+    """How much a size needs, learned from the sizes before it."""
+
+    made: Cluster
+    bytes_per_change: float = BYTES_PER_CHANGE
+
+    def learn(self, db: TestDatabase, world: World) -> None:
+        if world.changes >= ENOUGH_CHANGES:
+            self.bytes_per_change = (database_bytes(db) - world.clients * BYTES_PER_CLIENT) / world.changes
+
+    def needed(self, world: World, servers: int) -> int:
+        database = world.clients * BYTES_PER_CLIENT + world.changes * self.bytes_per_change
+        return round(servers * (database * SPARE + min(WAL_BYTES, world.changes * 4000)) + LEFT_FREE)
+
+    def servers(self, world: World) -> tuple[int, str]:
+        """For how many servers there is room, 0 to 2; and a sentence when they are fewer than two."""
+        free = shutil.disk_usage(self.made.home).free
+        fits = [n for n in (2, 1) if self.needed(world, n) < free]
+        both, alone = (f"{self.needed(world, n) / GIGABYTE:.0f} GB" for n in (2, 1))
+        if fits == [2, 1]:
+            return 2, ""
+        have = f"{free / GIGABYTE:.0f} GB are free; primary and replica need about {both}, the primary alone {alone}"
+        return (1, have) if fits else (0, have)

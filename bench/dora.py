@@ -1,0 +1,186 @@
+"""Seconds of the DORA model: everything anew, a day's news, and every query of the dashboards, at up to 10 million changes.
+
+The data is generated inside PostgreSQL: pull requests, commits, reviews, deployments, incidents of 100 clients over three
+years. Prints tables, and last one line of JSON:
+seconds_per_million  by size (million changes): the dora stage of all clients, everything anew, first time, two processes
+deadlocks            by size: how often that began a client's stage again, because two clients' waited for each other
+again_per_million    the same of a sample of clients once more, when nothing has changed
+increment_s          one client's stage after 200 merged changes, 40 deployments, 10 incidents; median of 5 clients
+increment_edit_s     one client's stage after 200 old pull requests were edited; median of 5 clients
+increment_scans      by size: tables of over 10,000 rows that such a stage read sequentially, over 10,000 rows (should be none)
+view_p95_ms          by view, at the largest size: p95 of the view's slowest query, on the replica, as a client's login
+view_p95_ms_by_size  the same for each size
+devlake              two panels in DevLake's shape over the same facts, beside our tiles (milliseconds), at the smallest size
+our_tiles_ms         by size: median of the query of the tiles
+view_problems        by size: queries of the dashboards that could not be run, and why
+views_on             by size: replica, or primary where the disk has no room for both
+skipped              sizes for which there was no room, and why
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import _dora_dashboards as dashboards
+from bench._dora_servers import Disk, database_bytes, give_up_replica, has_replica, roomy
+from bench._dora_stage import Increment, edits, increments, many, recompute
+from bench._dora_world import World, caught_up, counts, ensure_roles, generate, settle
+from bench._place import cluster, database
+from stack.postgres import Cluster
+from tests.support.database import TestDatabase
+
+SAMPLE, READERS = 5, 5
+TILES = "chart kpi_tiles"
+
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Every size in a database of its own, all on one temporary cluster."""
+    parser = argparse.ArgumentParser(prog="pulse bench dora")
+    parser.add_argument("--sizes", default="1,3,10", help="millions of changes, with commas (default 1,3,10)")
+    parser.add_argument("--clients", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=2, help="processes that compute side by side (default 2)")
+    options = parser.parse_args()
+    sizes = sorted(options.sizes.split(","), key=float)
+    figures: Figures = {name: {} for name in (
+        "seconds_per_million", "deadlocks", "again_per_million", "increment_s", "increment_edit_s", "increment_scans",
+        "view_p95_ms", "view_p95_ms_by_size", "view_problems", "our_tiles_ms", "views_on",
+        "devlake", "skipped")}  # fmt: skip
+    try:
+        with cluster() as made, roomy(made):
+            run(made, sizes, options, figures)
+    finally:
+        print(json.dumps(figures))
+
+
+def run(made: Cluster, sizes: list[str], options: argparse.Namespace, figures: Figures) -> None:
+    """One size after the other, the smallest first: without the replica, or not at all, where the disk is too small."""
+    disk = Disk(made)
+    for size in sizes:
+        world = World.of(options.clients, round(float(size) * 1_000_000))
+        servers, problem = disk.servers(world)
+        if not servers:
+            say(f"\n== {size} million changes: skipped, {problem}")
+            figures["skipped"][size] = problem
+            continue
+        say(f"\n== {size} million changes: {world.changes:,} of {world.clients} clients")
+        if servers == 1 and has_replica(made):
+            say(f"without a replica, the views are read on the primary: {problem}")
+            give_up_replica(made)
+        figures["views_on"][size] = "replica" if has_replica(made) else "primary"
+        with database(made) as db:
+            one_size(db, world, size, figures, options.workers)
+            disk.learn(db, world)
+            if not figures["devlake"]:
+                figures["devlake"] = devlake(db, size, figures)
+        caught_up(db)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def one_size(db: TestDatabase, world: World, size: str, figures: Figures, workers: int) -> None:
+    """All measurements of a size, from generation to the views."""
+    seconds = generate(db, world)
+    say(f"generated in {seconds:.0f} s: " + ", ".join(f"{rows:,} {table}" for table, rows in counts(db).items()))
+    sources = database_bytes(db)
+    sample = list(range(1, world.clients + 1, max(world.clients // SAMPLE, 1)))[:SAMPLE]
+    full_and_again(db, world, size, figures, workers)
+    settle(db)
+    say(f"disk: {sources >> 20:,} MB of sources, {database_bytes(db) >> 20:,} MB in all, "
+        f"{database_bytes(db) / world.changes:,.0f} bytes a change")  # fmt: skip
+    scans = {}
+    for name, found in (("increment_s", increments(db, world, sample)), ("increment_edit_s", edits(db, world, sample))):
+        figures[name][size] = found.median
+        scans |= show_increment(name, found)
+    figures["increment_scans"][size] = scans
+    settle(db)
+    show_views(db, sample, size, figures)
+
+
+def full_and_again(db: TestDatabase, world: World, size: str, figures: Figures, workers: int) -> None:
+    """The first computation of all clients, and once more that of one in ten."""
+    everyone = list(range(1, world.clients + 1))
+    first = recompute(db, everyone, workers)
+    per_million = first.seconds / world.changes * 1e6
+    figures["deadlocks"][size] = first.deadlocks
+    figures["seconds_per_million"][size] = round(per_million, 1)
+    say(
+        f"everything anew: {first.seconds:.1f} s, {per_million:.1f} s a million changes; of the two processes' seconds:"
+    )
+    for file, seconds, rows in first.slowest():
+        say(f"    {file:<40} {seconds:>9.1f} s {rows:>14,} rows")
+    some = everyone[::10]
+    again = recompute(db, some, workers)
+    per_million = again.seconds / (world.changes * len(some) / len(everyone)) * 1e6
+    figures["again_per_million"][size] = round(per_million, 1)
+    say(
+        f"once more, {len(some)} clients: {per_million:.1f} s a million changes, {sum(again.rows.values()):,} rows written"
+    )
+
+
+def show_increment(name: str, found: Increment) -> dict[str, int]:
+    """Print it; the large tables that were read sequentially."""
+    scanned = many(found.large_scanned)
+    say(f"{name}: median {found.median} s of {[round(s, 2) for s in found.seconds]}; over 10,000 rows were read")
+    say(f"    by sequential scans of large tables: {scanned or 'none'}")
+    say(f"    by many scans of small tables: {many(found.small_scanned) or 'none'}")
+    say(f"    by index: {many(found.fetched) or 'none'}")
+    for file, seconds in found.files.most_common(5):
+        say(f"    {file:<40} {seconds:>9.3f} s")
+    return {f"{name}: {table}": rows for table, rows in scanned.items()}
+
+
+def show_views(db: TestDatabase, clients: list[int], size: str, figures: Figures) -> None:
+    """Every query of the dashboards; the plan of the slowest, when it is slow."""
+    ensure_roles(db, clients[:READERS])
+    queries = dashboards.measure(db, clients[:READERS])
+    for query in sorted(queries, key=lambda q: -max(q.milliseconds, default=0)):
+        times = f"p95 {query.p95:>9.1f} ms  median {query.median:>9.2f} ms" if query.milliseconds else "not measured"
+        say(f"    {query.name:<44} {query.view:<24} {times}  {query.problem}")
+    worst = dashboards.by_view(queries)
+    p95 = {view: worst[view].p95 for view in sorted(worst)}
+    figures["view_p95_ms_by_size"][size] = figures["view_p95_ms"] = p95
+    figures["view_problems"][size] = {q.name: q.problem for q in queries if q.problem}
+    slowest = max(worst.values(), key=lambda q: q.p95, default=None)
+    if slowest and slowest.p95 > dashboards.SLOW_MS:
+        say(f"the slowest, {slowest.name}:\n{dashboards.plan(db, clients[0], slowest)}")
+    figures["our_tiles_ms"][size] = next((q.median for q in queries if q.name == TILES and q.milliseconds), None)
+
+
+def devlake(db: TestDatabase, size: str, figures: Figures) -> Figures:
+    """DevLake's shapes on the same replica, for the first client; medians of five runs."""
+    parts = {}
+    for part in (Path(__file__).parent / "_devlake_queries.sql").read_text().split("-- part: ")[1:]:
+        name, _, text = part.partition("\n")
+        parts[name.strip()] = text.encode()
+    with db.cluster.primary.connect(database=db.name) as primary:
+        primary.execute(parts["tables"])
+        for (table,) in primary.execute("select tablename from pg_tables where schemaname = 'devlake'").fetchall():
+            primary.execute(f"vacuum (analyze) devlake.{table}".encode())
+    caught_up(db)
+    found: Figures = {"at_million": size, "our_tiles_ms": figures["our_tiles_ms"][size]}
+    with db.cluster.replica.connect(database=db.name) as replica:
+        for name, label in (("lead_time", "devlake_lead_time_ms"), ("change_failure_rate", "devlake_cfr_ms")):
+            times = []
+            for _ in range(5):
+                started = time.monotonic()
+                replica.execute(parts[name]).fetchall()
+                times.append((time.monotonic() - started) * 1000)
+            found[label] = round(statistics.median(times), 1)
+    if found["our_tiles_ms"]:
+        found["cfr_ratio"] = round(found["devlake_cfr_ms"] / found["our_tiles_ms"])
+    for name, value in found.items():
+        say(f"devlake: {name:<28} {value!s:>12}")
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+-- The source records to work on (temporary, one table a kind): all of them in a full run; else what was written since the
+-- last run, and what depends on it: the pull requests and deployments of a commit whose position has moved, the reverts
+-- of a pull request, and all of a service that has changed.
+create temporary table touched_pull_requests on commit drop as
+with taken as (
+    select q.integration_id, q.key::bigint as id from dora_taken q where q.fact = 'pull_request'
+    union
+    select p.integration_id, p.id
+    from dora_taken q
+    join core.github_pull_requests p
+      on (p.client_id, p.integration_id, p.repository_id, p.merge_commit_sha)
+       = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
+    where q.fact = 'commit'
+)
+select integration_id, id from taken where not (select is_full from dora_settings)
+union
+select r.integration_id, r.id
+from taken q
+join core.github_pull_requests p on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+join core.github_pull_requests r
+  on (r.client_id, r.integration_id, r.repository_id, r.reverts_number)
+   = (p.client_id, p.integration_id, p.repository_id, p.number)
+union
+select p.integration_id, p.id
+from touched_services v
+join core.github_pull_requests p
+  on (p.client_id, p.integration_id, p.repository_id) = ((select core.etl_client_id()), v.integration_id, v.repository_id)
+where not (select is_full from dora_settings)
+union all
+select integration_id, id from core.github_pull_requests
+where (select is_full from dora_settings) and client_id = (select core.etl_client_id()) and merged_at is not null;
+create index on touched_pull_requests (integration_id, id);
+analyze touched_pull_requests;
+
+-- touched_releases and touched_workflow_runs are empty where they are not the client's source of deployments.
+create temporary table touched_deployments on commit drop as
+with taken as (
+    select q.fact, q.integration_id, q.key from dora_taken q where q.fact in ('deployment', 'workflow_run', 'release')
+    union
+    select x.fact, x.integration_id, x.key
+    from dora_taken q
+    cross join lateral (
+        select 'deployment' as fact, d.integration_id, d.id::text as key from core.github_deployments d
+        where (d.client_id, d.integration_id, d.repository_id, d.sha)
+            = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
+        union all
+        select 'workflow_run', w.integration_id, w.id || ':' || w.run_attempt from core.github_workflow_runs w
+        where (w.client_id, w.integration_id, w.repository_id, w.head_sha)
+            = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
+        union all
+        select 'release', l.integration_id, l.id::text from core.github_releases l
+        where (l.client_id, l.integration_id, l.repository_id, l.sha)
+            = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
+    ) x
+    where q.fact = 'commit'
+    union
+    select x.fact, x.integration_id, x.key
+    from touched_services v
+    cross join lateral (
+        select 'deployment' as fact, d.integration_id, d.id::text as key from core.github_deployments d
+        where (d.client_id, d.integration_id, d.repository_id) = ((select core.etl_client_id()), v.integration_id, v.repository_id)
+        union all
+        select 'workflow_run', w.integration_id, w.id || ':' || w.run_attempt from core.github_workflow_runs w
+        where (w.client_id, w.integration_id, w.repository_id) = ((select core.etl_client_id()), v.integration_id, v.repository_id)
+        union all
+        select 'release', l.integration_id, l.id::text from core.github_releases l
+        where (l.client_id, l.integration_id, l.repository_id) = ((select core.etl_client_id()), v.integration_id, v.repository_id)
+    ) x
+    where not (select is_full from dora_settings)
+)
+select fact, integration_id, split_part(key, ':', 1)::bigint as id, nullif(split_part(key, ':', 2), '')::integer as attempt
+from taken where not (select is_full from dora_settings)
+union all
+select 'deployment', integration_id, id, null from core.github_deployments
+where (select is_full and deployment_source = 'deployments' from dora_settings) and client_id = (select core.etl_client_id())
+union all
+select 'workflow_run', integration_id, id, run_attempt from core.github_workflow_runs
+where (select is_full and deployment_source = 'workflow_runs' from dora_settings) and client_id = (select core.etl_client_id())
+union all
+select 'release', integration_id, id, null from core.github_releases
+where (select is_full and deployment_source = 'releases' from dora_settings) and client_id = (select core.etl_client_id());
+create index on touched_deployments (fact, integration_id, id);
+analyze touched_deployments;
+
+-- Custom records name their service, and so do incidents: all are looked at again when a service comes, goes or is renamed.
+create temporary table touched_custom on commit drop as
+with everything as (
+    select is_full or exists (select from touched_services where is_renamed) as wanted from dora_settings
+)
+select fact, integration_id, key as id from dora_taken
+where fact in ('custom_deployment', 'custom_change', 'custom_incident') and not (select wanted from everything)
+union all
+select 'custom_deployment', integration_id, id from core.custom_deployments
+where (select wanted from everything) and client_id = (select core.etl_client_id())
+union all
+select 'custom_change', integration_id, id from core.custom_changes
+where (select wanted from everything) and client_id = (select core.etl_client_id())
+union all
+select 'custom_incident', integration_id, id from core.custom_incidents
+where (select wanted from everything) and client_id = (select core.etl_client_id());
+-- A custom change's commit may have got its position.
+insert into touched_custom
+select 'custom_change', x.integration_id, x.id
+from dora_taken q
+join core.github_commits g
+  on (g.client_id, g.integration_id, g.repository_id, g.sha)
+   = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
+join core.custom_changes x on (x.client_id, x.merge_sha) = (g.client_id, g.sha)
+where q.fact = 'commit';
+insert into touched_custom
+select 'custom_deployment', x.integration_id, x.id
+from dora_taken q
+join core.custom_deployments x on (x.client_id, x.sha) = ((select core.etl_client_id()), split_part(q.key, ':', 2))
+where q.fact = 'commit';
+create index on touched_custom (fact, integration_id, id);
+analyze touched_custom;
+
+create temporary table touched_jira_issues on commit drop as
+select distinct integration_id, key::bigint as id from dora_taken where fact = 'jira_issue'
+union
+select i.integration_id, split_part(i.id, ':', 3)::bigint from core.incidents i
+where (select exists (select from touched_services where is_renamed)) and not (select is_full from dora_settings)
+  and i.client_id = (select core.etl_client_id()) and i.source = 'jira'
+union all
+select integration_id, id from core.jira_issues
+where (select is_full from dora_settings) and client_id = (select core.etl_client_id());
+create index on touched_jira_issues (integration_id, id);
+analyze touched_jira_issues;
+
+create temporary table touched_github_issues on commit drop as
+select integration_id, key::bigint as id from dora_taken where fact = 'github_issue'
+union
+select i.integration_id, split_part(i.id, ':', 3)::bigint from core.incidents i
+where (select exists (select from touched_services where is_renamed)) and not (select is_full from dora_settings)
+  and i.client_id = (select core.etl_client_id()) and i.source = 'github'
+union all
+select integration_id, id from core.github_issues
+where (select is_full from dora_settings) and client_id = (select core.etl_client_id());
+analyze touched_github_issues;

@@ -1,0 +1,100 @@
+-- core.deployments: what each deployment caused and why it was made: failed_change (an incident is linked to it, or it was
+-- rolled back at once), the incidents' keys, how many changes it brought, is_rework. core.rework_evidence: one row a reason
+-- why a production deployment was unplanned. For the deployments whose links, order or changes have moved.
+insert into reflag_deployments
+select l.deployment_id
+from repaired_incidents q
+join core.incident_references i on (i.client_id, i.incident_id, i.kind) = ((select core.etl_client_id()), q.incident_id, 'key')
+join core.change_references r on (r.client_id, r.issue_key) = (i.client_id, i.reference)
+join core.deployment_changes l on (l.client_id, l.change_id) = (r.client_id, r.change_id);
+
+create temporary table reflagged_deployments on commit drop as
+select d.id, d.service_id, d.environment, d.environment_tier, d.result, d.is_rollback, d.rolled_back_by, d.finished_at,
+       d.url, d.contains_after
+from (select distinct deployment_id from reflag_deployments) q
+join core.deployments d on (d.client_id, d.id) = ((select core.etl_client_id()), q.deployment_id);
+create unique index on reflagged_deployments (id);
+analyze reflagged_deployments (id);
+
+create temporary table wanted_evidence on commit drop as
+with brought as (
+    select d.id as deployment_id, d.finished_at, c.id as change_id, c.is_hotfix, c.is_revert, c.title, c.url
+    from reflagged_deployments d
+    join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), d.id)
+    join core.changes c on (c.client_id, c.id) = (l.client_id, l.change_id)
+    where d.environment_tier = 'production'
+)
+select d.id as deployment_id, 'rollback' as rule, d.id as evidence_id, 'went back behind the deployment before it' as evidence_text,
+       d.url as evidence_url
+from reflagged_deployments d where d.is_rollback
+union all
+select deployment_id, 'hotfix', change_id, title, url from brought where is_hotfix
+union all
+select deployment_id, 'revert', change_id, title, url from brought where is_revert
+union all
+select distinct b.deployment_id, 'incident', i.id, i.key || ' ' || i.title, i.url
+from brought b
+join core.change_references r on (r.client_id, r.change_id) = ((select core.etl_client_id()), b.change_id)
+join core.incident_references n on (n.client_id, n.kind, n.reference) = (r.client_id, 'key', r.issue_key)
+join core.incidents i on (i.client_id, i.id) = (n.client_id, n.incident_id)
+where i.created_at < b.finished_at;
+create unique index on wanted_evidence (deployment_id, rule, evidence_id);
+analyze wanted_evidence (deployment_id);
+
+delete from core.rework_evidence t using reflagged_deployments d
+where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), d.id)
+  and not exists (select from wanted_evidence w
+                  where (w.deployment_id, w.rule, w.evidence_id) = (t.deployment_id, t.rule, t.evidence_id));
+merge into core.rework_evidence as t
+using wanted_evidence as s
+   on (t.client_id, t.deployment_id, t.rule, t.evidence_id)
+    = ((select core.etl_client_id()), s.deployment_id, s.rule, s.evidence_id)
+when matched and row(t.evidence_text, t.evidence_url) is distinct from row(s.evidence_text, s.evidence_url) then update set
+    evidence_text = s.evidence_text, evidence_url = s.evidence_url
+when not matched then insert (client_id, deployment_id, rule, evidence_id, evidence_text, evidence_url)
+    values ((select core.etl_client_id()), s.deployment_id, s.rule, s.evidence_id, s.evidence_text, s.evidence_url);
+
+with wanted as (
+    select
+        d.id,
+        d.environment_tier = 'production' and d.result = 'success'
+            and (d.rolled_back_by is not null or caused.keys is not null) as failed_change,
+        case when d.environment_tier = 'production' and d.result = 'success' then
+            case when caused.keys is not null then 'incident ' || caused.keys
+                 when d.rolled_back_by is not null then 'rolled back' end
+        end as failure_reason,
+        caused.keys as incident_keys, coalesce(brought.n, 0) as change_count, why.reason is not null as is_rework,
+        why.reason as rework_reason
+    from reflagged_deployments d
+    left join lateral (
+        select string_agg(i.key, ', ' order by i.created_at, i.id) as keys
+        from core.incident_deployments l
+        join core.incidents i on (i.client_id, i.id) = (l.client_id, l.incident_id)
+        where (l.client_id, l.deployment_id) = ((select core.etl_client_id()), d.id)
+    ) caused on true
+    left join lateral (
+        select count(*)::integer as n from core.deployment_changes l
+        where (l.client_id, l.deployment_id) = ((select core.etl_client_id()), d.id)
+    ) brought on true
+    left join (
+        select deployment_id,
+               string_agg(case rule when 'rollback' then 'rollback' when 'incident' then 'repairs ' || split_part(evidence_text, ' ', 1)
+                          else rule || ' ' || coalesce(evidence_url, evidence_text) end,
+                          ', ' order by array_position(array['rollback', 'hotfix', 'revert', 'incident'], rule), evidence_id) as reason
+        from wanted_evidence group by deployment_id
+    ) why on why.deployment_id = d.id
+), updated as (
+    update core.deployments t
+    set failed_change = w.failed_change, failure_reason = w.failure_reason, incident_keys = w.incident_keys,
+        change_count = w.change_count, is_rework = w.is_rework, rework_reason = w.rework_reason
+    from wanted w
+    where (t.client_id, t.id) = ((select core.etl_client_id()), w.id)
+      and (t.failed_change, t.failure_reason, t.incident_keys, t.change_count, t.is_rework, t.rework_reason)
+          is distinct from (w.failed_change, w.failure_reason, w.incident_keys, w.change_count, w.is_rework, w.rework_reason)
+    returning old as before, new as after
+)
+insert into moved
+select 'deployments', (u.after).service_id, (u.after).finished_on, (u.after).id, 'changed'
+from updated u
+where (u.after).environment_tier = 'production'
+  and ((u.before).failed_change, (u.before).is_rework) is distinct from ((u.after).failed_change, (u.after).is_rework);

@@ -1,0 +1,174 @@
+-- dora_cells (temporary): the published numbers to compute again: one row a family of metrics, grain, scope and period.
+-- Those in which a fact has moved, those of periods that were running at the last run or began since, and all of a scope
+-- whose first day has changed. core.dora_scopes: from which day on a scope has events of a family.
+create temporary table scope_services on commit drop as
+select 'service' as scope_type, v.id as scope_id, v.id as service_id from live_services v
+union all
+select distinct 'team', t ->> 'name', v.id
+from dora_settings s, jsonb_array_elements(s.teams) t, jsonb_array_elements_text(t -> 'services') pattern, live_services v
+where v.name ~* core.search_pattern(pattern)
+union all
+select 'repository', 'gh-repo:' || v.integration_id || ':' || v.repository_id, v.id
+from live_services v
+where v.repository_id is not null
+  and exists (select from live_services o
+              where (o.integration_id, o.repository_id) = (v.integration_id, v.repository_id) and o.has_parts);
+create index on scope_services (scope_type, scope_id);
+create index on scope_services (service_id);
+analyze scope_services;
+
+create temporary table scope_days on commit drop as
+with by_service as (
+    select v.id as service_id, f.*
+    from live_services v
+    cross join lateral (
+        select 'deployments' as family,
+               (select min(d.finished_on) from core.deployments d
+                where (d.client_id, d.service_id, d.environment_tier) = ((select core.etl_client_id()), v.id, 'production'))
+                   as first_day,
+               (select d.finished_on from core.deployments d
+                where (d.client_id, d.service_id, d.environment_tier) = ((select core.etl_client_id()), v.id, 'production')
+                  and d.result = 'success'
+                order by d.finished_on limit 1) as success_day
+        union all
+        select 'delivery', (
+            select l.deployed_on from core.deployment_changes l
+            where (l.client_id, l.service_id) = ((select core.etl_client_id()), v.id) and l.exclusion_reason is null
+            order by l.deployed_on limit 1), null
+        union all
+        select 'recovery', (
+            select min(i.resolved_on) from core.incidents i
+            where (i.client_id, i.service_id) = ((select core.etl_client_id()), v.id)), null
+        union all
+        select 'pull_requests', (
+            select c.merged_on from core.changes c
+            where (c.client_id, c.service_id) = ((select core.etl_client_id()), v.id)
+              and not (c.is_bot and (select exclude_bots from dora_settings))
+            order by c.merged_on limit 1), null
+    ) f
+    union all
+    select null, 'recovery', (
+        select min(i.resolved_on) from core.incidents i
+        where i.client_id = (select core.etl_client_id()) and i.service_id is null), null
+)
+-- The client has numbers (or the reason why there is none) of every family from its first event of any kind on.
+select 'client' as scope_type, '' as scope_id, f.family, (select min(first_day) from by_service) as first_day,
+       min(b.first_day) as kind_day, min(b.success_day) as success_day
+from (values ('deployments'), ('delivery'), ('recovery'), ('pull_requests')) f (family)
+left join by_service b on b.family = f.family
+where (select min(first_day) from by_service) is not null
+group by f.family
+union all
+select m.scope_type, m.scope_id, b.family, min(b.first_day), min(b.first_day), min(b.success_day)
+from scope_services m join by_service b on b.service_id = m.service_id
+group by 1, 2, 3 having min(b.first_day) is not null;
+create unique index on scope_days (scope_type, scope_id, family);
+analyze scope_days;
+
+-- Scopes of which everything is computed: those that are new, have gone, or begin on another day.
+create temporary table recomputed_scopes on commit drop as
+select coalesce(d.scope_type, t.scope_type) as scope_type, coalesce(d.scope_id, t.scope_id) as scope_id,
+       coalesce(d.family, t.family) as family
+from scope_days d
+full join (select * from core.dora_scopes where client_id = (select core.etl_client_id())) t
+  on (t.scope_type, t.scope_id, t.family) = (d.scope_type, d.scope_id, d.family)
+where (select is_full from dora_settings)
+   or row(d.first_day, d.kind_day, d.success_day) is distinct from row(t.first_day, t.kind_day, t.success_day);
+create unique index on recomputed_scopes (scope_type, scope_id, family);
+analyze recomputed_scopes;
+merge into core.dora_scopes as t
+using scope_days as s
+   on (t.client_id, t.scope_type, t.scope_id, t.family) = ((select core.etl_client_id()), s.scope_type, s.scope_id, s.family)
+when matched and row(t.first_day, t.kind_day, t.success_day) is distinct from row(s.first_day, s.kind_day, s.success_day) then
+    update set first_day = s.first_day, kind_day = s.kind_day, success_day = s.success_day
+when not matched then insert (client_id, scope_type, scope_id, family, first_day, kind_day, success_day)
+    values ((select core.etl_client_id()), s.scope_type, s.scope_id, s.family, s.first_day, s.kind_day, s.success_day)
+when not matched by source and t.client_id = (select core.etl_client_id()) then delete;
+
+create temporary table family_grains (family text, grain text) on commit drop;
+insert into family_grains
+select family, grain
+from unnest(array['deployments', 'delivery', 'recovery', 'pull_requests']) family,
+     unnest(array['day', 'week', 'month', 'rolling_7d', 'rolling_30d', 'rolling_90d']) grain
+where not (family = 'pull_requests' and grain in ('day', 'rolling_7d'));
+
+-- The days that rolling windows end on: of the client each of the last 92, and each Sunday of the last 400; of other scopes
+-- today, and each Sunday of the last 91.
+create temporary table rolling_ends on commit drop as
+select d::date as end_day, d::date > s.today - 92 and (extract(isodow from d) = 7 or d::date = s.today) as for_all
+from dora_settings s, generate_series(s.today - 400, s.today, interval '1 day') d
+where d::date > s.today - 92 or extract(isodow from d) = 7;
+analyze rolling_ends;
+
+create temporary table moved_days on commit drop as
+-- (not of scopes of which everything is computed)
+with days as (select distinct family, service_id, day from moved where day is not null and not (select is_full from dora_settings))
+select distinct d.family, m.scope_type, m.scope_id, d.day
+from days d
+join scope_services m on m.service_id = d.service_id
+where not exists (select from recomputed_scopes r
+                  where (r.scope_type, r.scope_id, r.family) = (m.scope_type, m.scope_id, d.family))
+union
+select distinct d.family, 'client', '', d.day
+from days d
+where not exists (select from recomputed_scopes r where (r.scope_type, r.scope_id, r.family) = ('client', '', d.family));
+analyze moved_days;
+
+create temporary table dora_cells on commit drop as
+with wanted as (
+    -- of moved days
+    select m.family, g.grain, m.scope_type, m.scope_id,
+           case g.grain when 'day' then m.day when 'week' then date_trunc('week', m.day)::date
+                        else date_trunc('month', m.day)::date end as period_start
+    from moved_days m
+    join family_grains g on g.family = m.family and g.grain in ('day', 'week', 'month')
+    union
+    select m.family, g.grain, m.scope_type, m.scope_id, e.end_day - n.days + 1
+    from moved_days m
+    join family_grains g on g.family = m.family and g.grain like 'rolling%'
+    join (values ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)) n (grain, days) on n.grain = g.grain
+    join rolling_ends e on e.end_day between m.day and m.day + n.days - 1 and (e.for_all or m.scope_type = 'client')
+    union
+    -- of periods that were running at the last run, or began since; all of them for scopes that are computed anew
+    select d.family, g.grain, d.scope_type, d.scope_id, p::date
+    from scope_days d
+    cross join dora_settings s
+    left join recomputed_scopes r on (r.scope_type, r.scope_id, r.family) = (d.scope_type, d.scope_id, d.family)
+    join family_grains g on g.family = d.family and g.grain in ('day', 'week', 'month')
+    cross join lateral generate_series(
+        date_trunc(g.grain, case when r.family is null then s.computed_through
+                                 when d.scope_type = 'client' or g.grain = 'month' then d.first_day
+                                 else greatest(d.first_day, s.today - 400) end),
+        s.today, ('1 ' || g.grain)::interval) p
+    where r.family is not null or s.computed_through < s.today
+    union
+    select d.family, g.grain, d.scope_type, d.scope_id, e.end_day - n.days + 1
+    from scope_days d
+    cross join dora_settings s
+    left join recomputed_scopes r on (r.scope_type, r.scope_id, r.family) = (d.scope_type, d.scope_id, d.family)
+    join family_grains g on g.family = d.family and g.grain like 'rolling%'
+    join (values ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)) n (grain, days) on n.grain = g.grain
+    join rolling_ends e
+      on e.end_day >= case when r.family is null then s.computed_through else d.first_day end
+     and (e.for_all or d.scope_type = 'client')
+    where r.family is not null or s.computed_through < s.today
+)
+select
+    (row_number() over ())::integer as cell_id, w.family, w.grain, w.scope_type, w.scope_id, w.period_start, e.period_end, e.period_end - 1 as calculation_date,
+    e.period_end > s.today + (w.grain like 'rolling%')::integer as is_running, d.kind_day, d.success_day,
+    least(e.period_end, s.today + 1) as until_day
+from wanted w
+cross join dora_settings s
+join scope_days d on (d.scope_type, d.scope_id, d.family) = (w.scope_type, w.scope_id, w.family)
+cross join lateral (
+    select case w.grain when 'day' then w.period_start + 1 when 'week' then w.period_start + 7
+                when 'month' then (w.period_start + interval '1 month')::date
+                else w.period_start + split_part(rtrim(w.grain, 'd'), '_', 2)::integer end as period_end
+) e
+where e.period_end > d.first_day and w.period_start <= s.today
+  and (w.scope_type = 'client' or w.grain not in ('day', 'week') or e.period_end > s.today - 400);
+analyze dora_cells (cell_id, family, grain, scope_type);
+
+create temporary table dora_values (
+    metric_type text, cell_id integer, sample_size bigint, numerator bigint, denominator bigint,
+    metric_value double precision, percentiles double precision[]) on commit drop;

@@ -1,0 +1,241 @@
+"""Worlds in the database: the rows normalise would have stored, in pieces and any order, and what the stage made of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.transforms import StepResult, run_stage
+from tests.dora.model import Issue, PullRequest, World
+from tests.support.database import Connection, TestDatabase
+
+PROJECT = 1
+REMOVED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+# In the order in which foreign keys let rows in; the columns of each table's key.
+KEYS = {
+    "github_repositories": ("id",),
+    "github_commits": ("repository_id", "sha"),
+    "github_pull_requests": ("id",),
+    "github_pull_request_reviews": ("pull_request_id", "id"),
+    "github_pull_request_events": ("pull_request_id", "id"),
+    "github_deployments": ("id",),
+    "jira_projects": ("id",),
+    "jira_statuses": ("id",),
+    "jira_issues": ("id",),
+    "jira_issue_changes": ("issue_id", "history_id", "item_index"),
+    "jira_issue_links": ("issue_id", "id"),
+}
+PARENTS = {
+    "github_commits": ("github_repositories", "repository_id"),
+    "github_pull_requests": ("github_repositories", "repository_id"),
+    "github_deployments": ("github_repositories", "repository_id"),
+    "github_pull_request_reviews": ("github_pull_requests", "pull_request_id"),
+    "github_pull_request_events": ("github_pull_requests", "pull_request_id"),
+    "jira_issue_changes": ("jira_issues", "issue_id"),
+    "jira_issue_links": ("jira_issues", "issue_id"),
+}
+RowKey = tuple[str, tuple[Any, ...]]
+Rows = dict[RowKey, dict[str, Any]]
+slugs = itertools.count(1)
+
+
+def rows_of(world: World) -> Rows:
+    """Every source row of a world by its table and key."""
+    rows: Rows = {}
+
+    def add(table: str, **columns: Any) -> None:
+        integration = world.jira if table.startswith("jira") else world.github
+        rows[table, tuple(columns[c] for c in KEYS[table])] = {"integration_id": integration, **columns}
+
+    add("jira_projects", id=PROJECT, key="OPS", name="Ops", url="https://jira.example/OPS")
+    for status, (name, category) in world.statuses.items():
+        add("jira_statuses", id=status, name=name, category=category)
+    for r in world.repositories:
+        add("github_repositories", id=r.id, node_id=f"R_{r.id}", full_name=r.full_name, default_branch=r.default_branch,
+            url=f"https://github.example/{r.full_name}")  # fmt: skip
+    for c in world.commits:
+        add("github_commits", repository_id=c.repository_id, sha=c.sha, position=c.position,
+            is_first_parent=c.position is not None, committed_at=c.committed_at)  # fmt: skip
+    for pull in world.pull_requests:
+        _add_pull_request(add, pull)
+    for d in world.deployments:
+        add("github_deployments", id=d.id, repository_id=d.repository_id, environment=d.environment, sha=d.sha,
+            ref_name=d.ref_name, state=d.state, url=d.url, created_at=d.created_at, first_success_at=d.first_success_at,
+            first_failure_at=d.first_failure_at, deleted_at=REMOVED_AT if d.deleted else None)  # fmt: skip
+    for issue in world.issues:
+        _add_issue(add, world, issue)
+    return rows
+
+
+def _add_pull_request(add: Any, p: PullRequest) -> None:
+    add("github_pull_requests", id=p.id, repository_id=p.repository_id, number=p.number, title=p.title, url=p.url,
+        state=p.state, author_login=p.author_login, author_is_bot=p.author_is_bot, base_branch=p.base_branch,
+        head_branch=p.head_branch, created_at=p.created_at, updated_at=p.merged_at or p.created_at, ready_at=p.ready_at,
+        first_authored_at=p.first_authored_at, first_committed_at=p.first_committed_at, first_review_at=p.first_review_at,
+        approved_at=p.approved_at, merged_at=p.merged_at, closed_at=p.merged_at, merge_commit_sha=p.merge_commit_sha,
+        additions=p.additions, deletions=p.deletions, changed_files=1, commit_count=1, review_count=len(p.reviews),
+        comment_count=p.comment_count, reverts_number=p.reverts_number,
+        deleted_at=REMOVED_AT if p.deleted else None)  # fmt: skip
+    for n, review in enumerate(p.reviews):
+        add("github_pull_request_reviews", pull_request_id=p.id, id=p.id * 10 + n, author_login=review.author_login,
+            author_is_bot=review.author_is_bot, state=review.state, submitted_at=review.submitted_at)  # fmt: skip
+    for n, at in enumerate(p.reopened_at):
+        add("github_pull_request_events", pull_request_id=p.id, id=f"E{n}", event_type="Reopened", created_at=at)
+
+
+def _add_issue(add: Any, world: World, issue: Issue) -> None:
+    name, category = world.statuses[issue.moves[-1].target if issue.moves else "1"]
+    links = [
+        {"id": str(n), "type": {"name": "Relates"}, "outwardIssue": {"key": key}} for n, key in enumerate(issue.links)
+    ]
+    add("jira_issues", id=issue.id, project_id=PROJECT, key=issue.key, url=f"https://jira.example/browse/{issue.key}",
+        issue_type=issue.issue_type, summary=issue.summary, description=issue.description, status=name,
+        status_category=category, priority=issue.priority, labels=sorted(issue.labels), components=sorted(issue.components),
+        fix_versions=sorted(issue.fix_versions), custom_fields=json.dumps({"issuelinks": links}),
+        created_at=issue.created_at, updated_at=issue.created_at,
+        deleted_at=REMOVED_AT if issue.deleted else None)  # fmt: skip
+    for n, move in enumerate(issue.moves):
+        add("jira_issue_changes", issue_id=issue.id, history_id=n + 1, item_index=0, field="status", field_id="status",
+            from_id=move.source, from_text=world.statuses[move.source][0], to_id=move.target,
+            to_text=world.statuses[move.target][0], created_at=move.at)  # fmt: skip
+    for n, key in enumerate(issue.links):
+        add("jira_issue_links", issue_id=issue.id, id=n, link_type="Relates", direction="outward", other_key=key)
+
+
+def in_batches(rows: Rows, batches: int, seed: int) -> list[list[RowKey]]:
+    """The rows' keys dealt at random into batches, shuffled, each row after the one it hangs on."""
+    chance = random.Random(seed)
+    batch: dict[RowKey, float] = {}
+    order = list(KEYS)
+    for table, key in sorted(rows, key=lambda k: order.index(k[0])):
+        place = chance.random() * batches
+        if table in PARENTS:
+            parent, column = PARENTS[table]
+            place = max(place, batch[parent, (rows[table, key][column],)] + 1e-9)
+        elif table in ("jira_projects", "jira_statuses"):
+            place = -1.0 if table == "jira_projects" else -0.5
+        batch[table, key] = place
+    arriving = sorted(batch, key=lambda k: batch[k])
+    return [[k for k in arriving if max(int(batch[k]), 0) == n or (n == batches - 1 and batch[k] >= batches)]
+            for n in range(batches)]  # fmt: skip
+
+
+@dataclass
+class Loaded:
+    """One client that holds a world, or the part of it that has arrived."""
+
+    db: TestDatabase
+    conn: Connection
+    client_id: int
+    world: World
+    rows: Rows = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, db: TestDatabase, conn: Connection, world: World) -> Loaded:
+        """A new client with the world's settings and time zone, and nothing in it yet."""
+        client_id = db.add_client(f"w{next(slugs)}", time_zone=world.time_zone)
+        for name, value in world.given.items():
+            db.set_setting(client_id, f"dora.{name}", value)
+        # It compares a run with the one before, and keeps from publishing what these worlds do all the time.
+        db.set_setting(client_id, "quality.facts_lost", "off")
+        github, jira = db.add_integration(client_id, "github"), db.add_integration(client_id, "jira")
+        return cls(db, conn, client_id, replace(world, github=github, jira=jira))
+
+    def load(self, seed: int = 0, batches: int = 1, nows: list[datetime] | None = None) -> Loaded:
+        """Let the world arrive in batches; the stage runs after each, at the times given, else at the world's now."""
+        rows = rows_of(self.world)
+        for n, keys in enumerate(in_batches(rows, batches, seed)):
+            self._write({key: rows[key] for key in keys})
+            last = n == batches - 1
+            self.run(now=self.world.now if last or not nows else nows[n % len(nows)])
+        return self
+
+    def change_to(self, world: World) -> None:
+        """Let the sources say what another world says: only rows that differ are written, what is gone is deleted."""
+        world = replace(world, github=self.world.github, jira=self.world.jira)
+        wanted, held = rows_of(world), self.rows
+        for table, key in reversed([k for k in held if k not in wanted]):
+            self._execute(f"delete from core.{table} where {_where(table)}", [*key, _integration(world, table)])
+            del self.rows[table, key]
+        self._write({k: columns for k, columns in wanted.items() if held.get(k) != columns})
+        if world.time_zone != self.world.time_zone:
+            with self.db._admin() as admin:
+                admin.execute("update core.clients set time_zone = %s where id = %s", [world.time_zone, self.client_id])
+        for name, value in world.given.items():
+            if self.world.given.get(name) != value:
+                self.db.set_setting(self.client_id, f"dora.{name}", value)
+        self.world = world
+
+    def run(self, full: bool = False, now: datetime | None = None) -> int:
+        """Run the stage; the rows that it wrote."""
+        steps: list[StepResult] = run_stage(self.conn, self.client_id, "dora", now=now or self.world.now, full=full)
+        return sum(step.rows for step in steps)
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        with client_transaction(self.conn, self.client_id):
+            return list(self.conn.execute(query).fetchall())  # type: ignore[call-overload]
+
+    def _write(self, rows: Rows) -> None:
+        for (table, key), columns in rows.items():
+            names = list(columns)
+            updates = ", ".join(f"{c} = excluded.{c}" for c in names if c not in KEYS[table])
+            self._execute(
+                f"insert into core.{table} (client_id, {', '.join(names)}) values ({', '.join(['%s'] * (len(names) + 1))})"
+                f" on conflict (client_id, integration_id, {', '.join(KEYS[table])}) do update set {updates}",
+                [self.client_id, *columns.values()],
+            )
+            self.rows[table, key] = columns
+
+    def _execute(self, query: str, values: list[Any]) -> None:
+        with client_transaction(self.conn, self.client_id):
+            self.conn.execute(query, values)  # type: ignore[call-overload]
+
+
+def _where(table: str) -> str:
+    return " and ".join(f"{c} = %s" for c in (*KEYS[table], "integration_id"))
+
+
+def _integration(world: World, table: str) -> int:
+    return world.jira if table.startswith("jira") else world.github
+
+
+# --------------------------------------------------------------------------------------------------- what can be compared
+
+FACTS = ("services", "changes", "change_references", "deployments", "deployment_changes", "incidents", "incident_references",
+         "incident_deployments", "rework_evidence", "dora_scopes", "dora_metrics", "quality_results")  # fmt: skip
+VOLATILE = {"dora_metrics": ("id", "published_at"), "quality_results": ("measured_at",)}
+
+
+def dump(loaded: Loaded, *, anonymous: bool = False) -> dict[str, list[str]]:
+    """Every row of the model's tables as sorted text; anonymous: with the integrations' ids replaced, so that two clients
+    with the same world can be compared."""
+    found = {}
+    for table in FACTS:
+        drop = "".join(f" - '{column}'" for column in ("client_id", *VOLATILE.get(table, ())))
+        drop += " - 'integration_id'" if anonymous else ""
+        texts = [str(text) for (text,) in loaded.read(f"select (to_jsonb(t){drop})::text from core.{table} t")]
+        if anonymous:
+            texts = [_anonymous(text, loaded.world) for text in texts]
+        found[table] = sorted(texts)
+    return found
+
+
+def _anonymous(text: str, world: World) -> str:
+    for name, kinds in ((world.github, ("gh-pr", "gh-repo", "gh-deployment")), (world.jira, ("jira",))):
+        for kind in kinds:
+            text = text.replace(f"{kind}:{name}:", f"{kind}:*:")
+    return text
+
+
+def differences(left: dict[str, list[str]], right: dict[str, list[str]]) -> list[str]:
+    """Rows that only one of two dumps has, for a person to read."""
+    found = []
+    for table in left:
+        for sign, one, other in (("-", left, right), ("+", right, left)):
+            found += [f"{sign} {table}: {row}" for row in one[table] if row not in set(other[table])][:5]
+    return found

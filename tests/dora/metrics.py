@@ -1,0 +1,325 @@
+"""The numbers of docs/metrics.md from the facts: periods, scopes, pooling, and when there is no value."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.dora.days import ONE, WorkingCalendar, day_of, working_days
+from tests.dora.model import (
+    ChangeFact,
+    DeployedChange,
+    DeploymentFact,
+    IncidentFact,
+    MetricKey,
+    MetricRow,
+    Result,
+    World,
+)
+
+Period = tuple[date, date]
+GRAINS = ("day", "week", "month", "rolling_7d", "rolling_30d", "rolling_90d")
+COARSE = ("week", "month", "rolling_30d", "rolling_90d")
+ZERO_IS_SAID = ("week", "month", "rolling_30d")
+WEEKLY = ("month", "rolling_30d", "rolling_90d")
+FREQUENCY = "deployment_frequency"
+SINCE_SUCCESS = (FREQUENCY, "deployment_days_per_week")
+
+
+@dataclass
+class Scope:
+    """Whose events are pooled; services None: the client's, whatever their service."""
+
+    scope_type: str
+    scope_id: str
+    services: set[str] | None
+
+    def has(self, service_id: str | None) -> bool:
+        """ "An incident whose service is not known counts for the client only." """
+        return self.services is None or service_id in self.services
+
+
+def scopes_of(world: World) -> Iterator[Scope]:
+    """The client, each service, and each team: "patterns of service names"."""
+    names = world.service_names()
+    yield Scope("client", "", None)
+    for service_id in names:
+        yield Scope("service", service_id, {service_id})
+    for team in world.settings.teams:
+        patterns = team["services"]
+        members = {s for s, name in names.items() if any(re.search(p, name, re.I) for p in patterns)}
+        yield Scope("team", team["name"], members)
+
+
+# ------------------------------------------------------------------------------------------------------------ periods
+
+
+def next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def calendar_periods(grain: str, first: date, today: date) -> Iterator[Period]:
+    """Every day, ISO week or month from the one of the first event to today's."""
+    start = {"day": first, "week": first - first.weekday() * ONE, "month": first.replace(day=1)}[grain]
+    while start <= today:
+        end = {"day": start + ONE, "week": start + 7 * ONE, "month": next_month(start)}[grain]
+        yield start, end
+        start = end
+
+
+def rolling_periods(grain: str, first: date, today: date, is_client: bool) -> Iterator[Period]:
+    """The client's end "on each of the last 92 days and on each Sunday of the last 400 days", other scopes' "today and on each
+    Sunday of the last 91 days"; "a rolling window's `calculation_date` is its last day"."""
+    length = int(grain.removeprefix("rolling_").removesuffix("d"))
+    for back in range(400, -1, -1):
+        last = today - back * ONE
+        is_end = last.weekday() == 6 or back == 0 or (is_client and back < 92)
+        if is_end and (is_client or back < 92) and last >= first:
+            yield last - (length - 1) * ONE, last + ONE
+
+
+def periods_of(grain: str, first: date, today: date, is_client: bool) -> Iterator[Period]:
+    """Other scopes than the client have "the days and weeks that end within the last 400 days"."""
+    if grain.startswith("rolling"):
+        yield from rolling_periods(grain, first, today, is_client)
+        return
+    for start, end in calendar_periods(grain, first, today):
+        if is_client or grain == "month" or end > today - 400 * ONE:
+            yield start, end
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+
+
+def percentile(values: list[float], share: float) -> float:
+    """ "Percentiles interpolate (`percentile_cont`)"."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+@dataclass
+class Value:
+    """A metric's value over some events, before the rules about partial periods."""
+
+    metric_value: float | None = None
+    p50: float | None = None
+    p75: float | None = None
+    p90: float | None = None
+    numerator: int | None = None
+    denominator: int | None = None
+    sample_size: int = 0
+    null_reason: str | None = None
+
+
+@dataclass
+class Context:
+    """What a metric may need besides the events of the period."""
+
+    period: Period
+    today: date
+    success_day: date | None
+    minimum: int
+    calendar: WorkingCalendar
+
+
+def missing(sample_size: int, minimum: int) -> str | None:
+    """ "No data, or fewer than `dora.minimum_sample` events, is NULL with a `null_reason`"."""
+    if sample_size == 0:
+        return "no_data"
+    return "below_minimum_sample" if sample_size < minimum else None
+
+
+def median(values: list[float | None], context: Context) -> Value:
+    known = [v for v in values if v is not None]
+    reason = missing(len(known), context.minimum)
+    if reason:
+        return Value(sample_size=len(known), null_reason=reason)
+    p50, p75, p90 = (percentile(known, share) for share in (0.5, 0.75, 0.9))
+    return Value(p50, p50, p75, p90, sample_size=len(known))
+
+
+def mean(values: list[float | None], context: Context) -> Value:
+    found = median(values, context)
+    if found.metric_value is not None:
+        found.metric_value = sum(v for v in values if v is not None) / len(values)
+    return found
+
+
+def ratio(flags: list[bool], context: Context) -> Value:
+    reason = missing(len(flags), context.minimum)
+    value = None if reason else sum(flags) / len(flags)
+    return Value(value, numerator=sum(flags), denominator=len(flags), sample_size=len(flags), null_reason=reason)
+
+
+def frequency(events: list[DeploymentFact], context: Context) -> Value:
+    """ "Successful production deployments ÷ days of the period from the scope's first one on, until today"; "per working
+    day" with a calendar; "not subject to the minimum"."""
+    count = sum(d.counts for d in events)
+    start, end = context.period
+    if context.success_day is None or context.success_day >= end:
+        return Value(numerator=0, null_reason="no_data")
+    days = working_days(max(start, context.success_day), min(end, context.today + ONE), context.calendar)
+    if days == 0:
+        return Value(numerator=count, denominator=0, sample_size=count, null_reason="no_working_days")
+    return Value(count / days, numerator=count, denominator=days, sample_size=count)
+
+
+def days_per_week(events: list[DeploymentFact], context: Context) -> Value:
+    """ "Median number of days with a successful production deployment, of the complete ISO weeks inside the period (from the
+    first complete week on)"."""
+    start, end = context.period
+    days = {d.finished_on for d in events if d.counts}
+    weeks = []
+    monday = start + (-start.weekday() % 7) * ONE
+    while monday + 7 * ONE <= min(end, context.today):
+        if context.success_day is not None and monday >= context.success_day:
+            weeks.append(float(sum(monday <= day < monday + 7 * ONE for day in days)))
+        monday += 7 * ONE
+    if not weeks:
+        return Value(null_reason="no_data")
+    return median(list(weeks), Context(context.period, context.today, context.success_day, 1, None))
+
+
+# ------------------------------------------------------------------------------------------------------------ metrics
+
+
+def in_lead_time(events: list[DeployedChange]) -> list[DeployedChange]:
+    return [e for e in events if e.exclusion_reason is None]
+
+
+Measure = Callable[[list[Any], Context], Value]
+
+
+def stage(column: str) -> Measure:
+    return lambda events, context: median([getattr(e, column) for e in in_lead_time(events)], context)
+
+
+@dataclass
+class Family:
+    """Events of one kind, the day and service of each, and the metrics that count them."""
+
+    events: list[Any]
+    day: Callable[[Any], date]
+    metrics: dict[str, tuple[tuple[str, ...], Measure]]
+
+
+def deployments_family(result: Result) -> Family:
+    production = [d for d in result.deployments.values() if d.environment_tier == "production"]
+    return Family(production, lambda d: d.finished_on, {
+        FREQUENCY: (GRAINS, frequency),
+        "deployment_days_per_week": (WEEKLY, days_per_week),
+        "change_failure_rate": (GRAINS, lambda e, c: ratio([d.failed_change for d in e], c)),
+        "deployment_rework_rate": (GRAINS, lambda e, c: ratio([d.is_rework for d in e], c)),
+    })  # fmt: skip
+
+
+def delivery_family(result: Result) -> Family:
+    return Family(list(result.deployed.values()), lambda d: d.deployed_on, {
+        "lead_time_for_changes": (GRAINS, stage("lead_time_hours")),
+        "lead_time_coding": (COARSE, stage("coding_hours")),
+        "lead_time_pickup": (COARSE, stage("pickup_hours")),
+        "lead_time_review": (COARSE, stage("review_hours")),
+        "lead_time_merge_to_deploy": (COARSE, stage("merge_to_deploy_hours")),
+    })  # fmt: skip
+
+
+def recovery_family(result: Result) -> Family:
+    resolved = [i for i in result.incidents.values() if i.resolved_on]
+
+    def recovery(events: list[IncidentFact], context: Context) -> Value:
+        causes = [result.causes[i.id] for i in events if i.id in result.causes]
+        return median([c.recovery_hours for c in causes], context)
+
+    return Family(resolved, lambda i: i.resolved_on, {
+        "failed_deployment_recovery_time": (GRAINS, recovery),
+        "time_to_restore": (GRAINS, lambda e, c: median([i.time_to_restore_hours for i in e], c)),
+    })  # fmt: skip
+
+
+def pull_requests_family(world: World, result: Result) -> Family:
+    """ "Bots' changes do not count in the lead time and the pull-request metrics"."""
+    exclude = world.settings.exclude_bots
+    changes = [c for c in result.changes.values() if not (exclude and c.is_bot)]
+
+    def of(column: str) -> Callable[[list[ChangeFact]], list[Any]]:
+        return lambda events: [getattr(e, column) for e in events]
+
+    return Family(changes, lambda c: c.merged_on, {
+        "pull_request_size": (COARSE, lambda e, c: median(of("lines")(e), c)),
+        "review_depth": (COARSE, lambda e, c: median(of("depth")(e), c)),
+        "rework_cycles": (COARSE, lambda e, c: mean(of("changes_requested_count")(e), c)),
+        "merged_without_review": (COARSE, lambda e, c: ratio([not reviewed for reviewed in of("is_reviewed")(e)], c)),
+        "reopened_pull_requests": (COARSE, lambda e, c: ratio([n > 0 for n in of("reopened_count")(e)], c)),
+    })  # fmt: skip
+
+
+def compute_metrics(world: World, result: Result) -> dict[MetricKey, MetricRow]:
+    """Every published number by its key."""
+    families = [deployments_family(result), delivery_family(result), recovery_family(result)]
+    families.append(pull_requests_family(world, result))
+    rows: dict[MetricKey, MetricRow] = {}
+    for scope in scopes_of(world):
+        first = [first_day(family, scope) for family in families]
+        for family, own in zip(families, first, strict=True):
+            begin = min((day for day in first if day), default=None) if scope.scope_type == "client" else own
+            if begin is not None:
+                rows.update(rows_of(world, scope, family, begin))
+    return rows
+
+
+def first_day(family: Family, scope: Scope) -> date | None:
+    """The day of a scope's first event of a kind."""
+    return min((family.day(e) for e in family.events if scope.has(e.service_id)), default=None)
+
+
+def rows_of(world: World, scope: Scope, family: Family, begin: date) -> Iterator[tuple[MetricKey, MetricRow]]:
+    """The rows of a scope: "the client has a row for every metric and period from its first event of any kind on; other scopes
+    have one where something happened, and `deployment_frequency` for each week, month and rolling 30 days (a zero is a
+    value)"."""
+    settings, today = world.settings, day_of(world.now, ZoneInfo(world.time_zone))
+    events = [e for e in family.events if scope.has(e.service_id)]
+    success_day = min((family.day(e) for e in events if isinstance(e, DeploymentFact) and e.counts), default=None)
+    kind_day = min((family.day(e) for e in events if is_counted(e)), default=None)
+    for metric, (grains, measure) in family.metrics.items():
+        for grain in grains:
+            for start, end in periods_of(grain, begin, today, scope.scope_type == "client"):
+                inside = [e for e in events if start <= family.day(e) < end]
+                zero = metric == FREQUENCY and grain in ZERO_IS_SAID and success_day is not None and success_day < end
+                always = scope.scope_type == "client" or zero
+                if not (inside or always):
+                    continue
+                context = Context((start, end), today, success_day, settings.minimum_sample, settings.working_calendar)
+                value = measure(inside, context)
+                key = (metric, grain, scope.scope_type, scope.scope_id, end - ONE)
+                partial = is_partial(metric, grain, context, kind_day)
+                yield key, MetricRow(start, end, partial, **vars(value), is_certain=always or happened(metric, value))
+
+
+def is_counted(event: Any) -> bool:
+    return not isinstance(event, DeployedChange) or event.exclusion_reason is None
+
+
+def happened(metric: str, value: Value) -> bool:
+    """Whether something happened that the metric counts; where only other things of its kind did (a change of a bot, a failed
+    deployment of the frequency, deployments outside the complete weeks of `deployment_days_per_week`), docs/metrics.md does
+    not say whether there is a row that says "no data" or 0."""
+    return value.sample_size > 0 and not (metric == SINCE_SUCCESS[1] and value.p90 == 0)
+
+
+def is_partial(metric: str, grain: str, context: Context, kind_day: date | None) -> bool | None:
+    """ "`is_partial` marks a day, week or month that has not ended, and any period that began before the scope's first event
+    of the kind (for `deployment_frequency` and `deployment_days_per_week`: its first successful production deployment)";
+    where there was no such event at all, nothing is said."""
+    start, end = context.period
+    begins = context.success_day if metric in SINCE_SUCCESS else kind_day
+    if not grain.startswith("rolling") and end > context.today:
+        return True
+    return None if begins is None else start < begins

@@ -1,0 +1,274 @@
+"""docs/metrics.md in plain Python, slow and independent of the SQL: `compute` gives every fact and number of a world."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from tests.dora.days import day_of, hours
+from tests.dora.incidents import find_causes, incidents_of
+from tests.dora.metrics import compute_metrics
+from tests.dora.model import (
+    ChangeFact,
+    DeployedChange,
+    Deployment,
+    DeploymentFact,
+    IncidentFact,
+    PullRequest,
+    Result,
+    World,
+)
+
+ISSUE_KEY = re.compile(r"\b[A-Z][A-Z0-9_]+-[0-9]+\b")
+
+
+def compute(world: World) -> Result:
+    """Facts first, then their order and links, then what follows from the links, then the numbers."""
+    changes = changes_of(world)
+    deployments = deployments_of(world)
+    mark_order(world, deployments)
+    deployed = deployed_changes(world, changes, deployments)
+    incidents = incidents_of(world)
+    causes = find_causes(world, changes, deployments, deployed, incidents)
+    for deployment in deployments.values():
+        linked = any(cause.deployment_id == deployment.id for cause in causes.values())
+        deployment.failed_change = deployment.counts and (linked or deployment.rolled_back_by is not None)
+    mark_rework(changes, deployments, {i.key: i for i in incidents.values()})
+    result = Result(changes, deployments, deployed, incidents, causes)
+    result.metrics = compute_metrics(world, result)
+    return result
+
+
+# ------------------------------------------------------------------------------------------------------------ changes
+
+
+def positions_of(world: World) -> dict[tuple[int, str], int]:
+    """Position of every commit of the default branches that has one."""
+    return {(c.repository_id, c.sha): c.position for c in world.commits if c.position is not None}
+
+
+def is_change(world: World, pull: PullRequest) -> bool:
+    """ "A pull request merged into a production branch (default: the repository's default branch)"."""
+    if pull.deleted or pull.merged_at is None:
+        return False
+    patterns = world.settings.production_branches
+    if patterns:
+        return any(re.search(p, pull.base_branch, re.I) for p in patterns)
+    repository = next(r for r in world.repositories if r.id == pull.repository_id)
+    return pull.base_branch == repository.default_branch
+
+
+def changes_of(world: World) -> dict[str, ChangeFact]:
+    """Every change by its id."""
+    merged = [p for p in world.pull_requests if is_change(world, p)]
+    by_number = {(p.repository_id, p.number): f"gh-pr:{world.github}:{p.id}" for p in merged}
+    positions = positions_of(world)
+    return {c.id: c for c in (change_of(world, p, by_number, positions) for p in merged)}
+
+
+def change_of(
+    world: World, pull: PullRequest, by_number: dict[tuple[int, int], str], positions: dict[tuple[int, str], int]
+) -> ChangeFact:
+    """One pull request as a change. First commit by `dora.commit_date`; opened is "published or marked ready for review";
+    a revert says which pull request it reverts; a hotfix matches `dora.hotfix_pattern` "on title or branch"."""
+    settings, zone = world.settings, ZoneInfo(world.time_zone)
+    assert pull.merged_at is not None
+    reverted = by_number.get((pull.repository_id, pull.reverts_number or 0))
+    return ChangeFact(
+        id=f"gh-pr:{world.github}:{pull.id}",
+        service_id=world.service_id(pull.repository_id),
+        number=pull.number,
+        title=pull.title,
+        url=pull.url,
+        head_branch=pull.head_branch,
+        is_bot=pull.author_is_bot,
+        is_revert=pull.reverts_number is not None,
+        reverts_change_id=reverted,
+        is_hotfix=any(re.search(settings.hotfix_pattern, text, re.I) for text in (pull.title, pull.head_branch)),
+        first_commit_at=pull.first_authored_at if settings.commit_date == "authored" else pull.first_committed_at,
+        opened_at=pull.ready_at or pull.created_at,
+        first_review_at=pull.first_review_at,
+        merged_at=pull.merged_at,
+        merged_on=day_of(pull.merged_at, zone),
+        merge_commit_sha=pull.merge_commit_sha,
+        merge_position=positions.get((pull.repository_id, pull.merge_commit_sha or "")),
+        lines=pull.additions + pull.deletions,
+        depth=len(pull.reviews) + pull.comment_count,
+        changes_requested_count=requests_for_changes(pull),
+        reopened_count=len(pull.reopened_at),
+        is_reviewed=pull.first_review_at is not None and pull.first_review_at <= pull.merged_at,
+        names=set(ISSUE_KEY.findall(pull.title)) | set(ISSUE_KEY.findall(pull.head_branch)),
+    )
+
+
+def requests_for_changes(pull: PullRequest) -> int:
+    """ "Number of reviews that requested changes": before the merge, as for `merged_without_review`."""
+    assert pull.merged_at is not None
+    return sum(r.state == "CHANGES_REQUESTED" and r.submitted_at <= pull.merged_at for r in pull.reviews)
+
+
+# -------------------------------------------------------------------------------------------------------- deployments
+
+
+def deployments_of(world: World) -> dict[str, DeploymentFact]:
+    """Every deployment by its id: "a completed release"; what never ended is none."""
+    positions = positions_of(world)
+    found = [deployment_of(world, d, positions) for d in world.deployments if not d.deleted]
+    return {d.id: d for d in found if d is not None}
+
+
+def deployment_of(world: World, record: Deployment, positions: dict[tuple[int, str], int]) -> DeploymentFact | None:
+    """ "It finished at its first success, else its first failure; never at a later `inactive`." """
+    finished_at = record.first_success_at or record.first_failure_at
+    if finished_at is None:
+        return None
+    patterns = world.settings.production_environments
+    return DeploymentFact(
+        id=f"gh-deployment:{world.github}:{record.id}",
+        service_id=world.service_id(record.repository_id),
+        environment=record.environment,
+        environment_tier="production" if any(re.search(p, record.environment, re.I) for p in patterns) else "other",
+        result="success" if record.first_success_at else "failure",
+        sha=record.sha,
+        position=positions.get((record.repository_id, record.sha or "")),
+        ref_name=record.ref_name,
+        url=record.url,
+        created_at=record.created_at,
+        finished_at=finished_at,
+        finished_on=day_of(finished_at, ZoneInfo(world.time_zone)),
+    )
+
+
+def in_order(deployments: list[DeploymentFact]) -> list[DeploymentFact]:
+    """ "by `finished_at` (then id)"."""
+    return sorted(deployments, key=lambda d: (d.finished_at, d.id))
+
+
+def environments_of(deployments: dict[str, DeploymentFact], service_id: str) -> list[list[DeploymentFact]]:
+    """Of each environment of a service its successful production deployments in their order."""
+    mine = [d for d in deployments.values() if d.counts and d.service_id == service_id]
+    return [in_order([d for d in mine if d.environment == e]) for e in sorted({d.environment for d in mine})]
+
+
+def mark_order(world: World, deployments: dict[str, DeploymentFact]) -> None:
+    """Baseline, roll-backs and what each contained beyond the earlier ones."""
+    for service_id in world.service_names():
+        for order in environments_of(deployments, service_id):
+            mark_environment(order, world.settings.rollback_window_hours)
+
+
+def mark_environment(order: list[DeploymentFact], window_hours: float) -> None:
+    """ "baseline: the first of them whose position is known"; "rollback: its position is lower than its predecessor's, and
+    it began after its predecessor had finished"; within the window after the predecessor's finish it is immediate."""
+    reached: int | None = None
+    predecessor: DeploymentFact | None = None
+    for deployment in order:
+        if deployment.position is not None and reached is None:
+            deployment.is_baseline = True
+        elif reached is not None:
+            deployment.contains_after = reached
+        if predecessor is not None and is_rollback(deployment, predecessor):
+            deployment.is_rollback = True
+            if (deployment.finished_at - predecessor.finished_at).total_seconds() <= window_hours * 3600:
+                predecessor.rolled_back_by = deployment.id
+        if deployment.position is not None:
+            reached = max(deployment.position, reached or deployment.position)
+        predecessor = deployment
+
+
+def is_rollback(deployment: DeploymentFact, predecessor: DeploymentFact) -> bool:
+    if deployment.position is None or predecessor.position is None:
+        return False
+    return deployment.position < predecessor.position and deployment.created_at >= predecessor.finished_at
+
+
+# --------------------------------------------------------------------------------------------------- deployed changes
+
+
+def deployed_changes(
+    world: World, changes: dict[str, ChangeFact], deployments: dict[str, DeploymentFact]
+) -> dict[str, DeployedChange]:
+    """The deployment of every change that has one, by the change's id."""
+    found = {}
+    for change in changes.values():
+        deployment = deployment_of_change(change, environments_of(deployments, change.service_id))
+        if deployment is not None:
+            deployment.contains.add(change.id)
+            found[change.id] = deployed_change(world, change, deployment)
+    return found
+
+
+def deployment_of_change(change: ChangeFact, environments: list[list[DeploymentFact]]) -> DeploymentFact | None:
+    """ "In each environment the first deployment that contains it, if that is not the baseline; of these environments'
+    deployments the earliest. Changes at or before the position of the service's very first deployment with a known
+    position (in any environment) are history: they have none." A deployment contains "every change whose merge commit's
+    position is at most its own"."""
+    placed = in_order([d for order in environments for d in order if d.position is not None])
+    position = change.merge_position
+    if position is None or not placed or position <= (placed[0].position or 0):
+        return None
+    candidates = []
+    for order in environments:
+        first = next((d for d in order if d.position is not None and d.position >= position), None)
+        if first is not None and not first.is_baseline:
+            candidates.append(first)
+    return in_order(candidates)[0] if candidates else None
+
+
+def deployed_change(world: World, change: ChangeFact, deployment: DeploymentFact) -> DeployedChange:
+    """Lead time "from `dora.start_event` to the finish of the deployment", and its stages: "first commit → opened → first
+    review → merged → deployed"."""
+    settings, zone = world.settings, ZoneInfo(world.time_zone)
+    start = change.opened_at if settings.start_event == "opened" else change.first_commit_at
+    reason = exclusion_reason(change.is_bot and settings.exclude_bots, start, deployment.finished_at)
+    steps = [change.first_commit_at, change.opened_at, change.first_review_at, change.merged_at, deployment.finished_at]
+    coding, pickup, review, merge_to_deploy = (
+        hours(a, b, zone, settings.working_calendar) for a, b in itertools.pairwise(steps)
+    )
+    lead = hours(start, deployment.finished_at, zone, settings.working_calendar)
+    return DeployedChange(
+        change.id, deployment.id, change.service_id, deployment.finished_on, lead, coding, pickup, review, merge_to_deploy,
+        reason,
+    )  # fmt: skip
+
+
+def exclusion_reason(is_left_out_bot: bool, start: datetime | None, finished_at: datetime) -> str | None:
+    """ "Why the change does not count in the lead time: bot, no commits, negative duration." """
+    if is_left_out_bot:
+        return "bot"
+    if start is None:
+        return "no commits"
+    return "negative duration" if finished_at < start else None
+
+
+# ------------------------------------------------------------------------------------------------------------- rework
+
+
+def mark_rework(
+    changes: dict[str, ChangeFact], deployments: dict[str, DeploymentFact], incidents: dict[str, IncidentFact]
+) -> None:
+    """ "A production deployment is rework when it is a rollback; or brings a hotfix, a revert, or a change that names an
+    incident which was created before the deployment finished. Each reason is a row of `core.rework_evidence`"."""
+    for deployment in deployments.values():
+        if deployment.is_rollback:
+            deployment.rework.add(("rollback", undone_by(deployment, deployments).id))
+        for change in (changes[change_id] for change_id in deployment.contains):
+            if change.is_hotfix:
+                deployment.rework.add(("hotfix", change.id))
+            if change.is_revert:
+                deployment.rework.add(("revert", change.id))
+            for key in change.names & incidents.keys():
+                incident = incidents[key]
+                if incident.created_at < deployment.finished_at:
+                    deployment.rework.add(("incident", incident.id))
+        deployment.is_rework = bool(deployment.rework)
+
+
+def undone_by(rollback: DeploymentFact, deployments: dict[str, DeploymentFact]) -> DeploymentFact:
+    """The predecessor of a roll-back."""
+    for order in environments_of(deployments, rollback.service_id):
+        if rollback in order:
+            return order[order.index(rollback) - 1]
+    raise AssertionError(rollback.id)

@@ -1,0 +1,264 @@
+"""Small random worlds for hypothesis. Times of one kind may coincide; of two kinds they never do (each kind has its own
+second), for docs/metrics.md does not say what happens at the very same moment."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from hypothesis import strategies as st
+
+from tests.dora.model import Commit, Deployment, Issue, Move, PullRequest, Repository, Review, World
+
+BEGIN = datetime(2026, 2, 20, tzinfo=UTC)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+IDS = 3_000_000_000
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Pacific/Auckland")
+NAMES = ("shop", "billing", "web-app")
+KEYS = ("OPS-1", "OPS-2", "OPS-3", "OPS-12", "DEV-1", "DEV-2")
+TITLES = (
+    "Change", "Change", "Change", "hotfix: now", "Emergency patch", "Hotfixes listed", "OPS-1: fix", "Fix of OPS-2",
+    "DEV-1 and DEV-2: more", 'Revert "Change" (OPS-1)', "Revert of OPS-2, OPS-3", "TOPS-1: unrelated", "OPS-12: fix",
+    'Revert "Change"', "Revert for OPS-1 and OPS-2",
+)  # fmt: skip
+BRANCHES = ("work", "work", "work", "hotfix/now", "OPS-3-fix", "DEV-2-more", "x/hotfix")
+PLACES = (("production",), ("production", "production", "production", "production-eu"))
+ENVIRONMENTS = (*["production"] * 7, "production-eu", "production-eu", "Prod", "staging", "products")
+TAGS = (None, None, "main", "v1", "v2", "v3")
+WALKS = ("3", "23", "3", "4", "313", "2343", "3424", "31", "21213", "")
+LOGINS = ("ada", "bob", "eve")
+HOLIDAYS = ["2026-02-25", "2026-03-03", "2026-03-31"]
+RULES: tuple[dict[str, Any], ...] = (
+    {"source": "jira", "issue_types": ["Incident"], "labels": ["incident"], "external_labels": ["external"]},
+    {"source": "jira", "issue_types": [], "labels": ["incident", "outage"], "priorities": ["Highest"]},
+)
+TEAMS: tuple[list[dict[str, Any]], ...] = (
+    [{"name": "Payments", "services": ["^billing$", "^SHOP"]}],
+    [{"name": "All", "services": ["."]}, {"name": "Web", "services": ["^web"]}],
+)
+
+
+def sha_of(*parts: Any) -> str:
+    """A commit id of 40 hexadecimal digits, the same for the same parts."""
+    return hashlib.sha1(repr(parts).encode()).hexdigest()
+
+
+def one_of(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+@st.composite
+def settings(draw: st.DrawFn) -> dict[str, Any]:
+    """Settings that differ from the defaults here and there."""
+    given: dict[str, Any] = {"minimum_sample": draw(st.integers(1, 3))}
+    choices: dict[str, st.SearchStrategy[Any]] = {
+        "start_event": one_of("opened", "first_commit"),
+        "commit_date": one_of("committed", "authored"),
+        "exclude_bots": st.booleans(),
+        "incident_window_hours": one_of(1, 24, 500),
+        "rollback_window_hours": one_of(1, 2, 700),
+        "working_calendar": st.fixed_dictionaries(
+            {
+                "days": one_of(["mon", "tue", "wed", "thu", "fri"], ["sat"], ["mon", "sun"]),
+                "holidays": one_of([], HOLIDAYS),
+            }
+        ),
+        "teams": st.sampled_from(TEAMS),
+        "incident_rule": st.sampled_from(RULES),
+        "production_environments": one_of(["^production$"], ["^prod", "^staging$"]),
+        "production_branches": one_of(["^main$", "^release/"], ["^release/"]),
+        "hotfix_pattern": one_of("^fix", "patch$"),
+    }
+    for name in draw(st.sets(st.sampled_from(sorted(choices)), max_size=5)):
+        given[name] = draw(choices[name])
+    return given
+
+
+class Draw(Protocol):
+    """hypothesis' draw function, of a composite strategy or of st.data()."""
+
+    def __call__(self, strategy: st.SearchStrategy[Any], label: Any = None) -> Any: ...
+
+
+class Clock:
+    """Moments of a world's span; every kind of event has its own second of the minute."""
+
+    def __init__(self, draw: Draw, days: int) -> None:
+        self.draw = draw
+        self.minutes = days * 24 * 60
+
+    def moment(self, second: int) -> datetime:
+        minutes: int = self.draw(st.integers(0, self.minutes))
+        return BEGIN + minutes * MINUTE + timedelta(seconds=second)
+
+    def near(self, moment: datetime, before: int, after: int, second: int) -> datetime:
+        """Up to so many minutes before or after a moment."""
+        minutes: int = self.draw(st.integers(-before, after))
+        return moment.replace(second=second) + minutes * MINUTE
+
+
+@st.composite
+def worlds(
+    draw: st.DrawFn, zones: tuple[str, ...] = ZONES, given: st.SearchStrategy[dict[str, Any]] | None = None
+) -> World:
+    """A world of one to three repositories with commits, pull requests, deployments and incidents."""
+    clock = Clock(draw, draw(one_of(2, 20, 20, 60, 430)))
+    orderly = draw(st.integers(0, 2)) > 0
+    repositories = [Repository(IDS + n, f"acme/{NAMES[n]}") for n in range(draw(one_of(1, 1, 2, 3)))]
+    commits: list[Commit] = []
+    pulls: list[PullRequest] = []
+    deployments: list[Deployment] = []
+    for repository in repositories:
+        chain = draw_commits(clock, repository)
+        commits += chain
+        pulls += draw_pull_requests(clock, repository, chain, len(pulls))
+        deployments += draw_deployments(clock, repository, chain, len(deployments), orderly)
+    issues = [draw_issue(clock, n, deployments, pulls) for n in range(draw(one_of(0, 1, 2, 3, 4)))]
+    for issue in issues:
+        draw_story(clock, issue, pulls)
+    world = World(draw(st.sampled_from(zones)), BEGIN, draw(given or settings()), repositories, commits, pulls, deployments,
+                  issues)  # fmt: skip
+    world.now = latest_moment(world) + draw(st.integers(0, 40 * 24 * 60)) * MINUTE
+    return world
+
+
+def latest_moment(world: World) -> datetime:
+    """When the last thing of a world happened."""
+    times = [BEGIN, *(c.committed_at for c in world.commits)]
+    for pull in world.pull_requests:
+        times += [pull.created_at, *([pull.merged_at] if pull.merged_at else []), *pull.reopened_at]
+        times += [r.submitted_at for r in pull.reviews]
+    for d in world.deployments:
+        times += [t for t in (d.created_at, d.first_success_at, d.first_failure_at) if t]
+    for issue in world.issues:
+        times += [issue.created_at, *(m.at for m in issue.moves)]
+    return max(times)
+
+
+def draw_commits(clock: Clock, repository: Repository) -> list[Commit]:
+    """The chain of a default branch; positions may have gaps."""
+    times = sorted(clock.moment(0) for _ in range(clock.draw(one_of(0, 3, 6, 9, 12))))
+    step = clock.draw(st.integers(1, 3))
+    return [Commit(repository.id, sha_of(repository.id, n), 1 + n * step, at) for n, at in enumerate(times)]
+
+
+def draw_pull_requests(clock: Clock, repository: Repository, chain: list[Commit], ahead: int) -> list[PullRequest]:
+    """Pull requests of most commits; a few that are open, or merged as a commit that nobody knows."""
+    draw = clock.draw
+    merges: list[tuple[datetime, str | None]] = [
+        (c.committed_at.replace(second=10), c.sha) for c in chain if draw(st.integers(0, 5))
+    ]
+    merges += [(clock.moment(10), sha_of(repository.id, "lost", n)) for n in range(draw(st.integers(0, 2)) // 2)]
+    pulls: list[PullRequest] = []
+    for at, sha in merges:
+        pulls.append(draw_pull_request(clock, repository, IDS + ahead + len(pulls), at, sha, len(pulls)))
+    return pulls
+
+
+def draw_pull_request(
+    clock: Clock, repository: Repository, identity: int, at: datetime, sha: str | None, earlier: int
+) -> PullRequest:
+    draw = clock.draw
+    created = clock.near(at, 5000, 0, 5)
+    authored = None if draw(st.integers(0, 7)) == 0 else clock.near(created, 6000, 900, 0)
+    is_open = draw(st.integers(0, 11)) == 0
+    title = draw(st.sampled_from(TITLES))
+    reverts = (
+        draw(st.integers(1, earlier)) if earlier and title.startswith("Revert") and draw(st.integers(0, 3)) else None
+    )
+    author, is_bot = (draw(st.sampled_from(LOGINS)), False) if draw(st.integers(0, 7)) else ("dependabot[bot]", True)
+    reviews = [
+        Review(login, login == "checker[bot]", draw(one_of("APPROVED", "CHANGES_REQUESTED", "COMMENTED")),
+               clock.near(at, 3000, 60, 15))
+        for login in draw(st.lists(one_of("ada", "bob", "checker[bot]"), max_size=2))
+    ]  # fmt: skip
+    return PullRequest(
+        id=identity, repository_id=repository.id, number=earlier + 1, title=title, created_at=created,
+        merged_at=None if is_open else at, merge_commit_sha=None if is_open else sha, state="open" if is_open else "merged",
+        author_login=author, author_is_bot=is_bot, base_branch=draw(one_of("main", "main", "main", "main", "release/1")),
+        head_branch=draw(st.sampled_from(BRANCHES)),
+        ready_at=draw(st.none() | st.just(created) | st.just(clock.near(created, 0, 100, 6))), first_authored_at=authored,
+        first_committed_at=authored and authored + draw(st.integers(0, 300)) * MINUTE,
+        additions=draw(st.integers(0, 50)), deletions=draw(st.integers(0, 50)), comment_count=draw(st.integers(0, 3)),
+        reverts_number=reverts, reviews=reviews,
+        reopened_at=[clock.near(at, 100, 0, 16)] if draw(st.integers(0, 4)) == 0 else [],
+    )  # fmt: skip
+
+
+def draw_deployments(
+    clock: Clock, repository: Repository, chain: list[Commit], ahead: int, orderly: bool
+) -> list[Deployment]:
+    """Deployments of any commit at any time; in an orderly world mostly of newer commits at later times."""
+    draw = clock.draw
+    count = draw(one_of(0, 2, 4, 5, 7, 9))
+    times = [clock.moment(30) for _ in range(count)]
+    commits = [draw(st.integers(0, len(chain) - 1)) if chain and draw(st.integers(0, 7)) else -1 for _ in range(count)]
+    if orderly:
+        times, commits = sorted(times), sorted(commits)
+        if count > 2 and draw(st.booleans()):
+            commits[-1], commits[-2] = commits[-2], commits[-1]
+    made: list[Deployment] = []
+    environments = draw(one_of(*PLACES, ENVIRONMENTS))
+    for at, n in zip(times, commits, strict=True):
+        identity = IDS + ahead + len(made)
+        sha = chain[n].sha if n >= 0 else draw(st.none() | st.just(sha_of("unknown", identity)))
+        outcome = draw(one_of("success", "success", "success", "success", "failure", "recovered", "pending"))
+        made.append(Deployment(
+            identity, repository.id, draw(st.sampled_from(environments)), sha, clock.near(at, draw(one_of(10, 3000)), 0, 20),
+            at if outcome in ("success", "recovered") else None,
+            clock.near(at, 30, 0, 25) if outcome == "recovered" else at if outcome == "failure" else None,
+            draw(st.sampled_from(TAGS)), f"https://ci.example/runs/{identity}",
+            draw(one_of("active", "inactive")) if outcome != "pending" else "in_progress",
+        ))  # fmt: skip
+        made[-1].created_at = min(made[-1].created_at, made[-1].first_failure_at or at)
+    return made
+
+
+def draw_issue(clock: Clock, n: int, deployments: list[Deployment], pulls: list[PullRequest]) -> Issue:
+    draw = clock.draw
+    at = clock.moment(40)
+    return Issue(
+        id=IDS + n, key=("OPS-1", "OPS-2", "OPS-3", "OPS-12")[n], created_at=at,
+        issue_type=draw(one_of("Incident", "Incident", "Incident", "Bug")),
+        description=draw_description(draw, deployments, pulls), priority=draw(one_of(None, "Highest", "Low")),
+        labels=draw(st.lists(one_of("incident", "external", "outage", "Billing"), max_size=2, unique=True)),
+        components=draw(one_of([], ["Shop"], ["shop"], ["billing", "shop"], ["nothing we know"], ["WEB-APP"])),
+        fix_versions=draw(one_of([], [], ["v1"], ["v2", "v9"])), links=draw(one_of([], [], ["DEV-1"], ["DEV-2", "OPS-3"])),
+        moves=draw_moves(clock, at, "1", draw(st.sampled_from(WALKS))),
+    )  # fmt: skip
+
+
+def draw_story(clock: Clock, issue: Issue, pulls: list[PullRequest]) -> None:
+    """Now and then a change undoes another one because of the incident, or names an issue that it is linked to."""
+    story = clock.draw(one_of("revert", "link", "none"))
+    if story == "none" or not pulls:
+        return
+    pull = pulls[clock.draw(st.integers(0, len(pulls) - 1))]
+    if story == "link":
+        pull.title, issue.links = "DEV-1: more", ["DEV-1"]
+        return
+    others = [p for p in pulls if p.repository_id == pull.repository_id and p is not pull]
+    if others:
+        fix = others[clock.draw(st.integers(0, len(others) - 1))]
+        fix.title, fix.reverts_number = f'Revert "Change" ({issue.key})', pull.number
+
+
+def draw_moves(clock: Clock, after: datetime, status: str, walk: str) -> list[Move]:
+    """A walk of an issue through its statuses."""
+    moves: list[Move] = []
+    for target in walk:
+        after = clock.near(after, 0, 4000, 50) + MINUTE
+        moves.append(Move(after, status, target))
+        status = target
+    return moves
+
+
+def draw_description(draw: Draw, deployments: list[Deployment], pulls: list[PullRequest]) -> str:
+    """Text that names nothing, or up to two deployments, commits and pull requests."""
+    names: list[str] = [d.url or "" for d in deployments] + [p.url for p in pulls]
+    for sha in [d.sha for d in deployments] + [p.merge_commit_sha for p in pulls]:
+        names += [sha, sha[:7], sha[:12], sha[:6]] if sha else []
+    if not names or draw(st.integers(0, 2)):
+        return ""
+    return "Since " + " and ".join(draw(st.lists(st.sampled_from(names), min_size=1, max_size=2))) + "."

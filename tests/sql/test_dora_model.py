@@ -1,0 +1,398 @@
+"""What the model does beyond the five numbers: settings, services of a monorepo, teams, working days, causes, evidence,
+what was reported before, and what keeps a wrong number from being published."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.transforms import PublicationStopped
+from tests.support.database import TestDatabase
+from tests.support.world import World, at
+
+
+@pytest.fixture
+def world(db: TestDatabase) -> World:
+    return World(db, minimum_sample=1)
+
+
+def run(world: World, statement: str, *params: Any) -> None:
+    with client_transaction(world.conn, world.client_id):
+        world.conn.execute(statement, params)  # type: ignore[call-overload]
+
+
+def steady(world: World, name: str = "shop", days: int = 10) -> int:
+    """A repository with a baseline and a deployed change a day from 2 February 2026 on."""
+    repository = world.repository(name)
+    world.change(repository, f"{name}-base", at("2026-02-01 09:00"))
+    world.deploy(repository, f"{name}-base", at("2026-02-01 10:00"))
+    for day in range(days):
+        when = at("2026-02-02 09:00") + timedelta(days=day)
+        world.change(repository, f"{name}-{day}", when)
+        world.deploy(repository, f"{name}-{day}", when + timedelta(hours=1))
+    return repository
+
+
+# ----------------------------------------------------------------------------------------------------- services and teams
+
+
+def test_a_monorepos_parts_are_services_with_their_own_deployments(db: TestDatabase) -> None:
+    world = World(
+        db, minimum_sample=1,
+        services=[{"name": "billing", "repository": "mono", "paths": [r"^billing/"]},
+                  {"name": "web", "repository": "mono", "paths": [r"^web/"]}],
+    )  # fmt: skip
+    mono = world.repository("mono")
+    for sha, day, paths in (("base", 1, ["billing/a", "web/a", "README"]), ("b", 2, ["billing/x"]), ("w", 3, ["web/x"]),
+                            ("both", 4, ["billing/y", "web/y"]), ("docs", 5, ["README"])):  # fmt: skip
+        pull = world.change(mono, sha, at(f"2026-02-0{day} 09:00"))
+        for path in paths:
+            world.insert("core.github_pull_request_files", integration_id=world.github, pull_request_id=pull, path=path)
+    for part in ("billing", "web"):
+        world.deploy(mono, "base", at("2026-02-01 10:00"), f"production-{part}")
+    world.deploy(mono, "both", at("2026-02-06 10:00"), "production-billing")
+    world.deploy(mono, "w", at("2026-02-07 10:00"), "production-web")
+    world.compute()
+    rows = world.rows("select service_name, title, deployed_at from report.evidence_changes where title <> 'Change base'"
+                      " order by merged_at, service_name")  # fmt: skip
+    assert rows == [
+        ("billing", "Change b", at("2026-02-06 10:00")),
+        ("web", "Change w", at("2026-02-07 10:00")),
+        ("billing", "Change both", at("2026-02-06 10:00")),
+        ("web", "Change both", None),
+        ("mono", "Change docs", None),
+    ]
+    repository = world.rows("select metric_value, sample_size from report.metric_series where scope_type = 'repository'"
+                            " and metric_type = 'lead_time_for_changes' and grain = 'month'")  # fmt: skip
+    assert [sample for _, sample in repository] == [3]
+
+
+def test_a_repository_that_is_one_service_has_its_numbers(world: World) -> None:
+    steady(world)
+    world.compute()
+    query = ("select metric_type, grain, period_at, metric_value, sample_size from report.metric_series"
+             " where scope_type = %s order by 1, 2, 3")  # fmt: skip
+    assert world.rows(query, "repository") == world.rows(query, "service") != []
+
+
+def test_a_team_pools_the_events_of_its_services(db: TestDatabase) -> None:
+    world = World(db, minimum_sample=1, teams=[{"name": "Payments", "services": ["^billing$", "^pay"]}])
+    for name, days in (("billing", 3), ("payout", 5), ("shop", 7)):
+        steady(world, name, days)
+    world.compute()
+    samples = dict(world.rows("select scope_type || scope_id, sample_size from core.dora_metrics"
+                              " where scope_type in ('team', 'client')"
+                              " and metric_type = 'lead_time_for_changes' and grain = 'month'"))  # fmt: skip
+    assert samples["teamPayments"] == 8
+    assert max(world.rows("select sample_size from core.dora_metrics where scope_type = 'client' and grain = 'month'"
+                          " and metric_type = 'lead_time_for_changes'")) == (15,)  # fmt: skip
+
+
+def test_merges_into_other_branches_count_where_the_client_says_so(db: TestDatabase) -> None:
+    world = World(db, minimum_sample=1, production_branches=["^(main|develop)$"])
+    repository = world.repository()
+    for branch in ("main", "develop", "feature/x"):
+        world.change(repository, branch.replace("/", "-"), at("2026-02-02 09:00"), base_branch=branch)
+    world.compute()
+    assert world.rows("select count(*) from core.changes") == [(2,)]
+
+
+# ------------------------------------------------------------------------------------------------------------ time counted
+
+
+def test_only_working_days_count_where_the_client_says_so(db: TestDatabase) -> None:
+    """Committed on Friday noon, deployed on Tuesday noon, Monday a holiday: 24 hours. And 19 working days in February."""
+    world = World(
+        db, minimum_sample=1, working_calendar={"days": ["mon", "tue", "wed", "thu", "fri"], "holidays": ["2026-02-09"]}
+    )
+    repository = world.repository()
+    world.change(repository, "base", at("2026-01-30 09:00"))
+    world.deploy(repository, "base", at("2026-01-30 10:00"))
+    world.change(repository, "a", at("2026-02-10 11:00"), first_authored_at=at("2026-02-06 12:00"))
+    world.deploy(repository, "a", at("2026-02-10 12:00"))
+    world.compute()
+    assert world.rows("select lead_time_hours from report.evidence_changes where title = 'Change a'") == [(24.0,)]
+    month = world.metric("deployment_frequency", "month", at("2026-02-03 00:00"))
+    assert month["metric_value"] == pytest.approx(1 / 19)
+
+
+def test_the_median_number_of_days_with_a_deployment_per_week(world: World) -> None:
+    """From Monday 2 March 2026: weeks with 3, 1 and 2 days; two deployments on one day are one day."""
+    repository = world.repository()
+    for index, day in enumerate((2, 3, 4, 9, 9, 16, 20)):
+        world.change(repository, f"c{index}", at(f"2026-03-{day:02} 09:00") + timedelta(minutes=index))
+        world.deploy(repository, f"c{index}", at(f"2026-03-{day:02} 10:00") + timedelta(minutes=index))
+    world.compute(at("2026-03-22 12:00"))
+    row = world.rows("select metric_value, sample_size from core.dora_metrics where metric_type = 'deployment_days_per_week'"
+                     " and grain = 'rolling_30d' and scope_type = 'client' and calculation_date = '2026-03-22'")  # fmt: skip
+    assert row == [(2.0, 3)]
+
+
+# ------------------------------------------------------------------------------------------------------- causes and rework
+
+
+def test_an_abbreviated_commit_names_a_deployment(world: World) -> None:
+    repository = world.repository()
+    sha = "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
+    world.change(repository, sha, at("2026-02-02 09:00"))
+    guilty = world.deploy(repository, sha, at("2026-02-02 10:00"))
+    world.change(repository, "later", at("2026-02-03 09:00"))
+    world.deploy(repository, "later", at("2026-02-03 10:00"))
+    world.incident(at("2026-02-03 12:00"), at("2026-02-03 13:00"), description="root cause: 4f2a9c1be0, see the log")
+    world.compute()
+    assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [(guilty, "explicit")]
+
+
+def test_the_address_of_a_pull_request_names_the_deployment_that_brought_it(world: World) -> None:
+    repository = steady(world, days=3)
+    url = "https://github.com/acme/x/pull/culprit"
+    world.change(repository, "bad", at("2026-02-06 09:00"), url=url)
+    deployed = world.deploy(repository, "bad", at("2026-02-06 10:00"))
+    world.change(repository, "fine", at("2026-02-06 11:00"))
+    world.deploy(repository, "fine", at("2026-02-06 12:00"))
+    world.incident(at("2026-02-06 13:00"), at("2026-02-06 14:00"), description=f"Caused by {url}.")
+    world.compute()
+    assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [
+        (deployed, "explicit")
+    ]
+
+
+def test_a_fix_version_names_the_service_of_an_incident_that_names_none(world: World) -> None:
+    repository = steady(world, days=2)
+    incident = world.incident(at("2026-02-03 12:00"), at("2026-02-04 12:00"), component="unknown")
+    world.change(repository, "fix", at("2026-02-04 09:00"))
+    repair = world.deploy(repository, "fix", at("2026-02-04 10:00"))
+    run(world, "update core.github_deployments set ref_name = 'v1.2.3' where id = %s", int(repair.rpartition(":")[2]))
+    world.compute()
+    assert world.rows("select method from report.evidence_incidents") == [(None,)]
+    run(world, "update core.jira_issues set fix_versions = '{v1.2.3}' where id = %s", int(incident.rpartition(":")[2]))
+    world.compute()
+    assert world.rows("select method, deployment_finished_at from report.evidence_incidents") == [
+        ("fix_version", at("2026-02-03 10:00"))
+    ]
+
+
+def test_an_incident_marked_as_external_has_no_cause(db: TestDatabase) -> None:
+    world = World(db, minimum_sample=1, incident_rule={"issue_types": ["Incident"], "external_labels": ["provider"]})
+    steady(world, days=2)
+    incident = world.incident(at("2026-02-03 12:00"), at("2026-02-03 13:00"))
+    world.compute()
+    assert world.rows("select method from report.evidence_incidents") == [("time_window",)]
+    run(world, "update core.jira_issues set labels = '{Provider}' where id = %s", int(incident.rpartition(":")[2]))
+    world.compute()
+    assert world.rows("select method, is_external, time_to_restore_hours from report.evidence_incidents") == [
+        (None, True, 1.0)
+    ]
+    assert world.metric("change_failure_rate", "month", at("2026-02-03 00:00"))["numerator"] == 0
+
+
+def test_a_custom_field_can_make_an_incident(db: TestDatabase) -> None:
+    world = World(db, minimum_sample=1, incident_rule={"fields": {"Severity": ["S1", "S2"]}})
+    for severity in ('"S1"', '{"value": "s2"}', '"S3"'):
+        made = world.incident(at("2026-02-03 12:00"), at("2026-02-03 13:00"))
+        run(world, "update core.jira_issues set issue_type = 'Bug', custom_fields = jsonb_build_object('Severity', %s::jsonb)"
+                   " where id = %s", severity, int(made.rpartition(":")[2]))  # fmt: skip
+    world.compute()
+    assert world.rows("select count(*) from core.incidents") == [(2,)]
+
+
+def test_rework_has_its_evidence(world: World) -> None:
+    repository = steady(world, days=1)
+    incident = world.incident(at("2026-02-03 12:00"), at("2026-02-03 18:00"))
+    key = f"OPS-{incident.rpartition(':')[2]}"
+    for sha, columns in (("hot", {"title": "hotfix: stop the bleeding"}), ("named", {"title": f"{key} repair it"}),
+                         ("branch", {"head_branch": f"fix/{key.lower()}-again"}), ("plain", {})):  # fmt: skip
+        when = at("2026-02-03 14:00") + timedelta(hours=["hot", "named", "branch", "plain"].index(sha))
+        world.change(repository, sha, when, **columns)
+        world.deploy(repository, sha, when + timedelta(minutes=10))
+    world.compute()
+    rules = world.rows("select rule, count(*) from report.evidence_rework group by 1 order by 1")
+    assert rules == [("hotfix", 1), ("incident", 2)]
+    assert world.metric("deployment_rework_rate", "day", at("2026-02-03 00:00"))["numerator"] == 3
+    assert world.rows("select count(*) from report.evidence_rework where evidence_url is null") == [(0,)]
+
+
+def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
+    """It began before the newer one had finished, and ended after it."""
+    repository = steady(world, days=1)
+    world.change(repository, "old", at("2026-02-03 09:00"))
+    world.change(repository, "new", at("2026-02-03 09:10"))
+    world.deploy(repository, "new", at("2026-02-03 10:00"))
+    world.deploy(repository, "old", at("2026-02-03 10:02"))
+    world.compute()
+    assert world.rows("select count(*) from report.evidence_deployments where is_rollback or failed_change") == [(0,)]
+    assert world.rows("select count(distinct deployed_at) from report.evidence_changes"
+                      " where title in ('Change old', 'Change new')") == [(1,)]  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------- tiers, and what was reported
+
+
+@pytest.mark.parametrize(("year", "tier"), [(2023, "elite"), (2024, "elite"), (2025, None)])
+def test_tiers_name_the_year_of_their_table(db: TestDatabase, year: int, tier: str | None) -> None:
+    world = World(db, minimum_sample=1, benchmark_year=year)
+    steady(world, days=10)
+    world.compute(at("2026-02-12 12:00"))
+    rows = world.rows(
+        "select tier, tier_year, peer_share, peer_year from report.kpi_current where metric_type = 'lead_time_for_changes'"
+    )
+    assert rows == [(tier, year if tier else None, 0.244, 2025)]
+
+
+def test_what_was_reported_can_be_read_after_the_data_has_changed(world: World) -> None:
+    steady(world)
+    world.compute(at("2026-03-20 12:00"))
+    query = ("select metric_type, grain, scope_type, scope_id, calculation_date, metric_value, sample_size, null_reason"
+             " from core.dora_metrics order by 1, 2, 3, 4, 5")  # fmt: skip
+    said = world.rows(query)
+    ((then,),) = world.rows("select max(published_at) from core.dora_metrics")
+    assert world.rows("select reason, restated from report.publications") == [("first", 0)]
+
+    run(
+        world,
+        "update core.github_pull_requests set first_authored_at = first_authored_at - interval '5 hours'"
+        " where title = 'Change shop-4'",
+    )
+    world.compute(at("2026-03-20 13:00"))
+    assert world.rows(query) != said
+    as_reported = query.replace(
+        "core.dora_metrics", "report.metrics_as_reported where valid_from <= %s and valid_to > %s"
+    )
+    assert world.rows(as_reported, then, then) == said
+
+    cause = world.rows("select distinct metric_type, reason, cause, evidence -> 0 -> 'facts' ->> 0 from report.restatements"
+                       " where grain = 'day' and scope_type = 'client'")  # fmt: skip
+    ((change,),) = world.rows("select change_id from report.evidence_changes where title = 'Change shop-4'")
+    assert ("lead_time_for_changes", "data", "deployed changes: 1 changed", change) in cause
+    assert {metric for metric, *_ in cause} <= {"lead_time_for_changes", "lead_time_coding"}
+
+
+def test_another_definition_is_another_version_and_restates(world: World) -> None:
+    steady(world)
+    world.compute(at("2026-03-20 12:00"))
+    world.db.set_setting(world.client_id, "dora.start_event", "opened")
+    run(world, "update core.github_pull_requests set ready_at = merged_at - interval '1 hour'")
+    world.compute(at("2026-03-20 13:00"))
+    assert world.rows("select distinct reason from report.restatements") == [("definition",)]
+    assert world.rows("select reason from report.publications order by publication_id desc limit 1") == [
+        ("definition",)
+    ]
+    assert world.rows("select count(distinct definition_version) from core.dora_metrics") == [(1,)]
+    assert world.rows("select count(*) from core.dora_definitions") == [(2,)]
+    assert world.metric("lead_time_for_changes", "month", at("2026-02-03 00:00"))["metric_value"] == 2.0
+
+
+def test_a_day_that_goes_by_is_no_restatement(world: World) -> None:
+    steady(world)
+    world.compute(at("2026-03-20 12:00"))
+    world.compute(at("2026-03-23 12:00"))
+    assert world.rows("select reason, restated from report.publications order by publication_id") == [
+        ("first", 0), ("calendar", 0)
+    ]  # fmt: skip
+    assert world.rows("select count(*) from report.restatements") == [(0,)]
+    assert world.rows("select count(*) from report.kpi_current where period_end = '2026-03-24'") == [(16,)]
+
+
+# ------------------------------------------------------------------------------------------------------------------ quality
+
+
+def test_numbers_are_not_published_when_most_facts_vanish_at_once(world: World) -> None:
+    steady(world, days=50)
+    world.compute()
+    said = world.rows("select * from core.dora_metrics order by id")
+    run(world, "update core.github_pull_requests set deleted_at = now()")
+    with pytest.raises(PublicationStopped, match=r"facts_lost \(changes\).*quality\.facts_lost"):
+        world.compute()
+    assert world.rows("select * from core.dora_metrics order by id") == said
+    assert world.rows("select detail, numerator, denominator from report.quality_checks where status = 'fail'") == [
+        ("changes", 51, 51)
+    ]
+    world.db.set_setting(world.client_id, "quality.facts_lost", "warn")
+    world.compute()
+    assert world.rows("select count(*) from core.changes") == [(0,)]
+    assert world.rows("select distinct severity from report.quality_checks where check_name = 'facts_lost'") == [
+        ("warn",)
+    ]
+
+
+def test_impossible_orders_and_unknown_commits_are_told(world: World) -> None:
+    repository = steady(world, days=1)
+    today = at("2026-02-10 12:00")
+    world.change(repository, "odd", at("2026-02-05 09:00"), ready_at=at("2026-02-06 09:00"))
+    world.deploy(repository, "nobody-knows", at("2026-02-05 10:00"))
+    world.compute(today)
+    found = dict(world.rows("select check_name, value from report.quality_checks where check_name in"
+                            " ('impossible_orders', 'deployments_without_commit', 'reconciliation')"))  # fmt: skip
+    assert found["impossible_orders"] == 1
+    assert found["deployments_without_commit"] == pytest.approx(1 / 3)
+    assert found["reconciliation"] == 0
+
+
+def test_every_column_of_a_report_is_described(world: World) -> None:
+    missing = world.db.connect("pulse_owner").execute(
+        "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid"
+        " where c.relnamespace = 'report'::regnamespace and c.relkind = 'v' and a.attnum > 0"
+        " and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)"
+    ).fetchall()  # fmt: skip
+    assert missing == []
+
+
+def test_an_increment_reads_no_large_table_as_a_whole(world: World) -> None:
+    """200 changed pull requests among 20,000 of the client's: the stage reads by index, whatever else is there."""
+    repository = steady(world, days=1)
+    with world.db.cluster.primary.connect(database=world.db.name) as superuser:
+        superuser.execute("set session_replication_role = replica")
+        superuser.execute(
+            "insert into core.github_commits"
+            " (client_id, integration_id, repository_id, sha, position, is_first_parent, committed_at) select %s, %s, %s, 'bulk' || n, 10 + n, true, timestamptz '2024-06-01' + n * interval '50 minutes'"
+            " from generate_series(1, 20000) n", [world.client_id, world.github, repository])  # fmt: skip
+        superuser.execute(
+            "insert into core.github_pull_requests (client_id, integration_id, id, repository_id, number, title, url, state,"
+            " base_branch, head_branch, created_at, updated_at, first_authored_at, merged_at, merge_commit_sha)"
+            " select %s, %s, n, %s, n, 'Bulk', 'u' || n, 'merged', 'main', 'x', t, t, t - interval '1 hour', t, 'bulk' || n"
+            " from (select n, timestamptz '2024-06-01' + n * interval '50 minutes' as t from generate_series(1, 20000) n) x",
+            [world.client_id, world.github, repository])  # fmt: skip
+        superuser.execute(
+            "insert into core.github_deployments (client_id, integration_id, id, repository_id, environment, sha, state,"
+            " created_at, first_success_at) select %s, %s, n, %s, 'production', 'bulk' || n, 'success', t, t"
+            " from (select n, timestamptz '2024-06-01' + n * interval '50 minutes' as t from generate_series(5, 20000, 5) n) x",
+            [world.client_id, world.github, repository])  # fmt: skip
+        superuser.execute("analyze")
+    now = at("2026-04-27 12:00")
+    world.compute(now, full=True)
+    assert world.rows("select count(*) > 19000 from core.deployment_changes") == [(True,)]
+    run(
+        world,
+        "update core.github_pull_requests set first_authored_at = first_authored_at - interval '1 hour'"
+        " where id > 19800 and id <= 20000",
+    )
+    before = scanned(world)
+    world.compute(now)
+    large = {table: rows - before.get(table, 0) for table, rows in scanned(world).items()}
+    assert {table: rows for table, rows in large.items() if rows > 5000 and table in LARGE} == {}
+
+
+LARGE = {
+    "github_pull_requests",
+    "github_commits",
+    "github_deployments",
+    "changes",
+    "deployments",
+    "deployment_changes",
+    "dora_metrics",
+}
+
+
+def scanned(world: World) -> dict[str, int]:
+    """Rows read by sequential scans, by table, since the server started."""
+    with client_transaction(world.conn, world.client_id):
+        world.conn.execute("select pg_stat_force_next_flush()")
+    with world.db.cluster.primary.connect(database=world.db.name) as superuser:
+        return dict(
+            superuser.execute(
+                "select relname, seq_tup_read from pg_stat_user_tables where schemaname = 'core'"
+            ).fetchall()
+        )
