@@ -413,7 +413,7 @@ create table core.benchmarks (
 );
 comment on table core.benchmarks is
     'Published benchmark tables: reference data, the same for every client. A value belongs to the row with lower_bound <= value '
-    '< upper_bound (hours, per day, ratio); rows without bounds name a point. distribution: cumulative_share of teams do at least as well.';
+    '< upper_bound (hours, per day, ratio); of the change failure rate''s tiers it is a point. distribution: cumulative_share of teams do at least as well.';
 insert into core.benchmarks
 select m.metric_type, y.year, 'tier', t.label, t.lower_bound, t.upper_bound, null, t.published_text, y.source
 from (values (2023, 'DORA report 2023 (thresholds as in Apache DevLake)'), (2024, 'DORA report 2024, p. 13')) as y (year, source)
@@ -434,14 +434,14 @@ join (values
 ) as t (metric_type, label, lower_bound, upper_bound, published_text) on t.metric_type = m.metric_type;
 -- Points, not ranges, and in 2024 not even in order: the change failure rate never gives a tier.
 insert into core.benchmarks values
-    ('change_failure_rate', 2023, 'tier', 'elite', null, null, null, '5 %', 'DORA report 2023'),
-    ('change_failure_rate', 2023, 'tier', 'high', null, null, null, '10 %', 'DORA report 2023'),
-    ('change_failure_rate', 2023, 'tier', 'medium', null, null, null, '15 %', 'DORA report 2023'),
-    ('change_failure_rate', 2023, 'tier', 'low', null, null, null, '64 %', 'DORA report 2023'),
-    ('change_failure_rate', 2024, 'tier', 'elite', null, null, null, '5 %', 'DORA report 2024, p. 13'),
-    ('change_failure_rate', 2024, 'tier', 'high', null, null, null, '20 %', 'DORA report 2024, p. 13'),
-    ('change_failure_rate', 2024, 'tier', 'medium', null, null, null, '10 %', 'DORA report 2024, p. 13'),
-    ('change_failure_rate', 2024, 'tier', 'low', null, null, null, '40 %', 'DORA report 2024, p. 13'),
+    ('change_failure_rate', 2023, 'tier', 'elite', null, 0.05, null, '5 %', 'DORA report 2023'),
+    ('change_failure_rate', 2023, 'tier', 'high', null, 0.10, null, '10 %', 'DORA report 2023'),
+    ('change_failure_rate', 2023, 'tier', 'medium', null, 0.15, null, '15 %', 'DORA report 2023'),
+    ('change_failure_rate', 2023, 'tier', 'low', null, 0.64, null, '64 %', 'DORA report 2023'),
+    ('change_failure_rate', 2024, 'tier', 'elite', null, 0.05, null, '5 %', 'DORA report 2024, p. 13'),
+    ('change_failure_rate', 2024, 'tier', 'high', null, 0.20, null, '20 %', 'DORA report 2024, p. 13'),
+    ('change_failure_rate', 2024, 'tier', 'medium', null, 0.10, null, '10 %', 'DORA report 2024, p. 13'),
+    ('change_failure_rate', 2024, 'tier', 'low', null, 0.40, null, '40 %', 'DORA report 2024, p. 13'),
     ('deployment_frequency', 2025, 'distribution', 'on demand', 1, null, 0.162, 'on demand: 16.2 % of teams', 'DORA report 2025'),
     ('deployment_frequency', 2025, 'distribution', 'weekly', 1.0 / 7, 1, 0.446, 'at least once per week: 44.6 %', 'DORA report 2025'),
     ('deployment_frequency', 2025, 'distribution', 'monthly', 1.0 / 30.4, 1.0 / 7, 0.761, 'at least once per month: 76.1 %', 'DORA report 2025'),

@@ -347,7 +347,8 @@ def test_an_increment_reads_no_large_table_as_a_whole(world: World) -> None:
         superuser.execute("set session_replication_role = replica")
         superuser.execute(
             "insert into core.github_commits"
-            " (client_id, integration_id, repository_id, sha, position, is_first_parent, committed_at) select %s, %s, %s, 'bulk' || n, 10 + n, true, timestamptz '2024-06-01' + n * interval '50 minutes'"
+            " (client_id, integration_id, repository_id, sha, position, is_first_parent, committed_at)"
+            " select %s, %s, %s, 'bulk' || n, 10 + n, true, timestamptz '2024-06-01' + n * interval '50 minutes'"
             " from generate_series(1, 20000) n", [world.client_id, world.github, repository])  # fmt: skip
         superuser.execute(
             "insert into core.github_pull_requests (client_id, integration_id, id, repository_id, number, title, url, state,"
