@@ -42,6 +42,13 @@ drop index core.deployment_changes_latest, core.deployment_changes_negative, cor
 alter table core.deployment_changes drop column service_id, drop column deployed_at, drop column deployed_on,
     drop column lead_time_hours, drop column coding_hours, drop column pickup_hours, drop column review_hours,
     drop column merge_to_deploy_hours, drop column exclusion_reason;
+delete from core.deployment_changes;
+alter table core.deployment_changes
+    add constraint deployment_changes_client_id_deployment_id_fkey foreign key (client_id, deployment_id)
+        references core.deployments (client_id, id) on delete cascade,
+    add constraint deployment_changes_client_id_change_id_fkey foreign key (client_id, change_id)
+        references core.changes (client_id, id) on delete cascade;
+alter table core.deployments reset (fillfactor);
 drop index core.deployments_latest, core.deployments_ref, core.deployments_url, core.deployments_sha,
     core.deployments_position, core.deployments_order, core.deployments_service_finished, core.deployments_finished;
 alter table core.deployments drop column repository_id, drop column finished_on, drop column contains_after,

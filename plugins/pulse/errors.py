@@ -52,3 +52,7 @@ class RateLimited(PulseError):
 
 class TooManyRejects(PulseError):
     """More records than the threshold could not be read; they are in raw.rejects, everything else is stored."""
+
+
+class PublicationStopped(PulseError):
+    """A quality check of severity block failed: nothing was published, and core.quality_results says why."""

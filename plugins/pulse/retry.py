@@ -19,7 +19,7 @@ PULSE_RETRY_POLICY = ExceptionRetryPolicy(
             reason="too many records could not be read: see raw.rejects",
         ),
         RetryRule(
-            exception="pulse.warehouse.transforms.PublicationStopped",
+            exception="pulse.errors.PublicationStopped",
             action=RetryAction.FAIL,
             reason="a quality check stopped the publication: it would again",
         ),

@@ -6,10 +6,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
+from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
-from pulse.warehouse.transforms import PublicationStopped
+from pulse.warehouse.transforms import run_stage
 from tests.support.database import TestDatabase
 from tests.support.world import World, at
 
@@ -397,3 +399,32 @@ def scanned(world: World) -> dict[str, int]:
                 "select relname, seq_tup_read from pg_stat_user_tables where schemaname = 'core'"
             ).fetchall()
         )
+
+
+def test_clients_are_computed_side_by_side(db: TestDatabase) -> None:
+    """While one client's stage is open, another's runs through; a second run of the same client waits."""
+    worlds = [World(db, slug, minimum_sample=1) for slug in ("one", "two")]
+    for world in worlds:
+        steady(world)
+    waiting = worlds[0]
+    with client_transaction(waiting.conn, waiting.client_id):
+        waiting.conn.execute("select pg_advisory_xact_lock(hashtext('pulse.transforms'), %s)", [waiting.client_id])
+        assert worlds[1].compute() > 0
+        other = db.connect("pulse_etl")
+        other.execute("set lock_timeout = '200ms'")
+        other.commit()
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            run_stage(other, waiting.client_id, "dora")
+    assert waiting.compute() > 0
+
+
+def test_a_reader_never_sees_a_hole(world: World) -> None:
+    """Nothing of a stage is visible before all of it is: a stage that fails late leaves what was published."""
+    steady(world)
+    world.compute()
+    said = world.rows("select count(*), sum(sample_size) from core.dora_metrics")
+    run(world, "update core.github_pull_requests set first_authored_at = first_authored_at - interval '1 hour'")
+    with world.conn.transaction(force_rollback=True):
+        run_stage(world.conn, world.client_id, "dora")
+    assert world.rows("select count(*), sum(sample_size) from core.dora_metrics") == said
+    assert world.compute() > 0, "what had moved still waits in the queue"

@@ -92,12 +92,12 @@ from unnest(array['deployments', 'delivery', 'recovery', 'pull_requests']) famil
      unnest(array['day', 'week', 'month', 'rolling_7d', 'rolling_30d', 'rolling_90d']) grain
 where not (family = 'pull_requests' and grain in ('day', 'rolling_7d'));
 
--- The days that rolling windows end on: of the client each of the last 92, and each Sunday of the last 400; of other scopes
+-- The days that rolling windows end on: of the client each of the last 35, and each Sunday of the last 400; of other scopes
 -- today, and each Sunday of the last 91.
 create temporary table rolling_ends on commit drop as
 select d::date as end_day, d::date > s.today - 92 and (extract(isodow from d) = 7 or d::date = s.today) as for_all
 from dora_settings s, generate_series(s.today - 400, s.today, interval '1 day') d
-where d::date > s.today - 92 or extract(isodow from d) = 7;
+where d::date > s.today - 35 or extract(isodow from d) = 7;
 analyze rolling_ends;
 
 create temporary table moved_days on commit drop as

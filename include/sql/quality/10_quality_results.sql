@@ -103,16 +103,22 @@ from (
 ) n
 union all
 select 'orphans', '', 'warn', null, null, n.bad, 0, n.bad > 0,
-       'Changes or deployments of a repository that we do not hold (any more), or links whose other end is gone.', n.examples
+       'Records were read of a repository or project that is not stored itself: they wait, and are in no number.', n.examples
 from (
-    select count(*) as bad, to_jsonb((array_agg(id order by id))[1:5]) as examples
+    select count(*) as bad, to_jsonb((array_agg(x.name order by x.name))[1:5]) as examples
     from (
-        select p.entity || ' ' || p.scope_key as id
-        from core.etl_census p
-        where p.client_id = (select core.etl_client_id()) and p.entity like 'github%' and p.scope_key ~ '^[0-9]+$'
-          and p.stored_count > 0
-          and not exists (select from core.github_repositories r
-                          where (r.client_id, r.integration_id, r.id) = (p.client_id, p.integration_id, p.scope_key::bigint))
+        select distinct i.name || ' ' || k.scope_key as name
+        from core.etl_checkpoints k
+        join core.integrations i on (i.client_id, i.id) = (k.client_id, k.integration_id)
+        where k.client_id = (select core.etl_client_id()) and k.scope_key ~ '^[0-9]+$' and k.watermark_at is not null
+          and case i.integration_type
+                  when 'github' then not exists (
+                      select from core.github_repositories r
+                      where (r.client_id, r.integration_id, r.id) = (k.client_id, k.integration_id, k.scope_key::bigint))
+                  when 'jira' then not exists (
+                      select from core.jira_projects p
+                      where (p.client_id, p.integration_id, p.id) = (k.client_id, k.integration_id, k.scope_key::bigint))
+                  else false end
     ) x
 ) n;
 

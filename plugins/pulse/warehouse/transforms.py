@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
 
 Stage = str
@@ -30,10 +31,6 @@ class StepResult:
 
 class TransformError(Exception):
     """A SQL file failed; the whole stage was rolled back."""
-
-
-class PublicationStopped(TransformError):
-    """A quality check of severity block failed: nothing was published, and core.quality_results says why."""
 
 
 def sql_root() -> Path:
@@ -63,7 +60,11 @@ def run_stage(
     except _Blocked as blocked:
         with client_transaction(conn, client_id):
             _store_failed_checks(conn, blocked.checks)
-        raise PublicationStopped(_explain(client_id, blocked.checks)) from None
+        raise PublicationStopped(
+            client=str(client_id), source="quality checks",
+            message=f"nothing was published, the dashboards keep the numbers they have. {_told(blocked.checks)}",
+            way_out="look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)",
+        ) from None  # fmt: skip
 
 
 def _run_files(
@@ -127,14 +128,10 @@ def _store_failed_checks(conn: psycopg.Connection[Any], checks: list[tuple[Any, 
         )
 
 
-def _explain(client_id: int, checks: list[tuple[Any, ...]]) -> str:
-    told = " ".join(
+def _told(checks: list[tuple[Any, ...]]) -> str:
+    return " ".join(
         f"{name}{f' ({detail})' if detail else ''}: {message} Examples: {examples}."
         for _, name, detail, *_, message, examples in checks
-    )
-    return (
-        f"client {client_id}: quality checks stopped the publication; the dashboards keep the numbers they have. {told}"
-        " Look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)."
     )
 
 

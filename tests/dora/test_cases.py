@@ -1,0 +1,52 @@
+"""Single cases in which the SQL and the reference once disagreed."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+
+import pytest
+
+from tests.dora import compare
+from tests.dora.loading import Loaded
+from tests.dora.model import Deployment, Issue, World
+from tests.dora.test_reference import at, deploy, world_of
+from tests.support.database import TestDatabase
+
+
+def loaded(db: TestDatabase, world: World) -> Loaded:
+    return Loaded.new(db, db.connect("pulse_etl"), world).load()
+
+
+def test_a_roll_back_shows_what_it_undid(db: TestDatabase) -> None:
+    """Its evidence is the deployment before it, not itself."""
+    deployments = [
+        deploy(1, "a", "2026-03-02 12:00"), deploy(2, "b", "2026-03-03 12:00"), deploy(3, "a", "2026-03-03 13:00")
+    ]  # fmt: skip
+    assert compare.disagreements(loaded(db, world_of(deployments=deployments))) == []
+
+
+def test_the_running_week_is_not_complete_on_its_sunday(db: TestDatabase) -> None:
+    deployments = [deploy(1, "a", "2026-03-02 12:00"), deploy(2, "b", "2026-03-09 12:00")]
+    world = world_of(deployments=deployments, now=at("2026-03-15 12:00"))
+    assert compare.disagreements(loaded(db, world)) == []
+
+
+def test_another_time_zone_moves_the_days_of_deployed_changes_too(db: TestDatabase) -> None:
+    world = world_of(deployments=[deploy(1, "a", "2026-03-02 12:00"), deploy(2, "b", "2026-03-09 12:30")])
+    first = loaded(db, world)
+    moved = copy.deepcopy(first.world)
+    moved.time_zone = "Pacific/Auckland"
+    first.change_to(moved)
+    first.run()
+    assert compare.disagreements(first) == []
+
+
+@pytest.mark.parametrize("short", ["1234567", "abcdefa", "12345678901", "1a34567"])
+def test_an_abbreviated_commit_may_be_of_digits_or_letters_only(db: TestDatabase, short: str) -> None:
+    end: datetime = at("2026-03-03 12:00")
+    world = world_of()
+    world.commits[1].sha = world.pull_requests[1].merge_commit_sha = short.ljust(40, "e")
+    world.deployments = [Deployment(2, 1, "production", world.commits[1].sha, end, end)]
+    world.issues = [Issue(1, "OPS-1", at("2026-03-10 12:00"), description=f"Since {short}.")]
+    assert compare.disagreements(loaded(db, world)) == []
