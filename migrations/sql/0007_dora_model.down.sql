@@ -21,7 +21,7 @@ end $$;
 drop function core.enqueue_dora();
 drop table core.dora_queue;
 
-drop index core.github_commits_unplaced, core.jira_issues_updated, core.github_deployments_updated,
+drop index core.jira_issues_updated, core.github_deployments_updated,
     core.github_pull_requests_updated, core.custom_changes_service, core.custom_incidents_service,
     core.custom_deployments_service, core.custom_changes_sha, core.custom_deployments_sha, core.github_releases_sha,
     core.github_workflow_runs_sha, core.github_deployments_sha, core.github_pull_requests_reverts,

@@ -94,11 +94,12 @@ create table core.dora_scopes (
     first_day    date not null,
     kind_day     date,
     success_day  date,
+    members      text not null default '',
     primary key (client_id, scope_type, scope_id, family)
 );
 comment on table core.dora_scopes is
     'From which day on a scope has numbers of a family (deployments, delivery, recovery, pull_requests); kind_day: of its first '
-    'event of the family; success_day: of its first successful production deployment.';
+    'event of the family; success_day: of its first successful production deployment; members: its services, of a team or repository.';
 
 create function core.search_pattern(pattern text) returns text
     language sql immutable parallel safe
@@ -250,7 +251,6 @@ create index custom_changes_service on core.custom_changes (client_id, lower(ser
 create index github_pull_requests_updated on core.github_pull_requests (client_id, integration_id, updated_at);
 create index github_deployments_updated on core.github_deployments (client_id, integration_id, updated_at);
 create index jira_issues_updated on core.jira_issues (client_id, integration_id, updated_at);
-create index github_commits_unplaced on core.github_commits (client_id, integration_id, repository_id) where position is null;
 
 -- -------------------------------------------------------------------------------------------- what is and was published
 

@@ -178,7 +178,7 @@ class Loaded:
 
     def read(self, query: str) -> list[tuple[Any, ...]]:
         with client_transaction(self.conn, self.client_id):
-            return list(self.conn.execute(query).fetchall())  # type: ignore[call-overload]
+            return list(self.conn.execute(query).fetchall())
 
     def _write(self, rows: Rows) -> None:
         for (table, key), columns in rows.items():
@@ -193,7 +193,7 @@ class Loaded:
 
     def _execute(self, query: str, values: list[Any]) -> None:
         with client_transaction(self.conn, self.client_id):
-            self.conn.execute(query, values)  # type: ignore[call-overload]
+            self.conn.execute(query, values)
 
 
 def _where(table: str) -> str:

@@ -21,7 +21,7 @@ from tests.support.database import Connection, TestDatabase
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("PULSE_SHRINK")]
 random_worlds = settings(
     deadline=None,
-    max_examples=int(os.environ.get("PULSE_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("PULSE_EXAMPLES", "12")),
     print_blob=True,
     phases=PHASES,
     suppress_health_check=list(HealthCheck),
@@ -122,7 +122,7 @@ def fingerprints(db: TestDatabase, client_id: int) -> dict[str, tuple[int, str]]
         found = {}
         for (table,) in tables:
             row = superuser.execute(
-                f"select count(*), md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from {table} t"  # type: ignore[arg-type]
+                f"select count(*), md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from {table} t"
                 " where client_id = %s",
                 [client_id],
             ).fetchone()
@@ -208,13 +208,13 @@ def test_computing_again_writes_nothing(db: TestDatabase, world: World, seed: in
 def test_an_edit_that_is_taken_back_leaves_no_trace(db: TestDatabase, world: World, data: st.DataObject) -> None:
     loaded = Loaded.new(db, etl(db), world).load()
     before = dump(loaded)
-    after, done = edits.edited(data.draw, loaded.world, tuple(e for e in edits.EDITS if e is not edits.time_passes))
+    # The clock does not go back, and a default that is given is another definition than one that is not.
+    kinds = tuple(edit for edit in edits.EDITS if edit not in (edits.time_passes, edits.edit_settings))
+    after, done = edits.edited(data.draw, loaded.world, kinds)
     assume(after.now == world.now and rows_of(after) != rows_of(loaded.world))
     loaded.change_to(after)
     loaded.run()
-    original = copy.deepcopy(world)
-    original.given = {**{name: getattr(original.settings, name) for name in after.given}, **original.given}
-    loaded.change_to(original)
+    loaded.change_to(world)
     loaded.run()
     found = differences(before, dump(loaded))
     assert not found, f"{done}\n" + "\n".join(found[:30]) + describe(world)

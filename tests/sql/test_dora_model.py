@@ -127,9 +127,9 @@ def test_the_median_number_of_days_with_a_deployment_per_week(world: World) -> N
     for index, day in enumerate((2, 3, 4, 9, 9, 16, 20)):
         world.change(repository, f"c{index}", at(f"2026-03-{day:02} 09:00") + timedelta(minutes=index))
         world.deploy(repository, f"c{index}", at(f"2026-03-{day:02} 10:00") + timedelta(minutes=index))
-    world.compute(at("2026-03-22 12:00"))
+    world.compute(at("2026-03-23 12:00"))
     row = world.rows("select metric_value, sample_size from core.dora_metrics where metric_type = 'deployment_days_per_week'"
-                     " and grain = 'rolling_30d' and scope_type = 'client' and calculation_date = '2026-03-22'")  # fmt: skip
+                     " and grain = 'rolling_30d' and scope_type = 'client' and calculation_date = '2026-03-23'")  # fmt: skip
     assert row == [(2.0, 3)]
 
 

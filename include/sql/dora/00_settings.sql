@@ -57,7 +57,7 @@ on conflict do nothing;
 
 delete from core.client_calendar
 where client_id = (select core.etl_client_id())
-  and (select not working or is_full or coalesce((
+  and (select not working or reason <> 'data' or coalesce((
            select max(day) from core.client_calendar where client_id = (select core.etl_client_id())), '-infinity') < today + 30
        from dora_settings);
 

@@ -4,7 +4,11 @@
 -- position) and those before it. A roll-back goes back behind its predecessor, and began after it had finished.
 create temporary table wanted_order on commit drop as
 with sequences as (
-    select distinct service_id, environment from changed_deployments
+    select service_id, environment from changed_deployments
+    union
+    select service_id, environment from core.deployments
+    where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
+      and environment_tier = 'production' and result = 'success'
 ), ordered as (
     select
         d.id, d.finished_at, d.position,
@@ -33,6 +37,8 @@ where w.environment_tier <> 'production' or w.result <> 'success';
 create unique index on wanted_order (id);
 analyze wanted_order (id);
 
+-- The evidence of a roll-back is the deployment before it, which may have become another.
+insert into reflag_deployments select id from wanted_order where is_rollback;
 with updated as (
     update core.deployments t
     set contains_after = w.contains_after, is_baseline = w.is_baseline, is_rollback = w.is_rollback,

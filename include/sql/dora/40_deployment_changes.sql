@@ -13,7 +13,10 @@ join core.changes c
   on (c.client_id, c.service_id) = ((select core.etl_client_id()), d.service_id)
  and c.merge_position > d.low and c.merge_position <= d.high
 where not (select is_full from dora_settings);
-create temporary table relinked_changes on commit drop as select distinct change_id from relink_changes;
+create temporary table relinked_changes on commit drop as
+select change_id from relink_changes
+union
+select id from core.changes where (select is_full from dora_settings) and client_id = (select core.etl_client_id());
 create unique index on relinked_changes (change_id);
 analyze relinked_changes;
 

@@ -165,10 +165,9 @@ select w.id as incident_id, 'key' as kind, w.named_as as reference from wanted_i
 union
 select w.id, 'url', rtrim(m[1], '.,;:)]}>"''') from wanted_incidents w, regexp_matches(w.body, '(https?://[^\s|<>"]+)', 'g') m
 union
--- A commit, full or abbreviated: hexadecimal digits of which some are letters and some are numbers.
+-- A commit, full or abbreviated (what is none meets no deployment's).
 select w.id, 'sha', lower(m[1])
 from wanted_incidents w, regexp_matches(w.body, '\m([0-9a-fA-F]{7,40})\M', 'g') m
-where m[1] ~ '[0-9]' and m[1] ~* '[a-f]'
 union
 select w.id, 'linked', coalesce(link -> 'outwardIssue' ->> 'key', link -> 'inwardIssue' ->> 'key')
 from wanted_incidents w, jsonb_array_elements(w.links) link

@@ -11,7 +11,11 @@ join core.deployment_changes l on (l.client_id, l.change_id) = (r.client_id, r.c
 create temporary table reflagged_deployments on commit drop as
 select d.id, d.service_id, d.environment, d.environment_tier, d.result, d.is_rollback, d.rolled_back_by, d.finished_at,
        d.url, d.contains_after
-from (select distinct deployment_id from reflag_deployments) q
+from (
+    select deployment_id from reflag_deployments
+    union
+    select id from core.deployments where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
+) q
 join core.deployments d on (d.client_id, d.id) = ((select core.etl_client_id()), q.deployment_id);
 create unique index on reflagged_deployments (id);
 analyze reflagged_deployments (id);
@@ -24,9 +28,16 @@ with brought as (
     join core.changes c on (c.client_id, c.id) = (l.client_id, l.change_id)
     where d.environment_tier = 'production'
 )
-select d.id as deployment_id, 'rollback' as rule, d.id as evidence_id, 'went back behind the deployment before it' as evidence_text,
-       d.url as evidence_url
-from reflagged_deployments d where d.is_rollback
+select d.id as deployment_id, 'rollback' as rule, undone.id as evidence_id,
+       'went back behind the deployment before it' as evidence_text, undone.url as evidence_url
+from reflagged_deployments d
+cross join lateral (
+    select p.id, p.url from core.deployments p
+    where (p.client_id, p.service_id, p.environment) = ((select core.etl_client_id()), d.service_id, d.environment)
+      and p.environment_tier = 'production' and p.result = 'success' and (p.finished_at, p.id) < (d.finished_at, d.id)
+    order by p.finished_at desc, p.id desc limit 1
+) undone
+where d.is_rollback
 union all
 select deployment_id, 'hotfix', change_id, title, url from brought where is_hotfix
 union all

@@ -17,8 +17,12 @@ create index on scope_services (scope_type, scope_id);
 create index on scope_services (service_id);
 analyze scope_services;
 
+-- members: which services a scope has; other ones make it another scope.
 create temporary table scope_days on commit drop as
-with by_service as (
+with memberships as (
+    select scope_type, scope_id, string_agg(service_id, ' ' order by service_id) as members
+    from scope_services where scope_type <> 'service' group by 1, 2
+), by_service as (
     select v.id as service_id, f.*
     from live_services v
     cross join lateral (
@@ -53,14 +57,16 @@ with by_service as (
 )
 -- The client has numbers (or the reason why there is none) of every family from its first event of any kind on.
 select 'client' as scope_type, '' as scope_id, f.family, (select min(first_day) from by_service) as first_day,
-       min(b.first_day) as kind_day, min(b.success_day) as success_day
+       min(b.first_day) as kind_day, min(b.success_day) as success_day, '' as members
 from (values ('deployments'), ('delivery'), ('recovery'), ('pull_requests')) f (family)
 left join by_service b on b.family = f.family
 where (select min(first_day) from by_service) is not null
 group by f.family
 union all
-select m.scope_type, m.scope_id, b.family, min(b.first_day), min(b.first_day), min(b.success_day)
-from scope_services m join by_service b on b.service_id = m.service_id
+select m.scope_type, m.scope_id, b.family, min(b.first_day), min(b.first_day), min(b.success_day), coalesce(min(n.members), '')
+from scope_services m
+join by_service b on b.service_id = m.service_id
+left join memberships n on (n.scope_type, n.scope_id) = (m.scope_type, m.scope_id)
 group by 1, 2, 3 having min(b.first_day) is not null;
 create unique index on scope_days (scope_type, scope_id, family);
 analyze scope_days;
@@ -73,16 +79,18 @@ from scope_days d
 full join (select * from core.dora_scopes where client_id = (select core.etl_client_id())) t
   on (t.scope_type, t.scope_id, t.family) = (d.scope_type, d.scope_id, d.family)
 where (select is_full from dora_settings)
-   or row(d.first_day, d.kind_day, d.success_day) is distinct from row(t.first_day, t.kind_day, t.success_day);
+   or row(d.first_day, d.kind_day, d.success_day, d.members)
+      is distinct from row(t.first_day, t.kind_day, t.success_day, t.members);
 create unique index on recomputed_scopes (scope_type, scope_id, family);
 analyze recomputed_scopes;
 merge into core.dora_scopes as t
 using scope_days as s
    on (t.client_id, t.scope_type, t.scope_id, t.family) = ((select core.etl_client_id()), s.scope_type, s.scope_id, s.family)
-when matched and row(t.first_day, t.kind_day, t.success_day) is distinct from row(s.first_day, s.kind_day, s.success_day) then
-    update set first_day = s.first_day, kind_day = s.kind_day, success_day = s.success_day
-when not matched then insert (client_id, scope_type, scope_id, family, first_day, kind_day, success_day)
-    values ((select core.etl_client_id()), s.scope_type, s.scope_id, s.family, s.first_day, s.kind_day, s.success_day)
+when matched and row(t.first_day, t.kind_day, t.success_day, t.members)
+    is distinct from row(s.first_day, s.kind_day, s.success_day, s.members) then
+    update set first_day = s.first_day, kind_day = s.kind_day, success_day = s.success_day, members = s.members
+when not matched then insert (client_id, scope_type, scope_id, family, first_day, kind_day, success_day, members)
+    values ((select core.etl_client_id()), s.scope_type, s.scope_id, s.family, s.first_day, s.kind_day, s.success_day, s.members)
 when not matched by source and t.client_id = (select core.etl_client_id()) then delete;
 
 create temporary table family_grains (family text, grain text) on commit drop;

@@ -49,10 +49,10 @@ cross join lateral (
 ) r (metric_type, part)
 where c.scope_type = 'client' or c.finished > 0;
 
--- The median over the complete ISO weeks inside the period, from the first complete week on.
+-- The median over the ISO weeks inside the period that have ended, from the first complete week on.
 create temporary table deployment_weeks on commit drop as
 with wanted as (
-    select scope_type, scope_id, min(greatest(period_start, success_day)) as low, max(until_day) as high
+    select scope_type, scope_id, min(greatest(period_start, success_day)) as low, max(least(until_day, (select today from dora_settings))) as high
     from dora_cells
     where family = 'deployments' and grain in ('month', 'rolling_30d', 'rolling_90d') and success_day is not null
     group by 1, 2
@@ -83,7 +83,8 @@ cross join lateral (
     select count(*) as n, sum(k.days) as total, percentile_cont(array[0.5, 0.75, 0.9]) within group (order by k.days) as p
     from deployment_weeks k
     where (k.scope_type, k.scope_id) = (c.scope_type, c.scope_id) and k.week_start >= c.period_start
-      and k.week_start >= c.success_day and k.week_start <= c.until_day - 7
+      and k.week_start >= c.success_day
+      and k.week_start <= least(c.until_day, (select today from dora_settings)) - 7
 ) v
 where c.family = 'deployments' and c.grain in ('month', 'rolling_30d', 'rolling_90d')
   and (c.scope_type = 'client' or v.total > 0);

@@ -12,7 +12,7 @@ select 'deployments_with_changes', '', 'warn', n.linked, n.everything, null::dou
        'Few production deployments brought a change that we know: do deployments name commits of the default branch?', n.examples
 from (
     select count(*) filter (where d.change_count > 0) as linked, count(*) as everything,
-           to_jsonb((array_agg(d.id order by d.finished_at desc) filter (where d.change_count = 0))[1:5]) as examples
+           to_jsonb((array_agg(d.id order by d.finished_at desc, d.id) filter (where d.change_count = 0))[1:5]) as examples
     from core.deployments d, dora_settings s
     where d.client_id = s.client_id and d.environment_tier = 'production' and d.finished_on > s.today - 90 and d.finished_on <= s.today
       and d.result = 'success' and not d.is_baseline and not d.is_rollback
@@ -21,7 +21,7 @@ union all
 select 'changes_deployed', '', 'info', n.linked, n.everything, null, null, false, '', n.examples
 from (
     select count(l.change_id) as linked, count(*) as everything,
-           to_jsonb((array_agg(c.id order by c.merged_at) filter (where l.change_id is null))[1:5]) as examples
+           to_jsonb((array_agg(c.id order by c.merged_at, c.id) filter (where l.change_id is null))[1:5]) as examples
     from dora_settings s
     join core.changes c on c.client_id = s.client_id and c.merged_on > s.today - 90 and c.merged_on <= s.today
     left join lateral (
@@ -32,7 +32,7 @@ union all
 select 'incidents_linked', '', 'info', n.linked, n.everything, null, null, false, '', n.examples
 from (
     select count(l.incident_id) as linked, count(*) as everything,
-           to_jsonb((array_agg(i.id order by i.created_at) filter (where l.incident_id is null))[1:5]) as examples
+           to_jsonb((array_agg(i.id order by i.created_at, i.id) filter (where l.incident_id is null))[1:5]) as examples
     from dora_settings s
     join core.incidents i on i.client_id = s.client_id and i.created_at > s.now - interval '90 days' and i.created_at <= s.now
     left join core.incident_deployments l on (l.client_id, l.incident_id) = (i.client_id, i.id)
@@ -54,7 +54,7 @@ select 'incidents_without_service', '', 'info', n.bad, n.everything, null::doubl
        'Incidents whose components and labels name no service count for the client only.', n.examples
 from (
     select count(*) filter (where i.service_id is null) as bad, count(*) as everything,
-           to_jsonb((array_agg(i.key order by i.created_at desc) filter (where i.service_id is null))[1:5]) as examples
+           to_jsonb((array_agg(i.key order by i.created_at desc, i.id) filter (where i.service_id is null))[1:5]) as examples
     from core.incidents i, dora_settings s
     where i.client_id = s.client_id and i.created_at > s.now - interval '90 days' and i.created_at <= s.now
 ) n
@@ -63,7 +63,7 @@ select 'deployments_without_commit', '', 'warn', n.bad, n.everything, null, 0.2,
        'Production deployments whose commit is not in the default branch''s history contain nothing that we know.', n.examples
 from (
     select count(*) filter (where d.position is null) as bad, count(*) as everything,
-           to_jsonb((array_agg(d.id order by d.finished_at desc) filter (where d.position is null))[1:5]) as examples
+           to_jsonb((array_agg(d.id order by d.finished_at desc, d.id) filter (where d.position is null))[1:5]) as examples
     from core.deployments d, dora_settings s
     where d.client_id = s.client_id and d.environment_tier = 'production' and d.finished_on > s.today - 90 and d.finished_on <= s.today
 ) n
@@ -72,7 +72,7 @@ select 'changes_without_commit', '', 'warn', n.bad, n.everything, null, 0.2, n.e
        'Merged changes whose merge commit is not in the default branch''s history cannot be found in a deployment.', n.examples
 from (
     select count(*) filter (where c.merge_position is null) as bad, count(*) as everything,
-           to_jsonb((array_agg(coalesce(c.url, c.id) order by c.merged_at desc) filter (where c.merge_position is null))[1:5]) as examples
+           to_jsonb((array_agg(coalesce(c.url, c.id) order by c.merged_at desc, c.id) filter (where c.merge_position is null))[1:5]) as examples
     from core.changes c, dora_settings s
     where c.client_id = s.client_id and c.merged_on > s.today - 90 and c.merged_on <= s.today
 ) n
@@ -80,7 +80,7 @@ union all
 select 'negative_durations', '', 'warn', null, null, n.bad, 0, n.bad > 0,
        'Changes that were deployed before they began are left out: look at their commits'' dates.', n.examples
 from (
-    select count(*) as bad, to_jsonb((array_agg(l.change_id order by l.deployed_at desc))[1:5]) as examples
+    select count(*) as bad, to_jsonb((array_agg(l.change_id order by l.deployed_at desc, l.change_id))[1:5]) as examples
     from core.deployment_changes l
     where l.client_id = (select core.etl_client_id()) and l.exclusion_reason = 'negative duration'
 ) n
@@ -127,7 +127,7 @@ insert into quality_measured
 select 'stored_of_upstream', '', 'warn', sum(least(c.stored_count, c.upstream_count)), sum(c.upstream_count), null::double precision, 0.98::double precision,
        sum(c.upstream_count) > 0 and sum(least(c.stored_count, c.upstream_count)) < 0.98 * sum(c.upstream_count),
        'The last census found records upstream that were missing here; they have been fetched since.',
-       to_jsonb((array_agg(c.entity || ' ' || c.scope_key order by c.missing_count desc) filter (where c.missing_count > 0))[1:5])
+       to_jsonb((array_agg(c.entity || ' ' || c.scope_key order by c.missing_count desc, c.entity, c.scope_key) filter (where c.missing_count > 0))[1:5])
 from core.etl_census c where c.client_id = (select core.etl_client_id())
 union all
 select 'rejected_records', '', 'warn', null, null, count(*), 0, count(*) > 0,
