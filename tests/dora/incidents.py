@@ -110,8 +110,8 @@ def latest(deployments: Iterable[DeploymentFact]) -> DeploymentFact | None:
 
 def explicit(search: Search) -> DeploymentFact | None:
     """ "The incident's text names a successful production deployment's URL, or its commit (full, or abbreviated to 7 digits
-    or more); or the pull request or the merge commit of a change: the deployment that brought it. Of several, the latest
-    that finished before the incident; else the latest." """
+    or more); or the pull request or the merge commit of a change that was deployed before the incident: the deployment that
+    brought it. Of several, the latest that finished before the incident; else the latest." """
     text = f"{search.issue.summary}\n{search.issue.description}"
     urls = {u.rstrip(".,;:") for u in URL.findall(text)}
     commits = COMMIT.findall(text)
@@ -122,7 +122,7 @@ def explicit(search: Search) -> DeploymentFact | None:
     found = [d for d in search.successes if d.url in urls or names_commit(d.sha)]
     for change in search.changes.values():
         if change.url in urls or names_commit(change.merge_commit_sha):
-            found += search.brought(change)
+            found += search.before(search.brought(change))
     return latest(search.before(found)) or latest(found)
 
 

@@ -163,11 +163,11 @@ join core.incident_deployments l on (l.client_id, l.incident_id) = ((select core
 create temporary table named_by_incidents on commit drop as
 select w.id as incident_id, 'key' as kind, w.named_as as reference from wanted_incidents w
 union
-select w.id, 'url', rtrim(m[1], '.,;:)]}>"''') from wanted_incidents w, regexp_matches(w.body, '(https?://[^\s|<>"]+)', 'g') m
+select w.id, 'url', rtrim(m[1], '.,;:)]}>"''') from wanted_incidents w, regexp_matches(w.title || ' ' || w.body, '(https?://[^\s|<>"]+)', 'g') m
 union
 -- A commit, full or abbreviated (what is none meets no deployment's).
 select w.id, 'sha', lower(m[1])
-from wanted_incidents w, regexp_matches(w.body, '\m([0-9a-fA-F]{7,40})\M', 'g') m
+from wanted_incidents w, regexp_matches(w.title || ' ' || w.body, '\m([0-9a-fA-F]{7,40})\M', 'g') m
 union
 select w.id, 'linked', coalesce(link -> 'outwardIssue' ->> 'key', link -> 'inwardIssue' ->> 'key')
 from wanted_incidents w, jsonb_array_elements(w.links) link

@@ -97,7 +97,7 @@ with named as (
     from named n
     join core.changes c on (c.client_id, c.url) = ((select core.etl_client_id()), n.reference)
     join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id)
-    where n.kind = 'url' and l.deployed_at <= n.created_at
+    where n.kind = 'url' and l.deployed_at < n.created_at
     union all
     select n.id, n.created_at, l.deployment_id, l.deployed_at
     from named n
@@ -105,11 +105,11 @@ with named as (
       on c.client_id = (select core.etl_client_id())
      and c.merge_commit_sha ~>=~ n.reference and c.merge_commit_sha ~<~ (n.reference || 'g')
     join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id)
-    where n.kind = 'sha' and l.deployed_at <= n.created_at
+    where n.kind = 'sha' and l.deployed_at < n.created_at
 ), explicit as (
     select distinct on (id) id, deployment_id, 'explicit' as method, 1.0 as confidence, 1 as rank
     from named_deployments
-    order by id, (finished_at <= created_at) desc, finished_at desc, deployment_id
+    order by id, (finished_at < created_at) desc, finished_at desc, deployment_id desc
 ), fix_reverts as (
     select distinct on (n.id) n.id, l.deployment_id, 'fix_reverts', 0.9, 2
     from named n
@@ -117,14 +117,14 @@ with named as (
     join core.changes c on (c.client_id, c.id) = (r.client_id, r.change_id) and c.reverts_change_id is not null
     join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.reverts_change_id)
     where n.kind = 'key'
-    order by n.id, l.deployed_at desc, l.deployment_id
+    order by n.id, (l.deployed_at < n.created_at) desc, l.deployed_at desc, l.deployment_id desc
 ), linked_issue as (
     select distinct on (n.id) n.id, l.deployment_id, 'linked_issue', 0.7, 3
     from named n
     join core.change_references r on (r.client_id, r.issue_key) = ((select core.etl_client_id()), n.reference)
     join core.deployment_changes l on (l.client_id, l.change_id) = (r.client_id, r.change_id)
-    where n.kind = 'linked' and l.deployed_at <= n.created_at
-    order by n.id, l.deployed_at desc, l.deployment_id
+    where n.kind = 'linked' and l.deployed_at < n.created_at
+    order by n.id, l.deployed_at desc, l.deployment_id desc
 ), fix_version as (
     select distinct on (n.id) n.id, before.id, 'fix_version', 0.6, 4
     from named n
@@ -136,10 +136,10 @@ with named as (
         where (d.client_id, d.service_id) = (repair.client_id, repair.service_id)
           and d.environment_tier = 'production' and d.result = 'success'
           and d.finished_at < n.created_at and d.finished_at >= n.created_at - s.incident_window
-        order by d.finished_at desc, d.id limit 1
+        order by d.finished_at desc, d.id desc limit 1
     ) before
     where n.kind = 'fix_version' and repair.finished_at > n.created_at
-    order by n.id, before.finished_at desc, before.id
+    order by n.id, before.finished_at desc, before.id desc
 ), time_window as (
     select k.id, before.id, 'time_window', 0.4, 5
     from relinked_incidents k
@@ -149,7 +149,7 @@ with named as (
         where (d.client_id, d.service_id) = ((select core.etl_client_id()), k.service_id)
           and d.environment_tier = 'production' and d.result = 'success'
           and d.finished_at < k.created_at and d.finished_at >= k.created_at - s.incident_window
-        order by d.finished_at desc, d.id limit 1
+        order by d.finished_at desc, d.id desc limit 1
     ) before
 ), strongest as (
     select distinct on (id) id as incident_id, deployment_id, method, confidence::numeric(3, 2) as confidence
