@@ -378,15 +378,7 @@ def test_an_increment_reads_no_large_table_as_a_whole(world: World) -> None:
     assert {table: rows for table, rows in large.items() if rows > 5000 and table in LARGE} == {}
 
 
-LARGE = {
-    "github_pull_requests",
-    "github_commits",
-    "github_deployments",
-    "changes",
-    "deployments",
-    "deployment_changes",
-    "dora_metrics",
-}
+LARGE = {"github_pull_requests", "github_commits", "changes", "deployment_changes", "dora_metrics"}
 
 
 def scanned(world: World) -> dict[str, int]:
