@@ -54,6 +54,9 @@ def run_stage(
     compute everything, with the same result. `now` (aware) is the moment that it works for; default: the real one.
     Raises TransformError that names client, file and cause; PublicationStopped when a blocking quality check fails.
     """
+    # On its own, so that the statistics are there at once for other clients' stages too.
+    with client_transaction(conn, client_id):
+        _analyze(conn, _STALE, set())
     try:
         with client_transaction(conn, client_id):
             return _run_files(conn, client_id, stage, now, full)
@@ -78,7 +81,6 @@ def _run_files(
     )
     written = _rows_written(conn)
     analyzed: set[str] = set()
-    _analyze(conn, _STALE, analyzed)
     for path in stage_files(stage):
         name = f"{path.parent.name}/{path.name}"
         cursor = conn.cursor()
