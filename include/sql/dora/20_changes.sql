@@ -14,18 +14,13 @@ with pulls as (
       and case when (select production_branches = '{}' from dora_settings) then p.base_branch = coalesce(r.default_branch, p.base_branch)
                else exists (select from dora_settings s, unnest(s.production_branches) pattern where p.base_branch ~* pattern) end
 ), parts as (
-    select p.integration_id, p.id, f.service_id, f.suffix
+    -- Of a monorepo: the parts that it touches, and the repository's own service when it touches anything else.
+    select p.*, f.in_service_id, f.suffix
     from pulls p
     cross join lateral (
-        select v.id as service_id, ':' || lower(v.name) as suffix
-        from live_services v
-        where (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is not null
-          and exists (select from core.github_pull_request_files f
-                      where (f.client_id, f.integration_id, f.pull_request_id) = (p.client_id, p.integration_id, p.id)
-                        and f.path ~* v.path_pattern)
-        union all
-        select p.service_id, ''
-        where not exists (select from core.github_pull_request_files f
+        select p.service_id as in_service_id, '' as suffix
+        where not p.has_parts
+           or not exists (select from core.github_pull_request_files f
                           where (f.client_id, f.integration_id, f.pull_request_id) = (p.client_id, p.integration_id, p.id))
            or exists (select from core.github_pull_request_files f
                       where (f.client_id, f.integration_id, f.pull_request_id) = (p.client_id, p.integration_id, p.id)
@@ -33,18 +28,23 @@ with pulls as (
                             select from live_services v
                             where (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
                               and f.path ~* v.path_pattern))
+        union all
+        select v.id, ':' || lower(v.name)
+        from live_services v
+        where p.has_parts and (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
+          and v.path_pattern is not null
+          and exists (select from core.github_pull_request_files f
+                      where (f.client_id, f.integration_id, f.pull_request_id) = (p.client_id, p.integration_id, p.id)
+                        and f.path ~* v.path_pattern)
     ) f
-    where p.has_parts
-    union all
-    select p.integration_id, p.id, p.service_id, '' from pulls p where not p.has_parts
 ), rows as (
     select
         p.client_id,
-        'gh-pr:' || p.integration_id || ':' || p.id || w.suffix as id,
-        w.service_id, p.integration_id, p.repository_id, p.id as pull_request_id, p.number, p.title, p.url,
+        'gh-pr:' || p.integration_id || ':' || p.id || p.suffix as id,
+        p.in_service_id as service_id, p.integration_id, p.repository_id, p.id as pull_request_id, p.number, p.title, p.url,
         p.author_login as author, p.author_is_bot as is_bot, p.reverts_number is not null as is_revert,
         case when p.reverts_number is not null then (
-            select 'gh-pr:' || u.integration_id || ':' || u.id || w.suffix
+            select 'gh-pr:' || u.integration_id || ':' || u.id || p.suffix
             from core.github_pull_requests u
             where (u.client_id, u.integration_id, u.repository_id, u.number)
                 = (p.client_id, p.integration_id, p.repository_id, p.reverts_number)
@@ -59,9 +59,8 @@ with pulls as (
         coalesce(p.first_review_at <= p.merged_at, false) as is_reviewed,
         case when p.closing_issue_numbers = '{}' then null
              else array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues
-    from pulls p
+    from parts p
     cross join dora_settings s
-    join parts w on (w.integration_id, w.id) = (p.integration_id, p.id)
     left join core.github_commits c
       on (c.client_id, c.integration_id, c.repository_id, c.sha)
        = (p.client_id, p.integration_id, p.repository_id, p.merge_commit_sha)

@@ -33,9 +33,8 @@ join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select
 union all
 select r.incident_id
 from changed d
-cross join generate_series(7, length(d.sha)) n
-join core.incident_references r
-  on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'sha', left(d.sha, n));
+cross join lateral (select left(d.sha, n) as head from generate_series(7, length(d.sha)) n offset 0) short
+join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'sha', short.head);
 
 create temporary table moved_changes on commit drop as
 select change_id from changed_links where not (select is_full from dora_settings)
@@ -63,9 +62,10 @@ union all
 select i.incident_id
 from moved_changes m
 join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), m.change_id)
-cross join generate_series(7, length(c.merge_commit_sha)) n
-join core.incident_references i
-  on (i.client_id, i.kind, i.reference) = (c.client_id, 'sha', left(c.merge_commit_sha, n));
+cross join lateral (
+    select left(c.merge_commit_sha, n) as head from generate_series(7, length(c.merge_commit_sha)) n offset 0
+) short
+join core.incident_references i on (i.client_id, i.kind, i.reference) = (c.client_id, 'sha', short.head);
 
 create temporary table relinked_incidents on commit drop as
 select i.id, i.created_at, i.service_id, i.resolved_at
@@ -76,7 +76,8 @@ analyze relinked_incidents (id);
 
 create temporary table wanted_causes on commit drop as
 with named as (
-    select k.id, k.created_at, r.kind, r.reference
+    -- Computed here: in a condition, what is not leak-proof would keep the policies from using the indexes.
+    select k.id, k.created_at, r.kind, r.reference, r.reference || 'g' as reference_end
     from relinked_incidents k
     join core.incident_references r on (r.client_id, r.incident_id) = ((select core.etl_client_id()), k.id)
 ), named_deployments as (
@@ -89,7 +90,7 @@ with named as (
     from named n
     join core.deployments d
       on d.client_id = (select core.etl_client_id())
-     and d.sha ~>=~ n.reference and d.sha ~<~ (n.reference || 'g')
+     and d.sha ~>=~ n.reference and d.sha ~<~ n.reference_end
     where n.kind = 'sha' and d.environment_tier = 'production' and d.result = 'success'
     union all
     -- an address or a commit of a change: the deployment that brought it
@@ -103,7 +104,7 @@ with named as (
     from named n
     join core.changes c
       on c.client_id = (select core.etl_client_id())
-     and c.merge_commit_sha ~>=~ n.reference and c.merge_commit_sha ~<~ (n.reference || 'g')
+     and c.merge_commit_sha ~>=~ n.reference and c.merge_commit_sha ~<~ n.reference_end
     join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id)
     where n.kind = 'sha' and l.deployed_at < n.created_at
 ), explicit as (

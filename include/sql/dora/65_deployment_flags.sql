@@ -34,7 +34,8 @@ from reflagged_deployments d
 cross join lateral (
     select p.id, p.url from core.deployments p
     where (p.client_id, p.service_id, p.environment) = ((select core.etl_client_id()), d.service_id, d.environment)
-      and p.environment_tier = 'production' and p.result = 'success' and (p.finished_at, p.id) < (d.finished_at, d.id)
+      and p.environment_tier = 'production' and p.result = 'success' and p.finished_at <= d.finished_at
+      and (p.finished_at, p.id) < (d.finished_at, d.id)
     order by p.finished_at desc, p.id desc limit 1
 ) undone
 where d.is_rollback
