@@ -27,41 +27,41 @@ with repositories as (
     select lower(s.name) as name from core.services s
     where s.client_id = (select core.etl_client_id()) and s.repository_id is null
     union
-    select lower(x.service)
+    select x.service_key
     from dora_taken q
     join core.custom_deployments x on (x.client_id, x.integration_id, x.id) = ((select core.etl_client_id()), q.integration_id, q.key)
     where q.fact = 'custom_deployment'
     union
-    select lower(x.service)
+    select x.service_key
     from dora_taken q
     join core.custom_changes x on (x.client_id, x.integration_id, x.id) = ((select core.etl_client_id()), q.integration_id, q.key)
     where q.fact = 'custom_change'
     union
-    select lower(x.service)
+    select x.service_key
     from dora_taken q
     join core.custom_incidents x on (x.client_id, x.integration_id, x.id) = ((select core.etl_client_id()), q.integration_id, q.key)
     where q.fact = 'custom_incident'
     union
-    select lower(service) from core.custom_deployments
+    select service_key from core.custom_deployments
     where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
     union
-    select lower(service) from core.custom_changes
+    select service_key from core.custom_changes
     where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
     union
-    select lower(service) from core.custom_incidents
+    select service_key from core.custom_incidents
     where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
 ), custom as (
     select 'custom:' || n.name as id, least(d.service, c.service, i.service) as name
     from custom_names n
     left join lateral (
         select min(x.service) as service from core.custom_deployments x
-        where x.client_id = (select core.etl_client_id()) and lower(x.service) = n.name and x.deleted_at is null) d on true
+        where x.client_id = (select core.etl_client_id()) and x.service_key = n.name and x.deleted_at is null) d on true
     left join lateral (
         select min(x.service) as service from core.custom_changes x
-        where x.client_id = (select core.etl_client_id()) and lower(x.service) = n.name and x.deleted_at is null) c on true
+        where x.client_id = (select core.etl_client_id()) and x.service_key = n.name and x.deleted_at is null) c on true
     left join lateral (
         select min(x.service) as service from core.custom_incidents x
-        where x.client_id = (select core.etl_client_id()) and lower(x.service) = n.name and x.deleted_at is null) i on true
+        where x.client_id = (select core.etl_client_id()) and x.service_key = n.name and x.deleted_at is null) i on true
     where not exists (select from named k where lower(k.name) = n.name)
 )
 select client_id, id, name, integration_id, repository_id, production_branch, path_pattern, deployment_pattern,

@@ -6,11 +6,10 @@ with taken as (
     select q.integration_id, q.key::bigint as id from dora_taken q where q.fact = 'pull_request'
     union
     select p.integration_id, p.id
-    from dora_taken q
+    from taken_commits q
     join core.github_pull_requests p
       on (p.client_id, p.integration_id, p.repository_id, p.merge_commit_sha)
-       = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
-    where q.fact = 'commit'
+       = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
 )
 select integration_id, id from taken where not (select is_full from dora_settings)
 union
@@ -38,21 +37,20 @@ with taken as (
     select q.fact, q.integration_id, q.key from dora_taken q where q.fact in ('deployment', 'workflow_run', 'release')
     union
     select x.fact, x.integration_id, x.key
-    from dora_taken q
+    from taken_commits q
     cross join lateral (
         select 'deployment' as fact, d.integration_id, d.id::text as key from core.github_deployments d
         where (d.client_id, d.integration_id, d.repository_id, d.sha)
-            = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
+            = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
         union all
         select 'workflow_run', w.integration_id, w.id || ':' || w.run_attempt from core.github_workflow_runs w
         where (w.client_id, w.integration_id, w.repository_id, w.head_sha)
-            = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
+            = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
         union all
         select 'release', l.integration_id, l.id::text from core.github_releases l
         where (l.client_id, l.integration_id, l.repository_id, l.sha)
-            = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
+            = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
     ) x
-    where q.fact = 'commit'
     union
     select x.fact, x.integration_id, x.key
     from touched_services v
@@ -101,17 +99,15 @@ where (select wanted from everything) and client_id = (select core.etl_client_id
 -- A custom change's commit may have got its position.
 insert into touched_custom
 select 'custom_change', x.integration_id, x.id
-from dora_taken q
+from taken_commits q
 join core.github_commits g
   on (g.client_id, g.integration_id, g.repository_id, g.sha)
-   = ((select core.etl_client_id()), q.integration_id, split_part(q.key, ':', 1)::bigint, split_part(q.key, ':', 2))
-join core.custom_changes x on (x.client_id, x.merge_sha) = (g.client_id, g.sha)
-where q.fact = 'commit';
+   = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
+join core.custom_changes x on (x.client_id, x.merge_sha) = (g.client_id, g.sha);
 insert into touched_custom
 select 'custom_deployment', x.integration_id, x.id
-from dora_taken q
-join core.custom_deployments x on (x.client_id, x.sha) = ((select core.etl_client_id()), split_part(q.key, ':', 2))
-where q.fact = 'commit';
+from taken_commits q
+join core.custom_deployments x on (x.client_id, x.sha) = ((select core.etl_client_id()), q.sha);
 create index on touched_custom (fact, integration_id, id);
 analyze touched_custom;
 

@@ -106,17 +106,23 @@ create unique index on wanted_changes (id);
 analyze wanted_changes (id);
 
 create temporary table gone_changes on commit drop as
+with touched as materialized (
+    -- A pull request's change bears its id, and the part of the monorepo (a service may have gone, its row stays).
+    select 'gh-pr:' || q.integration_id || ':' || q.id
+               || substr(v.id, length('gh-repo:' || v.integration_id || ':' || v.repository_id) + 1) as id
+    from touched_pull_requests q
+    join core.github_pull_requests p on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    join core.services v on (v.client_id, v.integration_id, v.repository_id) = (p.client_id, p.integration_id, p.repository_id)
+    where not (select is_full from dora_settings)
+    union
+    select 'custom:' || q.integration_id || ':' || q.id from touched_custom q
+    where q.fact = 'custom_change' and not (select is_full from dora_settings)
+)
 select t.id, t.service_id, t.merged_on
-from touched_pull_requests q
-join core.changes t
-  on (t.client_id, t.integration_id, t.pull_request_id) = ((select core.etl_client_id()), q.integration_id, q.id)
+from touched q
+join core.changes t on (t.client_id, t.id) = ((select core.etl_client_id()), q.id)
 where not exists (select from wanted_changes w where w.id = t.id)
-union
-select t.id, t.service_id, t.merged_on
-from touched_custom q
-join core.changes t on (t.client_id, t.id) = ((select core.etl_client_id()), 'custom:' || q.integration_id || ':' || q.id)
-where q.fact = 'custom_change' and not exists (select from wanted_changes w where w.id = t.id)
-union
+union all
 select t.id, t.service_id, t.merged_on from core.changes t
 where (select is_full from dora_settings) and t.client_id = (select core.etl_client_id())
   and not exists (select from wanted_changes w where w.id = t.id);
@@ -144,6 +150,7 @@ join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl
 where l.exclusion_reason is null;
 delete from core.deployment_changes t using gone_changes g
 where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
+delete from core.change_references t using gone_changes g where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
 delete from core.changes t using gone_changes g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
 
 create temporary table changed_changes (
@@ -196,11 +203,11 @@ select id, is_new, old_service_id, service_id, old_merged_on, merged_on, is_coun
 analyze changed_changes (id);
 
 insert into moved
-select 'pull_requests', old_service_id, old_merged_on, id, 'changed' from changed_changes where is_counted_anew and not is_new
+select 'pull_requests', old_service_id, old_merged_on, id, 'changed' from changed_changes where is_counted_anew and not is_new and (select reason = 'data' from dora_settings)
 union all
 select 'pull_requests', service_id, merged_on, id, case when is_new then 'added' else 'changed' end
-from changed_changes where is_counted_anew;
-insert into relink_changes select id from changed_changes;
+from changed_changes where is_counted_anew and (select reason = 'data' from dora_settings);
+insert into relink_changes select id from changed_changes where not (select is_full from dora_settings);
 -- A change's title, flags and address stand in the evidence of its deployment.
 insert into reflag_deployments
 select l.deployment_id from changed_changes c

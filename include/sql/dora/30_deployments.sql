@@ -1,6 +1,6 @@
--- core.deployments: one row a completed release of a service to an environment, from the source that the client chose
--- (setting dora.deployment_source) and from custom sources. finished_at is the first success, else the first failure;
--- never a later status. Their order and flags come from 35_ and 65_. From the touched records only.
+-- wanted_deployments (temporary): one row a completed release of a service to an environment, from the source that the
+-- client chose (setting dora.deployment_source) and from custom sources. finished_at is the first success, else the first
+-- failure; never a later status. From the touched records only. core.deployments: those that are none any more go.
 create temporary table wanted_deployments on commit drop as
 with completed as (
     select 'gh-deployment:' || d.integration_id || ':' || d.id as id, d.integration_id, d.repository_id, d.environment,
@@ -133,47 +133,3 @@ where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
 delete from core.incident_deployments t using gone_deployments g
 where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
 delete from core.deployments t using gone_deployments g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
-
-with merged as (
-    merge into core.deployments as t
-    using wanted_deployments as s on (t.client_id, t.id) = (s.client_id, s.id)
-    when matched and row(t.service_id, t.repository_id, t.environment, t.environment_tier, t.source, t.result, t.sha, t.position,
-                         t.ref_name, t.url, t.created_at, t.finished_at, t.finished_on)
-        is distinct from row(s.service_id, s.repository_id, s.environment, s.environment_tier, s.source, s.result, s.sha,
-                             s.position, s.ref_name, s.url, s.created_at, s.finished_at, s.finished_on) then update set
-        service_id = s.service_id, repository_id = s.repository_id, environment = s.environment,
-        environment_tier = s.environment_tier, source = s.source, result = s.result, sha = s.sha, position = s.position,
-        ref_name = s.ref_name, url = s.url, created_at = s.created_at, finished_at = s.finished_at,
-        finished_on = s.finished_on
-    when not matched then insert
-        (client_id, id, service_id, integration_id, repository_id, environment, environment_tier, source, result, sha,
-         position, ref_name, url, created_at, finished_at, finished_on)
-        values (s.client_id, s.id, s.service_id, s.integration_id, s.repository_id, s.environment, s.environment_tier,
-                s.source, s.result, s.sha, s.position, s.ref_name, s.url, s.created_at, s.finished_at, s.finished_on)
-    returning old as before, new as after
-), changes as (
-    insert into moved
-    select 'deployments', (v.d).service_id, (v.d).finished_on, (v.d).id,
-           case when (m.before).id is null then 'added' else 'changed' end
-    from merged m, lateral (values (m.before), (m.after)) as v (d)
-    where (v.d).environment_tier = 'production'
-      and row((m.before).service_id, (m.before).finished_on, (m.before).result, (m.before).environment_tier)
-          is distinct from row((m.after).service_id, (m.after).finished_on, (m.after).result, (m.after).environment_tier)
-), flags as (
-    insert into reflag_deployments select (m.after).id from merged m
-)
-insert into changed_deployments
-select (v.d).id, (v.d).service_id, (v.d).environment, (v.d).position, (v.d).contains_after, (v.d).finished_at, (v.d).sha,
-       (v.d).url, (v.d).ref_name
-from merged m, lateral (values (m.before), (m.after)) as v (d)
-where (v.d).environment_tier = 'production' and (v.d).result = 'success';
-analyze changed_deployments;
--- One that no longer is a successful one in production has lost its changes and its place.
-insert into relink_changes
-select l.change_id from wanted_deployments w
-join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), w.id)
-where not (select is_full from dora_settings);
-insert into relink_incidents
-select l.incident_id from wanted_deployments w
-join core.incident_deployments l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), w.id)
-where not (select is_full from dora_settings);

@@ -1,24 +1,34 @@
--- core.deployments: baseline, roll-back and what each contains beyond its predecessors, in the sequences (service,
--- environment) of successful production deployments in which something has changed.
+-- core.deployments: the wanted ones, with their place in the sequence (service, environment) of successful production
+-- deployments: baseline, roll-back, and what each contains beyond its predecessors; and the place of those beside them.
 -- contains_after is the highest position that an earlier one contained: NULL for the baseline (the first with a known
 -- position) and those before it. A roll-back goes back behind its predecessor, and began after it had finished.
 create temporary table wanted_order on commit drop as
 with sequences as (
     select service_id, environment from changed_deployments
     union
-    select service_id, environment from core.deployments
-    where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
-      and environment_tier = 'production' and result = 'success'
+    select service_id, environment from wanted_deployments where environment_tier = 'production' and result = 'success'
+    union
+    select t.service_id, t.environment
+    from wanted_deployments w
+    join core.deployments t on (t.client_id, t.id) = ((select core.etl_client_id()), w.id)
+    where t.environment_tier = 'production' and t.result = 'success'
+), members as (
+    select id, service_id, environment, created_at, finished_at, position from wanted_deployments
+    where environment_tier = 'production' and result = 'success'
+    union all
+    select d.id, d.service_id, d.environment, d.created_at, d.finished_at, d.position
+    from sequences q
+    join core.deployments d
+      on (d.client_id, d.service_id, d.environment) = ((select core.etl_client_id()), q.service_id, q.environment)
+     and d.environment_tier = 'production' and d.result = 'success'
+    where not exists (select from wanted_deployments w where w.id = d.id)
 ), ordered as (
     select
         d.id, d.finished_at, d.position,
         max(d.position) over (by_time rows between unbounded preceding and 1 preceding) as contains_after,
         coalesce(d.position < lag(d.position) over by_time and d.created_at >= lag(d.finished_at) over by_time, false) as is_rollback,
         lag(d.id) over by_time as previous_id, lag(d.finished_at) over by_time as previous_finished_at
-    from sequences q
-    join core.deployments d
-      on (d.client_id, d.service_id, d.environment) = ((select core.etl_client_id()), q.service_id, q.environment)
-     and d.environment_tier = 'production' and d.result = 'success'
+    from members d
     window by_time as (partition by d.service_id, d.environment order by d.finished_at, d.id)
 )
 select o.id, o.contains_after, o.position is not null and o.contains_after is null as is_baseline, o.is_rollback,
@@ -29,30 +39,78 @@ left join (
     from ordered u, dora_settings s
     where u.is_rollback and u.finished_at - u.previous_finished_at <= s.rollback_window
     group by u.previous_id
-) undone on undone.previous_id = o.id
-union all
--- Those of the touched records that are not in such a sequence (any more).
-select w.id, null, false, false, null from wanted_deployments w
-where w.environment_tier <> 'production' or w.result <> 'success';
+) undone on undone.previous_id = o.id;
 create unique index on wanted_order (id);
 analyze wanted_order (id);
 
--- The evidence of a roll-back is the deployment before it, which may have become another.
-insert into reflag_deployments select id from wanted_order where is_rollback;
-with updated as (
-    update core.deployments t
-    set contains_after = w.contains_after, is_baseline = w.is_baseline, is_rollback = w.is_rollback,
-        rolled_back_by = w.rolled_back_by
-    from wanted_order w
-    where (t.client_id, t.id) = ((select core.etl_client_id()), w.id)
-      and (t.contains_after, t.is_baseline, t.is_rollback, t.rolled_back_by)
-          is distinct from (w.contains_after, w.is_baseline, w.is_rollback, w.rolled_back_by)
+create temporary table merged_deployments (before core.deployments, after core.deployments) on commit drop;
+with merged as (
+    merge into core.deployments as t
+    using (
+        select w.*, o.contains_after, coalesce(o.is_baseline, false) as is_baseline,
+               coalesce(o.is_rollback, false) as is_rollback, o.rolled_back_by
+        from wanted_deployments w left join wanted_order o on o.id = w.id
+    ) as s on (t.client_id, t.id) = (s.client_id, s.id)
+    when matched and row(t.service_id, t.repository_id, t.environment, t.environment_tier, t.source, t.result, t.sha, t.position,
+                         t.ref_name, t.url, t.created_at, t.finished_at, t.finished_on, t.contains_after, t.is_baseline,
+                         t.is_rollback, t.rolled_back_by)
+        is distinct from row(s.service_id, s.repository_id, s.environment, s.environment_tier, s.source, s.result, s.sha,
+                             s.position, s.ref_name, s.url, s.created_at, s.finished_at, s.finished_on, s.contains_after,
+                             s.is_baseline, s.is_rollback, s.rolled_back_by) then update set
+        service_id = s.service_id, repository_id = s.repository_id, environment = s.environment,
+        environment_tier = s.environment_tier, source = s.source, result = s.result, sha = s.sha, position = s.position,
+        ref_name = s.ref_name, url = s.url, created_at = s.created_at, finished_at = s.finished_at,
+        finished_on = s.finished_on, contains_after = s.contains_after, is_baseline = s.is_baseline,
+        is_rollback = s.is_rollback, rolled_back_by = s.rolled_back_by
+    when not matched then insert
+        (client_id, id, service_id, integration_id, repository_id, environment, environment_tier, source, result, sha,
+         position, ref_name, url, created_at, finished_at, finished_on, contains_after, is_baseline, is_rollback,
+         rolled_back_by)
+        values (s.client_id, s.id, s.service_id, s.integration_id, s.repository_id, s.environment, s.environment_tier,
+                s.source, s.result, s.sha, s.position, s.ref_name, s.url, s.created_at, s.finished_at, s.finished_on,
+                s.contains_after, s.is_baseline, s.is_rollback, s.rolled_back_by)
     returning old as before, new as after
-), flags as (
-    insert into reflag_deployments select (u.after).id from updated u
+), placed as (
+    update core.deployments t
+    set contains_after = o.contains_after, is_baseline = o.is_baseline, is_rollback = o.is_rollback,
+        rolled_back_by = o.rolled_back_by
+    from wanted_order o
+    where (t.client_id, t.id) = ((select core.etl_client_id()), o.id)
+      and not exists (select from wanted_deployments w where w.id = o.id)
+      and (t.contains_after, t.is_baseline, t.is_rollback, t.rolled_back_by)
+          is distinct from (o.contains_after, o.is_baseline, o.is_rollback, o.rolled_back_by)
+    returning old as before, new as after
 )
+insert into merged_deployments select before, after from merged union all select before, after from placed;
+analyze merged_deployments;
+
+insert into moved
+select 'deployments', (v.d).service_id, (v.d).finished_on, (v.d).id, case when (m.before).id is null then 'added' else 'changed' end
+from merged_deployments m, lateral (values (m.before), (m.after)) as v (d)
+where (v.d).environment_tier = 'production'
+  and row((m.before).service_id, (m.before).finished_on, (m.before).result, (m.before).environment_tier)
+      is distinct from row((m.after).service_id, (m.after).finished_on, (m.after).result, (m.after).environment_tier);
+-- The evidence of a roll-back is the deployment before it, which may have become another.
+insert into reflag_deployments
+select (after).id from merged_deployments
+union all
+select id from wanted_order where is_rollback;
 insert into changed_deployments
-select (v.d).id, (v.d).service_id, (v.d).environment, (v.d).position, (v.d).contains_after, (v.d).finished_at, null, null, null
-from updated u, lateral (values (u.before), (u.after)) as v (d)
-where (u.before).contains_after is distinct from (u.after).contains_after;
+select (v.d).id, (v.d).service_id, (v.d).environment, (v.d).position, (v.d).contains_after, (v.d).finished_at, (v.d).sha,
+       (v.d).url, (v.d).ref_name
+from merged_deployments m, lateral (values (m.before), (m.after)) as v (d)
+where (v.d).environment_tier = 'production' and (v.d).result = 'success'
+  and row((m.before).service_id, (m.before).environment, (m.before).environment_tier, (m.before).result, (m.before).position,
+          (m.before).contains_after, (m.before).finished_at, (m.before).sha, (m.before).url, (m.before).ref_name)
+      is distinct from row((m.after).service_id, (m.after).environment, (m.after).environment_tier, (m.after).result,
+          (m.after).position, (m.after).contains_after, (m.after).finished_at, (m.after).sha, (m.after).url, (m.after).ref_name);
 analyze changed_deployments;
+-- One that no longer is a successful one in production has lost its changes and its place.
+insert into relink_changes
+select l.change_id from wanted_deployments w
+join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), w.id)
+where not (select is_full from dora_settings);
+insert into relink_incidents
+select l.incident_id from wanted_deployments w
+join core.incident_deployments l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), w.id)
+where not (select is_full from dora_settings);

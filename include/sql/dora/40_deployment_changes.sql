@@ -114,12 +114,15 @@ analyze changed_claims (change_id);
 
 insert into moved
 select 'delivery', old_service_id, old_deployed_on, change_id, case when deployment_id is null then 'removed' else 'changed' end
-from changed_claims where was_counted and is_counted_anew
+from changed_claims where was_counted and is_counted_anew and (select reason = 'data' from dora_settings)
 union all
 select 'delivery', service_id, deployed_on, change_id, case when was_counted then 'changed' else 'added' end
-from changed_claims where is_counted and is_counted_anew;
-insert into changed_links select change_id from changed_claims where old_deployment_id is distinct from deployment_id;
+from changed_claims where is_counted and is_counted_anew and (select reason = 'data' from dora_settings);
+insert into changed_links
+select change_id from changed_claims
+where old_deployment_id is distinct from deployment_id and not (select is_full from dora_settings);
 insert into reflag_deployments
-select old_deployment_id from changed_claims where old_deployment_id is distinct from deployment_id and old_deployment_id is not null
-union all
-select deployment_id from changed_claims where old_deployment_id is distinct from deployment_id and deployment_id is not null;
+select d.id
+from changed_claims c
+cross join lateral (values (c.old_deployment_id), (c.deployment_id)) d (id)
+where c.old_deployment_id is distinct from c.deployment_id and d.id is not null and not (select is_full from dora_settings);

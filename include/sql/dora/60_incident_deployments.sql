@@ -3,23 +3,21 @@
 -- brought), linked_issue (a linked issue's change came with it), fix_version (the version that fixed it names the
 -- service), time_window (the service's latest before it). An incident whose cause nothing names has no row.
 -- For the incidents that changed, and those that a moved deployment, link or change may concern.
-with changed as (
-    select d.* from changed_deployments d where not (select is_full from dora_settings)
+with changed as materialized (
+    select d.*, d.finished_at + s.incident_window as window_until
+    from changed_deployments d, dora_settings s where not s.is_full
 )
 insert into relink_incidents
 select i.id
 from changed d
-cross join dora_settings s
 join core.incidents i
   on (i.client_id, i.service_id) = ((select core.etl_client_id()), d.service_id)
- and i.created_at > d.finished_at and i.created_at <= d.finished_at + s.incident_window
+ and i.created_at > d.finished_at and i.created_at <= d.window_until
 union all
 select i.id
 from changed d
-cross join dora_settings s
 join core.incidents i
-  on i.client_id = (select core.etl_client_id())
- and i.created_at > d.finished_at and i.created_at <= d.finished_at + s.incident_window
+  on i.client_id = (select core.etl_client_id()) and i.created_at > d.finished_at and i.created_at <= d.window_until
 join core.incident_references r on (r.client_id, r.incident_id, r.kind) = (i.client_id, i.id, 'fix_version')
 union all
 select r.incident_id
@@ -68,16 +66,17 @@ cross join lateral (
 join core.incident_references i on (i.client_id, i.kind, i.reference) = (c.client_id, 'sha', short.head);
 
 create temporary table relinked_incidents on commit drop as
-select i.id, i.created_at, i.service_id, i.resolved_at
+select i.id, i.created_at, i.created_at - s.incident_window as window_from, i.service_id, i.resolved_at
 from (select distinct incident_id from relink_incidents) q
-join core.incidents i on (i.client_id, i.id) = ((select core.etl_client_id()), q.incident_id);
+join core.incidents i on (i.client_id, i.id) = ((select core.etl_client_id()), q.incident_id)
+cross join dora_settings s;
 create unique index on relinked_incidents (id);
 analyze relinked_incidents (id);
 
 create temporary table wanted_causes on commit drop as
 with named as (
     -- Computed here: in a condition, what is not leak-proof would keep the policies from using the indexes.
-    select k.id, k.created_at, r.kind, r.reference, r.reference || 'g' as reference_end
+    select k.id, k.created_at, k.window_from, r.kind, r.reference, r.reference || 'g' as reference_end
     from relinked_incidents k
     join core.incident_references r on (r.client_id, r.incident_id) = ((select core.etl_client_id()), k.id)
 ), named_deployments as (
@@ -88,10 +87,14 @@ with named as (
     union all
     select n.id, n.created_at, d.id, d.finished_at
     from named n
-    join core.deployments d
-      on d.client_id = (select core.etl_client_id())
-     and d.sha ~>=~ n.reference and d.sha ~<~ n.reference_end
-    where n.kind = 'sha' and d.environment_tier = 'production' and d.result = 'success'
+    -- (offset 0: the planner takes a range of names for a large part of the table)
+    cross join lateral (
+        select x.id, x.finished_at from core.deployments x
+        where x.client_id = (select core.etl_client_id()) and x.sha ~>=~ n.reference and x.sha ~<~ n.reference_end
+          and x.environment_tier = 'production' and x.result = 'success'
+        offset 0
+    ) d
+    where n.kind = 'sha'
     union all
     -- an address or a commit of a change: the deployment that brought it
     select n.id, n.created_at, l.deployment_id, l.deployed_at
@@ -102,10 +105,13 @@ with named as (
     union all
     select n.id, n.created_at, l.deployment_id, l.deployed_at
     from named n
-    join core.changes c
-      on c.client_id = (select core.etl_client_id())
-     and c.merge_commit_sha ~>=~ n.reference and c.merge_commit_sha ~<~ n.reference_end
-    join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id)
+    cross join lateral (
+        select x.id from core.changes x
+        where x.client_id = (select core.etl_client_id())
+          and x.merge_commit_sha ~>=~ n.reference and x.merge_commit_sha ~<~ n.reference_end
+        offset 0
+    ) c
+    join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), c.id)
     where n.kind = 'sha' and l.deployed_at < n.created_at
 ), explicit as (
     select distinct on (id) id, deployment_id, 'explicit' as method, 1.0 as confidence, 1 as rank
@@ -129,14 +135,13 @@ with named as (
 ), fix_version as (
     select distinct on (n.id) n.id, before.id, 'fix_version', 0.6, 4
     from named n
-    cross join dora_settings s
     join core.deployments repair on (repair.client_id, repair.ref_name) = ((select core.etl_client_id()), n.reference)
      and repair.environment_tier = 'production' and repair.result = 'success'
     cross join lateral (
         select d.id, d.finished_at from core.deployments d
         where (d.client_id, d.service_id) = (repair.client_id, repair.service_id)
           and d.environment_tier = 'production' and d.result = 'success'
-          and d.finished_at < n.created_at and d.finished_at >= n.created_at - s.incident_window
+          and d.finished_at < n.created_at and d.finished_at >= n.window_from
         order by d.finished_at desc, d.id desc limit 1
     ) before
     where n.kind = 'fix_version' and repair.finished_at > n.created_at
@@ -144,12 +149,11 @@ with named as (
 ), time_window as (
     select k.id, before.id, 'time_window', 0.4, 5
     from relinked_incidents k
-    cross join dora_settings s
     cross join lateral (
         select d.id from core.deployments d
         where (d.client_id, d.service_id) = ((select core.etl_client_id()), k.service_id)
           and d.environment_tier = 'production' and d.result = 'success'
-          and d.finished_at < k.created_at and d.finished_at >= k.created_at - s.incident_window
+          and d.finished_at < k.created_at and d.finished_at >= k.window_from
         order by d.finished_at desc, d.id desc limit 1
     ) before
 ), strongest as (

@@ -70,6 +70,9 @@ left join memberships n on (n.scope_type, n.scope_id) = (m.scope_type, m.scope_i
 group by 1, 2, 3 having min(b.first_day) is not null;
 create unique index on scope_days (scope_type, scope_id, family);
 analyze scope_days;
+create temporary table numbered_scopes on commit drop as
+select scope_type, scope_id, (row_number() over (order by scope_type <> 'client', scope_type, scope_id))::integer as scope_no
+from scope_days group by scope_type, scope_id;
 
 -- Scopes of which everything is computed: those that are new, have gone, or begin on another day.
 create temporary table recomputed_scopes on commit drop as
@@ -162,12 +165,14 @@ with wanted as (
     where r.family is not null or s.computed_through < s.today
 )
 select
-    (row_number() over ())::integer as cell_id, w.family, w.grain, w.scope_type, w.scope_id, w.period_start, e.period_end, e.period_end - 1 as calculation_date,
+    (row_number() over ())::integer as cell_id, w.family, w.grain, n.scope_no, w.scope_type, w.scope_id, w.period_start,
+    e.period_end, e.period_end - 1 as calculation_date,
     e.period_end > s.today + (w.grain like 'rolling%')::integer as is_running, d.kind_day, d.success_day,
     least(e.period_end, s.today + 1) as until_day
 from wanted w
 cross join dora_settings s
 join scope_days d on (d.scope_type, d.scope_id, d.family) = (w.scope_type, w.scope_id, w.family)
+join numbered_scopes n on (n.scope_type, n.scope_id) = (w.scope_type, w.scope_id)
 cross join lateral (
     select case w.grain when 'day' then w.period_start + 1 when 'week' then w.period_start + 7
                 when 'month' then (w.period_start + interval '1 month')::date
@@ -175,7 +180,17 @@ cross join lateral (
 ) e
 where e.period_end > d.first_day and w.period_start <= s.today
   and (w.scope_type = 'client' or w.grain not in ('day', 'week') or e.period_end > s.today - 400);
-analyze dora_cells (cell_id, family, grain, scope_type);
+analyze dora_cells (cell_id, family, grain, scope_no);
+
+-- Which scopes with cells a service's facts count in (the client, and what no service has, apart); and between which days.
+create temporary table counted_services on commit drop as
+select c.family, n.scope_no, m.service_id
+from (select distinct family, scope_no from dora_cells) c
+join numbered_scopes n on n.scope_no = c.scope_no
+join scope_services m on (m.scope_type, m.scope_id) = (n.scope_type, n.scope_id);
+analyze counted_services;
+create temporary table counted_days on commit drop as
+select family, min(period_start) as from_day, max(until_day) as until_day from dora_cells group by family;
 
 create temporary table dora_values (
     metric_type text, cell_id integer, sample_size bigint, numerator bigint, denominator bigint,
