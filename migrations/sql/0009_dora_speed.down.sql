@@ -16,6 +16,8 @@ create index github_workflow_runs_sha on core.github_workflow_runs (client_id, i
 create index github_releases_sha on core.github_releases (client_id, integration_id, repository_id, sha);
 create index github_commits_position on core.github_commits (client_id, integration_id, repository_id, position);
 alter table core.deployments set (fillfactor = 70);
+create index deployments_position on core.deployments (client_id, service_id, environment, position)
+    where contains_after < position;
 create index changes_pull_request on core.changes (client_id, integration_id, pull_request_id);
 alter table core.change_references add constraint change_references_client_id_change_id_fkey
     foreign key (client_id, change_id) references core.changes (client_id, id) on delete cascade;
@@ -25,7 +27,6 @@ alter table core.changes add constraint changes_client_id_service_id_fkey
     foreign key (client_id, service_id) references core.services (client_id, id);
 alter table core.dora_metrics
     drop constraint dora_metrics_pkey,
-    add column id bigint generated always as identity,
     add constraint dora_metrics_pkey primary key (client_id, id),
     add constraint dora_metrics_client_id_metric_type_grain_scope_type_scope_i_key
         unique (client_id, metric_type, grain, scope_type, scope_id, calculation_date);

@@ -1,19 +1,18 @@
 -- What the dora stage writes for each change and each number costs once at the primary and once more at the replica: no key
 -- that nothing looks up, no look-up and lock of a parent row for each child.
 
--- A number is known by what it is of.
+-- A number is known by what it is of; its id stays, without an index of its own.
 alter table core.dora_metrics
     drop constraint dora_metrics_pkey,
     drop constraint dora_metrics_client_id_metric_type_grain_scope_type_scope_i_key,
-    drop column id,
     add primary key (client_id, metric_type, grain, scope_type, scope_id, calculation_date);
 
 -- The stage is the only writer of these: it has just read the service, and takes the references of a change away before it.
 alter table core.changes drop constraint changes_client_id_service_id_fkey;
 alter table core.deployments drop constraint deployments_client_id_service_id_fkey;
 alter table core.change_references drop constraint change_references_client_id_change_id_fkey;
--- A change's id is made of its pull request's.
-drop index core.changes_pull_request;
+-- A change's id is made of its pull request's; what a deployment brought is looked up in the stage's own copy.
+drop index core.changes_pull_request, core.deployments_position;
 
 -- Every successful deployment gets its flags after its changes are linked: leave room to write them in place.
 alter table core.deployments set (fillfactor = 50);

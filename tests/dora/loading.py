@@ -208,7 +208,7 @@ def _integration(world: World, table: str) -> int:
 
 FACTS = ("services", "changes", "change_references", "deployments", "deployment_changes", "incidents", "incident_references",
          "incident_deployments", "rework_evidence", "dora_scopes", "dora_metrics", "quality_results")  # fmt: skip
-VOLATILE = {"dora_metrics": ("published_at",), "quality_results": ("measured_at",)}
+VOLATILE = {"dora_metrics": ("id", "published_at"), "quality_results": ("measured_at",)}
 
 
 def dump(loaded: Loaded, *, anonymous: bool = False) -> dict[str, list[str]]:

@@ -20,20 +20,21 @@ select id from core.changes where (select is_full from dora_settings) and client
 create unique index on relinked_changes (change_id);
 analyze relinked_changes;
 
--- Which environments a service is deployed to, and the position of its very first deployment: what lies at or before that
--- is history.
+-- What each deployment of these changes' services brought: the positions (contains_after, position]. And which environments a
+-- service is deployed to, with the position of its very first deployment: what lies at or before that is history.
+create temporary table brought_positions on commit drop as
+select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id
+from (select distinct c.service_id
+      from relinked_changes r
+      join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)) q
+join core.deployments d on (d.client_id, d.service_id) = ((select core.etl_client_id()), q.service_id)
+ and d.environment_tier = 'production' and d.result = 'success' and d.position is not null;
+create index on brought_positions (service_id, environment, position) where contains_after < position;
+analyze brought_positions;
 create temporary table service_environments on commit drop as
-with positioned as (
-    select d.service_id, d.environment, d.position, d.finished_at, d.id
-    from (select distinct c.service_id
-          from relinked_changes r
-          join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)) q
-    join core.deployments d on (d.client_id, d.service_id) = ((select core.etl_client_id()), q.service_id)
-     and d.environment_tier = 'production' and d.result = 'success' and d.position is not null
-)
 select distinct on (service_id, environment) service_id, environment,
        first_value(position) over (partition by service_id order by finished_at, id) as history_until
-from positioned
+from brought_positions
 order by service_id, environment;
 create index on service_environments (service_id);
 analyze service_environments;
@@ -60,10 +61,9 @@ cross join lateral (
     from service_environments e
     cross join lateral (
         select d.id, d.finished_at, d.finished_on, d.contains_after
-        from core.deployments d
-        where d.client_id = (select core.etl_client_id()) and d.service_id = c.service_id and d.environment = e.environment
-          and d.contains_after < d.position and d.position >= c.merge_position
-          and d.environment_tier = 'production' and d.result = 'success'
+        from brought_positions d
+        where d.service_id = c.service_id and d.environment = e.environment and d.contains_after < d.position
+          and d.position >= c.merge_position
         order by d.position limit 1
     ) f
     where e.service_id = c.service_id and c.merge_position > e.history_until and f.contains_after < c.merge_position

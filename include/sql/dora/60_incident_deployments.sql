@@ -82,12 +82,17 @@ with named as (
 ), named_deployments as (
     select n.id, n.created_at, d.id as deployment_id, d.finished_at
     from named n
-    join core.deployments d on (d.client_id, d.url) = ((select core.etl_client_id()), n.reference)
-    where n.kind = 'url' and d.environment_tier = 'production' and d.result = 'success'
+    -- (offset 0: one look-up a name, whatever the planner believes about tables that this run has filled)
+    cross join lateral (
+        select x.id, x.finished_at from core.deployments x
+        where (x.client_id, x.url) = ((select core.etl_client_id()), n.reference)
+          and x.environment_tier = 'production' and x.result = 'success'
+        offset 0
+    ) d
+    where n.kind = 'url'
     union all
     select n.id, n.created_at, d.id, d.finished_at
     from named n
-    -- (offset 0: the planner takes a range of names for a large part of the table)
     cross join lateral (
         select x.id, x.finished_at from core.deployments x
         where x.client_id = (select core.etl_client_id()) and x.sha ~>=~ n.reference and x.sha ~<~ n.reference_end
@@ -99,8 +104,10 @@ with named as (
     -- an address or a commit of a change: the deployment that brought it
     select n.id, n.created_at, l.deployment_id, l.deployed_at
     from named n
-    join core.changes c on (c.client_id, c.url) = ((select core.etl_client_id()), n.reference)
-    join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id)
+    cross join lateral (
+        select x.id from core.changes x where (x.client_id, x.url) = ((select core.etl_client_id()), n.reference) offset 0
+    ) c
+    join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), c.id)
     where n.kind = 'url' and l.deployed_at < n.created_at
     union all
     select n.id, n.created_at, l.deployment_id, l.deployed_at

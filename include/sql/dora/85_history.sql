@@ -11,7 +11,7 @@ from replaced_metrics;
 
 -- A period had ended when its number was published: it was restated.
 create temporary table restated_metrics on commit drop as
-select row_number() over () as id, r.*
+select r.*
 from replaced_metrics r, dora_settings s
 where r.period_end <= s.computed_through
   and (r.metric_value, r.sample_size) is distinct from (r.new_value, r.new_sample_size)

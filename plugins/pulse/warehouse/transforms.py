@@ -92,8 +92,10 @@ def _run_files(
                 f"client {client_id}: include/sql/{name} failed: {error}. Nothing of this stage was changed;"
                 " correct the cause and run the task again."
             ) from error
-        if stage == "normalise":  # the stage dora works from temporary tables with statistics of their own
+        if stage == "normalise":
             _analyze(conn, _JUST_WRITTEN, analyzed)
+        else:  # works from temporary tables, which have statistics of their own
+            _analyze(conn, _JUST_GROWN, analyzed, wait=True)
         before, written = written, _rows_written(conn)
         results.append(StepResult(name, written - before, time.monotonic() - started))
     if stage == "dora":
@@ -147,13 +149,23 @@ _JUST_WRITTEN = """
     select format('%I.%I', schemaname, relname) from pg_stat_xact_user_tables
     where schemaname in ('raw', 'core') and n_tup_ins + n_tup_upd + n_tup_del > 500
 """
+# More than there were before: the first clients of an installation.
+_JUST_GROWN = """
+    select format('%I.%I', x.schemaname, x.relname) from pg_stat_xact_user_tables x join pg_class c on c.oid = x.relid
+    where x.schemaname = 'core' and x.n_tup_ins > 1000 and x.n_tup_ins > c.reltuples
+    order by x.relid
+"""
 
 
-def _analyze(conn: psycopg.Connection[Any], which: LiteralString, done: set[str]) -> None:
-    """ANALYZE holds its lock until the stage commits: where another client's stage has it, ours goes on without."""
+def _analyze(conn: psycopg.Connection[Any], which: LiteralString, done: set[str], *, wait: bool = False) -> None:
+    """ANALYZE holds its lock until the transaction ends: where another client's has it, ours goes on without, or waits.
+
+    Waiting is safe where all come to the tables in the same order, and to none but those they write in that order.
+    """
     for (table,) in conn.execute(which).fetchall():
         if table not in done and _may_analyze(conn, table):
-            conn.execute(sql.SQL("analyze (skip_locked) {}").format(sql.Identifier(*table.split("."))))
+            how = sql.SQL("" if wait else "(skip_locked) ")
+            conn.execute(sql.SQL("analyze {}{}").format(how, sql.Identifier(*table.split("."))))
             done.add(table)
 
 
