@@ -18,6 +18,8 @@ from tests.support.database import Connection, TestDatabase
 
 ASSETS = Path(__file__).resolve().parents[1] / "superset" / "assets"
 REPEATS, SLOW_MS, TIMED_OUT_MS = 20, 100.0, 30_000.0
+# As Superset writes the bounds of a time range.
+DAYS = "{0} >= to_timestamp((current_date + {1})::text, 'YYYY-MM-DD') and {0} < to_timestamp((current_date + {2})::text, 'YYYY-MM-DD')"  # noqa: E501
 OPERATORS = {"==": "=", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "LIKE": "like", "ILIKE": "ilike"}
 
 
@@ -88,7 +90,7 @@ class Dataset:
         where = [c for c in map(self.condition, query.get("filters") or []) if c is not None]
         if query.get("granularity"):
             time_column = self.column(query["granularity"])
-            where.append(sql.SQL("{0} >= current_date - 90 and {0} < current_date + 1").format(time_column))
+            where.append(sql.SQL(DAYS).format(time_column, sql.Literal(-90), sql.Literal(1)))
         text = sql.SQL("select {} from {}").format(sql.SQL(", ").join(columns + metrics), self.source)
         if where:
             text += sql.SQL(" where ") + sql.SQL(" and ").join(where)
@@ -138,18 +140,19 @@ def _filter_query(name: str, wanted: dict[str, Any], datasets: dict[str, Dataset
 
 
 def row_queries(conn: Connection) -> list[Query]:
-    """The newest 1,000 rows of every view of schema report."""
-    rows = conn.execute(
-        "select c.relname, (select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not"
-        " a.attisdropped and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)"
-        " order by a.attnum limit 1) from pg_class c where c.relnamespace = 'report'::regnamespace"
-        " and c.relkind in ('v', 'm') order by 1"
-    ).fetchall()
+    """The newest 1,000 rows of every view of schema report, by the time column of its dataset."""
+    times = {}
+    for path in sorted((ASSETS / "datasets").rglob("*.yaml")):
+        found = yaml.safe_load(path.read_text())
+        times[found["table_name"]] = found.get("main_dttm_col")
     queries = []
-    for view, column in rows:
-        order = sql.SQL(" order by {} desc").format(sql.Identifier(column)) if column else sql.SQL("")
-        text = sql.SQL("select * from report.{}").format(sql.Identifier(view)) + order + sql.SQL(" limit 1000")
-        queries.append(Query(f"rows of {view}", view, text))
+    for (view,) in conn.execute(
+        "select relname from pg_class where relnamespace = 'report'::regnamespace and relkind in ('v', 'm') order by 1"
+    ).fetchall():
+        text = sql.SQL("select * from report.{}").format(sql.Identifier(view))
+        if times.get(view):
+            text += sql.SQL(" where {0} is not null order by {0} desc").format(sql.Identifier(times[view]))
+        queries.append(Query(f"rows of {view}", view, text + sql.SQL(" limit 1000")))
     return queries
 
 

@@ -44,3 +44,34 @@ comment on column core.custom_changes.service_key is 'The service as it is looke
 create index custom_deployments_service on core.custom_deployments (client_id, service_key, service) where deleted_at is null;
 create index custom_incidents_service on core.custom_incidents (client_id, service_key, service) where deleted_at is null;
 create index custom_changes_service on core.custom_changes (client_id, service_key, service) where deleted_at is null;
+
+-- The latest changes, by the indexes on deployed_at and merged_at: the service's name is looked up for each (offset 0). Joined, the planner
+-- begins with the few services, and sorts all changes of the client.
+drop index core.changes_merged;
+create index changes_merged on core.changes (client_id, merged_at);
+create or replace view report.evidence_changes with (security_invoker = true) as
+select
+    c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
+    c.first_commit_at, c.opened_at, c.first_review_at, c.approved_at, c.merged_at, l.deployment_id, l.deployed_at,
+    d.url as deployment_url, l.lead_time_hours, c.coding_hours, c.pickup_hours, c.review_hours, l.merge_to_deploy_hours,
+    l.deployment_id is not null and l.exclusion_reason is null as in_lead_time,
+    case when l.deployment_id is null then 'not deployed' else l.exclusion_reason end as exclusion_reason,
+    core.display_text('hours', l.lead_time_hours) as lead_time_text, c.is_bot, c.is_revert, c.is_hotfix,
+    c.merge_commit_sha, c.reverts_change_id
+from core.changes c
+cross join lateral (
+    select x.name from core.services x where (x.client_id, x.id) = (c.client_id, c.service_id) offset 0
+) s
+left join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id)
+left join core.deployments d on (d.client_id, d.id) = (l.client_id, l.deployment_id);
+
+create or replace view report.evidence_pull_requests with (security_invoker = true) as
+select
+    c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author, c.merged_at,
+    c.merged_on, c.additions + c.deletions as size_lines, c.additions, c.deletions, c.changed_files, c.commit_count,
+    c.review_count + c.comment_count as review_depth, c.review_count, c.comment_count, c.changes_requested_count,
+    c.is_reviewed, c.reopened_count, c.is_bot, c.is_revert, c.is_hotfix
+from core.changes c
+cross join lateral (
+    select x.name from core.services x where (x.client_id, x.id) = (c.client_id, c.service_id) offset 0
+) s;

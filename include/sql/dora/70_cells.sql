@@ -190,7 +190,9 @@ join numbered_scopes n on n.scope_no = c.scope_no
 join scope_services m on (m.scope_type, m.scope_id) = (n.scope_type, n.scope_id);
 analyze counted_services;
 create temporary table counted_days on commit drop as
-select family, min(period_start) as from_day, max(until_day) as until_day from dora_cells group by family;
+select c.family, min(c.period_start) as from_day, max(c.until_day) as until_day,
+       min(c.period_start)::timestamp at time zone min(s.time_zone) - interval '1 day' as from_at
+from dora_cells c, dora_settings s group by c.family;
 
 create temporary table dora_values (
     metric_type text, cell_id integer, sample_size bigint, numerator bigint, denominator bigint,

@@ -7,6 +7,7 @@ with facts as materialized (
            (not x.is_reviewed)::integer as unreviewed, (x.reopened_count > 0)::integer as reopened
     from core.changes x
     where x.client_id = (select core.etl_client_id())
+      and x.merged_at >= (select from_at from counted_days where family = 'pull_requests')
       and x.merged_on >= (select from_day from counted_days where family = 'pull_requests')
       and x.merged_on < (select until_day from counted_days where family = 'pull_requests')
       and not (x.is_bot and (select exclude_bots from dora_settings))
