@@ -45,7 +45,9 @@ with client as (
     from client c, given, statuses
 )
 select
-    t.*, p.computed_through, p.definition_version as previous_version,
+    -- The quality checks look at the last 90 days: those after this one (and after this moment, for the indexes by time).
+    t.*, t.today - 90 as checked_after, (t.today - 91)::timestamp at time zone t.time_zone as checked_after_at,
+    p.computed_through, p.definition_version as previous_version,
     p.definition is distinct from t.definition or p.computed_through > t.today
         or coalesce(current_setting('pulse.full', true), '') = 'on' as is_full,
     case when p.client_id is null then 'first' when p.definition is distinct from t.definition then 'definition'

@@ -14,7 +14,8 @@ from (
     select count(*) filter (where d.change_count > 0) as linked, count(*) as everything,
            to_jsonb((array_agg(d.id order by d.finished_at desc, d.id) filter (where d.change_count = 0))[1:5]) as examples
     from core.deployments d, dora_settings s
-    where d.client_id = s.client_id and d.environment_tier = 'production' and d.finished_on > s.today - 90 and d.finished_on <= s.today
+    where d.client_id = s.client_id and d.environment_tier = 'production'
+      and d.finished_on > s.checked_after and d.finished_on <= s.today
       and d.result = 'success' and not d.is_baseline and not d.is_rollback
 ) n
 union all
@@ -23,7 +24,8 @@ from (
     select count(l.change_id) as linked, count(*) as everything,
            to_jsonb((array_agg(c.id order by c.merged_at, c.id) filter (where l.change_id is null))[1:5]) as examples
     from dora_settings s
-    join core.changes c on c.client_id = s.client_id and c.merged_on > s.today - 90 and c.merged_on <= s.today
+    join core.changes c
+      on c.client_id = s.client_id and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after and c.merged_on <= s.today
     left join lateral (
         select l.change_id from core.deployment_changes l where (l.client_id, l.change_id) = (c.client_id, c.id) limit 1
     ) l on true
@@ -65,7 +67,8 @@ from (
     select count(*) filter (where d.position is null) as bad, count(*) as everything,
            to_jsonb((array_agg(d.id order by d.finished_at desc, d.id) filter (where d.position is null))[1:5]) as examples
     from core.deployments d, dora_settings s
-    where d.client_id = s.client_id and d.environment_tier = 'production' and d.finished_on > s.today - 90 and d.finished_on <= s.today
+    where d.client_id = s.client_id and d.environment_tier = 'production'
+      and d.finished_on > s.checked_after and d.finished_on <= s.today
 ) n
 union all
 select 'changes_without_commit', '', 'warn', n.bad, n.everything, null, 0.2, n.everything >= 20 and n.bad > 0.2 * n.everything,
@@ -74,7 +77,7 @@ from (
     select count(*) filter (where c.merge_position is null) as bad, count(*) as everything,
            to_jsonb((array_agg(coalesce(c.url, c.id) order by c.merged_at desc, c.id) filter (where c.merge_position is null))[1:5]) as examples
     from core.changes c, dora_settings s
-    where c.client_id = s.client_id and c.merged_on > s.today - 90 and c.merged_on <= s.today
+    where c.client_id = s.client_id and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after and c.merged_on <= s.today
 ) n
 union all
 select 'negative_durations', '', 'warn', null, null, n.bad, 0, n.bad > 0,
@@ -91,14 +94,16 @@ from (
     select count(*) as bad, to_jsonb((array_agg(id order by id))[1:5]) as examples
     from (
         select c.id from core.changes c, dora_settings s
-        where c.client_id = s.client_id and c.merged_on > s.today - 90 and c.merged_on <= s.today and c.merged_at < c.opened_at
+        where c.client_id = s.client_id and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after
+          and c.merged_on <= s.today and c.merged_at < c.opened_at
         union all
         select d.id from core.deployments d, dora_settings s
-        where d.client_id = s.client_id and d.environment_tier = 'production' and d.finished_on > s.today - 90 and d.finished_on <= s.today
+        where d.client_id = s.client_id and d.environment_tier = 'production'
+      and d.finished_on > s.checked_after and d.finished_on <= s.today
           and d.finished_at < d.created_at
         union all
         select i.id from core.incidents i, dora_settings s
-        where i.client_id = s.client_id and i.resolved_on > s.today - 90 and i.resolved_on <= s.today and i.resolved_at < i.created_at
+        where i.client_id = s.client_id and i.resolved_on > s.checked_after and i.resolved_on <= s.today and i.resolved_at < i.created_at
     ) x
 ) n
 union all
@@ -186,18 +191,18 @@ from (
                when 'change_failure_rate' then (
                    select count(*) from core.deployments d
                    where d.client_id = s.client_id and d.environment_tier = 'production'
-                     and d.finished_on > s.today - 90 and d.finished_on <= s.today)
+                     and d.finished_on > s.checked_after and d.finished_on <= s.today)
                when 'deployment_frequency' then (
                    select count(*) from core.deployments d
                    where d.client_id = s.client_id and d.environment_tier = 'production' and d.result = 'success'
-                     and d.finished_on > s.today - 90 and d.finished_on <= s.today)
+                     and d.finished_on > s.checked_after and d.finished_on <= s.today)
                when 'lead_time_for_changes' then (
                    select count(*) from core.deployment_changes l
                    where l.client_id = s.client_id and l.exclusion_reason is null
-                     and l.deployed_on > s.today - 90 and l.deployed_on <= s.today)
+                     and l.deployed_on > s.checked_after and l.deployed_on <= s.today)
                when 'time_to_restore' then (
                    select count(i.time_to_restore_hours) from core.incidents i
-                   where i.client_id = s.client_id and i.resolved_on > s.today - 90 and i.resolved_on <= s.today)
+                   where i.client_id = s.client_id and i.resolved_on > s.checked_after and i.resolved_on <= s.today)
            end as counted
     from dora_settings s
     join core.dora_metrics m
