@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, TaskGroup, TriggerRule, task
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_current_context, task
 
 from pulse.backfill import ContinueBackfill
 from pulse.deferral import deferring_task
@@ -60,6 +60,12 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
         max_active_tasks=3,
         dagrun_timeout=timedelta(hours=12),
         tags=[f"client:{spec.slug}", "pulse"],
+        params={
+            "recompute": Param(
+                False, type="boolean", title="Compute everything anew",
+                description="compute_dora computes all facts and numbers, not only what has moved",
+            )
+        },
         owner_links={spec.slug: dashboard_url()},
         default_args={
             "owner": spec.slug,
@@ -122,7 +128,7 @@ def _transform_task(spec: ClientDagSpec, task_id: str, stage: str, rule: Trigger
     def transform() -> dict[str, int]:
         from pulse.tasks import run_transforms
 
-        return run_transforms(spec, task_id, stage)
+        return run_transforms(spec, task_id, stage, full=bool(get_current_context()["params"].get("recompute")))
 
     return transform
 
@@ -178,6 +184,9 @@ published all the same.
 **When a task is violet (deferred):** the upstream's budget is used up; it goes on by itself at the time in its log and in
 `core.etl_runs.resume_at`. **When an `extract_*` task is pink (skipped):** nothing has moved since the last run.
 `continue_backfill` starts the next run when a long history is not read to its end yet.
+
+`compute_dora` computes what has moved since the last run. To have everything computed anew, trigger the DAG with
+`recompute`: numbers that were right stay as they are.
 
 Declared in the Variable `pulse_client_{spec.slug}`; change it there and trigger `sync_clients`.
 """

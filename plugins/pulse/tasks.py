@@ -120,10 +120,10 @@ def _done_in_this_run(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec)
     return {row[0] for row in rows}
 
 
-def run_transforms(spec: ClientDagSpec, task_id: str, stage: str) -> dict[str, int]:
-    """Run a stage of include/sql for the client; returns the rows each file wrote."""
+def run_transforms(spec: ClientDagSpec, task_id: str, stage: str, *, full: bool = False) -> dict[str, int]:
+    """Run a stage of include/sql for the client (`full`: over everything); returns the rows each file wrote."""
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec) as stats:
-        results = run_stage(conn, spec.client_id, stage)
+        results = run_stage(conn, spec.client_id, stage, full=full)
         stats.rows_written += sum(step.rows for step in results)
     for step in results:
         log.info("client %s: %s wrote %d rows", spec.slug, step.file, step.rows)

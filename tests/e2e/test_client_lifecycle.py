@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from pulse.warehouse.connect import client_transaction
 from tests.e2e.conftest import DeclaredClient
 from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.stack import database, login_of
@@ -111,6 +112,28 @@ def test_a_second_run_of_an_unchanged_world_writes_no_metric(
     assert before is not None
     assert before[0] > 0
     assert fingerprint() == before
+
+
+def test_a_run_with_recompute_computes_everything_anew(
+    stack: dict[str, Any], airflow: AirflowApi, new_client: DeclaredClient
+) -> None:
+    """A fact that was spoilt where no record moved stays so for increments, until a run is asked to recompute."""
+    tenant = client_id(stack, new_client.slug)
+
+    def total() -> Any:
+        with database(stack, "pulse_staff", replica=True) as conn:
+            return conn.execute(
+                "select sum(lead_time_hours) from core.deployment_changes where client_id = %s", (tenant,)
+            ).fetchone()
+
+    right = total()
+    with database(stack, "pulse_etl") as conn, client_transaction(conn, tenant):
+        spoilt = conn.execute(
+            "update core.deployment_changes set lead_time_hours = lead_time_hours + 1000 where client_id = %s", (tenant,)
+        ).rowcount
+    assert spoilt > 0
+    assert airflow.wait_run(new_client.dag_id, airflow.trigger(new_client.dag_id, recompute=True)) == "success"
+    assert total() == pytest.approx(right)
 
 
 def test_a_faulty_variable_fails_alone_and_says_why(airflow: AirflowApi, new_client: DeclaredClient) -> None:

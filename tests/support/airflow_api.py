@@ -58,8 +58,9 @@ class AirflowApi:
             answer = self.call("PATCH", f"connections/{conn_id}", json=body)
         answer.raise_for_status()
 
-    def trigger(self, dag_id: str) -> str:
-        answer = self.call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None})
+    def trigger(self, dag_id: str, **params: Any) -> str:
+        """Start a run, with these params of the DAG; its id."""
+        answer = self.call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": params})
         answer.raise_for_status()
         return str(answer.json()["dag_run_id"])
 

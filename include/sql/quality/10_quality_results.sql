@@ -183,7 +183,7 @@ where f.gone > 0;
 -- The published numbers against the facts, counted once more and simply -------------------------------------------------------
 insert into quality_measured
 select 'reconciliation', c.metric_type, 'block', null::bigint, null::bigint, c.published - c.counted, 0, c.published is distinct from c.counted,
-       format('The last 90 days'' published sample is %s, the facts give %s: an error of ours. Run the stage in full (pulse.full).',
+       format('The last 90 days'' published sample is %s, the facts give %s: an error of ours. Trigger the client''s DAG with recompute.',
               c.published, c.counted), '[]'
 from (
     select m.metric_type, m.sample_size as published,
