@@ -62,7 +62,9 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
         tags=[f"client:{spec.slug}", "pulse"],
         params={
             "recompute": Param(
-                False, type="boolean", title="Compute everything anew",
+                False,
+                type="boolean",
+                title="Compute everything anew",
                 description="compute_dora computes all facts and numbers, not only what has moved",
             )
         },

@@ -129,7 +129,8 @@ def test_a_run_with_recompute_computes_everything_anew(
     right = total()
     with database(stack, "pulse_etl") as conn, client_transaction(conn, tenant):
         spoilt = conn.execute(
-            "update core.deployment_changes set lead_time_hours = lead_time_hours + 1000 where client_id = %s", (tenant,)
+            "update core.deployment_changes set lead_time_hours = lead_time_hours + 1000 where client_id = %s",
+            (tenant,),
         ).rowcount
     assert spoilt > 0
     assert airflow.wait_run(new_client.dag_id, airflow.trigger(new_client.dag_id, recompute=True)) == "success"

@@ -298,6 +298,17 @@ def test_a_day_that_goes_by_is_no_restatement(world: World) -> None:
     assert world.rows("select count(*) from report.kpi_current where period_end = '2026-03-24'") == [(16,)]
 
 
+def test_numbers_without_a_state_are_taken_for_what_they_are(world: World) -> None:
+    """As after an upgrade from a version that kept none: computed anew, and what is right stays."""
+    steady(world)
+    now = at("2026-03-20 12:00")
+    world.compute(now)
+    said = world.rows("select * from core.dora_metrics order by id")
+    run(world, "delete from core.dora_state")
+    world.compute(now)
+    assert world.rows("select * from core.dora_metrics order by id") == said
+
+
 # ------------------------------------------------------------------------------------------------------------------ quality
 
 

@@ -42,7 +42,8 @@ from computed w
 left join core.dora_metrics t
   on (t.client_id, t.metric_type, t.grain, t.scope_type, t.scope_id, t.calculation_date)
    = ((select core.etl_client_id()), w.metric_type, w.grain, w.scope_type, w.scope_id, w.calculation_date)
- and (select reason <> 'first' from dora_settings);
+ -- (a client that has none yet has nothing to compare with)
+ and (select exists (select from core.dora_metrics where client_id = (select core.etl_client_id())));
 analyze wanted_metrics (metric_type, grain, scope_type, scope_id, calculation_date, is_new, is_changed);
 
 -- Numbers that are there no more: of cells that were computed and gave none, of scopes that have gone, and of periods that
