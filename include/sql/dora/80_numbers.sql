@@ -42,8 +42,10 @@ from computed w
 left join core.dora_metrics t
   on (t.client_id, t.metric_type, t.grain, t.scope_type, t.scope_id, t.calculation_date)
    = ((select core.etl_client_id()), w.metric_type, w.grain, w.scope_type, w.scope_id, w.calculation_date)
- -- (a client that has none yet has nothing to compare with)
- and (select exists (select from core.dora_metrics where client_id = (select core.etl_client_id())));
+ -- (a client that has none yet has nothing to compare with; ordered, so that the key tells, and no scan of the table)
+ and (select count(*) > 0 from (
+        select from core.dora_metrics where client_id = (select core.etl_client_id())
+        order by metric_type, grain, scope_type, scope_id, calculation_date limit 1) one);
 analyze wanted_metrics (metric_type, grain, scope_type, scope_id, calculation_date, is_new, is_changed);
 
 -- Numbers that are there no more: of cells that were computed and gave none, of scopes that have gone, and of periods that
