@@ -19,7 +19,10 @@ from tests.support.database import Connection, TestDatabase
 ASSETS = Path(__file__).resolve().parents[1] / "superset" / "assets"
 REPEATS, SLOW_MS, TIMED_OUT_MS = 20, 100.0, 30_000.0
 # As Superset writes the bounds of a time range.
-DAYS = "{0} >= to_timestamp((current_date + {1})::text, 'YYYY-MM-DD') and {0} < to_timestamp((current_date + {2})::text, 'YYYY-MM-DD')"  # noqa: E501
+DAYS = (
+    "{0} >= to_timestamp((current_date + {1})::text, 'YYYY-MM-DD')"
+    " and {0} < to_timestamp((current_date + {2})::text, 'YYYY-MM-DD')"
+)
 OPERATORS = {"==": "=", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "LIKE": "like", "ILIKE": "ilike"}
 
 

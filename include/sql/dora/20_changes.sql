@@ -150,7 +150,8 @@ join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl
 where l.exclusion_reason is null;
 delete from core.deployment_changes t using gone_changes g
 where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
-delete from core.change_references t using gone_changes g where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
+delete from core.change_references t using gone_changes g
+where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
 delete from core.changes t using gone_changes g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
 
 create temporary table changed_changes (
@@ -203,7 +204,8 @@ select id, is_new, old_service_id, service_id, old_merged_on, merged_on, is_coun
 analyze changed_changes (id);
 
 insert into moved
-select 'pull_requests', old_service_id, old_merged_on, id, 'changed' from changed_changes where is_counted_anew and not is_new and (select reason = 'data' from dora_settings)
+select 'pull_requests', old_service_id, old_merged_on, id, 'changed'
+from changed_changes where is_counted_anew and not is_new and (select reason = 'data' from dora_settings)
 union all
 select 'pull_requests', service_id, merged_on, id, case when is_new then 'added' else 'changed' end
 from changed_changes where is_counted_anew and (select reason = 'data' from dora_settings);
