@@ -84,12 +84,13 @@ def rolling_periods(grain: str, first: date, today: date, is_client: bool) -> It
 
 
 def periods_of(grain: str, first: date, today: date, is_client: bool) -> Iterator[Period]:
-    """Other scopes than the client have "the days and weeks that end within the last 400 days"."""
+    """Other scopes than the client have "the weeks that end within the last 400 days, and days of the last 91"."""
     if grain.startswith("rolling"):
         yield from rolling_periods(grain, first, today, is_client)
         return
     for start, end in calendar_periods(grain, first, today):
-        if is_client or grain == "month" or end > today - 400 * ONE:
+        kept = {"day": 91, "week": 400}.get(grain)
+        if is_client or kept is None or end > today - kept * ONE:
             yield start, end
 
 
@@ -281,9 +282,9 @@ def first_day(family: Family, scope: Scope) -> date | None:
 
 
 def rows_of(world: World, scope: Scope, family: Family, begin: date) -> Iterator[tuple[MetricKey, MetricRow]]:
-    """The rows of a scope: "the client has a row for every metric and period from its first event of any kind on; other scopes
-    have one where something happened, and `deployment_frequency` for each week, month and rolling 30 days (a zero is a
-    value)"."""
+    """The rows of a scope: "the client has a row for every metric and each week, month and rolling window from its first event
+    of any kind on; days and other scopes have one where the metric counted something, and `deployment_frequency` for each day
+    of the client and each week, month and rolling 30 days of other scopes (a zero is a value)"."""
     settings, today = world.settings, day_of(world.now, ZoneInfo(world.time_zone))
     events = [e for e in family.events if scope.has(e.service_id)]
     success_day = min((family.day(e) for e in events if isinstance(e, DeploymentFact) and e.counts), default=None)
@@ -293,7 +294,7 @@ def rows_of(world: World, scope: Scope, family: Family, begin: date) -> Iterator
             for start, end in periods_of(grain, begin, today, scope.scope_type == "client"):
                 inside = [e for e in events if start <= family.day(e) < end]
                 zero = metric == FREQUENCY and grain in ZERO_IS_SAID and success_day is not None and success_day < end
-                always = scope.scope_type == "client" or zero
+                always = zero or (scope.scope_type == "client" and (grain != "day" or metric == FREQUENCY))
                 if not (inside or always):
                     continue
                 context = Context((start, end), today, success_day, settings.minimum_sample, settings.working_calendar)

@@ -125,6 +125,37 @@ from days d
 where not exists (select from recomputed_scopes r where (r.scope_type, r.scope_id, r.family) = ('client', '', d.family));
 analyze moved_days;
 
+-- The days with facts, of scopes of which everything is computed: such days alone have numbers (but for the client's
+-- deployments, whose days have a frequency of 0 too).
+create temporary table fact_days on commit drop as
+with recomputed as (
+    select r.family, r.scope_type, r.scope_id, m.service_id
+    from recomputed_scopes r join scope_services m on (m.scope_type, m.scope_id) = (r.scope_type, r.scope_id)
+    union all
+    select r.family, 'client', '', v.service_id
+    from recomputed_scopes r, (select id as service_id from live_services union all select null) v
+    where r.scope_type = 'client'
+), days as (
+    select s.family, s.service_id, f.day
+    from (select distinct family, service_id from recomputed) s
+    cross join lateral (
+        select d.finished_on as day from core.deployments d
+        where s.family = 'deployments' and d.environment_tier = 'production'
+          and (d.client_id, d.service_id) = ((select core.etl_client_id()), s.service_id)
+        union
+        select l.deployed_on from core.deployment_changes l
+        where s.family = 'delivery' and l.exclusion_reason is null
+          and (l.client_id, l.service_id) = ((select core.etl_client_id()), s.service_id)
+        union
+        select i.resolved_on from core.incidents i
+        where s.family = 'recovery' and i.client_id = (select core.etl_client_id())
+          and (i.service_id = s.service_id or i.service_id is null and s.service_id is null) and i.resolved_on is not null
+    ) f
+)
+select distinct r.family, r.scope_type, r.scope_id, d.day
+from recomputed r
+join days d on d.family = r.family and d.service_id is not distinct from r.service_id;
+
 create temporary table dora_cells on commit drop as
 with wanted as (
     -- of moved days
@@ -141,6 +172,8 @@ with wanted as (
     join rolling_ends e on e.end_day between m.day and m.day + n.days - 1 and (e.for_all or m.scope_type = 'client')
     union
     -- of periods that were running at the last run, or began since; all of them for scopes that are computed anew
+    select family, 'day', scope_type, scope_id, day from fact_days
+    union
     select d.family, g.grain, d.scope_type, d.scope_id, p::date
     from scope_days d
     cross join dora_settings s
@@ -151,7 +184,8 @@ with wanted as (
                                  when d.scope_type = 'client' or g.grain = 'month' then d.first_day
                                  else greatest(d.first_day, s.today - 400) end),
         s.today, ('1 ' || g.grain)::interval) p
-    where r.family is not null or s.computed_through < s.today
+    where case when r.family is null then s.computed_through < s.today
+               else g.grain <> 'day' or (d.scope_type, d.family) = ('client', 'deployments') end
     union
     select d.family, g.grain, d.scope_type, d.scope_id, e.end_day - n.days + 1
     from scope_days d
@@ -164,11 +198,12 @@ with wanted as (
      and (e.for_all or d.scope_type = 'client')
     where r.family is not null or s.computed_through < s.today
 )
+-- has_reasons: where nothing was counted, the number is NULL, with the reason; elsewhere there is no number then.
 select
     (row_number() over ())::integer as cell_id, w.family, w.grain, n.scope_no, w.scope_type, w.scope_id, w.period_start,
     e.period_end, e.period_end - 1 as calculation_date,
     e.period_end > s.today + (w.grain like 'rolling%')::integer as is_running, d.kind_day, d.success_day,
-    least(e.period_end, s.today + 1) as until_day
+    least(e.period_end, s.today + 1) as until_day, w.scope_type = 'client' and w.grain <> 'day' as has_reasons
 from wanted w
 cross join dora_settings s
 join scope_days d on (d.scope_type, d.scope_id, d.family) = (w.scope_type, w.scope_id, w.family)
@@ -179,7 +214,8 @@ cross join lateral (
                 else w.period_start + split_part(rtrim(w.grain, 'd'), '_', 2)::integer end as period_end
 ) e
 where e.period_end > d.first_day and w.period_start <= s.today
-  and (w.scope_type = 'client' or w.grain not in ('day', 'week') or e.period_end > s.today - 400);
+  and (w.scope_type = 'client' or w.grain not in ('day', 'week')
+       or e.period_end > s.today - case w.grain when 'day' then 91 when 'week' then 400 end);
 analyze dora_cells (cell_id, family, grain, scope_no);
 
 -- Which scopes with cells a service's facts count in (the client, and what no service has, apart); and between which days.

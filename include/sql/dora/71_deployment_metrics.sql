@@ -54,7 +54,7 @@ from deployment_counts c
 cross join lateral (
     values ('change_failure_rate', c.failed), ('deployment_rework_rate', c.reworked)
 ) r (metric_type, part)
-where c.scope_type = 'client' or c.finished > 0;
+where c.has_reasons or c.finished > 0;
 
 -- The median over the ISO weeks inside the period that have ended, from the first complete week on.
 create temporary table deployment_weeks on commit drop as
@@ -85,4 +85,4 @@ cross join lateral (
       and k.week_start <= least(c.until_day, (select today from dora_settings)) - 7
 ) v
 where c.family = 'deployments' and c.grain in ('month', 'rolling_30d', 'rolling_90d')
-  and (c.scope_type = 'client' or v.total > 0);
+  and (c.has_reasons or v.total > 0);

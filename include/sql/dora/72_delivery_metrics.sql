@@ -38,4 +38,4 @@ cross join lateral (
            ('lead_time_pickup', v.pickup_n, v.pickup, c.has_stages), ('lead_time_review', v.review_n, v.review, c.has_stages),
            ('lead_time_merge_to_deploy', v.merge_to_deploy_n, v.merge_to_deploy, c.has_stages)
 ) m (metric_type, n, p, is_wanted)
-where m.is_wanted and (c.scope_type = 'client' or m.n > 0);
+where m.is_wanted and (c.has_reasons or m.n > 0);

@@ -29,4 +29,4 @@ cross join lateral (
 cross join lateral (
     values ('time_to_restore', v.n, v.restore), ('failed_deployment_recovery_time', v.caused, v.recovery)
 ) m (metric_type, n, p)
-where c.family = 'recovery' and (c.scope_type = 'client' or m.n > 0);
+where c.family = 'recovery' and (c.has_reasons or m.n > 0);

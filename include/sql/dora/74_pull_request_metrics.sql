@@ -35,4 +35,4 @@ cross join lateral (
            ('merged_without_review', coalesce(v.unreviewed, 0), v.n, v.unreviewed / nullif(v.n, 0)::double precision, null),
            ('reopened_pull_requests', coalesce(v.reopened, 0), v.n, v.reopened / nullif(v.n, 0)::double precision, null)
 ) m (metric_type, numerator, denominator, value, p)
-where c.family = 'pull_requests' and (c.scope_type = 'client' or v.n > 0);
+where c.family = 'pull_requests' and (c.has_reasons or v.n > 0);

@@ -68,7 +68,8 @@ with keys as materialized (
       and case when t.grain like 'rolling%' then
                    not exists (select from rolling_ends e
                                where e.end_day = t.calculation_date and (e.for_all or t.scope_type = 'client'))
-               when t.grain in ('day', 'week') then t.scope_type <> 'client' and t.period_end <= s.today - 400
+               when t.grain in ('day', 'week') then
+                   t.scope_type <> 'client' and t.period_end <= s.today - case t.grain when 'day' then 91 else 400 end
                else false end
     )
     except

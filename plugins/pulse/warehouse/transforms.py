@@ -140,10 +140,11 @@ def _told(checks: list[tuple[Any, ...]]) -> str:
 
 
 # A load, or a step that writes many rows, leaves the planner with the statistics of an empty table: it then joins by
-# nested loops until autovacuum comes by, a minute too late.
+# nested loops until autovacuum comes by, a minute too late. Once a table has doubled is often enough: many clients' first
+# runs would else sample it again and again.
 _STALE = """
     select format('%I.%I', schemaname, relname) from pg_stat_user_tables
-    where schemaname in ('raw', 'core') and n_mod_since_analyze > 500 + 0.2 * n_live_tup
+    where schemaname in ('raw', 'core') and n_mod_since_analyze > 500 + 0.5 * n_live_tup
 """
 _JUST_WRITTEN = """
     select format('%I.%I', schemaname, relname) from pg_stat_xact_user_tables
