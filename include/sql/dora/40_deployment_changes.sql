@@ -14,61 +14,80 @@ join core.changes c
  and c.merge_position > d.low and c.merge_position <= d.high
 where not (select is_full from dora_settings);
 create temporary table relinked_changes on commit drop as
-select change_id from relink_changes
-union
-select id from core.changes where (select is_full from dora_settings) and client_id = (select core.etl_client_id());
+select change_id, (row_number() over ())::integer as change_no
+from (
+    select change_id from relink_changes
+    union
+    select id from core.changes where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
+) c;
 create unique index on relinked_changes (change_id);
 analyze relinked_changes;
 
--- What each deployment of these changes' services brought: the positions (contains_after, position]. And which environments a
--- service is deployed to, with the position of its very first deployment: what lies at or before that is history.
+-- What each deployment of these changes' services brought: the positions (contains_after, position], in its place among those
+-- of its environment, the highest first. And where a service's history ends: at the position of its very first deployment.
 create temporary table brought_positions on commit drop as
-select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id
-from (select distinct c.service_id
-      from relinked_changes r
-      join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)) q
-join core.deployments d on (d.client_id, d.service_id) = ((select core.etl_client_id()), q.service_id)
- and d.environment_tier = 'production' and d.result = 'success' and d.position is not null;
-create index on brought_positions (service_id, environment, position) where contains_after < position;
+select d.*, row_number() over (partition by d.service_id, d.environment, d.contains_after < d.position order by d.position desc) as place
+from (
+    select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id
+    from (select distinct c.service_id
+          from relinked_changes r
+          join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)) q
+    join core.deployments d on (d.client_id, d.service_id) = ((select core.etl_client_id()), q.service_id)
+     and d.environment_tier = 'production' and d.result = 'success' and d.position is not null
+) d;
 analyze brought_positions;
 create temporary table service_environments on commit drop as
-select distinct on (service_id, environment) service_id, environment,
-       first_value(position) over (partition by service_id order by finished_at, id) as history_until
-from brought_positions
-order by service_id, environment;
-create index on service_environments (service_id);
+select *, (row_number() over ())::integer as sequence_no
+from (
+    select distinct on (service_id, environment) service_id, environment,
+           first_value(position) over (partition by service_id, environment order by finished_at, id) as history_until
+    from brought_positions
+    order by service_id, environment
+) e;
 analyze service_environments;
 
+-- A change came with the deployment that has the next position: it has the place of the last one seen before it, from the top.
 create temporary table wanted_links on commit drop as
-select
-    c.id as change_id, c.service_id, d.id as deployment_id, d.finished_at as deployed_at, d.finished_on as deployed_on,
-    core.elapsed_hours(started.at, d.finished_at, s.working) as lead_time_hours,
-    c.coding_hours, c.pickup_hours, c.review_hours,
-    core.elapsed_hours(c.merged_at, d.finished_at, s.working) as merge_to_deploy_hours,
+with asked as (
+    select r.change_no, c.id, c.service_id, c.merge_position, c.is_bot, c.merged_at, c.coding_hours, c.pickup_hours, c.review_hours,
+           case s.start_event when 'opened' then c.opened_at else c.first_commit_at end as started_at
+    from relinked_changes r
+    join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
+    cross join dora_settings s
+    where c.merge_position is not null
+), brought as (
+    select e.sequence_no, d.* from brought_positions d
+    join service_environments e on (e.service_id, e.environment) = (d.service_id, d.environment)
+    where d.contains_after < d.position
+), placed as (
+    select *, count(*) filter (where id is null) over (
+        partition by sequence_no order by position desc, id is not null rows unbounded preceding) as place
+    from (
+        select sequence_no, position, null::integer as change_no, null as id, null as service_id, null::boolean as is_bot,
+               null::timestamptz as merged_at, null::double precision as coding_hours, null::double precision as pickup_hours,
+               null::double precision as review_hours, null::timestamptz as started_at
+        from brought
+        union all
+        select e.sequence_no, a.merge_position, a.change_no, a.id, a.service_id, a.is_bot, a.merged_at, a.coding_hours,
+               a.pickup_hours, a.review_hours, a.started_at
+        from asked a
+        join service_environments e on e.service_id = a.service_id and e.history_until < a.merge_position
+    ) x
+)
+select distinct on (p.change_no)
+    p.id as change_id, p.service_id, d.id as deployment_id, d.finished_at as deployed_at, d.finished_on as deployed_on,
+    core.elapsed_hours(p.started_at, d.finished_at, s.working) as lead_time_hours, p.coding_hours, p.pickup_hours, p.review_hours,
+    core.elapsed_hours(p.merged_at, d.finished_at, s.working) as merge_to_deploy_hours,
     case
-        when c.is_bot and s.exclude_bots then 'bot'
-        when started.at is null then 'no commits'
-        when d.finished_at < started.at then 'negative duration'
+        when p.is_bot and s.exclude_bots then 'bot'
+        when p.started_at is null then 'no commits'
+        when d.finished_at < p.started_at then 'negative duration'
     end as exclusion_reason
-from relinked_changes r
-join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
+from placed p
+join brought d on (d.sequence_no, d.place) = (p.sequence_no, p.place)
 cross join dora_settings s
-cross join lateral (
-    select case s.start_event when 'opened' then c.opened_at else c.first_commit_at end as at
-) started
-cross join lateral (
-    select f.id, f.finished_at, f.finished_on
-    from service_environments e
-    cross join lateral (
-        select d.id, d.finished_at, d.finished_on, d.contains_after
-        from brought_positions d
-        where d.service_id = c.service_id and d.environment = e.environment and d.contains_after < d.position
-          and d.position >= c.merge_position
-        order by d.position limit 1
-    ) f
-    where e.service_id = c.service_id and c.merge_position > e.history_until and f.contains_after < c.merge_position
-    order by f.finished_at, f.id limit 1
-) d;
+where p.change_no is not null and d.contains_after < p.position
+order by p.change_no, d.finished_at, d.id;
 create unique index on wanted_links (change_id);
 analyze wanted_links (change_id);
 

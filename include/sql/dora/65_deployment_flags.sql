@@ -18,7 +18,7 @@ from (
 ) q
 join core.deployments d on (d.client_id, d.id) = ((select core.etl_client_id()), q.deployment_id);
 create unique index on reflagged_deployments (id);
-analyze reflagged_deployments (id);
+analyze reflagged_deployments (id, environment_tier, is_rollback);
 
 create temporary table wanted_evidence on commit drop as
 with brought as (
