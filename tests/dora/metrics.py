@@ -73,12 +73,12 @@ def calendar_periods(grain: str, first: date, today: date) -> Iterator[Period]:
 
 
 def rolling_periods(grain: str, first: date, today: date, is_client: bool) -> Iterator[Period]:
-    """The client's end "on each of the last 35 days and on each Sunday of the last 400 days", other scopes' "today and on each
-    Sunday of the last 91 days"; "a rolling window's `calculation_date` is its last day"."""
+    """The client's "end today, the day before each of those (to compare with), and on each Sunday of the last 400 days", other
+    scopes' "today and on each Sunday of the last 91 days"; "a rolling window's `calculation_date` is its last day"."""
     length = int(grain.removeprefix("rolling_").removesuffix("d"))
     for back in range(400, -1, -1):
         last = today - back * ONE
-        is_end = last.weekday() == 6 or back == 0 or (is_client and back < 35)
+        is_end = last.weekday() == 6 or back == 0 or (is_client and back in (7, 30, 90))
         if is_end and (is_client or back < 92) and last >= first:
             yield last - (length - 1) * ONE, last + ONE
 

@@ -161,7 +161,7 @@ def test_frequency_counts_from_the_first_success_until_today() -> None:
     )
     frequency = {key: metric(result, "deployment_frequency", *key) for key in
                  [("day", "2026-03-01"), ("week", "2026-03-08"), ("week", "2026-03-15"), ("week", "2026-03-22"),
-                  ("month", "2026-03-31"), ("rolling_7d", "2026-03-20"), ("rolling_7d", "2026-03-03")]}  # fmt: skip
+                  ("month", "2026-03-31"), ("rolling_7d", "2026-03-20"), ("rolling_7d", "2026-03-01")]}  # fmt: skip
     assert {k: (v.numerator, v.denominator, v.is_partial, v.null_reason) for k, v in frequency.items()} == {
         ("day", "2026-03-01"): (0, None, True, "no_data"),
         ("week", "2026-03-08"): (1, 5, True, None),
@@ -169,7 +169,7 @@ def test_frequency_counts_from_the_first_success_until_today() -> None:
         ("week", "2026-03-22"): (0, 5, True, None),
         ("month", "2026-03-31"): (2, 17, True, None),
         ("rolling_7d", "2026-03-20"): (0, 7, False, None),
-        ("rolling_7d", "2026-03-03"): (0, None, True, "no_data"),
+        ("rolling_7d", "2026-03-01"): (0, None, True, "no_data"),
     }
     days = metric(result, "deployment_days_per_week", "month", "2026-03-31")
     assert (days.metric_value, days.sample_size) == (1.0, 1)

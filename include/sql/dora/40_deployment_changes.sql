@@ -23,42 +23,33 @@ from (
 create unique index on relinked_changes (change_id);
 analyze relinked_changes;
 
--- What each deployment of these changes' services brought: the positions (contains_after, position], in its place among those
--- of its environment, the highest first. And where a service's history ends: at the position of its very first deployment.
-create temporary table brought_positions on commit drop as
-select d.*, row_number() over (partition by d.service_id, d.environment, d.contains_after < d.position order by d.position desc) as place
-from (
+-- A deployment brought the positions (contains_after, position]: a change came with the deployment that has the next position,
+-- which is the last one seen before it from the top. A service's history ends at the position of its very first deployment.
+create temporary table wanted_links on commit drop as
+with deployed as (
     select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id
     from (select distinct c.service_id
           from relinked_changes r
           join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)) q
     join core.deployments d on (d.client_id, d.service_id) = ((select core.etl_client_id()), q.service_id)
      and d.environment_tier = 'production' and d.result = 'success' and d.position is not null
-) d;
-analyze brought_positions;
-create temporary table service_environments on commit drop as
-select *, (row_number() over ())::integer as sequence_no
-from (
-    select distinct on (service_id, environment) service_id, environment,
-           first_value(position) over (partition by service_id, environment order by finished_at, id) as history_until
-    from brought_positions
-    order by service_id, environment
-) e;
-analyze service_environments;
-
--- A change came with the deployment that has the next position: it has the place of the last one seen before it, from the top.
-create temporary table wanted_links on commit drop as
-with asked as (
+), sequences as (
+    select service_id, environment, history_until, row_number() over () as sequence_no
+    from (select distinct on (service_id, environment) service_id, environment, position as history_until
+          from deployed order by service_id, environment, finished_at, id) first
+), brought as (
+    select s.sequence_no, d.contains_after, d.position, d.finished_at, d.finished_on, d.id,
+           row_number() over (partition by s.sequence_no order by d.position desc) as place
+    from deployed d
+    join sequences s on (s.service_id, s.environment) = (d.service_id, d.environment)
+    where d.contains_after < d.position
+), asked as (
     select r.change_no, c.id, c.service_id, c.merge_position, c.is_bot, c.merged_at, c.coding_hours, c.pickup_hours, c.review_hours,
            case s.start_event when 'opened' then c.opened_at else c.first_commit_at end as started_at
     from relinked_changes r
     join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
     cross join dora_settings s
     where c.merge_position is not null
-), brought as (
-    select e.sequence_no, d.* from brought_positions d
-    join service_environments e on (e.service_id, e.environment) = (d.service_id, d.environment)
-    where d.contains_after < d.position
 ), placed as (
     select *, count(*) filter (where id is null) over (
         partition by sequence_no order by position desc, id is not null rows unbounded preceding) as place
@@ -71,7 +62,7 @@ with asked as (
         select e.sequence_no, a.merge_position, a.change_no, a.id, a.service_id, a.is_bot, a.merged_at, a.coding_hours,
                a.pickup_hours, a.review_hours, a.started_at
         from asked a
-        join service_environments e on e.service_id = a.service_id and e.history_until < a.merge_position
+        join sequences e on e.service_id = a.service_id and e.history_until < a.merge_position
     ) x
 )
 select distinct on (p.change_no)

@@ -103,12 +103,13 @@ from unnest(array['deployments', 'delivery', 'recovery', 'pull_requests']) famil
      unnest(array['day', 'week', 'month', 'rolling_7d', 'rolling_30d', 'rolling_90d']) grain
 where not (family = 'pull_requests' and grain in ('day', 'rolling_7d'));
 
--- The days that rolling windows end on: of the client each of the last 35, and each Sunday of the last 400; of other scopes
--- today, and each Sunday of the last 91.
+-- The days that rolling windows end on: today, and each Sunday of the last 400 (of other scopes than the client: of the last
+-- 91); of the client also the day before each of the windows that end today, which they are compared with.
 create temporary table rolling_ends on commit drop as
-select d::date as end_day, d::date > s.today - 92 and (extract(isodow from d) = 7 or d::date = s.today) as for_all
+select d::date as end_day, d::date > s.today - 92 and (extract(isodow from d) = 7 or d::date = s.today) as for_all,
+       s.today - d::date in (7, 30, 90) as is_compared
 from dora_settings s, generate_series(s.today - 400, s.today, interval '1 day') d
-where d::date > s.today - 35 or extract(isodow from d) = 7;
+where extract(isodow from d) = 7 or s.today - d::date in (0, 7, 30, 90);
 analyze rolling_ends;
 
 create temporary table moved_days on commit drop as
@@ -194,7 +195,7 @@ with wanted as (
     join family_grains g on g.family = d.family and g.grain like 'rolling%'
     join (values ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)) n (grain, days) on n.grain = g.grain
     join rolling_ends e
-      on e.end_day >= case when r.family is null then s.computed_through else d.first_day end
+      on case when r.family is null then e.end_day >= s.computed_through or e.is_compared else e.end_day >= d.first_day end
      and (e.for_all or d.scope_type = 'client')
     where r.family is not null or s.computed_through < s.today
 )
