@@ -39,7 +39,7 @@ with deployed as (
           from deployed order by service_id, environment, finished_at, id) first
 ), brought as (
     select s.sequence_no, d.contains_after, d.position, d.finished_at, d.finished_on, d.id,
-           row_number() over (partition by s.sequence_no order by d.position desc) as place
+           row_number() over (order by s.sequence_no, d.position desc) as place
     from deployed d
     join sequences s on (s.service_id, s.environment) = (d.service_id, d.environment)
     where d.contains_after < d.position
@@ -52,7 +52,7 @@ with deployed as (
     where c.merge_position is not null
 ), placed as (
     select *, count(*) filter (where id is null) over (
-        partition by sequence_no order by position desc, id is not null rows unbounded preceding) as place
+        order by sequence_no, position desc, id is not null rows unbounded preceding) as place
     from (
         select sequence_no, position, null::integer as change_no, null as id, null as service_id, null::boolean as is_bot,
                null::timestamptz as merged_at, null::double precision as coding_hours, null::double precision as pickup_hours,
@@ -75,9 +75,10 @@ select distinct on (p.change_no)
         when d.finished_at < p.started_at then 'negative duration'
     end as exclusion_reason
 from placed p
-join brought d on (d.sequence_no, d.place) = (p.sequence_no, p.place)
+join brought d on d.place = p.place
 cross join dora_settings s
-where p.change_no is not null and d.contains_after < p.position
+-- (not =, which the planner might join by, all of a sequence with all)
+where p.change_no is not null and d.sequence_no is not distinct from p.sequence_no and d.contains_after < p.position
 order by p.change_no, d.finished_at, d.id;
 create unique index on wanted_links (change_id);
 analyze wanted_links (change_id);
