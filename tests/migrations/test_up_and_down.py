@@ -79,6 +79,28 @@ def test_a_second_upgrade_changes_nothing(cluster: Cluster, empty: str) -> None:
     assert after == before
 
 
+def test_days_that_only_said_no_data_go_with_the_upgrade(cluster: Cluster, empty: str) -> None:
+    """0010: the owner of the table, who is bound by its policies, deletes the rows of every client."""
+    configuration = postgres_roles.alembic_config(cluster.primary.url("pulse_owner", empty))
+    command.upgrade(configuration, "0009")
+    kept = {
+        ("lead_time_for_changes", "day", 2), ("deployment_frequency", "day", 0), ("lead_time_for_changes", "week", 0)
+    }  # fmt: skip
+    with cluster.primary.connect(database=empty) as superuser:
+        for metric, grain, sample in {*kept, ("change_failure_rate", "day", 0)}:
+            superuser.execute(
+                "insert into core.dora_metrics (client_id, metric_type, family, grain, scope_type, scope_id, period_start,"
+                " period_end, calculation_date, is_partial, unit, sample_size, null_reason, definition_version)"
+                " values (7, %s, 'delivery', %s, 'client', '', '2026-03-02', '2026-03-03', '2026-03-02', false, 'ratio', %s,"
+                " 'no_data', 'pulse-2')",
+                [metric, grain, sample],
+            )
+        superuser.commit()
+        command.upgrade(configuration, "0010")
+        left = superuser.execute("select metric_type, grain, sample_size from core.dora_metrics").fetchall()
+    assert set(left) == kept
+
+
 def test_every_migration_has_both_files() -> None:
     files = {path.name for path in (postgres_roles.ROOT / "migrations" / "sql").iterdir()}
     stems = {re.sub(r"\.(up|down)\.sql$", "", name) for name in files}

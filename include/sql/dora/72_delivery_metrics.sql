@@ -6,6 +6,7 @@ with facts as materialized (
            l.merge_to_deploy_hours
     from core.deployment_changes l
     where l.client_id = (select core.etl_client_id()) and l.exclusion_reason is null
+      and l.deployed_at >= (select from_at from counted_days where family = 'delivery')
       and l.deployed_on >= (select from_day from counted_days where family = 'delivery')
       and l.deployed_on < (select until_day from counted_days where family = 'delivery')
 )

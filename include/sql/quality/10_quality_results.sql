@@ -198,7 +198,7 @@ from (
                      and d.finished_on > s.checked_after and d.finished_on <= s.today)
                when 'lead_time_for_changes' then (
                    select count(*) from core.deployment_changes l
-                   where l.client_id = s.client_id and l.exclusion_reason is null
+                   where l.client_id = s.client_id and l.exclusion_reason is null and l.deployed_at > s.checked_after_at
                      and l.deployed_on > s.checked_after and l.deployed_on <= s.today)
                when 'time_to_restore' then (
                    select count(i.time_to_restore_hours) from core.incidents i
