@@ -1,5 +1,5 @@
--- The source records to work on (temporary, one table a kind): all of them in a full run; else what was written since the
--- last run, and what depends on it: the pull requests and deployments of a commit whose position has moved, the reverts
+-- The source records to work on (temporary, one table a kind): all of them in a full run (of pull requests none: there
+-- 20_changes.sql reads all at once); else what was written since the last run, and what depends on it: the pull requests and deployments of a commit whose position has moved, the reverts
 -- of a pull request, and all of a service that has changed.
 create temporary table touched_pull_requests on commit drop as
 with taken as (
@@ -24,11 +24,7 @@ select p.integration_id, p.id
 from touched_services v
 join core.github_pull_requests p
   on (p.client_id, p.integration_id, p.repository_id) = ((select core.etl_client_id()), v.integration_id, v.repository_id)
-where not (select is_full from dora_settings)
-union all
-select integration_id, id from core.github_pull_requests
-where (select is_full from dora_settings) and client_id = (select core.etl_client_id()) and merged_at is not null;
-create index on touched_pull_requests (integration_id, id);
+where not (select is_full from dora_settings);
 analyze touched_pull_requests;
 
 -- touched_releases and touched_workflow_runs are empty where they are not the client's source of deployments.

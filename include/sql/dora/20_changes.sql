@@ -1,11 +1,17 @@
 -- core.changes: one row a pull request merged into a production branch (in a monorepo: one a service that it touches), and
 -- one a merged change of a custom source. core.change_references: the issues it names. From the touched records only.
 create temporary table wanted_changes on commit drop as
-with pulls as (
-    select p.*, r.full_name, v.id as service_id, v.has_parts
+with touched as (
+    select p.* from core.github_pull_requests p
+    where (select is_full from dora_settings) and p.client_id = (select core.etl_client_id())
+    union all
+    select p.*
     from touched_pull_requests q
     join core.github_pull_requests p
       on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+), pulls as (
+    select p.*, r.full_name, v.id as service_id, v.has_parts
+    from touched p
     join core.github_repositories r
       on (r.client_id, r.integration_id, r.id) = (p.client_id, p.integration_id, p.repository_id)
     join live_services v
@@ -61,9 +67,12 @@ with pulls as (
              else array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues
     from parts p
     cross join dora_settings s
-    left join core.github_commits c
-      on (c.client_id, c.integration_id, c.repository_id, c.sha)
-       = (p.client_id, p.integration_id, p.repository_id, p.merge_commit_sha)
+    left join lateral (
+        select m.position from core.github_commits m
+        where (m.client_id, m.integration_id, m.repository_id, m.sha)
+            = ((select core.etl_client_id()), p.integration_id, p.repository_id, p.merge_commit_sha)
+        offset 0
+    ) c on true
     left join lateral (
         select count(*) as changes_requested from core.github_pull_request_reviews v
         where p.review_count > 0 and (v.client_id, v.integration_id, v.pull_request_id) = (p.client_id, p.integration_id, p.id)
@@ -193,14 +202,15 @@ with merged as (
                 s.changes_requested_count, s.reopened_count, s.is_reviewed, s.coding_hours, s.pickup_hours, s.review_hours)
     returning new.id, old.id is null as is_new, old.service_id as old_service_id, new.service_id,
               old.merged_on as old_merged_on, new.merged_on,
-              row(old.merged_on, old.service_id, old.is_bot, old.additions, old.deletions, old.review_count, old.comment_count,
+              (select reason = 'data' from dora_settings) and row(old.merged_on, old.service_id, old.is_bot, old.additions, old.deletions, old.review_count, old.comment_count,
                   old.changes_requested_count, old.reopened_count, old.is_reviewed)
                   is distinct from row(new.merged_on, new.service_id, new.is_bot, new.additions, new.deletions,
                   new.review_count, new.comment_count, new.changes_requested_count, new.reopened_count, new.is_reviewed)
                   as is_counted_anew
 )
 insert into changed_changes
-select id, is_new, old_service_id, service_id, old_merged_on, merged_on, is_counted_anew from merged;
+select id, is_new, old_service_id, service_id, old_merged_on, merged_on, is_counted_anew from merged
+where (select reason = 'data' from dora_settings);
 analyze changed_changes (id);
 
 insert into moved

@@ -132,4 +132,6 @@ delete from core.deployment_changes t using gone_deployments g
 where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
 delete from core.incident_deployments t using gone_deployments g
 where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
+delete from core.rework_evidence t using gone_deployments g
+where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
 delete from core.deployments t using gone_deployments g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);

@@ -16,15 +16,16 @@ where not (select is_full from dora_settings);
 create temporary table relinked_changes on commit drop as
 select change_id, (row_number() over ())::integer as change_no
 from (
-    select change_id from relink_changes
-    union
+    select distinct change_id from relink_changes where not (select is_full from dora_settings)
+    union all
     select id from core.changes where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
 ) c;
 create unique index on relinked_changes (change_id);
 analyze relinked_changes;
 
 -- A deployment brought the positions (contains_after, position]: a change came with the deployment that has the next position,
--- which is the last one seen before it from the top. A service's history ends at the position of its very first deployment.
+-- which is the last one seen before it from the top (its place). A service's history ends at the position of its very first
+-- deployment. (By windows over both, since the planner does not know how many there are: it would join all with all.)
 create temporary table wanted_links on commit drop as
 with deployed as (
     select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id
@@ -37,49 +38,46 @@ with deployed as (
     select service_id, environment, history_until, row_number() over () as sequence_no
     from (select distinct on (service_id, environment) service_id, environment, position as history_until
           from deployed order by service_id, environment, finished_at, id) first
-), brought as (
-    select s.sequence_no, d.contains_after, d.position, d.finished_at, d.finished_on, d.id,
-           row_number() over (order by s.sequence_no, d.position desc) as place
+), facts as (
+    select s.sequence_no, d.position, d.contains_after, d.id as deployment_id, d.finished_at, d.finished_on,
+           null::integer as change_no, null as change_id, null as service_id, null::boolean as is_bot,
+           null::timestamptz as merged_at, null::timestamptz as started_at, null::double precision as coding_hours,
+           null::double precision as pickup_hours, null::double precision as review_hours
     from deployed d
     join sequences s on (s.service_id, s.environment) = (d.service_id, d.environment)
     where d.contains_after < d.position
-), asked as (
-    select r.change_no, c.id, c.service_id, c.merge_position, c.is_bot, c.merged_at, c.coding_hours, c.pickup_hours, c.review_hours,
-           case s.start_event when 'opened' then c.opened_at else c.first_commit_at end as started_at
+    union all
+    select q.sequence_no, c.merge_position, null, null, null, null, r.change_no, c.id, c.service_id, c.is_bot, c.merged_at,
+           case s.start_event when 'opened' then c.opened_at else c.first_commit_at end, c.coding_hours, c.pickup_hours,
+           c.review_hours
     from relinked_changes r
     join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
+    join sequences q on q.service_id = c.service_id and q.history_until < c.merge_position
     cross join dora_settings s
-    where c.merge_position is not null
 ), placed as (
-    select *, count(*) filter (where id is null) over (
-        order by sequence_no, position desc, id is not null rows unbounded preceding) as place
-    from (
-        select sequence_no, position, null::integer as change_no, null as id, null as service_id, null::boolean as is_bot,
-               null::timestamptz as merged_at, null::double precision as coding_hours, null::double precision as pickup_hours,
-               null::double precision as review_hours, null::timestamptz as started_at
-        from brought
-        union all
-        select e.sequence_no, a.merge_position, a.change_no, a.id, a.service_id, a.is_bot, a.merged_at, a.coding_hours,
-               a.pickup_hours, a.review_hours, a.started_at
-        from asked a
-        join sequences e on e.service_id = a.service_id and e.history_until < a.merge_position
-    ) x
+    select *, count(deployment_id) over (
+        partition by sequence_no order by position desc, change_no is not null rows unbounded preceding) as place
+    from facts
+), found as (
+    select change_no, change_id, service_id, is_bot, merged_at, started_at, coding_hours, pickup_hours, review_hours, position,
+           first_value(deployment_id) over brought as deployment_id, first_value(finished_at) over brought as deployed_at,
+           first_value(finished_on) over brought as deployed_on, first_value(contains_after) over brought as contains_after
+    from placed
+    window brought as (partition by sequence_no, place order by change_no nulls first)
 )
-select distinct on (p.change_no)
-    p.id as change_id, p.service_id, d.id as deployment_id, d.finished_at as deployed_at, d.finished_on as deployed_on,
-    core.elapsed_hours(p.started_at, d.finished_at, s.working) as lead_time_hours, p.coding_hours, p.pickup_hours, p.review_hours,
-    core.elapsed_hours(p.merged_at, d.finished_at, s.working) as merge_to_deploy_hours,
+select distinct on (f.change_no)
+    f.change_id, f.service_id, f.deployment_id, f.deployed_at, f.deployed_on,
+    core.elapsed_hours(f.started_at, f.deployed_at, s.working) as lead_time_hours, f.coding_hours, f.pickup_hours, f.review_hours,
+    core.elapsed_hours(f.merged_at, f.deployed_at, s.working) as merge_to_deploy_hours,
     case
-        when p.is_bot and s.exclude_bots then 'bot'
-        when p.started_at is null then 'no commits'
-        when d.finished_at < p.started_at then 'negative duration'
+        when f.is_bot and s.exclude_bots then 'bot'
+        when f.started_at is null then 'no commits'
+        when f.deployed_at < f.started_at then 'negative duration'
     end as exclusion_reason
-from placed p
-join brought d on d.place = p.place
+from found f
 cross join dora_settings s
--- (not =, which the planner might join by, all of a sequence with all)
-where p.change_no is not null and d.sequence_no is not distinct from p.sequence_no and d.contains_after < p.position
-order by p.change_no, d.finished_at, d.id;
+where f.change_no is not null and f.contains_after < f.position
+order by f.change_no, f.deployed_at, f.deployment_id;
 create unique index on wanted_links (change_id);
 analyze wanted_links (change_id);
 
@@ -115,20 +113,21 @@ with merged as (
               new.service_id, old.deployed_on as old_deployed_on, new.deployed_on,
               old.change_id is not null and old.exclusion_reason is null as was_counted,
               new.exclusion_reason is null as is_counted,
-              row(old.service_id, old.deployed_on, old.lead_time_hours, old.coding_hours, old.pickup_hours,
+              (select reason = 'data' from dora_settings)
+                  and row(old.service_id, old.deployed_on, old.lead_time_hours, old.coding_hours, old.pickup_hours,
                   old.review_hours, old.merge_to_deploy_hours, old.exclusion_reason)
                   is distinct from row(new.service_id, new.deployed_on, new.lead_time_hours, new.coding_hours,
                   new.pickup_hours, new.review_hours, new.merge_to_deploy_hours, new.exclusion_reason) as is_counted_anew
 )
-insert into changed_claims select * from merged;
+insert into changed_claims select * from merged where (select reason = 'data' from dora_settings);
 analyze changed_claims (change_id);
 
 insert into moved
 select 'delivery', old_service_id, old_deployed_on, change_id, case when deployment_id is null then 'removed' else 'changed' end
-from changed_claims where was_counted and is_counted_anew and (select reason = 'data' from dora_settings)
+from changed_claims where was_counted and is_counted_anew
 union all
 select 'delivery', service_id, deployed_on, change_id, case when was_counted then 'changed' else 'added' end
-from changed_claims where is_counted and is_counted_anew and (select reason = 'data' from dora_settings);
+from changed_claims where is_counted and is_counted_anew;
 insert into changed_links
 select change_id from changed_claims
 where old_deployment_id is distinct from deployment_id and not (select is_full from dora_settings);

@@ -22,26 +22,6 @@ with rule as materialized (
            or exists (
                select from jsonb_each(rule.fields) f, jsonb_array_elements_text(f.value) wanted
                where lower(wanted) in (lower(j.custom_fields ->> f.key), lower(j.custom_fields -> f.key ->> 'value'))))
-), moves as (
-    select c.integration_id, c.issue_id, c.created_at,
-           coalesce(into_status.category = 'done', false) as into_done,
-           coalesce(from_status.category = 'done', false) as out_of_done
-    from jira j
-    join core.jira_issue_changes c
-      on (c.client_id, c.integration_id, c.issue_id) = (j.client_id, j.integration_id, j.id) and c.field = 'status'
-    left join core.jira_statuses into_status
-      on (into_status.client_id, into_status.integration_id, into_status.id) = (c.client_id, c.integration_id, c.to_id)
-    left join core.jira_statuses from_status
-      on (from_status.client_id, from_status.integration_id, from_status.id) = (c.client_id, c.integration_id, c.from_id)
-), reopened as (
-    select integration_id, issue_id, max(created_at) as last_reopened_at
-    from moves where out_of_done and not into_done group by 1, 2
-), resolved as (
-    select m.integration_id, m.issue_id, min(m.created_at) as resolved_at
-    from moves m
-    left join reopened r using (integration_id, issue_id)
-    where m.into_done and not m.out_of_done and (r.last_reopened_at is null or m.created_at > r.last_reopened_at)
-    group by 1, 2
 ), found as (
     select 'jira:' || j.integration_id || ':' || j.id as id, j.integration_id, 'jira' as source, j.key, j.key as named_as,
            j.summary as title, j.url, j.priority as severity, j.created_at,
@@ -49,7 +29,25 @@ with rule as materialized (
            array(select lower(x) from unnest(j.components || j.labels) x) as words, null::bigint as repository_id,
            j.description as body, j.fix_versions, coalesce(j.custom_fields -> 'issuelinks', '[]') as links
     from jira j
-    left join resolved d on (d.integration_id, d.issue_id) = (j.integration_id, j.id)
+    left join lateral (
+        select min(m.created_at) filter (where m.is_resolution and m.created_at > m.last_reopened_at) as resolved_at
+        from (
+            select c.created_at, n.into_done and not n.out_of_done as is_resolution,
+                   coalesce(max(c.created_at) filter (where n.out_of_done and not n.into_done) over (), '-infinity')
+                       as last_reopened_at
+            from core.jira_issue_changes c
+            cross join lateral (
+                select exists (select from core.jira_statuses t
+                               where (t.client_id, t.integration_id, t.id, t.category)
+                                   = ((select core.etl_client_id()), c.integration_id, c.to_id, 'done')) as into_done,
+                       exists (select from core.jira_statuses t
+                               where (t.client_id, t.integration_id, t.id, t.category)
+                                   = ((select core.etl_client_id()), c.integration_id, c.from_id, 'done')) as out_of_done
+            ) n
+            where (c.client_id, c.integration_id, c.issue_id) = ((select core.etl_client_id()), j.integration_id, j.id)
+              and c.field = 'status'
+        ) m
+    ) d on true
     union all
     select 'gh-issue:' || g.integration_id || ':' || g.id, g.integration_id, 'github', '#' || g.number,
            r.full_name || '#' || g.number, g.title, g.url, null, g.created_at, g.closed_at,
@@ -120,6 +118,8 @@ join core.incident_references i on (i.client_id, i.incident_id, i.kind) = ((sele
 join core.change_references r on (r.client_id, r.issue_key) = (i.client_id, i.reference)
 join core.deployment_changes l on (l.client_id, l.change_id) = (r.client_id, r.change_id);
 delete from core.incident_deployments t using gone_incidents g
+where (t.client_id, t.incident_id) = ((select core.etl_client_id()), g.id);
+delete from core.incident_references t using gone_incidents g
 where (t.client_id, t.incident_id) = ((select core.etl_client_id()), g.id);
 delete from core.incidents t using gone_incidents g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
 
