@@ -20,31 +20,3 @@ alter table core.rework_evidence drop constraint rework_evidence_client_id_deplo
 alter table core.work_items drop constraint work_items_client_id_fkey;
 alter table core.work_status_times drop constraint work_status_times_client_id_fkey;
 alter table core.work_metrics drop constraint work_metrics_client_id_fkey;
-
--- From what was deployed: the latest rows are read by index, however many there are.
-create or replace view report.evidence_changes with (security_invoker = true) as
-select
-    c.client_id, c.id as change_id, l.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
-    c.first_commit_at, c.opened_at, c.first_review_at, c.approved_at, c.merged_at, l.deployment_id, l.deployed_at,
-    d.url as deployment_url, l.lead_time_hours, c.coding_hours, c.pickup_hours, c.review_hours, l.merge_to_deploy_hours,
-    l.deployment_id is not null and l.exclusion_reason is null as in_lead_time,
-    case when l.deployment_id is null then 'not deployed' else l.exclusion_reason end as exclusion_reason,
-    core.display_text('hours', l.lead_time_hours) as lead_time_text, c.is_bot, c.is_revert, c.is_hotfix,
-    c.merge_commit_sha, c.reverts_change_id
-from (
-    select client_id, change_id, service_id, deployment_id, deployed_at, lead_time_hours, merge_to_deploy_hours, exclusion_reason
-    from core.deployment_changes
-    union all
-    select c.client_id, c.id, c.service_id, null, null, null, null, null
-    from core.changes c
-    where not exists (select from core.deployment_changes l where (l.client_id, l.change_id) = (c.client_id, c.id))
-) l
-cross join lateral (
-    select * from core.changes x where (x.client_id, x.id) = (l.client_id, l.change_id) offset 0
-) c
-cross join lateral (
-    select x.name from core.services x where (x.client_id, x.id) = (l.client_id, l.service_id) offset 0
-) s
-left join lateral (
-    select x.url from core.deployments x where (x.client_id, x.id) = (l.client_id, l.deployment_id) offset 0
-) d on true;

@@ -120,8 +120,13 @@ with touched as materialized (
     select 'gh-pr:' || q.integration_id || ':' || q.id
                || substr(v.id, length('gh-repo:' || v.integration_id || ':' || v.repository_id) + 1) as id
     from touched_pull_requests q
-    join core.github_pull_requests p on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
-    join core.services v on (v.client_id, v.integration_id, v.repository_id) = (p.client_id, p.integration_id, p.repository_id)
+    cross join lateral (
+        select p.repository_id from core.github_pull_requests p
+        where (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+        offset 0
+    ) p
+    join core.services v
+      on (v.client_id, v.integration_id, v.repository_id) = ((select core.etl_client_id()), q.integration_id, p.repository_id)
     where not (select is_full from dora_settings)
     union
     select 'custom:' || q.integration_id || ':' || q.id from touched_custom q

@@ -103,13 +103,18 @@ from unnest(array['deployments', 'delivery', 'recovery', 'pull_requests']) famil
      unnest(array['day', 'week', 'month', 'rolling_7d', 'rolling_30d', 'rolling_90d']) grain
 where not (family = 'pull_requests' and grain in ('day', 'rolling_7d'));
 
--- The days that rolling windows end on: today, and each Sunday of the last 400 (of other scopes than the client: of the last
--- 91); of the client also the day before each of the windows that end today, which they are compared with.
+-- The days that rolling windows end on: today, and each Sunday of the last 400 (of other scopes than the client: 91); of the
+-- client also the day before each of the windows that end today, which they are compared with. Stages and the pull-request
+-- metrics have the latest only: today, and what it is compared with.
 create temporary table rolling_ends on commit drop as
-select d::date as end_day, d::date > s.today - 92 and (extract(isodow from d) = 7 or d::date = s.today) as for_all,
-       s.today - d::date in (7, 30, 90) as is_compared
-from dora_settings s, generate_series(s.today - 400, s.today, interval '1 day') d
-where extract(isodow from d) = 7 or s.today - d::date in (0, 7, 30, 90);
+select c.is_client, e.day as end_day, e.is_compared, e.is_compared or e.day = s.today as is_latest
+from dora_settings s
+cross join (values (true, 400), (false, 91)) c (is_client, days)
+cross join lateral (
+    select d::date as day, c.is_client and s.today - d::date in (7, 30, 90) as is_compared
+    from generate_series(s.today - c.days, s.today, interval '1 day') d
+) e
+where extract(isodow from e.day) = 7 or e.is_compared or e.day = s.today;
 analyze rolling_ends;
 
 create temporary table moved_days on commit drop as
@@ -170,7 +175,9 @@ with wanted as (
     from moved_days m
     join family_grains g on g.family = m.family and g.grain like 'rolling%'
     join (values ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)) n (grain, days) on n.grain = g.grain
-    join rolling_ends e on e.end_day between m.day and m.day + n.days - 1 and (e.for_all or m.scope_type = 'client')
+    join rolling_ends e
+      on e.is_client = (m.scope_type = 'client') and e.end_day between m.day and m.day + n.days - 1
+     and (e.is_latest or m.family <> 'pull_requests')
     union
     -- of periods that were running at the last run, or began since; all of them for scopes that are computed anew
     select family, 'day', scope_type, scope_id, day from fact_days
@@ -195,16 +202,22 @@ with wanted as (
     join family_grains g on g.family = d.family and g.grain like 'rolling%'
     join (values ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)) n (grain, days) on n.grain = g.grain
     join rolling_ends e
-      on case when r.family is null then e.end_day >= s.computed_through or e.is_compared else e.end_day >= d.first_day end
-     and (e.for_all or d.scope_type = 'client')
+      on e.is_client = (d.scope_type = 'client') and (e.is_latest or d.family <> 'pull_requests')
+     and case when r.family is null then e.end_day >= s.computed_through or e.is_compared else e.end_day >= d.first_day end
     where r.family is not null or s.computed_through < s.today
 )
--- has_reasons: where nothing was counted, the number is NULL, with the reason; elsewhere there is no number then.
+-- has_stages: of a lead time, its stages too. has_reasons: where nothing was counted, the number is NULL, with the reason; elsewhere there is no number then.
 select
     (row_number() over ())::integer as cell_id, w.family, w.grain, n.scope_no, w.scope_type, w.scope_id, w.period_start,
     e.period_end, e.period_end - 1 as calculation_date,
     e.period_end > s.today + (w.grain like 'rolling%')::integer as is_running, d.kind_day, d.success_day,
-    least(e.period_end, s.today + 1) as until_day, w.scope_type = 'client' and w.grain <> 'day' as has_reasons
+    least(e.period_end, s.today + 1) as until_day,
+    w.grain in ('week', 'month')
+        or w.grain in ('rolling_30d', 'rolling_90d')
+           and exists (select from rolling_ends r
+                       where r.is_latest and r.is_client = (w.scope_type = 'client') and r.end_day = e.period_end - 1)
+        as has_stages,
+    w.scope_type = 'client' and w.grain <> 'day' as has_reasons
 from wanted w
 cross join dora_settings s
 join scope_days d on (d.scope_type, d.scope_id, d.family) = (w.scope_type, w.scope_id, w.family)

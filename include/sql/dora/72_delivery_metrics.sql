@@ -1,4 +1,4 @@
--- dora_values of the family delivery: lead_time_for_changes and (but for days and seven days) its stages by cell, from
+-- dora_values of the family delivery: lead_time_for_changes and (see has_stages) its stages by cell, from
 -- core.deployment_changes.
 create temporary table delivered on commit drop as
 with facts as materialized (
@@ -19,9 +19,7 @@ analyze delivered (scope_no, day);
 
 insert into dora_values
 select m.metric_type, c.cell_id, m.n, null::bigint, null::bigint, m.p[1], m.p
-from (
-    select *, grain in ('week', 'month', 'rolling_30d', 'rolling_90d') as has_stages from dora_cells where family = 'delivery'
-) c
+from dora_cells c
 cross join lateral (
     select count(*) as n, percentile_cont(array[0.5, 0.75, 0.9]) within group (order by l.lead_time_hours) as lead_time,
            count(l.coding_hours) as coding_n, count(l.pickup_hours) as pickup_n, count(l.review_hours) as review_n,
@@ -39,4 +37,4 @@ cross join lateral (
            ('lead_time_pickup', v.pickup_n, v.pickup, c.has_stages), ('lead_time_review', v.review_n, v.review, c.has_stages),
            ('lead_time_merge_to_deploy', v.merge_to_deploy_n, v.merge_to_deploy, c.has_stages)
 ) m (metric_type, n, p, is_wanted)
-where m.is_wanted and (c.has_reasons or m.n > 0);
+where c.family = 'delivery' and m.is_wanted and (c.has_reasons or m.n > 0);

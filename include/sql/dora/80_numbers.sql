@@ -67,7 +67,9 @@ with keys as materialized (
     where s.computed_through is distinct from s.today
       and case when t.grain like 'rolling%' then
                    not exists (select from rolling_ends e
-                               where e.end_day = t.calculation_date and (e.for_all or t.scope_type = 'client'))
+                               where e.end_day = t.calculation_date and e.is_client = (t.scope_type = 'client')
+                                 and (e.is_latest or t.family in ('deployments', 'recovery')
+                                      or t.metric_type = 'lead_time_for_changes'))
                when t.grain in ('day', 'week') then
                    t.scope_type <> 'client' and t.period_end <= s.today - case t.grain when 'day' then 91 else 400 end
                else false end
