@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import os
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -87,6 +87,18 @@ def test_after_any_edit_an_incremental_run_gives_what_a_full_one_gives(
         loaded.run()
         assert_full_changes_nothing(loaded, done)
         assert_agrees(loaded)
+
+
+@random_worlds
+@given(world=worlds.worlds(), days=st.lists(st.integers(1, 9), min_size=1, max_size=4))
+def test_days_that_go_by_give_what_a_full_run_gives(db: TestDatabase, world: World, days: list[int]) -> None:
+    """Periods end, rolling windows end on other days, and some leave."""
+    loaded = Loaded.new(db, etl(db), world).load()
+    for number in days:
+        loaded.world = replace(loaded.world, now=loaded.world.now + timedelta(days=number))
+        loaded.run()
+        assert_full_changes_nothing(loaded)
+    assert_agrees(loaded)
 
 
 @random_worlds
