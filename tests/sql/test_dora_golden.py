@@ -92,6 +92,21 @@ def test_a_rollback_undoes_and_delivers_nothing(world: World) -> None:
     assert (rework["numerator"], rework["denominator"]) == (1, 4)
 
 
+def test_what_was_there_at_the_very_first_deployment_is_history_in_every_environment(world: World) -> None:
+    """The second environment begins later and further back: catching up there delivers nothing that the first had long had."""
+    repository = world.repository()
+    for index, sha in enumerate(("old", "older news", "base", "new")):
+        world.change(repository, sha, at(f"2026-02-0{index + 1} 09:00"))
+    world.deploy(repository, "base", at("2026-02-04 10:00"), "production-eu")
+    world.deploy(repository, "old", at("2026-02-05 10:00"), "production-us")
+    world.deploy(repository, "base", at("2026-02-06 10:00"), "production-us")
+    world.deploy(repository, "new", at("2026-02-07 10:00"), "production-us")
+    world.compute()
+    claimed = deployed(world)
+    assert claimed["Change new"] == at("2026-02-07 10:00")
+    assert all(when is None for title, when in claimed.items() if title != "Change new")
+
+
 def test_two_production_environments_count_one_lead_time(world: World) -> None:
     repository = world.repository()
     world.change(repository, "base", at("2026-02-02 09:00"))

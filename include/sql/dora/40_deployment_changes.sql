@@ -27,17 +27,19 @@ analyze relinked_changes;
 -- which is the last one seen before it from the top (its place). A service's history ends at the position of its very first
 -- deployment. (By windows over both, since the planner does not know how many there are: it would join all with all.)
 create temporary table wanted_links on commit drop as
-with deployed as (
-    select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id
-    from (select distinct c.service_id
+with deployed as materialized (
+    select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id, d.is_baseline, q.low
+    from (select c.service_id, min(c.merge_position) as low
           from relinked_changes r
-          join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)) q
+          join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
+          group by c.service_id) q
     join core.deployments d on (d.client_id, d.service_id) = ((select core.etl_client_id()), q.service_id)
-     and d.environment_tier = 'production' and d.result = 'success' and d.position is not null
+     and d.environment_tier = 'production' and d.result = 'success'
+    where d.position >= q.low or d.is_baseline
 ), sequences as (
-    select service_id, environment, history_until, row_number() over () as sequence_no
-    from (select distinct on (service_id, environment) service_id, environment, position as history_until
-          from deployed order by service_id, environment, finished_at, id) first
+    select service_id, environment, row_number() over () as sequence_no,
+           first_value(position) over (partition by service_id order by finished_at, id) as history_until
+    from deployed where is_baseline
 ), facts as (
     select s.sequence_no, d.position, d.contains_after, d.id as deployment_id, d.finished_at, d.finished_on,
            null::integer as change_no, null as change_id, null as service_id, null::boolean as is_bot,
@@ -45,7 +47,7 @@ with deployed as (
            null::double precision as pickup_hours, null::double precision as review_hours
     from deployed d
     join sequences s on (s.service_id, s.environment) = (d.service_id, d.environment)
-    where d.contains_after < d.position
+    where d.contains_after < d.position and d.position >= d.low
     union all
     select q.sequence_no, c.merge_position, null, null, null, null, r.change_no, c.id, c.service_id, c.is_bot, c.merged_at,
            case s.start_event when 'opened' then c.opened_at else c.first_commit_at end, c.coding_hours, c.pickup_hours,
