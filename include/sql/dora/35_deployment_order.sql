@@ -4,32 +4,61 @@
 -- position) and those before it. A roll-back goes back behind its predecessor, and began after it had finished.
 create temporary table wanted_order on commit drop as
 with sequences as (
-    select service_id, environment from changed_deployments
-    union
-    select service_id, environment from wanted_deployments where environment_tier = 'production' and result = 'success'
-    union
-    select t.service_id, t.environment
-    from wanted_deployments w
-    join core.deployments t on (t.client_id, t.id) = ((select core.etl_client_id()), w.id)
-    where t.environment_tier = 'production' and t.result = 'success'
+    -- and the earliest moment at which anything in them has moved: what was before it keeps its place
+    select service_id, environment, min(finished_at) as moved_from
+    from (
+        select service_id, environment, finished_at from changed_deployments
+        union all
+        select service_id, environment, finished_at from wanted_deployments
+        where environment_tier = 'production' and result = 'success'
+        union all
+        select t.service_id, t.environment, t.finished_at
+        from wanted_deployments w
+        join core.deployments t on (t.client_id, t.id) = ((select core.etl_client_id()), w.id)
+        where t.environment_tier = 'production' and t.result = 'success'
+    ) m
+    group by service_id, environment
 ), members as (
-    select id, service_id, environment, created_at, finished_at, position from wanted_deployments
+    select id, service_id, environment, created_at, finished_at, position, position as reached, false as is_before,
+           null::bigint as contains_after, null::boolean as is_rollback
+    from wanted_deployments
     where environment_tier = 'production' and result = 'success'
     union all
-    select d.id, d.service_id, d.environment, d.created_at, d.finished_at, d.position
+    select d.id, q.service_id, q.environment, d.created_at, d.finished_at, d.position, d.position, false, null, null
     from sequences q
-    join core.deployments d
-      on (d.client_id, d.service_id, d.environment) = ((select core.etl_client_id()), q.service_id, q.environment)
-     and d.environment_tier = 'production' and d.result = 'success'
+    cross join lateral (
+        select * from core.deployments t
+        where (t.client_id, t.service_id) = ((select core.etl_client_id()), q.service_id)
+          and t.environment_tier = 'production' and t.result = 'success'
+          and t.finished_at >= q.moved_from and t.environment = q.environment
+        offset 0
+    ) d
     where not exists (select from wanted_deployments w where w.id = d.id)
-), ordered as (
+    union all
+    -- the last one before it, for what follows
+    select d.id, q.service_id, q.environment, d.created_at, d.finished_at, d.position, greatest(d.position, d.contains_after),
+           true, d.contains_after, d.is_rollback
+    from sequences q
+    cross join lateral (
+        select * from core.deployments t
+        where (t.client_id, t.service_id) = ((select core.etl_client_id()), q.service_id)
+          and t.environment_tier = 'production' and t.result = 'success'
+          and t.finished_at < q.moved_from and t.environment = q.environment
+        order by t.finished_at desc, t.id desc limit 1
+    ) d
+), placed as (
     select
-        d.id, d.finished_at, d.position,
-        max(d.position) over (by_time rows between unbounded preceding and 1 preceding) as contains_after,
+        d.id, d.finished_at, d.position, d.is_before, d.contains_after as had_contained, d.is_rollback as was_rollback,
+        max(d.reached) over (by_time rows between unbounded preceding and 1 preceding) as contains_after,
         coalesce(d.position < lag(d.position) over by_time and d.created_at >= lag(d.finished_at) over by_time, false) as is_rollback,
         lag(d.id) over by_time as previous_id, lag(d.finished_at) over by_time as previous_finished_at
     from members d
     window by_time as (partition by d.service_id, d.environment order by d.finished_at, d.id)
+), ordered as (
+    select id, finished_at, position, previous_id, previous_finished_at,
+           case when is_before then had_contained else contains_after end as contains_after,
+           case when is_before then was_rollback else is_rollback end as is_rollback
+    from placed
 )
 select o.id, o.contains_after, o.position is not null and o.contains_after is null as is_baseline, o.is_rollback,
        undone.rolled_back_by
