@@ -5,6 +5,8 @@ years. Prints tables, and last one line of JSON:
 seconds_per_million  by size (million changes): the dora stage of all clients, everything anew, first time, two processes
 deadlocks            by size: how often that began a client's stage again, because two clients' waited for each other
 again_per_million    the same of a sample of clients once more, when nothing has changed
+written_per_million  only inserting the rows of the sample, as they stand, into empty copies of the tables: what writing alone
+                     costs on this machine in this run (seconds_per_million is best read beside it)
 increment_s          one client's stage after 200 merged changes, 40 deployments, 10 incidents; median of 5 clients
 increment_edit_s     one client's stage after 200 old pull requests were edited; median of 5 clients
 increment_scans      by size: tables of over 10,000 rows that such a stage read sequentially, over 10,000 rows (should be none)
@@ -27,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import _dora_dashboards as dashboards
+from bench._dora_floor import write_alone
 from bench._dora_servers import Disk, database_bytes, give_up_replica, has_replica, roomy
 from bench._dora_stage import Increment, edits, increments, many, recompute
 from bench._dora_world import World, caught_up, counts, ensure_roles, generate, settle
@@ -49,8 +52,8 @@ def main() -> None:
     options = parser.parse_args()
     sizes = sorted(options.sizes.split(","), key=float)
     figures: Figures = {name: {} for name in (
-        "seconds_per_million", "deadlocks", "again_per_million", "increment_s", "increment_edit_s", "increment_scans",
-        "view_p95_ms", "view_p95_ms_by_size", "view_problems", "our_tiles_ms", "views_on",
+        "seconds_per_million", "deadlocks", "again_per_million", "written_per_million", "increment_s", "increment_edit_s",
+        "increment_scans", "view_p95_ms", "view_p95_ms_by_size", "view_problems", "our_tiles_ms", "views_on",
         "devlake", "skipped")}  # fmt: skip
     try:
         with cluster() as made, roomy(made):
@@ -118,11 +121,15 @@ def full_and_again(db: TestDatabase, world: World, size: str, figures: Figures, 
     for file, seconds, rows in first.slowest():
         say(f"    {file:<40} {seconds:>9.1f} s {rows:>14,} rows")
     some = everyone[::10]
+    millions = world.changes / 1e6 * len(some) / len(everyone)
     again = recompute(db, some, workers)
-    per_million = again.seconds / (world.changes * len(some) / len(everyone)) * 1e6
-    figures["again_per_million"][size] = round(per_million, 1)
+    figures["again_per_million"][size] = round(again.seconds / millions, 1)
+    say(f"once more, {len(some)} clients: {again.seconds / millions:.1f} s a million changes,"
+        f" {sum(again.rows.values()):,} rows written")  # fmt: skip
+    alone = write_alone(db, some, workers) / millions
+    figures["written_per_million"][size] = round(alone, 1)
     say(
-        f"once more, {len(some)} clients: {per_million:.1f} s a million changes, {sum(again.rows.values()):,} rows written"
+        f"only writing these rows: {alone:.1f} s a million changes; everything anew is {per_million / alone:.1f} times that"
     )
 
 

@@ -10,14 +10,13 @@ with touched as (
     join core.github_pull_requests p
       on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
 ), pulls as (
-    select p.*, r.full_name, v.id as service_id, v.has_parts
+    select p.*, v.full_name, v.id as service_id, v.has_parts
     from touched p
-    join core.github_repositories r
-      on (r.client_id, r.integration_id, r.id) = (p.client_id, p.integration_id, p.repository_id)
     join live_services v
       on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null
     where p.merged_at is not null and p.deleted_at is null
-      and case when (select production_branches = '{}' from dora_settings) then p.base_branch = coalesce(r.default_branch, p.base_branch)
+      and case when (select production_branches = '{}' from dora_settings)
+               then p.base_branch = coalesce(v.production_branch, p.base_branch)
                else exists (select from dora_settings s, unnest(s.production_branches) pattern where p.base_branch ~* pattern) end
 ), parts as (
     -- Of a monorepo: the parts that it touches, and the repository's own service when it touches anything else.
@@ -56,8 +55,9 @@ with touched as (
                 = (p.client_id, p.integration_id, p.repository_id, p.reverts_number)
               and u.merged_at is not null and u.deleted_at is null
             order by u.id limit 1) end as reverts_change_id,
-        p.title ~* s.hotfix_pattern or p.head_branch ~* s.hotfix_pattern as is_hotfix,
-        case s.commit_date when 'committed' then p.first_committed_at else p.first_authored_at end as first_commit_at,
+        p.title ~* (select hotfix_pattern from dora_settings) or p.head_branch ~* (select hotfix_pattern from dora_settings)
+            as is_hotfix,
+        case (select commit_date from dora_settings) when 'committed' then p.first_committed_at else p.first_authored_at end as first_commit_at,
         coalesce(p.ready_at, p.created_at) as opened_at, p.first_review_at, p.approved_at, p.merged_at,
         p.merge_commit_sha, c.position as merge_position, p.additions, p.deletions, p.changed_files, p.commit_count,
         p.review_count, p.head_branch, p.comment_count,
@@ -66,7 +66,6 @@ with touched as (
         case when p.closing_issue_numbers = '{}' then null
              else array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues
     from parts p
-    cross join dora_settings s
     left join lateral (
         select m.position from core.github_commits m
         where (m.client_id, m.integration_id, m.repository_id, m.sha)
