@@ -119,3 +119,25 @@ def disagreements(loaded: Loaded) -> list[str]:
                 ):
                     lines.append(f"{table} {key} {column}: SQL {found[table][key][column]!r}, reference {value!r}")
     return lines
+
+
+HANGS_ON = (
+    ("change_references", "change_id", "changes"), ("deployment_changes", "change_id", "changes"),
+    ("deployment_changes", "deployment_id", "deployments"), ("rework_evidence", "deployment_id", "deployments"),
+    ("incident_references", "incident_id", "incidents"), ("incident_deployments", "incident_id", "incidents"),
+    ("incident_deployments", "deployment_id", "deployments"), ("changes", "service_id", "services"),
+    ("deployments", "service_id", "services"), ("incidents", "service_id", "services"),
+)  # fmt: skip
+
+
+def dangling(loaded: Loaded) -> list[str]:
+    """Rows that hang on one that is not there. No foreign key keeps the stage from that: it takes away what hangs on what
+    goes."""
+    found = []
+    for table, column, parent in HANGS_ON:
+        rows = loaded.read(
+            f"select t.{column} from core.{table} t where t.{column} is not null"
+            f" and not exists (select from core.{parent} p where (p.client_id, p.id) = (t.client_id, t.{column}))"
+        )
+        found += [f"{table}.{column}: {row[0]}" for row in rows]
+    return found

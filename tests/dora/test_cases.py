@@ -50,3 +50,23 @@ def test_an_abbreviated_commit_may_be_of_digits_or_letters_only(db: TestDatabase
     world.deployments = [Deployment(2, 1, "production", world.commits[1].sha, end, end)]
     world.issues = [Issue(1, "OPS-1", at("2026-03-10 12:00"), description=f"Since {short}.")]
     assert compare.disagreements(loaded(db, world)) == []
+
+
+def test_nothing_hangs_on_what_is_gone(db: TestDatabase) -> None:
+    """An incident that named a deployment, and deployments with rework evidence, are deleted at the source."""
+    deployments = [
+        deploy(1, "a", "2026-03-02 12:00"), deploy(2, "b", "2026-03-03 12:00"), deploy(3, "a", "2026-03-03 13:00")
+    ]  # fmt: skip
+    world = world_of(deployments=deployments)
+    world.issues = [Issue(1, "OPS-1", at("2026-03-04 12:00"), description=f"Since {deployments[1].sha}.")]
+    here = loaded(db, world)
+    held = ("rework_evidence", "incident_references", "incident_deployments")
+    assert [table for table in held if not here.read(f"select client_id from core.{table}")] == []
+    after = copy.deepcopy(here.world)
+    for record in (*after.deployments[1:], *after.issues):
+        record.deleted = True
+    here.change_to(after)
+    here.run()
+    assert [table for table in held if here.read(f"select client_id from core.{table}")] == []
+    assert compare.dangling(here) == []
+    assert compare.disagreements(here) == []

@@ -85,6 +85,7 @@ def test_after_any_edit_an_incremental_run_gives_what_a_full_one_gives(
         note(f"edits: {done}")
         loaded.change_to(after)
         loaded.run()
+        assert compare.dangling(loaded) == []
         assert_full_changes_nothing(loaded, done)
         assert_agrees(loaded)
 
