@@ -1,4 +1,4 @@
-"""Days without a number are not published; one index less on deployed changes."""
+"""Days without a number are not published; fewer keys and one index less on what the dora stage writes."""
 
 from migrations.run_sql import run_sql
 

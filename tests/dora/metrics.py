@@ -72,22 +72,22 @@ def calendar_periods(grain: str, first: date, today: date) -> Iterator[Period]:
         start = end
 
 
-def rolling_periods(grain: str, first: date, today: date, is_client: bool, is_latest: bool) -> Iterator[Period]:
-    """The client's "end today, the day before each of those (to compare with), and on each Sunday of the last 400 days", other
-    scopes' "today and on each Sunday of the last 91 days"; "stages and pull-request metrics have no Sundays"; "a rolling
-    window's `calculation_date` is its last day"."""
+def rolling_periods(grain: str, first: date, today: date, is_client: bool, latest_only: bool) -> Iterator[Period]:
+    """The client's "end today, the day before each of those begins (to compare with), and on each Sunday of the last 400
+    days", other scopes' "today and on each Sunday of the last 91 days"; "stages and pull-request metrics have no Sundays"; "a
+    rolling window's `calculation_date` is its last day"."""
     length = int(grain.removeprefix("rolling_").removesuffix("d"))
     for back in range(400, -1, -1):
         last = today - back * ONE
-        is_end = back == 0 or (is_client and back in (7, 30, 90)) or (last.weekday() == 6 and not is_latest)
+        is_end = back == 0 or (is_client and back in (7, 30, 90)) or (last.weekday() == 6 and not latest_only)
         if is_end and (is_client or back < 92) and last >= first:
             yield last - (length - 1) * ONE, last + ONE
 
 
-def periods_of(grain: str, first: date, today: date, is_client: bool, is_latest: bool) -> Iterator[Period]:
+def periods_of(grain: str, first: date, today: date, is_client: bool, latest_only: bool) -> Iterator[Period]:
     """Other scopes than the client have "the weeks that end within the last 400 days, and days of the last 91"."""
     if grain.startswith("rolling"):
-        yield from rolling_periods(grain, first, today, is_client, is_latest)
+        yield from rolling_periods(grain, first, today, is_client, latest_only)
         return
     for start, end in calendar_periods(grain, first, today):
         kept = {"day": 91, "week": 400}.get(grain)
@@ -292,7 +292,7 @@ def rows_of(world: World, scope: Scope, family: Family, begin: date) -> Iterator
     kind_day = min((family.day(e) for e in events if is_counted(e)), default=None)
     for metric, (grains, measure) in family.metrics.items():
         for grain in grains:
-            for start, end in periods_of(grain, begin, today, scope.scope_type == "client", grains is COARSE):
+            for start, end in periods_of(grain, begin, today, scope.scope_type == "client", grains == COARSE):
                 inside = [e for e in events if start <= family.day(e) < end]
                 zero = metric == FREQUENCY and grain in ZERO_IS_SAID and success_day is not None and success_day < end
                 always = zero or (scope.scope_type == "client" and (grain != "day" or metric == FREQUENCY))

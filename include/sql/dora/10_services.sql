@@ -19,10 +19,12 @@ with repositories as (
     where lower(p ->> 'repository') in (lower(r.name), lower(r.full_name))
 ), named as (
     select r.client_id, 'gh-repo:' || r.integration_id || ':' || r.repository_id as id, r.name, r.integration_id,
-           r.repository_id, r.full_name, r.default_branch as production_branch, null as path_pattern, null as deployment_pattern
+           r.repository_id, r.full_name, r.default_branch as production_branch, null as path_pattern,
+           null as deployment_pattern
     from repositories r
     union all
-    select client_id, id, name, integration_id, repository_id, full_name, default_branch, path_pattern, deployment_pattern from parts
+    select client_id, id, name, integration_id, repository_id, full_name, default_branch, path_pattern, deployment_pattern
+    from parts
 ), custom_names as (
     select lower(s.name) as name from core.services s
     where s.client_id = (select core.etl_client_id()) and s.repository_id is null
@@ -68,7 +70,8 @@ select client_id, id, name, integration_id, repository_id, full_name, production
        path_pattern is null and bool_or(path_pattern is not null) over (partition by integration_id, repository_id) as has_parts
 from named
 union all
-select (select core.etl_client_id()), id, name, null, null, null, null, null, null, false from custom where name is not null;
+select (select core.etl_client_id()), id, name, null, null, null, null, null, null, false
+from custom where name is not null;
 create index on live_services (id);
 create index on live_services (integration_id, repository_id);
 analyze live_services;

@@ -1,6 +1,6 @@
 -- The source records to work on (temporary, one table a kind): all of them in a full run (of pull requests none: there
--- 20_changes.sql reads all at once); else what was written since the last run, and what depends on it: the pull requests and deployments of a commit whose position has moved, the reverts
--- of a pull request, and all of a service that has changed.
+-- 20_changes.sql reads all at once); else what was written since the last run, and what depends on it: the pull requests and
+-- deployments of a commit whose position has moved, the reverts of a pull request, and all of a service that has changed.
 create temporary table touched_pull_requests on commit drop as
 with taken as (
     select q.integration_id, q.key::bigint as id from dora_taken q where q.fact = 'pull_request'

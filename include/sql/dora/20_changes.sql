@@ -57,7 +57,8 @@ with touched as (
             order by u.id limit 1) end as reverts_change_id,
         p.title ~* (select hotfix_pattern from dora_settings) or p.head_branch ~* (select hotfix_pattern from dora_settings)
             as is_hotfix,
-        case (select commit_date from dora_settings) when 'committed' then p.first_committed_at else p.first_authored_at end as first_commit_at,
+        case (select commit_date from dora_settings) when 'committed' then p.first_committed_at
+             else p.first_authored_at end as first_commit_at,
         coalesce(p.ready_at, p.created_at) as opened_at, p.first_review_at, p.approved_at, p.merged_at,
         p.merge_commit_sha, c.position as merge_position, p.additions, p.deletions, p.changed_files, p.commit_count,
         p.review_count, p.head_branch, p.comment_count,
@@ -206,12 +207,13 @@ with merged as (
                 s.changes_requested_count, s.reopened_count, s.is_reviewed, s.coding_hours, s.pickup_hours, s.review_hours)
     returning new.id, old.id is null as is_new, old.service_id as old_service_id, new.service_id,
               old.merged_on as old_merged_on, new.merged_on,
-              (select reason = 'data' from dora_settings) and row(old.merged_on, old.service_id, old.is_bot, old.additions, old.deletions, old.review_count, old.comment_count,
+              row(old.merged_on, old.service_id, old.is_bot, old.additions, old.deletions, old.review_count, old.comment_count,
                   old.changes_requested_count, old.reopened_count, old.is_reviewed)
                   is distinct from row(new.merged_on, new.service_id, new.is_bot, new.additions, new.deletions,
                   new.review_count, new.comment_count, new.changes_requested_count, new.reopened_count, new.is_reviewed)
                   as is_counted_anew
 )
+-- (a run that computes everything for another reason than its data asks nobody what has changed)
 insert into changed_changes
 select id, is_new, old_service_id, service_id, old_merged_on, merged_on, is_counted_anew from merged
 where (select reason = 'data' from dora_settings);
@@ -219,10 +221,10 @@ analyze changed_changes (id);
 
 insert into moved
 select 'pull_requests', old_service_id, old_merged_on, id, 'changed'
-from changed_changes where is_counted_anew and not is_new and (select reason = 'data' from dora_settings)
+from changed_changes where is_counted_anew and not is_new
 union all
 select 'pull_requests', service_id, merged_on, id, case when is_new then 'added' else 'changed' end
-from changed_changes where is_counted_anew and (select reason = 'data' from dora_settings);
+from changed_changes where is_counted_anew;
 insert into relink_changes select id from changed_changes where not (select is_full from dora_settings);
 -- A change's title, flags and address stand in the evidence of its deployment.
 insert into reflag_deployments

@@ -4,7 +4,7 @@
 -- position) and those before it. A roll-back goes back behind its predecessor, and began after it had finished.
 create temporary table wanted_order on commit drop as
 with sequences as (
-    -- and the earliest moment at which anything in them has moved: what was before it keeps its place
+    -- with the earliest moment at which anything in them has moved: what was before it keeps its place
     select service_id, environment, min(finished_at) as moved_from
     from (
         select service_id, environment, finished_at from changed_deployments

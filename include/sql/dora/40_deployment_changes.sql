@@ -28,7 +28,7 @@ analyze relinked_changes;
 -- deployment. (By windows over both, since the planner does not know how many there are: it would join all with all.)
 create temporary table wanted_links on commit drop as
 with deployed as materialized (
-    select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id, d.is_baseline, q.low
+    select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id, d.is_baseline
     from (select c.service_id, min(c.merge_position) as low
           from relinked_changes r
           join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
@@ -47,7 +47,7 @@ with deployed as materialized (
            null::double precision as pickup_hours, null::double precision as review_hours
     from deployed d
     join sequences s on (s.service_id, s.environment) = (d.service_id, d.environment)
-    where d.contains_after < d.position and d.position >= d.low
+    where d.contains_after < d.position
     union all
     select q.sequence_no, c.merge_position, null, null, null, null, r.change_no, c.id, c.service_id, c.is_bot, c.merged_at,
            case s.start_event when 'opened' then c.opened_at else c.first_commit_at end, c.coding_hours, c.pickup_hours,
@@ -93,7 +93,8 @@ with removed as (
     returning t.change_id, t.deployment_id, t.service_id, t.deployed_on, t.exclusion_reason
 )
 insert into changed_claims
-select change_id, deployment_id, null, service_id, null, deployed_on, null, exclusion_reason is null, false, true from removed;
+select change_id, deployment_id, null, service_id, null, deployed_on, null, exclusion_reason is null, false, true
+from removed where (select reason = 'data' from dora_settings);
 with merged as (
     merge into core.deployment_changes as t
     using wanted_links as s on (t.client_id, t.change_id) = ((select core.etl_client_id()), s.change_id)
@@ -115,8 +116,7 @@ with merged as (
               new.service_id, old.deployed_on as old_deployed_on, new.deployed_on,
               old.change_id is not null and old.exclusion_reason is null as was_counted,
               new.exclusion_reason is null as is_counted,
-              (select reason = 'data' from dora_settings)
-                  and row(old.service_id, old.deployed_on, old.lead_time_hours, old.coding_hours, old.pickup_hours,
+              row(old.service_id, old.deployed_on, old.lead_time_hours, old.coding_hours, old.pickup_hours,
                   old.review_hours, old.merge_to_deploy_hours, old.exclusion_reason)
                   is distinct from row(new.service_id, new.deployed_on, new.lead_time_hours, new.coding_hours,
                   new.pickup_hours, new.review_hours, new.merge_to_deploy_hours, new.exclusion_reason) as is_counted_anew

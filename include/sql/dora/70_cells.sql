@@ -104,8 +104,8 @@ from unnest(array['deployments', 'delivery', 'recovery', 'pull_requests']) famil
 where not (family = 'pull_requests' and grain in ('day', 'rolling_7d'));
 
 -- The days that rolling windows end on: today, and each Sunday of the last 400 (of other scopes than the client: 91); of the
--- client also the day before each of the windows that end today, which they are compared with. Stages and the pull-request
--- metrics have the latest only: today, and what it is compared with.
+-- client also the day before each of the windows that end today begins: what they are compared with. Stages and the
+-- pull-request metrics have the latest only: today, and what it is compared with.
 create temporary table rolling_ends on commit drop as
 select c.is_client, e.day as end_day, e.is_compared, e.is_compared or e.day = s.today as is_latest
 from dora_settings s
@@ -206,7 +206,8 @@ with wanted as (
      and case when r.family is null then e.end_day >= s.computed_through or e.is_compared else e.end_day >= d.first_day end
     where r.family is not null or s.computed_through < s.today
 )
--- has_stages: of a lead time, its stages too. has_reasons: where nothing was counted, the number is NULL, with the reason; elsewhere there is no number then.
+-- has_stages: of a lead time, its stages too. has_reasons: where nothing was counted, the number is NULL, with the reason;
+-- elsewhere there is no number then.
 select
     (row_number() over ())::integer as cell_id, w.family, w.grain, n.scope_no, w.scope_type, w.scope_id, w.period_start,
     e.period_end, e.period_end - 1 as calculation_date,

@@ -68,6 +68,7 @@ with keys as materialized (
       and case when t.grain like 'rolling%' then
                    not exists (select from rolling_ends e
                                where e.end_day = t.calculation_date and e.is_client = (t.scope_type = 'client')
+                                 -- (stages and pull-request metrics have the latest only)
                                  and (e.is_latest or t.family in ('deployments', 'recovery')
                                       or t.metric_type = 'lead_time_for_changes'))
                when t.grain in ('day', 'week') then
