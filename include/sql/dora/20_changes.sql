@@ -107,7 +107,16 @@ select distinct on (r.id)
     r.*, (r.merged_at at time zone s.time_zone)::date as merged_on,
     core.elapsed_hours(r.first_commit_at, r.opened_at, s.working) as coding_hours,
     core.elapsed_hours(r.opened_at, r.first_review_at, s.working) as pickup_hours,
-    core.elapsed_hours(r.first_review_at, r.merged_at, s.working) as review_hours
+    core.elapsed_hours(r.first_review_at, r.merged_at, s.working) as review_hours,
+    -- keys such as OPS-12 in title and branch, and the issues that the pull request closes
+    array(
+        select k[1] from regexp_matches(r.title, '\m[A-Z][A-Za-z0-9_]*-?[0-9]+\M', 'g') k
+        union
+        select k[1] from regexp_matches(upper(r.head_branch), '\m[A-Z][A-Z0-9]*-[0-9]+\M', 'g') k
+        union
+        select issue from unnest(r.closed_issues) issue
+        order by 1
+    ) as issue_keys
 from rows r
 cross join dora_settings s
 order by r.id;
@@ -132,12 +141,12 @@ with touched as materialized (
     select 'custom:' || q.integration_id || ':' || q.id from touched_custom q
     where q.fact = 'custom_change' and not (select is_full from dora_settings)
 )
-select t.id, t.service_id, t.merged_on
+select t.id, t.service_id, t.merged_on, t.issue_keys
 from touched q
 join core.changes t on (t.client_id, t.id) = ((select core.etl_client_id()), q.id)
 where not exists (select from wanted_changes w where w.id = t.id)
 union all
-select t.id, t.service_id, t.merged_on from core.changes t
+select t.id, t.service_id, t.merged_on, t.issue_keys from core.changes t
 where (select is_full from dora_settings) and t.client_id = (select core.etl_client_id())
   and not exists (select from wanted_changes w where w.id = t.id);
 analyze gone_changes;
@@ -150,9 +159,10 @@ insert into changed_links select id from gone_changes;
 insert into relink_incidents
 select i.incident_id
 from (select id from gone_changes union select id from wanted_changes) w
-join core.change_references r on (r.client_id, r.change_id) = ((select core.etl_client_id()), w.id)
+join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), w.id)
+cross join lateral unnest(c.issue_keys) as named (issue_key)
 join core.incident_references i
-  on i.client_id = r.client_id and i.kind in ('key', 'linked') and i.reference = r.issue_key
+  on i.client_id = (select core.etl_client_id()) and i.kind in ('key', 'linked') and i.reference = named.issue_key
 where not (select is_full from dora_settings);
 insert into reflag_deployments
 select l.deployment_id from gone_changes g
@@ -164,9 +174,27 @@ join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl
 where l.exclusion_reason is null;
 delete from core.deployment_changes t using gone_changes g
 where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
-delete from core.change_references t using gone_changes g
-where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
+delete from core.change_references t
+using (select g.id, unnest(g.issue_keys) as issue_key from gone_changes g) gone
+where (t.client_id, t.issue_key, t.change_id) = ((select core.etl_client_id()), gone.issue_key, gone.id);
 delete from core.changes t using gone_changes g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
+
+-- What they named and name no more; what they name now and did not.
+delete from core.change_references t
+using (
+    select c.id, named.issue_key
+    from wanted_changes w
+    join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), w.id)
+    cross join lateral unnest(c.issue_keys) as named (issue_key)
+    where named.issue_key <> all (w.issue_keys)
+) gone
+where (t.client_id, t.issue_key, t.change_id) = ((select core.etl_client_id()), gone.issue_key, gone.id);
+insert into core.change_references (client_id, issue_key, change_id)
+select (select core.etl_client_id()), named.issue_key, w.id
+from wanted_changes w
+left join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), w.id)
+cross join lateral unnest(w.issue_keys) as named (issue_key)
+where c.id is null or named.issue_key <> all (c.issue_keys);
 
 create temporary table changed_changes (
     id text, is_new boolean, old_service_id text, service_id text, old_merged_on date, merged_on date, is_counted_anew boolean) on commit drop;
@@ -177,12 +205,12 @@ with merged as (
             t.is_hotfix, t.first_commit_at, t.opened_at, t.first_review_at, t.approved_at, t.merged_at, t.merge_commit_sha,
             t.merge_position, t.additions, t.deletions, t.changed_files, t.commit_count, t.review_count, t.head_branch,
             t.merged_on, t.comment_count, t.changes_requested_count, t.reopened_count, t.is_reviewed, t.coding_hours,
-            t.pickup_hours, t.review_hours, t.repository_id)
+            t.pickup_hours, t.review_hours, t.repository_id, t.issue_keys)
         is distinct from row(s.service_id, s.number, s.title, s.url, s.author, s.is_bot, s.is_revert, s.reverts_change_id,
             s.is_hotfix, s.first_commit_at, s.opened_at, s.first_review_at, s.approved_at, s.merged_at, s.merge_commit_sha,
             s.merge_position, s.additions, s.deletions, s.changed_files, s.commit_count, s.review_count, s.head_branch,
             s.merged_on, s.comment_count, s.changes_requested_count, s.reopened_count, s.is_reviewed, s.coding_hours,
-            s.pickup_hours, s.review_hours, s.repository_id)
+            s.pickup_hours, s.review_hours, s.repository_id, s.issue_keys)
     then update set
         service_id = s.service_id, repository_id = s.repository_id, number = s.number, title = s.title, url = s.url,
         author = s.author, is_bot = s.is_bot, is_revert = s.is_revert, reverts_change_id = s.reverts_change_id,
@@ -193,18 +221,19 @@ with merged as (
         review_count = s.review_count, head_branch = s.head_branch, merged_on = s.merged_on,
         comment_count = s.comment_count, changes_requested_count = s.changes_requested_count,
         reopened_count = s.reopened_count, is_reviewed = s.is_reviewed, coding_hours = s.coding_hours,
-        pickup_hours = s.pickup_hours, review_hours = s.review_hours
+        pickup_hours = s.pickup_hours, review_hours = s.review_hours, issue_keys = s.issue_keys
     when not matched then insert
         (client_id, id, service_id, integration_id, repository_id, pull_request_id, number, title, url, author, is_bot,
          is_revert, reverts_change_id, is_hotfix, first_commit_at, opened_at, first_review_at, approved_at, merged_at,
          merge_commit_sha, merge_position, additions, deletions, changed_files, commit_count, review_count, head_branch,
          merged_on, comment_count, changes_requested_count, reopened_count, is_reviewed, coding_hours, pickup_hours,
-         review_hours)
+         review_hours, issue_keys)
         values (s.client_id, s.id, s.service_id, s.integration_id, s.repository_id, s.pull_request_id, s.number, s.title,
                 s.url, s.author, s.is_bot, s.is_revert, s.reverts_change_id, s.is_hotfix, s.first_commit_at, s.opened_at,
                 s.first_review_at, s.approved_at, s.merged_at, s.merge_commit_sha, s.merge_position, s.additions,
                 s.deletions, s.changed_files, s.commit_count, s.review_count, s.head_branch, s.merged_on, s.comment_count,
-                s.changes_requested_count, s.reopened_count, s.is_reviewed, s.coding_hours, s.pickup_hours, s.review_hours)
+                s.changes_requested_count, s.reopened_count, s.is_reviewed, s.coding_hours, s.pickup_hours, s.review_hours,
+                s.issue_keys)
     returning new.id, old.id is null as is_new, old.service_id as old_service_id, new.service_id,
               old.merged_on as old_merged_on, new.merged_on,
               row(old.merged_on, old.service_id, old.is_bot, old.additions, old.deletions, old.review_count, old.comment_count,
@@ -232,28 +261,12 @@ select l.deployment_id from changed_changes c
 join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), c.id)
 where not c.is_new;
 
--- The issues that the changes name: keys such as OPS-12 in title and branch, and the issues that the pull request closes.
-create temporary table wanted_references on commit drop as
-select w.id as change_id, k[1] as issue_key
-from wanted_changes w, regexp_matches(w.title, '\m([A-Z][A-Za-z0-9_]*-?[0-9]+)\M', 'g') k
-union
-select w.id, k[1] from wanted_changes w, regexp_matches(upper(w.head_branch), '\m([A-Z][A-Z0-9]*-[0-9]+)\M', 'g') k
-union
-select w.id, issue from wanted_changes w, unnest(w.closed_issues) issue;
-create index on wanted_references (change_id, issue_key);
-analyze wanted_references (change_id, issue_key);
-delete from core.change_references t using wanted_changes w
-where (t.client_id, t.change_id) = ((select core.etl_client_id()), w.id)
-  and not exists (select from wanted_references r where (r.change_id, r.issue_key) = (t.change_id, t.issue_key));
-insert into core.change_references (client_id, change_id, issue_key)
-select (select core.etl_client_id()), r.change_id, r.issue_key
-from wanted_references r
-where not exists (select from core.change_references t
-                  where (t.client_id, t.change_id, t.issue_key) = ((select core.etl_client_id()), r.change_id, r.issue_key));
 -- Links of incidents that the change's new names, its revert, or its own commit and address, touch.
 insert into relink_incidents
 select i.incident_id
 from changed_changes c
-join core.change_references r on (r.client_id, r.change_id) = ((select core.etl_client_id()), c.id)
-join core.incident_references i on i.client_id = r.client_id and i.kind in ('key', 'linked') and i.reference = r.issue_key
+join core.changes t on (t.client_id, t.id) = ((select core.etl_client_id()), c.id)
+cross join lateral unnest(t.issue_keys) as named (issue_key)
+join core.incident_references i
+  on i.client_id = (select core.etl_client_id()) and i.kind in ('key', 'linked') and i.reference = named.issue_key
 where not (select is_full from dora_settings);

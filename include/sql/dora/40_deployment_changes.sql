@@ -14,14 +14,22 @@ join core.changes c
  and c.merge_position > d.low and c.merge_position <= d.high
 where not (select is_full from dora_settings);
 create temporary table relinked_changes on commit drop as
-select change_id, (row_number() over ())::integer as change_no
+select c.id as change_id, (row_number() over ())::integer as change_no, c.service_id, c.merge_position, c.is_bot, c.merged_at,
+       case s.start_event when 'opened' then c.opened_at else c.first_commit_at end as started_at, c.coding_hours,
+       c.pickup_hours, c.review_hours
 from (
-    select distinct change_id from relink_changes where not (select is_full from dora_settings)
+    select c.*
+    from (select distinct change_id from relink_changes) q
+    cross join lateral (
+        select * from core.changes c where (c.client_id, c.id) = ((select core.etl_client_id()), q.change_id) offset 0
+    ) c
+    where not (select is_full from dora_settings)
     union all
-    select id from core.changes where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
-) c;
+    select * from core.changes where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
+) c
+cross join dora_settings s;
 create unique index on relinked_changes (change_id);
-analyze relinked_changes;
+analyze relinked_changes (change_id, service_id);
 
 -- A deployment brought the positions (contains_after, position]: a change came with the deployment that has the next position,
 -- which is the last one seen before it from the top (its place). A service's history ends at the position of its very first
@@ -29,10 +37,7 @@ analyze relinked_changes;
 create temporary table wanted_links on commit drop as
 with deployed as materialized (
     select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id, d.is_baseline
-    from (select c.service_id, min(c.merge_position) as low
-          from relinked_changes r
-          join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
-          group by c.service_id) q
+    from (select service_id, min(merge_position) as low from relinked_changes group by service_id) q
     join core.deployments d on (d.client_id, d.service_id) = ((select core.etl_client_id()), q.service_id)
      and d.environment_tier = 'production' and d.result = 'success'
     where d.position >= q.low or d.is_baseline
@@ -49,13 +54,10 @@ with deployed as materialized (
     join sequences s on (s.service_id, s.environment) = (d.service_id, d.environment)
     where d.contains_after < d.position
     union all
-    select q.sequence_no, c.merge_position, null, null, null, null, r.change_no, c.id, c.service_id, c.is_bot, c.merged_at,
-           case s.start_event when 'opened' then c.opened_at else c.first_commit_at end, c.coding_hours, c.pickup_hours,
-           c.review_hours
-    from relinked_changes r
-    join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), r.change_id)
+    select q.sequence_no, c.merge_position, null, null, null, null, c.change_no, c.change_id, c.service_id, c.is_bot,
+           c.merged_at, c.started_at, c.coding_hours, c.pickup_hours, c.review_hours
+    from relinked_changes c
     join sequences q on q.service_id = c.service_id and q.history_until < c.merge_position
-    cross join dora_settings s
 ), placed as (
     select *, count(deployment_id) over (
         partition by sequence_no order by position desc, change_no is not null rows unbounded preceding) as place

@@ -146,7 +146,7 @@ with merged as (
               row(old.service_id, old.resolved_at, old.time_to_restore_hours)
                   is distinct from row(new.service_id, new.resolved_at, new.time_to_restore_hours) as is_counted_anew
 )
-insert into changed_incidents select * from merged;
+insert into changed_incidents select * from merged where (select reason = 'data' from dora_settings);
 insert into moved
 select 'recovery', old_service_id, old_resolved_on, id, 'changed' from changed_incidents
 where is_counted_anew and old_resolved_on is not null
@@ -163,11 +163,11 @@ join core.incident_deployments l on (l.client_id, l.incident_id) = ((select core
 create temporary table named_by_incidents on commit drop as
 select w.id as incident_id, 'key' as kind, w.named_as as reference from wanted_incidents w
 union
-select w.id, 'url', rtrim(m[1], '.,;:)]}>"''') from wanted_incidents w, regexp_matches(w.title || ' ' || w.body, '(https?://[^\s|<>"]+)', 'g') m
+select w.id, 'url', rtrim(m[1], '.,;:)]}>"''') from wanted_incidents w, regexp_matches(w.title || ' ' || w.body, 'https?://[^\s|<>"]+', 'g') m
 union
 -- A commit, full or abbreviated (what is none meets no deployment's).
 select w.id, 'sha', lower(m[1])
-from wanted_incidents w, regexp_matches(w.title || ' ' || w.body, '\m([0-9a-fA-F]{7,40})\M', 'g') m
+from wanted_incidents w, regexp_matches(w.title || ' ' || w.body, '\m[0-9a-fA-F]{7,40}\M', 'g') m
 union
 select w.id, 'linked', coalesce(link -> 'outwardIssue' ->> 'key', link -> 'inwardIssue' ->> 'key')
 from wanted_incidents w, jsonb_array_elements(w.links) link

@@ -44,13 +44,16 @@ insert into relink_incidents
 select i.incident_id
 from moved_changes m
 join core.changes c on (c.client_id, c.reverts_change_id) = ((select core.etl_client_id()), m.change_id)
-join core.change_references r on (r.client_id, r.change_id) = (c.client_id, c.id)
-join core.incident_references i on (i.client_id, i.kind, i.reference) = (r.client_id, 'key', r.issue_key)
+cross join lateral unnest(c.issue_keys) as named (issue_key)
+join core.incident_references i
+  on (i.client_id, i.kind, i.reference) = ((select core.etl_client_id()), 'key', named.issue_key)
 union all
 select i.incident_id
 from moved_changes m
-join core.change_references r on (r.client_id, r.change_id) = ((select core.etl_client_id()), m.change_id)
-join core.incident_references i on i.client_id = r.client_id and i.kind in ('key', 'linked') and i.reference = r.issue_key
+join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), m.change_id)
+cross join lateral unnest(c.issue_keys) as named (issue_key)
+join core.incident_references i
+  on i.client_id = (select core.etl_client_id()) and i.kind in ('key', 'linked') and i.reference = named.issue_key
 union all
 select i.incident_id
 from moved_changes m
@@ -189,7 +192,8 @@ with removed as (
       and not exists (select from wanted_causes w where w.incident_id = t.incident_id)
     returning t.incident_id, t.deployment_id
 )
-insert into changed_causes select incident_id, deployment_id, null, true from removed;
+insert into changed_causes
+select incident_id, deployment_id, null, true from removed where (select reason = 'data' from dora_settings);
 with merged as (
     merge into core.incident_deployments as t
     using wanted_causes as s on (t.client_id, t.incident_id) = ((select core.etl_client_id()), s.incident_id)
@@ -201,7 +205,7 @@ with merged as (
     returning new.incident_id, old.deployment_id as old_deployment_id, new.deployment_id,
               old.recovery_hours is distinct from new.recovery_hours as is_counted_anew
 )
-insert into changed_causes select * from merged;
+insert into changed_causes select * from merged where (select reason = 'data' from dora_settings);
 insert into moved
 select 'recovery', i.service_id, i.resolved_on, i.id, 'changed'
 from changed_causes c

@@ -21,13 +21,6 @@ create unique index on reflagged_deployments (id);
 analyze reflagged_deployments (id, environment_tier, is_rollback);
 
 create temporary table wanted_evidence on commit drop as
-with brought as (
-    select d.id as deployment_id, d.finished_at, c.id as change_id, c.is_hotfix, c.is_revert, c.title, c.url
-    from reflagged_deployments d
-    join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), d.id)
-    join core.changes c on (c.client_id, c.id) = (l.client_id, l.change_id)
-    where d.environment_tier = 'production'
-)
 select d.id as deployment_id, 'rollback' as rule, undone.id as evidence_id,
        'went back behind the deployment before it' as evidence_text, undone.url as evidence_url
 from reflagged_deployments d
@@ -40,16 +33,35 @@ cross join lateral (
 ) undone
 where d.is_rollback
 union all
-select deployment_id, 'hotfix', change_id, title, url from brought where is_hotfix
+-- (a hot fix or a revert is rare: of a client's whole history these are found among its changes)
+select d.id, rule.name, c.id, c.title, c.url
+from reflagged_deployments d
+join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), d.id)
+join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), l.change_id) and (c.is_hotfix or c.is_revert)
+cross join lateral (values ('hotfix', c.is_hotfix), ('revert', c.is_revert)) rule (name, applies)
+where d.environment_tier = 'production' and rule.applies
 union all
-select deployment_id, 'revert', change_id, title, url from brought where is_revert
-union all
-select distinct b.deployment_id, 'incident', i.id, i.key || ' ' || i.title, i.url
-from brought b
-join core.change_references r on (r.client_id, r.change_id) = ((select core.etl_client_id()), b.change_id)
-join core.incident_references n on (n.client_id, n.kind, n.reference) = (r.client_id, 'key', r.issue_key)
-join core.incidents i on (i.client_id, i.id) = (n.client_id, n.incident_id)
-where i.created_at < b.finished_at;
+-- An incident that a change names: of a client's whole history from the incidents on, else from the deployments.
+select distinct d.id, 'incident', i.id, i.key || ' ' || i.title, i.url
+from (
+    select r.change_id, n.incident_id
+    from core.incident_references n
+    join core.change_references r on (r.client_id, r.issue_key) = (n.client_id, n.reference)
+    where (select is_full from dora_settings) and (n.client_id, n.kind) = ((select core.etl_client_id()), 'key')
+    union all
+    select c.id, n.incident_id
+    from reflagged_deployments d
+    join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), d.id)
+    join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), l.change_id)
+    cross join lateral unnest(c.issue_keys) as named (issue_key)
+    join core.incident_references n
+      on (n.client_id, n.kind, n.reference) = ((select core.etl_client_id()), 'key', named.issue_key)
+    where not (select is_full from dora_settings)
+) named
+join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), named.change_id)
+join reflagged_deployments d on d.id = l.deployment_id and d.environment_tier = 'production'
+join core.incidents i on (i.client_id, i.id) = ((select core.etl_client_id()), named.incident_id)
+where i.created_at < d.finished_at;
 create unique index on wanted_evidence (deployment_id, rule, evidence_id);
 analyze wanted_evidence (deployment_id);
 
@@ -108,5 +120,5 @@ with wanted as (
 insert into moved
 select 'deployments', (u.after).service_id, (u.after).finished_on, (u.after).id, 'changed'
 from updated u
-where (u.after).environment_tier = 'production'
+where (u.after).environment_tier = 'production' and (select reason = 'data' from dora_settings)
   and ((u.before).failed_change, (u.before).is_rework) is distinct from ((u.after).failed_change, (u.after).is_rework);

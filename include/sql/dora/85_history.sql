@@ -58,7 +58,7 @@ select s.client_id, s.definition_version,
        n.numbers, (select count(*) from restated_metrics)
 from dora_settings s
 cross join (
-    select (select count(*) from wanted_metrics where is_new) + (select count(*) from replaced_metrics) as numbers
+    select (select sum(numbers) from added_metrics) + (select count(*) from replaced_metrics) as numbers
 ) n
 where n.numbers > 0;
 

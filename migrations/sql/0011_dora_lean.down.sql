@@ -1,0 +1,7 @@
+drop index core.changes_flagged;
+alter table core.change_references
+    drop constraint change_references_pkey,
+    add primary key (client_id, change_id, issue_key);
+create index change_references_issue on core.change_references (client_id, issue_key);
+alter table core.changes drop column issue_keys;
+alter sequence core.dora_metrics_id_seq cache 1;

@@ -1,0 +1,25 @@
+-- Each index of what the dora stage writes costs once at the primary and once more at the replica.
+
+-- One run gives out thousands of numbers: not each is written down.
+alter sequence core.dora_metrics_id_seq cache 1000;
+
+-- The issues that a change names stand in its row too: so its references are found by their issue, and need one index only.
+alter table core.changes add column issue_keys text[] not null default '{}';
+comment on column core.changes.issue_keys is 'The issues that title, branch and pull request name, in order.';
+alter table core.change_references no force row level security;
+alter table core.changes no force row level security;
+update core.changes c set issue_keys = r.issue_keys
+from (
+    select client_id, change_id, array_agg(issue_key order by issue_key) as issue_keys
+    from core.change_references group by client_id, change_id
+) r
+where (c.client_id, c.id) = (r.client_id, r.change_id);
+alter table core.changes force row level security;
+alter table core.change_references force row level security;
+drop index core.change_references_issue;
+alter table core.change_references
+    drop constraint change_references_pkey,
+    add primary key (client_id, issue_key, change_id);
+
+-- Few changes are one: of a client's whole history they are found without reading the others.
+create index changes_flagged on core.changes (client_id, id) where is_hotfix or is_revert;
