@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench._dora_world import World
+from bench._dora_world import World, caught_up
 from stack import postgres_config
 from stack.postgres import SLOT, Cluster, running
 from tests.support.database import TestDatabase
@@ -35,7 +36,10 @@ def roomy(made: Cluster) -> Iterator[None]:
         running(made.primary, made.state / "primary.log"),
         running(made.replica, made.state / "replica.log"),
     ):
-        yield
+        try:
+            yield
+        finally:
+            made.replica.stop()
 
 
 def has_replica(made: Cluster) -> bool:
@@ -54,6 +58,32 @@ def give_up_replica(made: Cluster) -> None:
         conn.execute("select pg_drop_replication_slot(%s)", [SLOT])
         conn.execute("select pg_reload_conf()")
         conn.execute("checkpoint")
+
+
+@dataclass
+class Replay:
+    """Seconds in which the replica, alone, has fetched and replayed what it had missed."""
+
+    seconds: float = 0.0
+
+
+@contextlib.contextmanager
+def replica_away(db: TestDatabase, replay: Replay) -> Iterator[None]:
+    """Without the replica, whose WAL the primary keeps: the machine's cores are the primary's, as they are where the replica
+    is another machine. Afterwards it catches up."""
+    made = db.cluster
+    if not has_replica(made):
+        yield
+        return
+    made.replica.stop(120)
+    try:
+        yield
+    finally:
+        started = time.monotonic()
+        process = made.replica.start(made.state / "replica.log")
+        made.replica.wait_ready(600, process)
+        caught_up(db)
+        replay.seconds += time.monotonic() - started
 
 
 def database_bytes(db: TestDatabase) -> int:

@@ -25,10 +25,16 @@ MANY_ROWS = 10_000
 class Recompute:
     """A full recompute of some clients: wall seconds, and the seconds and rows of each SQL file in all."""
 
-    seconds: float
-    files: Counter[str]
-    rows: Counter[str]
-    deadlocks: int
+    seconds: float = 0.0
+    files: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    deadlocks: int = 0
+
+    def add(self, other: Recompute) -> None:
+        self.seconds += other.seconds
+        self.files += other.files
+        self.rows += other.rows
+        self.deadlocks += other.deadlocks
 
     def slowest(self, count: int = 8) -> list[tuple[str, float, int]]:
         return [(file, seconds, self.rows[file]) for file, seconds in self.files.most_common(count)]
@@ -71,7 +77,7 @@ def _recompute_one(client_id: int) -> tuple[list[StepResult], int]:
 
 def recompute(db: TestDatabase, clients: list[int], workers: int) -> Recompute:
     """Everything of these clients anew, by so many processes side by side."""
-    found = Recompute(0, Counter(), Counter(), 0)
+    found = Recompute()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_open, initargs=(db.url("pulse_etl"),)) as pool:
         list(pool.map(time.sleep, [0.5] * workers))  # all have started and connected

@@ -2,11 +2,13 @@
 
 The data is generated inside PostgreSQL: pull requests, commits, reviews, deployments, incidents of 100 clients over three
 years. Prints tables, and last one line of JSON:
-seconds_per_million  by size (million changes): the dora stage of all clients, everything anew, first time, two processes
+seconds_per_million  by size (million changes): the dora stage of all clients, everything anew, first time, two processes;
+                     with the replica away, as where it is another machine
+replay_per_million   by size: what the replica, alone, then needs to come after
 deadlocks            by size: how often that began a client's stage again, because two clients' waited for each other
 again_per_million    the same of a sample of clients once more, when nothing has changed
-written_per_million  only inserting the rows of the sample, as they stand, into empty copies of the tables: what writing alone
-                     costs on this machine in this run (seconds_per_million is best read beside it)
+written_per_million  only inserting the rows of the sample, as they stand, into empty copies of the tables, with the replica
+                     away: what writing alone costs on this machine in this run (read seconds_per_million beside it)
 increment_s          one client's stage after 200 merged changes, 40 deployments, 10 incidents; median of 5 clients
 increment_edit_s     one client's stage after 200 old pull requests were edited; median of 5 clients
 increment_scans      by size: tables of over 10,000 rows that such a stage read sequentially, over 10,000 rows (should be none)
@@ -30,14 +32,15 @@ from typing import Any
 
 from bench import _dora_dashboards as dashboards
 from bench._dora_floor import write_alone
-from bench._dora_servers import Disk, database_bytes, give_up_replica, has_replica, roomy
-from bench._dora_stage import Increment, edits, increments, many, recompute
+from bench._dora_servers import Disk, Replay, database_bytes, give_up_replica, has_replica, replica_away, roomy
+from bench._dora_stage import Increment, Recompute, edits, increments, many, recompute
 from bench._dora_world import World, caught_up, counts, ensure_roles, generate, settle
 from bench._place import cluster, database
 from stack.postgres import Cluster
 from tests.support.database import TestDatabase
 
 SAMPLE, READERS = 5, 5
+BATCH = 20  # clients, after which the replica catches up: until then the primary keeps its WAL
 TILES = "chart kpi_tiles"
 
 Figures = dict[str, Any]
@@ -52,9 +55,9 @@ def main() -> None:
     options = parser.parse_args()
     sizes = sorted(options.sizes.split(","), key=float)
     figures: Figures = {name: {} for name in (
-        "seconds_per_million", "deadlocks", "again_per_million", "written_per_million", "increment_s", "increment_edit_s",
-        "increment_scans", "view_p95_ms", "view_p95_ms_by_size", "view_problems", "our_tiles_ms", "views_on",
-        "devlake", "skipped")}  # fmt: skip
+        "seconds_per_million", "replay_per_million", "deadlocks", "again_per_million", "written_per_million",
+        "increment_s", "increment_edit_s", "increment_scans", "view_p95_ms", "view_p95_ms_by_size", "view_problems",
+        "our_tiles_ms", "views_on", "devlake", "skipped")}  # fmt: skip
     try:
         with cluster() as made, roomy(made):
             run(made, sizes, options, figures)
@@ -111,10 +114,16 @@ def one_size(db: TestDatabase, world: World, size: str, figures: Figures, worker
 def full_and_again(db: TestDatabase, world: World, size: str, figures: Figures, workers: int) -> None:
     """The first computation of all clients, and once more that of one in ten."""
     everyone = list(range(1, world.clients + 1))
-    first = recompute(db, everyone, workers)
+    first, replay = Recompute(), Replay()
+    for start in range(0, len(everyone), BATCH):
+        with replica_away(db, replay):
+            first.add(recompute(db, everyone[start : start + BATCH], workers))
     per_million = first.seconds / world.changes * 1e6
     figures["deadlocks"][size] = first.deadlocks
     figures["seconds_per_million"][size] = round(per_million, 1)
+    if has_replica(db.cluster):
+        figures["replay_per_million"][size] = round(replay.seconds / world.changes * 1e6, 1)
+        say(f"the replica replayed it in {replay.seconds:.1f} s")
     say(
         f"everything anew: {first.seconds:.1f} s, {per_million:.1f} s a million changes; of the two processes' seconds:"
     )
@@ -122,11 +131,12 @@ def full_and_again(db: TestDatabase, world: World, size: str, figures: Figures, 
         say(f"    {file:<40} {seconds:>9.1f} s {rows:>14,} rows")
     some = everyone[::10]
     millions = world.changes / 1e6 * len(some) / len(everyone)
-    again = recompute(db, some, workers)
+    with replica_away(db, Replay()):
+        again = recompute(db, some, workers)
+        alone = write_alone(db, some, workers) / millions
     figures["again_per_million"][size] = round(again.seconds / millions, 1)
     say(f"once more, {len(some)} clients: {again.seconds / millions:.1f} s a million changes,"
         f" {sum(again.rows.values()):,} rows written")  # fmt: skip
-    alone = write_alone(db, some, workers) / millions
     figures["written_per_million"][size] = round(alone, 1)
     say(
         f"only writing these rows: {alone:.1f} s a million changes; everything anew is {per_million / alone:.1f} times that"

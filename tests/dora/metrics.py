@@ -74,13 +74,13 @@ def calendar_periods(grain: str, first: date, today: date) -> Iterator[Period]:
 
 def rolling_periods(grain: str, first: date, today: date, is_client: bool, latest_only: bool) -> Iterator[Period]:
     """The client's "end today, the day before each of those begins (to compare with), and on each Sunday of the last 400
-    days", other scopes' "today and on each Sunday of the last 91 days"; "stages and pull-request metrics have no Sundays"; "a
-    rolling window's `calculation_date` is its last day"."""
+    days", other scopes' "end today"; "stages and pull-request metrics have no Sundays"; "a rolling window's `calculation_date`
+    is its last day"."""
     length = int(grain.removeprefix("rolling_").removesuffix("d"))
     for back in range(400, -1, -1):
         last = today - back * ONE
-        is_end = back == 0 or (is_client and back in (7, 30, 90)) or (last.weekday() == 6 and not latest_only)
-        if is_end and (is_client or back < 92) and last >= first:
+        is_end = back == 0 or is_client and (back in (7, 30, 90) or last.weekday() == 6 and not latest_only)
+        if is_end and last >= first:
             yield last - (length - 1) * ONE, last + ONE
 
 

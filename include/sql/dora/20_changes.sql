@@ -186,7 +186,7 @@ using (
     from wanted_changes w
     join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), w.id)
     cross join lateral unnest(c.issue_keys) as named (issue_key)
-    where named.issue_key <> all (w.issue_keys)
+    where c.issue_keys <> w.issue_keys and named.issue_key <> all (w.issue_keys)
 ) gone
 where (t.client_id, t.issue_key, t.change_id) = ((select core.etl_client_id()), gone.issue_key, gone.id);
 insert into core.change_references (client_id, issue_key, change_id)
@@ -194,7 +194,7 @@ select (select core.etl_client_id()), named.issue_key, w.id
 from wanted_changes w
 left join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), w.id)
 cross join lateral unnest(w.issue_keys) as named (issue_key)
-where c.id is null or named.issue_key <> all (c.issue_keys);
+where c.id is null or c.issue_keys <> w.issue_keys and named.issue_key <> all (c.issue_keys);
 
 create temporary table changed_changes (
     id text, is_new boolean, old_service_id text, service_id text, old_merged_on date, merged_on date, is_counted_anew boolean) on commit drop;

@@ -103,13 +103,13 @@ from unnest(array['deployments', 'delivery', 'recovery', 'pull_requests']) famil
      unnest(array['day', 'week', 'month', 'rolling_7d', 'rolling_30d', 'rolling_90d']) grain
 where not (family = 'pull_requests' and grain in ('day', 'rolling_7d'));
 
--- The days that rolling windows end on: today, and each Sunday of the last 400 (of other scopes than the client: 91); of the
--- client also the day before each of the windows that end today begins: what they are compared with. Stages and the
--- pull-request metrics have the latest only: today, and what it is compared with.
+-- The days that rolling windows end on: today; of the client also each Sunday of the last 400 days, and the day before each
+-- of the windows that end today begins: what they are compared with. Stages and the pull-request metrics have the latest
+-- only: today, and what it is compared with.
 create temporary table rolling_ends on commit drop as
 select c.is_client, e.day as end_day, e.is_compared, e.is_compared or e.day = s.today as is_latest
 from dora_settings s
-cross join (values (true, 400), (false, 91)) c (is_client, days)
+cross join (values (true, 400), (false, 0)) c (is_client, days)
 cross join lateral (
     select d::date as day, c.is_client and s.today - d::date in (7, 30, 90) as is_compared
     from generate_series(s.today - c.days, s.today, interval '1 day') d

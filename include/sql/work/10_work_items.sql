@@ -21,7 +21,7 @@ select i.integration_id, i.issue_id, 'jira:' || i.integration_id || ':' || i.iss
 from issues i
 join projects p on (p.integration_id, p.id) = (i.integration_id, i.project_id);
 create index on work_issues (integration_id, issue_id);
-analyze work_issues;
+analyze work_issues (integration_id, issue_id);
 
 create temporary table work_statuses on commit drop as
 select integration_id, id, name, category from core.jira_statuses where client_id = (select core.etl_client_id());
@@ -41,7 +41,7 @@ left join work_statuses f on (f.integration_id, f.id) = (c.integration_id, c.fro
 left join work_statuses i on (i.integration_id, i.id) = (c.integration_id, c.to_id)
 where c.field = 'status';
 create index on work_moves (integration_id, issue_id);
-analyze work_moves;
+analyze work_moves (integration_id, issue_id);
 
 create temporary table work_wanted on commit drop as
 with reopenings as (
@@ -90,7 +90,7 @@ cross join work_run r
 left join services s on (s.integration_id, s.issue_id) = (t.integration_id, t.issue_id)
 left join core.incidents x on (x.client_id, x.id) = ((select core.etl_client_id()), t.id);
 create index on work_wanted (integration_id, issue_id);
-analyze work_wanted;
+analyze work_wanted (integration_id, issue_id);
 
 create temporary table work_changed on commit drop as
 select 'jira:' || t.integration_id || ':' || t.issue_id as id, w.id is null as is_gone,
@@ -101,7 +101,7 @@ left join core.work_items o
 left join work_wanted w on (w.integration_id, w.issue_id) = (t.integration_id, t.issue_id)
 where row(o.*) is distinct from row(w.*);
 create index on work_changed (id);
-analyze work_changed;
+analyze work_changed (id, is_gone);
 
 delete from core.work_items t
 using work_changed c

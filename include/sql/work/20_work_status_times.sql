@@ -16,7 +16,7 @@ select integration_id, issue_id, n, status, status_category, entered_at,
        lead(entered_at) over (partition by integration_id, issue_id order by n) as left_at
 from visits;
 create index on work_stays (integration_id, issue_id);
-analyze work_stays;
+analyze work_stays (integration_id, issue_id);
 
 create temporary table work_wanted_times on commit drop as
 with timed as (
@@ -36,7 +36,7 @@ select client_id, work_item_id, status, (array_agg(status_category order by n de
 from timed
 group by client_id, work_item_id, status;
 create index on work_wanted_times (work_item_id, status);
-analyze work_wanted_times;
+analyze work_wanted_times (work_item_id, status);
 
 delete from core.work_status_times t
 using work_touched x

@@ -160,8 +160,7 @@ select metric_type, grain, scope_type, scope_id, period_end - 1 as calculation_d
        case when null_reason is null then p[3] end as p90,
        numerator, case when unit = 'ratio' and n > 0 then n end as denominator, n as sample_size, null_reason
 from judged;
-create index on work_wanted_metrics (metric_type, grain, scope_type, scope_id, calculation_date);
-analyze work_wanted_metrics;
+analyze work_wanted_metrics (metric_type, calculation_date);
 
 delete from core.work_metrics t
 where t.client_id = (select core.etl_client_id())

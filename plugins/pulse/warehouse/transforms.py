@@ -54,8 +54,10 @@ def run_stage(
     compute everything, with the same result. `now` (aware) is the moment that it works for; default: the real one.
     Raises TransformError that names client, file and cause; PublicationStopped when a blocking quality check fails.
     """
-    # On its own, so that the statistics are there at once for other clients' stages too.
+    # On its own, so that the statistics are there at once for other clients' stages too; from a third of the usual sample,
+    # since many clients' first runs sample growing tables again and again.
     with client_transaction(conn, client_id):
+        conn.execute("set local default_statistics_target = 30")
         _analyze(conn, _STALE, set())
     try:
         with client_transaction(conn, client_id):
