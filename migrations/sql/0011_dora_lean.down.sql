@@ -1,4 +1,6 @@
-drop index core.changes_flagged;
+drop index core.changes_flagged, core.changes_custom_url, core.changes_custom_sha;
+create index changes_url on core.changes (client_id, url);
+create index changes_sha on core.changes (client_id, merge_commit_sha text_pattern_ops);
 alter table core.change_references
     drop constraint change_references_pkey,
     add primary key (client_id, change_id, issue_key);

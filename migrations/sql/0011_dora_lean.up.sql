@@ -21,5 +21,10 @@ alter table core.change_references
     drop constraint change_references_pkey,
     add primary key (client_id, issue_key, change_id);
 
+-- A pull request's change is found by its pull request's number or commit, which have their index there.
+drop index core.changes_url, core.changes_sha;
+create index changes_custom_url on core.changes (client_id, url) where pull_request_id is null;
+create index changes_custom_sha on core.changes (client_id, merge_commit_sha) where pull_request_id is null;
+
 -- Few changes are one: of a client's whole history they are found without reading the others.
 create index changes_flagged on core.changes (client_id, id) where is_hotfix or is_revert;

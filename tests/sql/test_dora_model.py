@@ -150,8 +150,8 @@ def test_an_abbreviated_commit_names_a_deployment(world: World) -> None:
 
 def test_the_address_of_a_pull_request_names_the_deployment_that_brought_it(world: World) -> None:
     repository = steady(world, days=3)
-    url = "https://github.com/acme/x/pull/culprit"
-    world.change(repository, "bad", at("2026-02-06 09:00"), url=url)
+    url = "https://github.com/acme/x/pull/77"
+    world.change(repository, "bad", at("2026-02-06 09:00"), number=77, url=url)
     deployed = world.deploy(repository, "bad", at("2026-02-06 10:00"))
     world.change(repository, "fine", at("2026-02-06 11:00"))
     world.deploy(repository, "fine", at("2026-02-06 12:00"))

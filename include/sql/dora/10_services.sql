@@ -1,5 +1,6 @@
 -- core.services: one row a repository, a part of a monorepo (setting dora.services), or a name that only a custom source
--- gives: one that names another service means that one. live_services (temporary): those that have a source now;
+-- gives: one that names another service means that one. live_services (temporary): those that have a source now (suffix: how
+-- the ids of a part's changes end);
 -- touched_services: those that are new, have changed or have gone.
 create temporary table live_services on commit drop as
 with repositories as (
@@ -10,7 +11,7 @@ with repositories as (
 ), parts as (
     select
         r.client_id, 'gh-repo:' || r.integration_id || ':' || r.repository_id || ':' || lower(p ->> 'name') as id,
-        p ->> 'name' as name, r.integration_id, r.repository_id, r.full_name, r.default_branch,
+        ':' || lower(p ->> 'name') as suffix, p ->> 'name' as name, r.integration_id, r.repository_id, r.full_name, r.default_branch,
         core.search_pattern((select string_agg('(?:' || x || ')', '|') from jsonb_array_elements_text(p -> 'paths') x))
             as path_pattern,
         core.search_pattern(coalesce(
@@ -18,12 +19,13 @@ with repositories as (
     from dora_settings s, jsonb_array_elements(s.services) p, repositories r
     where lower(p ->> 'repository') in (lower(r.name), lower(r.full_name))
 ), named as (
-    select r.client_id, 'gh-repo:' || r.integration_id || ':' || r.repository_id as id, r.name, r.integration_id,
+    select r.client_id, 'gh-repo:' || r.integration_id || ':' || r.repository_id as id, '' as suffix, r.name, r.integration_id,
            r.repository_id, r.full_name, r.default_branch as production_branch, null as path_pattern,
            null as deployment_pattern
     from repositories r
     union all
-    select client_id, id, name, integration_id, repository_id, full_name, default_branch, path_pattern, deployment_pattern
+    select client_id, id, suffix, name, integration_id, repository_id, full_name, default_branch, path_pattern,
+           deployment_pattern
     from parts
 ), custom_names as (
     select lower(s.name) as name from core.services s
@@ -66,11 +68,12 @@ with repositories as (
         where x.client_id = (select core.etl_client_id()) and x.service_key = n.name and x.deleted_at is null) i on true
     where not exists (select from named k where lower(k.name) = n.name)
 )
-select client_id, id, name, integration_id, repository_id, full_name, production_branch, path_pattern, deployment_pattern,
+select client_id, id, suffix, name, integration_id, repository_id, full_name, production_branch, path_pattern,
+       deployment_pattern,
        path_pattern is null and bool_or(path_pattern is not null) over (partition by integration_id, repository_id) as has_parts
 from named
 union all
-select (select core.etl_client_id()), id, name, null, null, null, null, null, null, false
+select (select core.etl_client_id()), id, '', name, null, null, null, null, null, null, false
 from custom where name is not null;
 create index on live_services (id);
 create index on live_services (integration_id, repository_id);

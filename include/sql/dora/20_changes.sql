@@ -34,7 +34,7 @@ with touched as (
                             where (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
                               and f.path ~* v.path_pattern))
         union all
-        select v.id, ':' || lower(v.name)
+        select v.id, v.suffix
         from live_services v
         where p.has_parts and (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
           and v.path_pattern is not null

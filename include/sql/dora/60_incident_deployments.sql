@@ -79,13 +79,60 @@ analyze relinked_incidents (id);
 create temporary table wanted_causes on commit drop as
 with named as (
     -- Computed here: in a condition, what is not leak-proof would keep the policies from using the indexes.
-    select k.id, k.created_at, k.window_from, r.kind, r.reference, r.reference || 'g' as reference_end
+    select k.id, k.created_at, k.window_from, r.kind, r.reference, r.reference || 'g' as reference_end,
+           substring(r.reference from '/([0-9]{1,9})$')::integer as number
     from relinked_incidents k
     join core.incident_references r on (r.client_id, r.incident_id) = ((select core.etl_client_id()), k.id)
+), pull_requests as (
+    -- by their address, which ends with the number, or their commit (offset 0: one look-up a name, whatever the planner
+    -- believes about tables that this run has filled)
+    select n.id, n.created_at, p.integration_id, p.repository_id, p.pull_request_id
+    from named n
+    cross join (select distinct integration_id from live_services where repository_id is not null) g
+    cross join lateral (
+        select x.integration_id, x.repository_id, x.id as pull_request_id from core.github_pull_requests x
+        where (x.client_id, x.integration_id, x.number) = ((select core.etl_client_id()), g.integration_id, n.number)
+          and x.url = n.reference
+        offset 0
+    ) p
+    where n.kind = 'url'
+    union all
+    select n.id, n.created_at, p.integration_id, p.repository_id, p.pull_request_id
+    from named n
+    cross join (select distinct integration_id from live_services where repository_id is not null) g
+    cross join lateral (
+        select x.integration_id, x.repository_id, x.id as pull_request_id from core.github_pull_requests x
+        where (x.client_id, x.integration_id) = ((select core.etl_client_id()), g.integration_id)
+          and x.merge_commit_sha >= n.reference and x.merge_commit_sha < n.reference_end
+        offset 0
+    ) p
+    where n.kind = 'sha'
+), named_changes as materialized (
+    select p.id, p.created_at, 'gh-pr:' || p.integration_id || ':' || p.pull_request_id || v.suffix as change_id
+    from pull_requests p
+    join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
+    union all
+    select n.id, n.created_at, c.id
+    from named n
+    cross join lateral (
+        select x.id from core.changes x
+        where x.client_id = (select core.etl_client_id()) and x.pull_request_id is null and x.url = n.reference
+        offset 0
+    ) c
+    where n.kind = 'url'
+    union all
+    select n.id, n.created_at, c.id
+    from named n
+    cross join lateral (
+        select x.id from core.changes x
+        where x.client_id = (select core.etl_client_id()) and x.pull_request_id is null
+          and x.merge_commit_sha >= n.reference and x.merge_commit_sha < n.reference_end
+        offset 0
+    ) c
+    where n.kind = 'sha'
 ), named_deployments as (
     select n.id, n.created_at, d.id as deployment_id, d.finished_at
     from named n
-    -- (offset 0: one look-up a name, whatever the planner believes about tables that this run has filled)
     cross join lateral (
         select x.id, x.finished_at from core.deployments x
         where (x.client_id, x.url) = ((select core.etl_client_id()), n.reference)
@@ -104,25 +151,11 @@ with named as (
     ) d
     where n.kind = 'sha'
     union all
-    -- an address or a commit of a change: the deployment that brought it
+    -- of a change: the deployment that brought it
     select n.id, n.created_at, l.deployment_id, l.deployed_at
-    from named n
-    cross join lateral (
-        select x.id from core.changes x where (x.client_id, x.url) = ((select core.etl_client_id()), n.reference) offset 0
-    ) c
-    join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), c.id)
-    where n.kind = 'url' and l.deployed_at < n.created_at
-    union all
-    select n.id, n.created_at, l.deployment_id, l.deployed_at
-    from named n
-    cross join lateral (
-        select x.id from core.changes x
-        where x.client_id = (select core.etl_client_id())
-          and x.merge_commit_sha ~>=~ n.reference and x.merge_commit_sha ~<~ n.reference_end
-        offset 0
-    ) c
-    join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), c.id)
-    where n.kind = 'sha' and l.deployed_at < n.created_at
+    from named_changes n
+    join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), n.change_id)
+    where l.deployed_at < n.created_at
 ), explicit as (
     select distinct on (id) id, deployment_id, 'explicit' as method, 1.0 as confidence, 1 as rank
     from named_deployments

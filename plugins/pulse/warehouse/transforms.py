@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -58,7 +58,7 @@ def run_stage(
     # since many clients' first runs sample growing tables again and again.
     with client_transaction(conn, client_id):
         conn.execute("set local default_statistics_target = 30")
-        _analyze(conn, _STALE, set())
+        _analyze(conn, [table for (table,) in conn.execute(_STALE).fetchall()], set())
     try:
         with client_transaction(conn, client_id):
             return _run_files(conn, client_id, stage, now, full)
@@ -81,8 +81,8 @@ def _run_files(
         "select set_config('pulse.now', %s, true), set_config('pulse.full', %s, true)",
         (now.isoformat() if now else "", "on" if full else ""),
     )
-    written = _rows_written(conn)
-    analyzed: set[str] = set()
+    tables = _tables(conn)
+    written, analyzed = 0, set[str]()
     for path in stage_files(stage):
         name = f"{path.parent.name}/{path.name}"
         cursor = conn.cursor()
@@ -94,11 +94,13 @@ def _run_files(
                 f"client {client_id}: include/sql/{name} failed: {error}. Nothing of this stage was changed;"
                 " correct the cause and run the task again."
             ) from error
+        found = _written(conn, tables)
         if stage == "normalise":
-            _analyze(conn, _JUST_WRITTEN, analyzed)
+            _analyze(conn, [table.name for table in found if table.written > 500], analyzed)
         else:  # works from temporary tables, which have statistics of their own
-            _analyze(conn, _JUST_GROWN, analyzed, wait=True)
-        before, written = written, _rows_written(conn)
+            grown = [table.name for table in found if table.inserted > max(1000, table.rows)]
+            _analyze(conn, grown, analyzed, wait=True)
+        before, written = written, sum(table.written for table in found)
         results.append(StepResult(name, written - before, time.monotonic() - started))
     if stage == "dora":
         _stop_where_blocked(conn)
@@ -148,24 +150,44 @@ _STALE = """
     select format('%I.%I', schemaname, relname) from pg_stat_user_tables
     where schemaname in ('raw', 'core') and n_mod_since_analyze > 500 + 0.5 * n_live_tup
 """
-_JUST_WRITTEN = """
-    select format('%I.%I', schemaname, relname) from pg_stat_xact_user_tables
-    where schemaname in ('raw', 'core') and n_tup_ins + n_tup_upd + n_tup_del > 500
-"""
-# More than there were before: the first clients of an installation.
-_JUST_GROWN = """
-    select format('%I.%I', x.schemaname, x.relname) from pg_stat_xact_user_tables x join pg_class c on c.oid = x.relid
-    where x.schemaname = 'core' and x.n_tup_ins > 1000 and x.n_tup_ins > c.reltuples
-    order by x.relid
-"""
 
 
-def _analyze(conn: psycopg.Connection[Any], which: LiteralString, done: set[str], *, wait: bool = False) -> None:
+@dataclass
+class _Table:
+    """A table of raw or core: the rows that the planner knew of before, and what this transaction has written since."""
+
+    name: str
+    rows: float
+    inserted: int = 0
+    written: int = 0
+
+
+def _tables(conn: psycopg.Connection[Any]) -> dict[int, _Table]:
+    """By oid, in the order of creation; the queue between the stages is none of them."""
+    rows = conn.execute(
+        "select c.oid::bigint, format('%I.%I', n.nspname, c.relname), c.reltuples from pg_class c"
+        " join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname in ('raw', 'core') and c.relkind = 'r' and c.relname <> 'dora_queue' order by c.oid"
+    ).fetchall()
+    return {oid: _Table(name, known) for oid, name, known in rows}
+
+
+def _written(conn: psycopg.Connection[Any], tables: dict[int, _Table]) -> list[_Table]:
+    """The tables that this transaction has written to so far. (The view pg_stat_xact_user_tables reads the whole catalogue.)"""
+    rows = conn.execute(
+        "select * from (select t, pg_stat_get_xact_tuples_inserted(t) as added, pg_stat_get_xact_tuples_updated(t)"
+        " + pg_stat_get_xact_tuples_deleted(t) as other from unnest(%s::oid[]) t) x where added + other > 0 order by t",
+        [list(tables)],
+    ).fetchall()
+    return [replace(tables[oid], inserted=added, written=added + other) for oid, added, other in rows]
+
+
+def _analyze(conn: psycopg.Connection[Any], tables: list[str], done: set[str], *, wait: bool = False) -> None:
     """ANALYZE holds its lock until the transaction ends: where another client's has it, ours goes on without, or waits.
 
     Waiting is safe where all come to the tables in the same order, and to none but those they write in that order.
     """
-    for (table,) in conn.execute(which).fetchall():
+    for table in tables:
         if table not in done and _may_analyze(conn, table):
             how = sql.SQL("" if wait else "(skip_locked) ")
             conn.execute(sql.SQL("analyze {}{}").format(how, sql.Identifier(*table.split("."))))
@@ -178,13 +200,3 @@ def _may_analyze(conn: psycopg.Connection[Any], table: str) -> bool:
         return False
     row = conn.execute("select has_table_privilege(%s, 'maintain')", [table]).fetchone()
     return bool(row and row[0])
-
-
-def _rows_written(conn: psycopg.Connection[Any]) -> int:
-    """Rows of the client's tables that this transaction has written so far; the queue between the stages is none of them."""
-    row = conn.execute(
-        "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint from pg_stat_xact_user_tables"
-        " where schemaname in ('raw', 'core') and relname <> 'dora_queue'"
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
