@@ -6,4 +6,5 @@ alter table core.change_references
     add primary key (client_id, change_id, issue_key);
 create index change_references_issue on core.change_references (client_id, issue_key);
 alter table core.changes drop column issue_keys;
+alter table core.metric_catalogue drop column has_past_windows;
 alter sequence core.dora_metrics_id_seq cache 1;

@@ -3,6 +3,13 @@
 -- One run gives out thousands of numbers: not each is written down.
 alter sequence core.dora_metrics_id_seq cache 1000;
 
+-- Which metrics are published for rolling windows of the past (docs/metrics.md, Grains), said once.
+alter table core.metric_catalogue add column has_past_windows boolean not null default false;
+update core.metric_catalogue set has_past_windows = true
+where family in ('deployments', 'recovery') or metric_type = 'lead_time_for_changes';
+comment on column core.metric_catalogue.has_past_windows is
+    'Published for the client''s rolling windows that end on past Sundays too, not for the latest alone.';
+
 -- The issues that a change names stand in its row too: so its references are found by their issue, and need one index only.
 alter table core.changes add column issue_keys text[] not null default '{}';
 comment on column core.changes.issue_keys is 'The issues that title, branch and pull request name, in order.';

@@ -101,6 +101,27 @@ def test_days_that_only_said_no_data_go_with_the_upgrade(cluster: Cluster, empty
     assert set(left) == kept
 
 
+def test_the_issues_that_changes_name_come_into_their_rows_with_the_upgrade(cluster: Cluster, empty: str) -> None:
+    """0011, for every client, though its owner is bound by the policies."""
+    configuration = postgres_roles.alembic_config(cluster.primary.url("pulse_owner", empty))
+    command.upgrade(configuration, "0010")
+    with cluster.primary.connect(database=empty) as superuser:
+        for client in (7, 8):
+            superuser.execute(
+                "insert into core.changes (client_id, id, service_id, integration_id, title, is_bot, opened_at, merged_at)"
+                " select %s, id, 's', 1, 'T', false, now(), now() from unnest(array['one', 'two']) id",
+                [client],
+            )
+            superuser.execute(
+                "insert into core.change_references values (%s, 'one', 'OPS-2'), (%s, 'one', 'OPS-10')",
+                [client, client],
+            )
+        superuser.commit()
+        command.upgrade(configuration, "0011")
+        found = superuser.execute("select client_id, id, issue_keys from core.changes order by 1, 2").fetchall()
+    assert found == [(c, i, keys) for c in (7, 8) for i, keys in (("one", ["OPS-10", "OPS-2"]), ("two", []))]
+
+
 def test_every_migration_has_both_files() -> None:
     files = {path.name for path in (postgres_roles.ROOT / "migrations" / "sql").iterdir()}
     stems = {re.sub(r"\.(up|down)\.sql$", "", name) for name in files}

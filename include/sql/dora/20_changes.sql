@@ -108,17 +108,17 @@ select distinct on (r.id)
     core.elapsed_hours(r.first_commit_at, r.opened_at, s.working) as coding_hours,
     core.elapsed_hours(r.opened_at, r.first_review_at, s.working) as pickup_hours,
     core.elapsed_hours(r.first_review_at, r.merged_at, s.working) as review_hours,
-    -- keys such as OPS-12 in title and branch, and the issues that the pull request closes
-    array(
-        select k[1] from regexp_matches(r.title, '\m[A-Z][A-Za-z0-9_]*-?[0-9]+\M', 'g') k
-        union
-        select k[1] from regexp_matches(upper(r.head_branch), '\m[A-Z][A-Z0-9]*-[0-9]+\M', 'g') k
-        union
-        select issue from unnest(r.closed_issues) issue
-        order by 1
-    ) as issue_keys
+    case when cardinality(named.keys) > 1 then array(select distinct unnest(named.keys) order by 1) else named.keys end
+        as issue_keys
 from rows r
 cross join dora_settings s
+cross join lateral (
+    -- keys such as OPS-12 in title and branch, and the issues that the pull request closes (offset 0: computed once)
+    select array(select (regexp_matches(r.title, '\m[A-Z][A-Za-z0-9_]*-?[0-9]+\M', 'g'))[1])
+        || array(select (regexp_matches(upper(r.head_branch), '\m[A-Z][A-Z0-9]*-[0-9]+\M', 'g'))[1])
+        || r.closed_issues as keys
+    offset 0
+) named
 order by r.id;
 create unique index on wanted_changes (id);
 analyze wanted_changes (id);

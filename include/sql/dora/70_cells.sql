@@ -17,7 +17,7 @@ create index on scope_services (scope_type, scope_id);
 create index on scope_services (service_id);
 analyze scope_services;
 
--- members: which services a scope has; other ones make it another scope.
+-- members: which services a scope has; other ones make it another scope. scope_no: 1 is the client.
 create temporary table scope_days on commit drop as
 with memberships as (
     select scope_type, scope_id, string_agg(service_id, ' ' order by service_id) as members
@@ -54,25 +54,24 @@ with memberships as (
     select null, 'recovery', (
         select min(i.resolved_on) from core.incidents i
         where i.client_id = (select core.etl_client_id()) and i.service_id is null), null
+), found as (
+    -- The client has numbers (or the reason why there is none) of every family from its first event of any kind on.
+    select 'client' as scope_type, '' as scope_id, f.family, (select min(first_day) from by_service) as first_day,
+           min(b.first_day) as kind_day, min(b.success_day) as success_day, '' as members
+    from (values ('deployments'), ('delivery'), ('recovery'), ('pull_requests')) f (family)
+    left join by_service b on b.family = f.family
+    where (select min(first_day) from by_service) is not null
+    group by f.family
+    union all
+    select m.scope_type, m.scope_id, b.family, min(b.first_day), min(b.first_day), min(b.success_day), coalesce(min(n.members), '')
+    from scope_services m
+    join by_service b on b.service_id = m.service_id
+    left join memberships n on (n.scope_type, n.scope_id) = (m.scope_type, m.scope_id)
+    group by 1, 2, 3 having min(b.first_day) is not null
 )
--- The client has numbers (or the reason why there is none) of every family from its first event of any kind on.
-select 'client' as scope_type, '' as scope_id, f.family, (select min(first_day) from by_service) as first_day,
-       min(b.first_day) as kind_day, min(b.success_day) as success_day, '' as members
-from (values ('deployments'), ('delivery'), ('recovery'), ('pull_requests')) f (family)
-left join by_service b on b.family = f.family
-where (select min(first_day) from by_service) is not null
-group by f.family
-union all
-select m.scope_type, m.scope_id, b.family, min(b.first_day), min(b.first_day), min(b.success_day), coalesce(min(n.members), '')
-from scope_services m
-join by_service b on b.service_id = m.service_id
-left join memberships n on (n.scope_type, n.scope_id) = (m.scope_type, m.scope_id)
-group by 1, 2, 3 having min(b.first_day) is not null;
+select *, (dense_rank() over (order by scope_type <> 'client', scope_type, scope_id))::integer as scope_no from found;
 create unique index on scope_days (scope_type, scope_id, family);
 analyze scope_days;
-create temporary table numbered_scopes on commit drop as
-select scope_type, scope_id, (row_number() over (order by scope_type <> 'client', scope_type, scope_id))::integer as scope_no
-from scope_days group by scope_type, scope_id;
 
 -- Scopes of which everything is computed: those that are new, have gone, or begin on another day.
 create temporary table recomputed_scopes on commit drop as
@@ -96,16 +95,20 @@ when not matched then insert (client_id, scope_type, scope_id, family, first_day
     values ((select core.etl_client_id()), s.scope_type, s.scope_id, s.family, s.first_day, s.kind_day, s.success_day, s.members)
 when not matched by source and t.client_id = (select core.etl_client_id()) then delete;
 
-create temporary table family_grains (family text, grain text) on commit drop;
-insert into family_grains
-select family, grain
-from unnest(array['deployments', 'delivery', 'recovery', 'pull_requests']) family,
-     unnest(array['day', 'week', 'month', 'rolling_7d', 'rolling_30d', 'rolling_90d']) grain
-where not (family = 'pull_requests' and grain in ('day', 'rolling_7d'));
+-- days: of a rolling window.
+create temporary table family_grains on commit drop as
+select k.family, g.grain, g.days, bool_or(k.has_past_windows) as has_past_windows
+from core.metric_catalogue k
+cross join (
+    values ('day', null), ('week', null), ('month', null), ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)
+) g (grain, days)
+where not (k.family = 'pull_requests' and g.grain in ('day', 'rolling_7d'))
+group by k.family, g.grain, g.days;
+analyze family_grains;
 
 -- The days that rolling windows end on: today; of the client also each Sunday of the last 400 days, and the day before each
--- of the windows that end today begins: what they are compared with. Stages and the pull-request metrics have the latest
--- only: today, and what it is compared with.
+-- of the windows that end today begins: what they are compared with. Metrics without past windows (stages, pull requests)
+-- have the latest only: today, and what it is compared with.
 create temporary table rolling_ends on commit drop as
 select c.is_client, e.day as end_day, e.is_compared, e.is_compared or e.day = s.today as is_latest
 from dora_settings s
@@ -171,13 +174,12 @@ with wanted as (
     from moved_days m
     join family_grains g on g.family = m.family and g.grain in ('day', 'week', 'month')
     union
-    select m.family, g.grain, m.scope_type, m.scope_id, e.end_day - n.days + 1
+    select m.family, g.grain, m.scope_type, m.scope_id, e.end_day - g.days + 1
     from moved_days m
-    join family_grains g on g.family = m.family and g.grain like 'rolling%'
-    join (values ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)) n (grain, days) on n.grain = g.grain
+    join family_grains g on g.family = m.family and g.days > 0
     join rolling_ends e
-      on e.is_client = (m.scope_type = 'client') and e.end_day between m.day and m.day + n.days - 1
-     and (e.is_latest or m.family <> 'pull_requests')
+      on e.is_client = (m.scope_type = 'client') and e.end_day between m.day and m.day + g.days - 1
+     and (e.is_latest or g.has_past_windows)
     union
     -- of periods that were running at the last run, or began since; all of them for scopes that are computed anew
     select family, 'day', scope_type, scope_id, day from fact_days
@@ -195,21 +197,20 @@ with wanted as (
     where case when r.family is null then s.computed_through < s.today
                else g.grain <> 'day' or (d.scope_type, d.family) = ('client', 'deployments') end
     union
-    select d.family, g.grain, d.scope_type, d.scope_id, e.end_day - n.days + 1
+    select d.family, g.grain, d.scope_type, d.scope_id, e.end_day - g.days + 1
     from scope_days d
     cross join dora_settings s
     left join recomputed_scopes r on (r.scope_type, r.scope_id, r.family) = (d.scope_type, d.scope_id, d.family)
-    join family_grains g on g.family = d.family and g.grain like 'rolling%'
-    join (values ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)) n (grain, days) on n.grain = g.grain
+    join family_grains g on g.family = d.family and g.days > 0
     join rolling_ends e
-      on e.is_client = (d.scope_type = 'client') and (e.is_latest or d.family <> 'pull_requests')
+      on e.is_client = (d.scope_type = 'client') and (e.is_latest or g.has_past_windows)
      and case when r.family is null then e.end_day >= s.computed_through or e.is_compared else e.end_day >= d.first_day end
     where r.family is not null or s.computed_through < s.today
 )
--- has_stages: of a lead time, its stages too. has_reasons: where nothing was counted, the number is NULL, with the reason;
+-- has_stages: of a lead time, its stages too (which have no past windows). has_reasons: where nothing was counted, the number is NULL, with the reason;
 -- elsewhere there is no number then.
 select
-    (row_number() over ())::integer as cell_id, w.family, w.grain, n.scope_no, w.scope_type, w.scope_id, w.period_start,
+    (row_number() over ())::integer as cell_id, w.family, w.grain, d.scope_no, w.scope_type, w.scope_id, w.period_start,
     e.period_end, e.period_end - 1 as calculation_date,
     e.period_end > s.today + (w.grain like 'rolling%')::integer as is_running, d.kind_day, d.success_day,
     least(e.period_end, s.today + 1) as until_day,
@@ -222,7 +223,6 @@ select
 from wanted w
 cross join dora_settings s
 join scope_days d on (d.scope_type, d.scope_id, d.family) = (w.scope_type, w.scope_id, w.family)
-join numbered_scopes n on (n.scope_type, n.scope_id) = (w.scope_type, w.scope_id)
 cross join lateral (
     select case w.grain when 'day' then w.period_start + 1 when 'week' then w.period_start + 7
                 when 'month' then (w.period_start + interval '1 month')::date
@@ -235,10 +235,9 @@ analyze dora_cells (cell_id, family, grain, scope_no);
 
 -- Which scopes with cells a service's facts count in (the client, and what no service has, apart); and between which days.
 create temporary table counted_services on commit drop as
-select c.family, n.scope_no, m.service_id
-from (select distinct family, scope_no from dora_cells) c
-join numbered_scopes n on n.scope_no = c.scope_no
-join scope_services m on (m.scope_type, m.scope_id) = (n.scope_type, n.scope_id);
+select c.family, c.scope_no, m.service_id
+from (select distinct family, scope_no, scope_type, scope_id from dora_cells) c
+join scope_services m on (m.scope_type, m.scope_id) = (c.scope_type, c.scope_id);
 analyze counted_services;
 create temporary table counted_days on commit drop as
 select c.family, min(c.period_start) as from_day, max(c.until_day) as until_day,

@@ -84,13 +84,12 @@ with computed as (
     union all
     select t.metric_type, t.grain, t.scope_type, t.scope_id, t.calculation_date from dora_settings s
     join core.dora_metrics t on t.client_id = s.client_id
+    join core.metric_catalogue k on k.metric_type = t.metric_type
     where s.computed_through is distinct from s.today
       and case when t.grain like 'rolling%' then
                    not exists (select from rolling_ends e
                                where e.end_day = t.calculation_date and e.is_client = (t.scope_type = 'client')
-                                 -- (stages and pull-request metrics have the latest only)
-                                 and (e.is_latest or t.family in ('deployments', 'recovery')
-                                      or t.metric_type = 'lead_time_for_changes'))
+                                 and (e.is_latest or k.has_past_windows))
                when t.grain in ('day', 'week') then
                    t.scope_type <> 'client' and t.period_end <= s.today - case t.grain when 'day' then 91 else 400 end
                else false end

@@ -81,8 +81,8 @@ def _run_files(
         "select set_config('pulse.now', %s, true), set_config('pulse.full', %s, true)",
         (now.isoformat() if now else "", "on" if full else ""),
     )
-    tables = _tables(conn)
-    written, analyzed = 0, set[str]()
+    written = _Written(conn)
+    rows, analyzed = 0, set[str]()
     for path in stage_files(stage):
         name = f"{path.parent.name}/{path.name}"
         cursor = conn.cursor()
@@ -94,14 +94,14 @@ def _run_files(
                 f"client {client_id}: include/sql/{name} failed: {error}. Nothing of this stage was changed;"
                 " correct the cause and run the task again."
             ) from error
-        found = _written(conn, tables)
+        found = written.so_far()
         if stage == "normalise":
             _analyze(conn, [table.name for table in found if table.written > 500], analyzed)
         else:  # works from temporary tables, which have statistics of their own
             grown = [table.name for table in found if table.inserted > max(1000, table.rows)]
             _analyze(conn, grown, analyzed, wait=True)
-        before, written = written, sum(table.written for table in found)
-        results.append(StepResult(name, written - before, time.monotonic() - started))
+        before, rows = rows, sum(table.written for table in found)
+        results.append(StepResult(name, rows - before, time.monotonic() - started))
     if stage == "dora":
         _stop_where_blocked(conn)
     return results
@@ -162,24 +162,38 @@ class _Table:
     written: int = 0
 
 
-def _tables(conn: psycopg.Connection[Any]) -> dict[int, _Table]:
-    """By oid, in the order of creation; the queue between the stages is none of them."""
-    rows = conn.execute(
-        "select c.oid::bigint, format('%I.%I', n.nspname, c.relname), c.reltuples from pg_class c"
-        " join pg_namespace n on n.oid = c.relnamespace"
-        " where n.nspname in ('raw', 'core') and c.relkind = 'r' and c.relname <> 'dora_queue' order by c.oid"
-    ).fetchall()
-    return {oid: _Table(name, known) for oid, name, known in rows}
+class _Written:
+    """What a transaction writes to the tables of raw and core; the queue between the stages is none of them."""
 
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+        rows = conn.execute(
+            "select c.oid::bigint, format('%I.%I', n.nspname, c.relname), c.reltuples from pg_class c"
+            " join pg_namespace n on n.oid = c.relnamespace"
+            " where n.nspname in ('raw', 'core') and c.relkind = 'r' and c.relname <> 'dora_queue'"
+        ).fetchall()
+        self.conn = conn
+        self.tables = {oid: _Table(name, known) for oid, name, known in rows}
+        self.before = self._counts()  # of transactions before, which the session has not handed in yet
 
-def _written(conn: psycopg.Connection[Any], tables: dict[int, _Table]) -> list[_Table]:
-    """The tables that this transaction has written to so far. (The view pg_stat_xact_user_tables reads the whole catalogue.)"""
-    rows = conn.execute(
-        "select * from (select t, pg_stat_get_xact_tuples_inserted(t) as added, pg_stat_get_xact_tuples_updated(t)"
-        " + pg_stat_get_xact_tuples_deleted(t) as other from unnest(%s::oid[]) t) x where added + other > 0 order by t",
-        [list(tables)],
-    ).fetchall()
-    return [replace(tables[oid], inserted=added, written=added + other) for oid, added, other in rows]
+    def so_far(self) -> list[_Table]:
+        """The tables written to, in the order of their creation."""
+        found = []
+        for oid, (inserted, others) in self._counts().items():
+            inserted_before, others_before = self.before.get(oid, (0, 0))
+            table = replace(self.tables[oid], inserted=inserted - inserted_before)
+            table.written = table.inserted + others - others_before
+            found.append(table)
+        return found
+
+    def _counts(self) -> dict[int, tuple[int, int]]:
+        """Rows inserted, and updated or deleted. (The view pg_stat_xact_user_tables would read the whole catalogue.)"""
+        rows = self.conn.execute(
+            "select * from (select t::bigint, pg_stat_get_xact_tuples_inserted(t) as inserted,"
+            " pg_stat_get_xact_tuples_updated(t) + pg_stat_get_xact_tuples_deleted(t) as others"
+            " from unnest(%s::oid[]) t) x where inserted + others > 0 order by t",
+            [list(self.tables)],
+        ).fetchall()
+        return {oid: (inserted, others) for oid, inserted, others in rows}
 
 
 def _analyze(conn: psycopg.Connection[Any], tables: list[str], done: set[str], *, wait: bool = False) -> None:
