@@ -19,7 +19,7 @@ PRIMARY_MEMORY, REPLICA_MEMORY = "2GB", "1GB"
 GIGABYTE = 1 << 30
 # A database after all measurements: published numbers and their history by client, facts and sources by change. A first
 # guess; after a size of half a million changes or more, what that size took.
-BYTES_PER_CLIENT, BYTES_PER_CHANGE, SPARE = 11_000_000, 2700.0, 1.15
+BYTES_PER_CLIENT, BYTES_PER_CHANGE, SPARE = 10_000_000, 2500.0, 1.15
 WAL_BYTES, LEFT_FREE, ENOUGH_CHANGES = 6 * GIGABYTE, 2 * GIGABYTE, 500_000
 
 

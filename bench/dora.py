@@ -40,7 +40,7 @@ from stack.postgres import Cluster
 from tests.support.database import TestDatabase
 
 SAMPLE, READERS = 5, 5
-BATCH = 20  # clients, after which the replica catches up: until then the primary keeps its WAL
+BATCH = 10  # clients, after which the replica catches up: until then the primary keeps its WAL
 TILES = "chart kpi_tiles"
 
 Figures = dict[str, Any]
