@@ -1,7 +1,8 @@
 -- dora_settings (temporary, one row): the client's settings with their types, its day, and whether everything is computed
 -- anew: at the first run, when the definition has changed, when the clock went back, or when asked (pulse.full).
 -- core.client_calendar: the working days of a client that counts those only.
--- The statistics of the temporary tables need to tell few from many, no more (so of the wide ones the joined columns only). Sorts and hashes of one client fit in memory.
+-- The statistics of the temporary tables need to tell few from many, no more (so of the wide ones the joined columns only).
+-- Sorts and hashes of one client fit in memory.
 set local default_statistics_target = 10;
 set local work_mem = '64MB';
 create temporary table dora_settings on commit drop as

@@ -1,7 +1,6 @@
 -- core.services: one row a repository, a part of a monorepo (setting dora.services), or a name that only a custom source
 -- gives: one that names another service means that one. live_services (temporary): those that have a source now (suffix: how
--- the ids of a part's changes end);
--- touched_services: those that are new, have changed or have gone.
+-- the ids of a part's changes end); touched_services: those that are new, have changed or have gone.
 create temporary table live_services on commit drop as
 with repositories as (
     select r.client_id, r.integration_id, r.id as repository_id, split_part(r.full_name, '/', 2) as name, r.full_name,

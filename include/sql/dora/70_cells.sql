@@ -207,8 +207,8 @@ with wanted as (
      and case when r.family is null then e.end_day >= s.computed_through or e.is_compared else e.end_day >= d.first_day end
     where r.family is not null or s.computed_through < s.today
 )
--- has_stages: of a lead time, its stages too (which have no past windows). has_reasons: where nothing was counted, the number is NULL, with the reason;
--- elsewhere there is no number then.
+-- has_stages: of a lead time, its stages too (which have no past windows). has_reasons: where nothing was counted, the number
+-- is NULL, with the reason; elsewhere there is no number then.
 select
     (row_number() over ())::integer as cell_id, w.family, w.grain, d.scope_no, w.scope_type, w.scope_id, w.period_start,
     e.period_end, e.period_end - 1 as calculation_date,
