@@ -162,6 +162,48 @@ def test_the_address_of_a_pull_request_names_the_deployment_that_brought_it(worl
     ]
 
 
+@pytest.mark.parametrize("said", ["https://github.com/acme/mono/pull/12", "5b1e0d7c"])
+def test_a_pull_request_of_a_monorepo_is_named_by_its_parts_change(db: TestDatabase, said: str) -> None:
+    world = World(
+        db, minimum_sample=1, services=[{"name": "billing", "repository": "mono", "paths": [r"^billing/"]},
+                                        {"name": "web", "repository": "mono", "paths": [r"^web/"]}],
+    )  # fmt: skip
+    mono, sha = world.repository("mono"), "5b1e0d7c4f2a9c1be07d5a3386c1f0e2d94b7a6c"
+    for commit, day, path in (("base", 1, "README"), (sha, 2, "billing/x"), ("later", 3, "web/x")):
+        named = {"number": 12, "url": "https://github.com/acme/mono/pull/12"} if commit == sha else {}
+        pull = world.change(mono, commit, at(f"2026-02-0{day} 09:00"), **named)
+        world.insert("core.github_pull_request_files", integration_id=world.github, pull_request_id=pull, path=path)
+    for part in ("billing", "web"):
+        world.deploy(mono, "base", at("2026-02-01 10:00"), f"production-{part}")
+    guilty = world.deploy(mono, "later", at("2026-02-04 10:00"), "production-billing")
+    world.deploy(mono, "later", at("2026-02-05 10:00"), "production-web")
+    world.incident(at("2026-02-06 13:00"), description=f"Since {said}, it seems.")
+    world.compute()
+    assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [(guilty, "explicit")]
+
+
+@pytest.mark.parametrize("said", ["https://review.example/c/abc", "5b1e0d7c"])
+def test_a_change_of_a_custom_source_is_named_by_its_address_or_commit(world: World, said: str) -> None:
+    """Whose address need not end with a number."""
+    source = world.custom()
+    for identity, day, url, sha in (("0", 1, "https://review.example/c/first", "base"),
+                                    ("1", 3, "https://review.example/c/abc", "5b1e0d7c4f2a9c1be07d"),
+                                    ("2", 5, "https://review.example/c/xyz", "77aa0d7c4f2a9c1be07d")):  # fmt: skip
+        merged, deployed = at(f"2026-02-0{day} 09:00"), at(f"2026-02-0{day + 1} 10:00")
+        world.insert(
+            "core.custom_changes", integration_id=source, id=identity, service="till", title=f"Change {identity}", url=url,
+            first_commit_at=merged, opened_at=merged, merged_at=merged, merge_sha=sha,
+        )  # fmt: skip
+        world.insert(
+            "core.custom_deployments", integration_id=source, id=identity, service="till", environment="production",
+            result="success", sha=f"release-{identity}", created_at=deployed, finished_at=deployed,
+        )  # fmt: skip
+    world.incident(at("2026-02-06 13:00"), component="till", description=f"Since {said}, it seems.")
+    world.compute()
+    found = world.rows("select caused_by_deployment_id, method from report.evidence_incidents")
+    assert found == [(f"custom:{source}:1", "explicit")]
+
+
 def test_a_fix_version_names_the_service_of_an_incident_that_names_none(world: World) -> None:
     repository = steady(world, days=2)
     incident = world.incident(at("2026-02-03 12:00"), at("2026-02-04 12:00"), component="unknown")
