@@ -79,7 +79,7 @@ def rolling_periods(grain: str, first: date, today: date, is_client: bool, lates
     length = int(grain.removeprefix("rolling_").removesuffix("d"))
     for back in range(400, -1, -1):
         last = today - back * ONE
-        is_end = back == 0 or is_client and (back in (7, 30, 90) or last.weekday() == 6 and not latest_only)
+        is_end = back == 0 or (is_client and (back in (7, 30, 90) or (last.weekday() == 6 and not latest_only)))
         if is_end and last >= first:
             yield last - (length - 1) * ONE, last + ONE
 
