@@ -10,11 +10,6 @@ from tests.support.database import TestDatabase
 from tests.support.world import World, at
 
 
-@pytest.fixture
-def world(db: TestDatabase) -> World:
-    return World(db, minimum_sample=1)
-
-
 def deployed(world: World) -> dict[str, object]:
     return dict(world.rows("select title, deployed_at from report.evidence_changes"))
 

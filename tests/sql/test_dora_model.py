@@ -1,10 +1,9 @@
-"""What the model does beyond the five numbers: settings, services of a monorepo, teams, working days, causes, evidence,
-what was reported before, and what keeps a wrong number from being published."""
+"""What the model does beyond the five numbers: settings, services of a monorepo, teams, working days, what was reported
+before, and what keeps a wrong number from being published."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import psycopg
 import pytest
@@ -13,30 +12,7 @@ from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.transforms import run_stage
 from tests.support.database import TestDatabase
-from tests.support.world import World, at
-
-
-@pytest.fixture
-def world(db: TestDatabase) -> World:
-    return World(db, minimum_sample=1)
-
-
-def run(world: World, statement: str, *params: Any) -> None:
-    with client_transaction(world.conn, world.client_id):
-        world.conn.execute(statement, params)  # type: ignore[call-overload]
-
-
-def steady(world: World, name: str = "shop", days: int = 10) -> int:
-    """A repository with a baseline and a deployed change a day from 2 February 2026 on."""
-    repository = world.repository(name)
-    world.change(repository, f"{name}-base", at("2026-02-01 09:00"))
-    world.deploy(repository, f"{name}-base", at("2026-02-01 10:00"))
-    for day in range(days):
-        when = at("2026-02-02 09:00") + timedelta(days=day)
-        world.change(repository, f"{name}-{day}", when)
-        world.deploy(repository, f"{name}-{day}", when + timedelta(hours=1))
-    return repository
-
+from tests.support.world import World, at, run, steady
 
 # ----------------------------------------------------------------------------------------------------- services and teams
 
@@ -131,145 +107,6 @@ def test_the_median_number_of_days_with_a_deployment_per_week(world: World) -> N
     row = world.rows("select metric_value, sample_size from core.dora_metrics where metric_type = 'deployment_days_per_week'"
                      " and grain = 'rolling_30d' and scope_type = 'client' and calculation_date = '2026-03-23'")  # fmt: skip
     assert row == [(2.0, 3)]
-
-
-# ------------------------------------------------------------------------------------------------------- causes and rework
-
-
-def test_an_abbreviated_commit_names_a_deployment(world: World) -> None:
-    repository = world.repository()
-    sha = "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
-    world.change(repository, sha, at("2026-02-02 09:00"))
-    guilty = world.deploy(repository, sha, at("2026-02-02 10:00"))
-    world.change(repository, "later", at("2026-02-03 09:00"))
-    world.deploy(repository, "later", at("2026-02-03 10:00"))
-    world.incident(at("2026-02-03 12:00"), at("2026-02-03 13:00"), description="root cause: 4f2a9c1be0, see the log")
-    world.compute()
-    assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [(guilty, "explicit")]
-
-
-def test_the_address_of_a_pull_request_names_the_deployment_that_brought_it(world: World) -> None:
-    repository = steady(world, days=3)
-    url = "https://github.com/acme/x/pull/77"
-    world.change(repository, "bad", at("2026-02-06 09:00"), number=77, url=url)
-    deployed = world.deploy(repository, "bad", at("2026-02-06 10:00"))
-    world.change(repository, "fine", at("2026-02-06 11:00"))
-    world.deploy(repository, "fine", at("2026-02-06 12:00"))
-    world.incident(at("2026-02-06 13:00"), at("2026-02-06 14:00"), description=f"Caused by {url}.")
-    world.compute()
-    assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [
-        (deployed, "explicit")
-    ]
-
-
-@pytest.mark.parametrize("said", ["https://github.com/acme/mono/pull/12", "5b1e0d7c"])
-def test_a_pull_request_of_a_monorepo_is_named_by_its_parts_change(db: TestDatabase, said: str) -> None:
-    world = World(
-        db, minimum_sample=1, services=[{"name": "billing", "repository": "mono", "paths": [r"^billing/"]},
-                                        {"name": "web", "repository": "mono", "paths": [r"^web/"]}],
-    )  # fmt: skip
-    mono, sha = world.repository("mono"), "5b1e0d7c4f2a9c1be07d5a3386c1f0e2d94b7a6c"
-    for commit, day, path in (("base", 1, "README"), (sha, 2, "billing/x"), ("later", 3, "web/x")):
-        named = {"number": 12, "url": "https://github.com/acme/mono/pull/12"} if commit == sha else {}
-        pull = world.change(mono, commit, at(f"2026-02-0{day} 09:00"), **named)
-        world.insert("core.github_pull_request_files", integration_id=world.github, pull_request_id=pull, path=path)
-    for part in ("billing", "web"):
-        world.deploy(mono, "base", at("2026-02-01 10:00"), f"production-{part}")
-    guilty = world.deploy(mono, "later", at("2026-02-04 10:00"), "production-billing")
-    world.deploy(mono, "later", at("2026-02-05 10:00"), "production-web")
-    world.incident(at("2026-02-06 13:00"), description=f"Since {said}, it seems.")
-    world.compute()
-    assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [(guilty, "explicit")]
-
-
-@pytest.mark.parametrize("said", ["https://review.example/c/abc", "5b1e0d7c"])
-def test_a_change_of_a_custom_source_is_named_by_its_address_or_commit(world: World, said: str) -> None:
-    """Whose address need not end with a number."""
-    source = world.custom()
-    for identity, day, url, sha in (("0", 1, "https://review.example/c/first", "base"),
-                                    ("1", 3, "https://review.example/c/abc", "5b1e0d7c4f2a9c1be07d"),
-                                    ("2", 5, "https://review.example/c/xyz", "77aa0d7c4f2a9c1be07d")):  # fmt: skip
-        merged, deployed = at(f"2026-02-0{day} 09:00"), at(f"2026-02-0{day + 1} 10:00")
-        world.insert(
-            "core.custom_changes", integration_id=source, id=identity, service="till", title=f"Change {identity}", url=url,
-            first_commit_at=merged, opened_at=merged, merged_at=merged, merge_sha=sha,
-        )  # fmt: skip
-        world.insert(
-            "core.custom_deployments", integration_id=source, id=identity, service="till", environment="production",
-            result="success", sha=f"release-{identity}", created_at=deployed, finished_at=deployed,
-        )  # fmt: skip
-    world.incident(at("2026-02-06 13:00"), component="till", description=f"Since {said}, it seems.")
-    world.compute()
-    found = world.rows("select caused_by_deployment_id, method from report.evidence_incidents")
-    assert found == [(f"custom:{source}:1", "explicit")]
-
-
-def test_a_fix_version_names_the_service_of_an_incident_that_names_none(world: World) -> None:
-    repository = steady(world, days=2)
-    incident = world.incident(at("2026-02-03 12:00"), at("2026-02-04 12:00"), component="unknown")
-    world.change(repository, "fix", at("2026-02-04 09:00"))
-    repair = world.deploy(repository, "fix", at("2026-02-04 10:00"))
-    run(world, "update core.github_deployments set ref_name = 'v1.2.3' where id = %s", int(repair.rpartition(":")[2]))
-    world.compute()
-    assert world.rows("select method from report.evidence_incidents") == [(None,)]
-    run(world, "update core.jira_issues set fix_versions = '{v1.2.3}' where id = %s", int(incident.rpartition(":")[2]))
-    world.compute()
-    assert world.rows("select method, deployment_finished_at from report.evidence_incidents") == [
-        ("fix_version", at("2026-02-03 10:00"))
-    ]
-
-
-def test_an_incident_marked_as_external_has_no_cause(db: TestDatabase) -> None:
-    world = World(db, minimum_sample=1, incident_rule={"issue_types": ["Incident"], "external_labels": ["provider"]})
-    steady(world, days=2)
-    incident = world.incident(at("2026-02-03 12:00"), at("2026-02-03 13:00"))
-    world.compute()
-    assert world.rows("select method from report.evidence_incidents") == [("time_window",)]
-    run(world, "update core.jira_issues set labels = '{Provider}' where id = %s", int(incident.rpartition(":")[2]))
-    world.compute()
-    assert world.rows("select method, is_external, time_to_restore_hours from report.evidence_incidents") == [
-        (None, True, 1.0)
-    ]
-    assert world.metric("change_failure_rate", "month", at("2026-02-03 00:00"))["numerator"] == 0
-
-
-def test_a_custom_field_can_make_an_incident(db: TestDatabase) -> None:
-    world = World(db, minimum_sample=1, incident_rule={"fields": {"Severity": ["S1", "S2"]}})
-    for severity in ('"S1"', '{"value": "s2"}', '"S3"'):
-        made = world.incident(at("2026-02-03 12:00"), at("2026-02-03 13:00"))
-        run(world, "update core.jira_issues set issue_type = 'Bug', custom_fields = jsonb_build_object('Severity', %s::jsonb)"
-                   " where id = %s", severity, int(made.rpartition(":")[2]))  # fmt: skip
-    world.compute()
-    assert world.rows("select count(*) from core.incidents") == [(2,)]
-
-
-def test_rework_has_its_evidence(world: World) -> None:
-    repository = steady(world, days=1)
-    incident = world.incident(at("2026-02-03 12:00"), at("2026-02-03 18:00"))
-    key = f"OPS-{incident.rpartition(':')[2]}"
-    for sha, columns in (("hot", {"title": "hotfix: stop the bleeding"}), ("named", {"title": f"{key} repair it"}),
-                         ("branch", {"head_branch": f"fix/{key.lower()}-again"}), ("plain", {})):  # fmt: skip
-        when = at("2026-02-03 14:00") + timedelta(hours=["hot", "named", "branch", "plain"].index(sha))
-        world.change(repository, sha, when, **columns)
-        world.deploy(repository, sha, when + timedelta(minutes=10))
-    world.compute()
-    rules = world.rows("select rule, count(*) from report.evidence_rework group by 1 order by 1")
-    assert rules == [("hotfix", 1), ("incident", 2)]
-    assert world.metric("deployment_rework_rate", "day", at("2026-02-03 00:00"))["numerator"] == 3
-    assert world.rows("select count(*) from report.evidence_rework where evidence_url is null") == [(0,)]
-
-
-def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
-    """It began before the newer one had finished, and ended after it."""
-    repository = steady(world, days=1)
-    world.change(repository, "old", at("2026-02-03 09:00"))
-    world.change(repository, "new", at("2026-02-03 09:10"))
-    world.deploy(repository, "new", at("2026-02-03 10:00"))
-    world.deploy(repository, "old", at("2026-02-03 10:02"))
-    world.compute()
-    assert world.rows("select count(*) from report.evidence_deployments where is_rollback or failed_change") == [(0,)]
-    assert world.rows("select count(distinct deployed_at) from report.evidence_changes"
-                      " where title in ('Change old', 'Change new')") == [(1,)]  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------- tiers, and what was reported

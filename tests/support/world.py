@@ -148,3 +148,20 @@ class World:
 def at(text: str) -> datetime:
     """'2026-03-02 14:00' in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def run(world: World, statement: str, *params: Any) -> None:
+    with client_transaction(world.conn, world.client_id):
+        world.conn.execute(statement, params)  # type: ignore[call-overload]
+
+
+def steady(world: World, name: str = "shop", days: int = 10) -> int:
+    """A repository with a baseline and a deployed change a day from 2 February 2026 on."""
+    repository = world.repository(name)
+    world.change(repository, f"{name}-base", at("2026-02-01 09:00"))
+    world.deploy(repository, f"{name}-base", at("2026-02-01 10:00"))
+    for day in range(days):
+        when = at("2026-02-02 09:00") + timedelta(days=day)
+        world.change(repository, f"{name}-{day}", when)
+        world.deploy(repository, f"{name}-{day}", when + timedelta(hours=1))
+    return repository

@@ -91,45 +91,32 @@ with named as (
     cross join (select distinct integration_id from live_services where repository_id is not null) g
     cross join lateral (
         select x.integration_id, x.repository_id, x.id as pull_request_id from core.github_pull_requests x
-        where (x.client_id, x.integration_id, x.number) = ((select core.etl_client_id()), g.integration_id, n.number)
-          and x.url = n.reference
-        offset 0
-    ) p
-    where n.kind = 'url'
-    union all
-    select n.id, n.created_at, p.integration_id, p.repository_id, p.pull_request_id
-    from named n
-    cross join (select distinct integration_id from live_services where repository_id is not null) g
-    cross join lateral (
-        select x.integration_id, x.repository_id, x.id as pull_request_id from core.github_pull_requests x
-        where (x.client_id, x.integration_id) = ((select core.etl_client_id()), g.integration_id)
+        where n.kind = 'url' and x.url = n.reference
+          and (x.client_id, x.integration_id, x.number) = ((select core.etl_client_id()), g.integration_id, n.number)
+        union all
+        select x.integration_id, x.repository_id, x.id from core.github_pull_requests x
+        where n.kind = 'sha' and (x.client_id, x.integration_id) = ((select core.etl_client_id()), g.integration_id)
           and x.merge_commit_sha >= n.reference and x.merge_commit_sha < n.reference_end
         offset 0
     ) p
-    where n.kind = 'sha'
 ), named_changes as materialized (
     select p.id, p.created_at, 'gh-pr:' || p.integration_id || ':' || p.pull_request_id || v.suffix as change_id
     from pull_requests p
     join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
     union all
+    -- a custom source's
     select n.id, n.created_at, c.id
     from named n
     cross join lateral (
         select x.id from core.changes x
-        where x.client_id = (select core.etl_client_id()) and x.pull_request_id is null and x.url = n.reference
-        offset 0
-    ) c
-    where n.kind = 'url'
-    union all
-    select n.id, n.created_at, c.id
-    from named n
-    cross join lateral (
+        where n.kind = 'url' and x.client_id = (select core.etl_client_id()) and x.pull_request_id is null
+          and x.url = n.reference
+        union all
         select x.id from core.changes x
-        where x.client_id = (select core.etl_client_id()) and x.pull_request_id is null
+        where n.kind = 'sha' and x.client_id = (select core.etl_client_id()) and x.pull_request_id is null
           and x.merge_commit_sha >= n.reference and x.merge_commit_sha < n.reference_end
         offset 0
     ) c
-    where n.kind = 'sha'
 ), named_deployments as (
     select n.id, n.created_at, d.id as deployment_id, d.finished_at
     from named n

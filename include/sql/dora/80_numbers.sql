@@ -1,5 +1,6 @@
--- core.dora_metrics: what is published, from dora_values; only what differs is written. replaced_metrics (temporary): the
--- numbers that were replaced or taken back, as they were.
+-- core.dora_metrics: what is published, from dora_values; only what differs is written. One statement tells what is new (and
+-- inserts it: added_metrics counts), what has changed and what is gone. replaced_metrics (temporary): the numbers that were
+-- replaced or taken back, as they were.
 analyze dora_values (metric_type, cell_id);
 create temporary table changed_metrics (like core.dora_metrics) on commit drop;
 create temporary table gone_metrics (like core.dora_metrics) on commit drop;
@@ -62,8 +63,8 @@ with computed as (
     insert into added_metrics select count(*) from wanted where is_new
 ), changed as (
     insert into changed_metrics
-        (client_id, id, metric_type, family, grain, scope_type, scope_id, calculation_date, period_start, period_end, is_partial,
-         metric_value, unit, p50, p75, p90, numerator, denominator, sample_size, null_reason, tier, tier_year,
+        (client_id, id, metric_type, family, grain, scope_type, scope_id, calculation_date, period_start, period_end,
+         is_partial, metric_value, unit, p50, p75, p90, numerator, denominator, sample_size, null_reason, tier, tier_year,
          definition_version, published_at)
     select (select core.etl_client_id()), id, metric_type, family, grain, scope_type, scope_id, calculation_date, period_start,
            period_end, is_partial, metric_value, unit, p50, p75, p90, numerator, denominator, sample_size, null_reason, tier,
