@@ -99,12 +99,14 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         return github.organisations[login]
 
     async def set_settings(request: Request) -> Response:
-        """Until the next reset: {"limit": points an hour, "secondary": true (the limits a minute), "skew_seconds": n (of the Date
-        header), "search_lag_seconds": n and "repeat_page_tokens": true (how Jira's search misbehaves)}."""
+        """Until the next reset: {"limit": points an hour, "secondary": true (the limits a minute), "others_points": n (what
+        others spend of those with the same credentials), "skew_seconds": n (of the Date header), "search_lag_seconds": n and
+        "repeat_page_tokens": true (how Jira's search misbehaves)}."""
         body: dict[str, Any] = await request.json()
         known = {
             "limit": int,
             "secondary": bool,
+            "others_points": int,
             "skew_seconds": float,
             "search_lag_seconds": float,
             "repeat_page_tokens": bool,

@@ -65,6 +65,7 @@ class State:
         self.chaos: Any = None  # sandbox.chaos.Chaos
         self.limit = GITHUB_LIMIT
         self.secondary = False
+        self.others_points = 0  # what somebody else spends of each credential's limits a minute
         self.headers: dict[str, str] = {}
         self.skew_seconds = 0.0  # how far the Date header is from the world's time
         self.search_lag_seconds = 0.0  # how far Jira's search is behind
@@ -99,4 +100,4 @@ class State:
         """Whether a secondary limit is passed: 2,000 points a minute for GraphQL, 900 for REST, by the real clock."""
         key = (credential, resource, int(time.monotonic()) // 60)
         self._minute[key] += points
-        return self.secondary and self._minute[key] > SECONDARY_LIMITS[resource]
+        return self.secondary and self._minute[key] + self.others_points > SECONDARY_LIMITS[resource]

@@ -106,6 +106,10 @@ class SandboxServer:
             found: dict[str, Any] = json.load(answer)
         return found
 
+    def calls(self) -> int:
+        """How often it was asked since the last reset."""
+        return sum(self.counters()["calls"].values())
+
     def reset(self) -> None:
         """Forget faults, counters, budgets and changes of the world, and set the clock back."""
         self._post("reset", {})

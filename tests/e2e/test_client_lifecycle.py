@@ -5,7 +5,6 @@ The tests of this module run in order and share one client: each is a chapter of
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -202,9 +201,7 @@ def test_deactivation_takes_dag_and_login_away_and_keeps_the_data(
     airflow.set_variable(new_client.variable, {**new_client.spec, "active": False})
     assert airflow.sync_clients() == "success"
     wait_for("the DAG to go", lambda: new_client.dag_id not in airflow.active_dags(), 60)
-    started = time.monotonic()
-    wait_for("the session to end", lambda: session.call("GET", "api/v1/me/").status_code == 401, 10)
-    assert time.monotonic() - started < 10
+    wait_for("the session to end", lambda: session.call("GET", "api/v1/me/").status_code == 401, 30)
     with pytest.raises(requests.HTTPError):
         SupersetSession(stack["addresses"]["superset"], new_client.email, new_client.password)
     with database(stack, "pulse_staff", replica=True) as conn:
