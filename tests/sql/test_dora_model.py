@@ -48,6 +48,26 @@ def test_a_monorepos_parts_are_services_with_their_own_deployments(db: TestDatab
     assert [sample for _, sample in repository] == [3]
 
 
+def test_the_rows_behind_the_lead_time_are_the_deployed_changes(world: World) -> None:
+    """In both views alike; what is not deployed, or does not count, does not hide."""
+    repository = steady(world)
+    world.change(repository, "bot", at("2026-03-02 09:00"), author_is_bot=True)
+    world.deploy(repository, "bot", at("2026-03-02 10:00"))
+    world.change(repository, "waits", at("2026-03-03 09:00"))
+    world.compute()
+    names = "select column_name from information_schema.columns where table_name = %s order by 1"
+    assert world.rows(names, "evidence_lead_time") == world.rows(names, "evidence_changes")
+    columns = ", ".join(name for (name,) in world.rows(names, "evidence_changes"))
+    query = f"select {columns} from report.{{}} where deployment_id is not null order by change_id"
+    behind = world.rows(query.format("evidence_lead_time"))
+    assert behind == world.rows(query.format("evidence_changes"))
+    titles = dict(world.rows("select title, in_lead_time from report.evidence_lead_time"))
+    assert (titles["Change bot"], "Change waits" in titles) == (False, False)
+    month = world.metric("lead_time_for_changes", "month", at("2026-02-03 00:00"))
+    counted = "select count(*) from report.evidence_lead_time where in_lead_time and deployed_at between %s and %s"
+    assert world.rows(counted, at("2026-02-01 00:00"), at("2026-03-01 00:00")) == [(month["sample_size"],)] != [(0,)]
+
+
 def test_a_repository_that_is_one_service_has_its_numbers(world: World) -> None:
     steady(world)
     world.compute()

@@ -1,0 +1,39 @@
+-- Deployed changes in the order of their deployment, by the index on deployed_at. In report.evidence_changes, which has the
+-- merged ones without a deployment too, the planner cannot know that each change of a client has one link: it takes the join
+-- for a hundredth of its rows, and sorts all. Here each row is looked up from its link (offset 0), whatever it expects.
+create view report.evidence_lead_time with (security_invoker = true) as
+select
+    l.client_id, l.change_id, l.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
+    c.first_commit_at, c.opened_at, c.first_review_at, c.approved_at, c.merged_at, l.deployment_id, l.deployed_at,
+    d.url as deployment_url, l.lead_time_hours, c.coding_hours, c.pickup_hours, c.review_hours, l.merge_to_deploy_hours,
+    l.exclusion_reason is null as in_lead_time, l.exclusion_reason,
+    core.display_text('hours', l.lead_time_hours) as lead_time_text, c.is_bot, c.is_revert, c.is_hotfix,
+    c.merge_commit_sha, c.reverts_change_id
+from core.deployment_changes l
+cross join lateral (
+    select x.* from core.changes x where (x.client_id, x.id) = (l.client_id, l.change_id) offset 0
+) c
+cross join lateral (
+    select x.name from core.services x where (x.client_id, x.id) = (l.client_id, l.service_id) offset 0
+) s
+cross join lateral (
+    select x.url from core.deployments x where (x.client_id, x.id) = (l.client_id, l.deployment_id) offset 0
+) d;
+comment on view report.evidence_lead_time is
+    'One row a deployed change: behind the lead time and its stages. evidence_changes has those not deployed yet, too.';
+grant select on report.evidence_lead_time to pulse_staff, pulse_reader;
+
+-- Its columns are those of evidence_changes, and mean the same.
+do $$
+declare
+    described record;
+begin
+    for described in
+        select a.attname as name, col_description(a.attrelid, a.attnum) as text
+        from pg_attribute a
+        where a.attrelid = 'report.evidence_changes'::regclass and a.attnum > 0
+    loop
+        execute format('comment on column report.evidence_lead_time.%I is %L', described.name, described.text);
+    end loop;
+end $$;
+comment on view report.evidence_changes is 'One row a merged change. deployment_id is NULL until it is deployed.';
