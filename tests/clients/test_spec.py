@@ -70,6 +70,9 @@ def test_a_good_one_has_defaults() -> None:
         ("settings", {"dora.minimum_sample": "many"}, "settings", "whole number"),
         ("settings", {"dora.production_environments": ["("]}, "settings", "regular expression"),
         ("settings", {"dora.incident_rule": {"types": []}}, "settings", "types"),
+        ("settings", {"dora.incident_rule": {"match": "all"}}, "settings", "of nothing"),
+        ("settings", {"dora.jira_services": {"ops": "shop"}}, "settings", "no key of a Jira project"),
+        ("settings", {"dora.working_calendar": {"workdays": ["Monday"]}}, "settings", "workdays: 'Monday' is no day"),
     ],
 )
 def test_a_mistake_is_named(path: str, value: Any, field: str, told: str) -> None:

@@ -19,6 +19,7 @@ class Settings:
     start_event: str = "first_commit"
     commit_date: str = "authored"
     exclude_bots: bool = True
+    direct_pushes: bool = False
     production_branches: list[str] = field(default_factory=list)
     production_environments: list[str] = field(default_factory=lambda: [r"^prod(uction)?\b"])
     teams: list[dict[str, Any]] = field(default_factory=list)
@@ -173,10 +174,10 @@ class World:
 class ChangeFact:
     id: str
     service_id: str
-    number: int
+    number: int | None
     title: str
     url: str
-    head_branch: str
+    head_branch: str | None
     is_bot: bool
     is_revert: bool
     reverts_change_id: str | None
@@ -194,6 +195,7 @@ class ChangeFact:
     reopened_count: int
     is_reviewed: bool
     names: set[str]
+    is_pull_request: bool = True
 
 
 @dataclass

@@ -12,6 +12,7 @@ from tests.dora.incidents import find_causes, incidents_of
 from tests.dora.metrics import compute_metrics
 from tests.dora.model import (
     ChangeFact,
+    Commit,
     DeployedChange,
     Deployment,
     DeploymentFact,
@@ -49,6 +50,18 @@ def positions_of(world: World) -> dict[tuple[int, str], int]:
     return {(c.repository_id, c.sha): c.position for c in world.commits if c.position is not None}
 
 
+def goes_by_time(world: World, repository_id: int) -> bool:
+    """ "Of a repository whose default branch is none of `dora.production_branches` the chain of the production branch is not
+    read: there the time of the merge, and the time a deployment began, stand for it"."""
+    patterns = world.settings.production_branches
+    branch = next(r for r in world.repositories if r.id == repository_id).default_branch
+    return bool(patterns) and not any(re.search(p, branch, re.I) for p in patterns)
+
+
+def seconds(moment: datetime) -> int:
+    return round(moment.timestamp())
+
+
 def is_change(world: World, pull: PullRequest) -> bool:
     """ "A pull request merged into a production branch (default: the repository's default branch)"."""
     if pull.deleted or pull.merged_at is None:
@@ -65,7 +78,32 @@ def changes_of(world: World) -> dict[str, ChangeFact]:
     merged = [p for p in world.pull_requests if is_change(world, p)]
     by_number = {(p.repository_id, p.number): f"gh-pr:{world.github}:{p.id}" for p in merged}
     positions = positions_of(world)
-    return {c.id: c for c in (change_of(world, p, by_number, positions) for p in merged)}
+    found = [change_of(world, p, by_number, positions) for p in merged]
+    if world.settings.direct_pushes:
+        merges = {(p.repository_id, p.merge_commit_sha) for p in merged}
+        found += [push_of(world, c) for c in world.commits if is_push(world, c, merges)]
+    return {c.id: c for c in found}
+
+
+def is_push(world: World, commit: Commit, merges: set[tuple[int, str | None]]) -> bool:
+    """ "Commits that were pushed to the default branch without a pull request"."""
+    known = commit.position is not None and not goes_by_time(world, commit.repository_id)
+    return known and (commit.repository_id, commit.sha) not in merges
+
+
+def push_of(world: World, commit: Commit) -> ChangeFact:
+    """ "From its commit date on, opened and merged at its committed date"; the worlds' commits have no headline."""
+    repository = next(r for r in world.repositories if r.id == commit.repository_id)
+    return ChangeFact(
+        id=f"gh-commit:{world.github}:{commit.repository_id}:{commit.sha}",
+        service_id=world.service_id(commit.repository_id), number=None, title="",
+        url=f"https://github.example/{repository.full_name}/commit/{commit.sha}", head_branch=None, is_bot=False,
+        is_revert=False, reverts_change_id=None, is_hotfix=bool(re.search(world.settings.hotfix_pattern, "", re.I)),
+        first_commit_at=commit.committed_at, opened_at=commit.committed_at, first_review_at=None,
+        merged_at=commit.committed_at, merged_on=day_of(commit.committed_at, ZoneInfo(world.time_zone)),
+        merge_commit_sha=commit.sha, merge_position=commit.position, lines=0, depth=0, changes_requested_count=0,
+        reopened_count=0, is_reviewed=False, names=set(), is_pull_request=False,
+    )  # fmt: skip
 
 
 def change_of(
@@ -84,7 +122,7 @@ def change_of(
         url=pull.url,
         head_branch=pull.head_branch,
         is_bot=pull.author_is_bot,
-        is_revert=pull.reverts_number is not None,
+        is_revert=pull.reverts_number is not None or re.match(r"revert\b", pull.title, re.I) is not None,
         reverts_change_id=reverted,
         is_hotfix=any(re.search(settings.hotfix_pattern, text, re.I) for text in (pull.title, pull.head_branch)),
         first_commit_at=pull.first_authored_at if settings.commit_date == "authored" else pull.first_committed_at,
@@ -93,7 +131,9 @@ def change_of(
         merged_at=pull.merged_at,
         merged_on=day_of(pull.merged_at, zone),
         merge_commit_sha=pull.merge_commit_sha,
-        merge_position=positions.get((pull.repository_id, pull.merge_commit_sha or "")),
+        merge_position=seconds(pull.merged_at)
+        if goes_by_time(world, pull.repository_id)
+        else positions.get((pull.repository_id, pull.merge_commit_sha or "")),
         lines=pull.additions + pull.deletions,
         depth=len(pull.reviews) + pull.comment_count,
         changes_requested_count=requests_for_changes(pull),
@@ -132,7 +172,9 @@ def deployment_of(world: World, record: Deployment, positions: dict[tuple[int, s
         environment_tier="production" if any(re.search(p, record.environment, re.I) for p in patterns) else "other",
         result="success" if record.first_success_at else "failure",
         sha=record.sha,
-        position=positions.get((record.repository_id, record.sha or "")),
+        position=seconds(record.created_at)
+        if goes_by_time(world, record.repository_id)
+        else positions.get((record.repository_id, record.sha or "")),
         ref_name=record.ref_name,
         url=record.url,
         created_at=record.created_at,

@@ -56,6 +56,7 @@ def settings(draw: st.DrawFn) -> dict[str, Any]:
         "start_event": one_of("opened", "first_commit"),
         "commit_date": one_of("committed", "authored"),
         "exclude_bots": st.booleans(),
+        "direct_pushes": st.just(True),
         "incident_window_hours": one_of(1, 24, 500),
         "rollback_window_hours": one_of(1, 2, 700),
         "working_calendar": st.fixed_dictionaries(

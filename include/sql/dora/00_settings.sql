@@ -20,20 +20,24 @@ with client as (
 ), typed as (
     select
         c.*, g, (c.now at time zone c.time_zone)::date as today,
-        'pulse-2:' || left(md5(g::text || c.time_zone), 8) as definition_version,
-        md5('pulse-2' || g::text || c.time_zone || statuses.categories) as definition,
+        'pulse-3:' || left(md5(g::text || c.time_zone), 8) as definition_version,
+        md5('pulse-3' || g::text || c.time_zone || statuses.categories) as definition,
         coalesce(g ->> 'commit_date', 'authored') as commit_date,
         coalesce(g ->> 'start_event', 'first_commit') as start_event,
         coalesce((g ->> 'exclude_bots')::boolean, true) as exclude_bots,
         core.search_pattern(coalesce(g ->> 'hotfix_pattern', '^(hotfix|emergency)\b')) as hotfix_pattern,
         array(select core.search_pattern(x) from jsonb_array_elements_text(coalesce(g -> 'production_branches', '[]')) x)
             as production_branches,
+        coalesce((g ->> 'direct_pushes')::boolean, false) as direct_pushes,
         coalesce(g ->> 'deployment_source', 'deployments') as deployment_source,
         core.search_pattern(coalesce(g ->> 'workflow_pattern', 'deploy|release')) as workflow_pattern,
+        array(select core.search_pattern(x) from jsonb_array_elements_text(coalesce(g -> 'workflow_branches', '[]')) x)
+            as workflow_branches,
         array(select core.search_pattern(x)
               from jsonb_array_elements_text(coalesce(g -> 'production_environments', '["^prod(uction)?\\b"]')) x)
             as production_environments,
         coalesce(g -> 'services', '[]') as services,
+        coalesce(g -> 'jira_services', '{}') as jira_services,
         coalesce(g -> 'teams', '[]') as teams,
         coalesce(g -> 'incident_rule', '{"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]}')
             as incident_rule,
@@ -76,7 +80,8 @@ from (
            extract(epoch from ((d + interval '1 day') at time zone s.time_zone) - (d at time zone s.time_zone))::double precision
                / 3600 as hours,
            coalesce(s.working_calendar -> 'days', '["mon", "tue", "wed", "thu", "fri"]') ? lower(to_char(d, 'dy'))
-               and not coalesce(s.working_calendar -> 'holidays', '[]') ? to_char(d, 'YYYY-MM-DD') as is_working
+               and not coalesce(s.working_calendar -> 'holidays', '[]') ? to_char(d, 'YYYY-MM-DD')
+               or coalesce(s.working_calendar -> 'workdays', '[]') ? to_char(d, 'YYYY-MM-DD') as is_working
     from dora_settings s, generate_series(timestamp '2005-01-01', s.today + 400, interval '1 day') d
     where s.working and not exists (select from core.client_calendar c where c.client_id = s.client_id)
 ) days

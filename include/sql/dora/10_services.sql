@@ -1,6 +1,7 @@
 -- core.services: one row a repository, a part of a monorepo (setting dora.services), or a name that only a custom source
 -- gives: one that names another service means that one. live_services (temporary): those that have a source now (suffix: how
--- the ids of a part's changes end); touched_services: those that are new, have changed or have gone.
+-- the ids of a part's changes end; by_time: no history of its production branch is known, so that time stands for position);
+-- touched_services: those that are new, have changed or have gone.
 create temporary table live_services on commit drop as
 with repositories as (
     select r.client_id, r.integration_id, r.id as repository_id, split_part(r.full_name, '/', 2) as name, r.full_name,
@@ -69,10 +70,12 @@ with repositories as (
 )
 select client_id, id, suffix, name, integration_id, repository_id, full_name, production_branch, path_pattern,
        deployment_pattern,
-       path_pattern is null and bool_or(path_pattern is not null) over (partition by integration_id, repository_id) as has_parts
+       path_pattern is null and bool_or(path_pattern is not null) over (partition by integration_id, repository_id) as has_parts,
+       (select production_branches <> '{}' and not exists (
+            select from unnest(production_branches) pattern where production_branch ~* pattern) from dora_settings) as by_time
 from named
 union all
-select (select core.etl_client_id()), id, '', name, null, null, null, null, null, null, false
+select (select core.etl_client_id()), id, '', name, null, null, null, null, null, null, false, true
 from custom where name is not null;
 create index on live_services (id);
 create index on live_services (integration_id, repository_id);
@@ -81,7 +84,8 @@ analyze live_services;
 create temporary table touched_services on commit drop as
 select coalesce(l.id, s.id) as id, coalesce(l.integration_id, s.integration_id) as integration_id,
        coalesce(l.repository_id, s.repository_id) as repository_id,
-       l.id is null or s.id is null or l.name <> s.name as is_renamed
+       l.id is null or s.id is null or l.name <> s.name or l.production_branch is distinct from s.production_branch
+           as is_looked_up_anew
 from live_services l
 full join (select * from core.services where client_id = (select core.etl_client_id())) s on s.id = l.id
 where l.id is null or s.id is null

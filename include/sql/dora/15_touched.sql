@@ -76,10 +76,11 @@ where (select is_full and deployment_source = 'releases' from dora_settings) and
 create index on touched_deployments (fact, integration_id, id);
 analyze touched_deployments;
 
--- Custom records name their service, and so do incidents: all are looked at again when a service comes, goes or is renamed.
+-- Custom records name their service, and so do incidents: all are looked at again when a service comes, goes, is renamed
+-- or has another production branch.
 create temporary table touched_custom on commit drop as
 with everything as (
-    select is_full or exists (select from touched_services where is_renamed) as wanted from dora_settings
+    select is_full or exists (select from touched_services where is_looked_up_anew) as wanted from dora_settings
 )
 select fact, integration_id, key as id from dora_taken
 where fact in ('custom_deployment', 'custom_change', 'custom_incident') and not (select wanted from everything)
@@ -111,7 +112,7 @@ create temporary table touched_jira_issues on commit drop as
 select distinct integration_id, key::bigint as id from dora_taken where fact = 'jira_issue'
 union
 select i.integration_id, split_part(i.id, ':', 3)::bigint from core.incidents i
-where (select exists (select from touched_services where is_renamed)) and not (select is_full from dora_settings)
+where (select exists (select from touched_services where is_looked_up_anew)) and not (select is_full from dora_settings)
   and i.client_id = (select core.etl_client_id()) and i.source = 'jira'
 union all
 select integration_id, id from core.jira_issues
@@ -123,7 +124,7 @@ create temporary table touched_github_issues on commit drop as
 select integration_id, key::bigint as id from dora_taken where fact = 'github_issue'
 union
 select i.integration_id, split_part(i.id, ':', 3)::bigint from core.incidents i
-where (select exists (select from touched_services where is_renamed)) and not (select is_full from dora_settings)
+where (select exists (select from touched_services where is_looked_up_anew)) and not (select is_full from dora_settings)
   and i.client_id = (select core.etl_client_id()) and i.source = 'github'
 union all
 select integration_id, id from core.github_issues

@@ -1,5 +1,6 @@
--- core.changes: one row a pull request merged into a production branch (in a monorepo: one a service that it touches), and
--- one a merged change of a custom source. core.change_references: the issues it names. From the touched records only.
+-- core.changes: one row a pull request merged into a production branch (in a monorepo: one a service that it touches), one a
+-- direct push where the client counts those, and one a merged change of a custom source. core.change_references: the issues
+-- it names. From the touched records only.
 create temporary table wanted_changes on commit drop as
 with touched as (
     select p.* from core.github_pull_requests p
@@ -10,7 +11,7 @@ with touched as (
     join core.github_pull_requests p
       on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
 ), pulls as (
-    select p.*, v.full_name, v.id as service_id, v.has_parts
+    select p.*, v.full_name, v.id as service_id, v.has_parts, v.by_time
     from touched p
     join live_services v
       on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null
@@ -47,7 +48,8 @@ with touched as (
         p.client_id,
         'gh-pr:' || p.integration_id || ':' || p.id || p.suffix as id,
         p.in_service_id as service_id, p.integration_id, p.repository_id, p.id as pull_request_id, p.number, p.title, p.url,
-        p.author_login as author, p.author_is_bot as is_bot, p.reverts_number is not null as is_revert,
+        p.author_login as author, p.author_is_bot as is_bot,
+        p.reverts_number is not null or p.title ~* '^revert\M' as is_revert,
         case when p.reverts_number is not null then (
             select 'gh-pr:' || u.integration_id || ':' || u.id || p.suffix
             from core.github_pull_requests u
@@ -60,7 +62,8 @@ with touched as (
         case (select commit_date from dora_settings) when 'committed' then p.first_committed_at
              else p.first_authored_at end as first_commit_at,
         coalesce(p.ready_at, p.created_at) as opened_at, p.first_review_at, p.approved_at, p.merged_at,
-        p.merge_commit_sha, c.position as merge_position, p.additions, p.deletions, p.changed_files, p.commit_count,
+        p.merge_commit_sha,
+        case when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position, p.additions, p.deletions, p.changed_files, p.commit_count,
         p.review_count, p.head_branch, p.comment_count,
         coalesce(reviews.changes_requested, 0) as changes_requested_count, coalesce(events.reopened, 0) as reopened_count,
         coalesce(p.first_review_at <= p.merged_at, false) as is_reviewed,
@@ -84,18 +87,28 @@ with touched as (
           and e.event_type = 'Reopened'
     ) events on true
     union all
+    -- A push is opened and merged at once.
+    select
+        (select core.etl_client_id()), 'gh-commit:' || c.integration_id || ':' || c.repository_id || ':' || c.sha, c.service_id,
+        c.integration_id, c.repository_id, null, null, c.headline, c.url, null, false, c.headline ~* '^revert\M', null,
+        c.headline ~* s.hotfix_pattern,
+        case s.commit_date when 'committed' then c.committed_at else coalesce(c.authored_at, c.committed_at) end,
+        c.committed_at, null, null, c.committed_at, c.sha, c.position, 0, 0, 0, 1, 0, null, 0, 0, 0, false, null
+    from wanted_pushes c
+    cross join dora_settings s
+    union all
     select
         c.client_id, 'custom:' || c.integration_id || ':' || c.id, v.id, c.integration_id, v.repository_id, null, null,
         c.title, c.url, c.author, false, c.title ~* '^revert\M', null, c.title ~* s.hotfix_pattern, c.first_commit_at,
         c.opened_at, null, null, c.merged_at, c.merge_sha,
         -- Without a repository there is no commit graph: the order of merges stands for it.
-        case when v.repository_id is null then extract(epoch from c.merged_at)::bigint else g.position end,
+        case when v.by_time then extract(epoch from c.merged_at)::bigint else g.position end,
         0, 0, 0, 0, 0, null, 0, 0, 0, false, null
     from touched_custom q
     join core.custom_changes c on (c.client_id, c.integration_id, c.id) = ((select core.etl_client_id()), q.integration_id, q.id)
     cross join dora_settings s
     cross join lateral (
-        select v.id, v.integration_id, v.repository_id from live_services v
+        select v.id, v.integration_id, v.repository_id, v.by_time from live_services v
         where lower(v.name) = lower(c.service) order by v.repository_id nulls last, v.id limit 1
     ) v
     left join core.github_commits g
@@ -136,6 +149,9 @@ with touched as materialized (
     ) p
     join core.services v
       on (v.client_id, v.integration_id, v.repository_id) = ((select core.etl_client_id()), q.integration_id, p.repository_id)
+    where not (select is_full from dora_settings)
+    union
+    select 'gh-commit:' || integration_id || ':' || repository_id || ':' || sha from touched_pushes
     where not (select is_full from dora_settings)
     union
     select 'custom:' || q.integration_id || ':' || q.id from touched_custom q

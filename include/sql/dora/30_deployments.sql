@@ -1,6 +1,7 @@
 -- wanted_deployments (temporary): one row a completed release of a service to an environment, from the source that the
 -- client chose (setting dora.deployment_source) and from custom sources. finished_at is the first success, else the first
--- failure; never a later status. From the touched records only. core.deployments: those that are none any more go.
+-- failure; never a later status. created_at is when it began: a run that is repeated keeps GitHub's created_at, and a
+-- release's is its commit's. From the touched records only. core.deployments: those that are none any more go.
 create temporary table wanted_deployments on commit drop as
 with completed as (
     select 'gh-deployment:' || d.integration_id || ':' || d.id as id, d.integration_id, d.repository_id, d.environment,
@@ -14,8 +15,8 @@ with completed as (
       and coalesce(d.first_success_at, d.first_failure_at) is not null
     union all
     select 'gh-run:' || w.integration_id || ':' || w.id || ':' || w.run_attempt, w.integration_id, w.repository_id,
-           'production', 'workflow_run', w.conclusion = 'success', w.head_sha, w.head_branch, w.url, w.created_at,
-           w.updated_at, null, array[w.workflow_name]
+           'production', 'workflow_run', w.conclusion = 'success', w.head_sha, w.head_branch, w.url,
+           coalesce(w.started_at, w.created_at), w.updated_at, null, array[w.workflow_name]
     from touched_deployments q
     join core.github_workflow_runs w
       on (w.client_id, w.integration_id, w.id, w.run_attempt)
@@ -24,20 +25,26 @@ with completed as (
       on (r.client_id, r.integration_id, r.id) = (w.client_id, w.integration_id, w.repository_id)
     where q.fact = 'workflow_run' and (select deployment_source = 'workflow_runs' from dora_settings)
       and w.deleted_at is null and w.workflow_name ~* (select workflow_pattern from dora_settings)
-      and w.head_branch = r.default_branch and w.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+      and case when (select workflow_branches <> '{}' from dora_settings)
+               then exists (select from dora_settings s, unnest(s.workflow_branches) pattern where w.head_branch ~* pattern)
+               when w.event in ('pull_request', 'pull_request_target') then false
+               when (select production_branches <> '{}' from dora_settings)
+               then exists (select from dora_settings s, unnest(s.production_branches) pattern where w.head_branch ~* pattern)
+               else w.head_branch = r.default_branch end
+      and w.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
     union all
     select 'gh-release:' || l.integration_id || ':' || l.id, l.integration_id, l.repository_id, 'production', 'release', true,
-           l.sha, l.tag_name, l.url, l.created_at, l.published_at, null, array[l.tag_name, l.name]
+           l.sha, l.tag_name, l.url, l.published_at, l.published_at, null, array[l.tag_name, l.name]
     from touched_deployments q
     join core.github_releases l
       on (l.client_id, l.integration_id, l.id) = ((select core.etl_client_id()), q.integration_id, q.id)
     where q.fact = 'release' and (select deployment_source = 'releases' from dora_settings) and l.deleted_at is null
       and l.published_at is not null and not l.is_prerelease
     union all
-    select 'gh-merge:' || substr(c.id, 7), c.integration_id, c.repository_id, 'production', 'merge', true,
+    select 'gh-merge:' || substr(c.id, strpos(c.id, ':') + 1), c.integration_id, c.repository_id, 'production', 'merge', true,
            c.merge_commit_sha, null, c.url, c.merged_at, c.merged_at, c.service_id, null
     from wanted_changes c
-    where (select deployment_source = 'merges' from dora_settings) and c.pull_request_id is not null
+    where (select deployment_source = 'merges' from dora_settings) and c.id not like 'custom:%'
     union all
     -- A custom source is declared for its deployments: they count whatever else does.
     select 'custom:' || x.integration_id || ':' || x.id, x.integration_id, v.repository_id, x.environment, 'http_json',
@@ -66,10 +73,13 @@ with completed as (
 )
 select distinct on (p.id)
     (select core.etl_client_id()) as client_id, p.id, p.service as service_id, p.integration_id, p.repository_id, p.environment,
-    case when exists (select from unnest(s.production_environments) pattern where p.environment ~* pattern)
+    case when p.source in ('workflow_run', 'release', 'merge')  -- chosen as deployments to production
+              or exists (select from unnest(s.production_environments) pattern where p.environment ~* pattern)
         then 'production' else 'other' end as environment_tier,
     p.source, case when p.succeeded then 'success' else 'failure' end as result, p.sha,
-    case when p.repository_id is null then extract(epoch from p.created_at)::bigint else g.position end as position,
+    -- (a merge deploys the change that it is, and has no place in an order)
+    case when p.source = 'merge' then null when v.by_time then extract(epoch from p.created_at)::bigint
+         else g.position end as position,
     p.ref_name, p.url, p.created_at, p.finished_at, (p.finished_at at time zone s.time_zone)::date as finished_on
 from placed p
 cross join dora_settings s
@@ -91,7 +101,7 @@ with touched as (
     select 'custom:' || integration_id || ':' || id from touched_custom
     where fact = 'custom_deployment' and not (select is_full from dora_settings)
     union
-    select 'gh-merge:' || substr(id, 7) from gone_changes
+    select 'gh-merge:' || substr(id, strpos(id, ':') + 1) from gone_changes
     where not (select is_full from dora_settings)
 )
 select t.*

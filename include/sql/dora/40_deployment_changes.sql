@@ -1,6 +1,7 @@
 -- core.deployment_changes: one row a deployed change: in each environment the first deployment that contains it, unless that
--- is the baseline; of these the earliest. With its lead time, its stages, or why it does not count. For the changes that
--- moved, and those that lie in what a moved deployment brought (contains_after, position].
+-- is the baseline; of these the earliest. Where merges are the deployments, each its own. With its lead time, its stages, or
+-- why it does not count. For the changes that moved, and those that lie in what a moved deployment brought
+-- (contains_after, position].
 insert into relink_changes
 select c.id
 from (
@@ -68,6 +69,21 @@ with deployed as materialized (
            first_value(finished_on) over brought as deployed_on, first_value(contains_after) over brought as contains_after
     from placed
     window brought as (partition by sequence_no, place order by change_no nulls first)
+), claimed as (
+    select change_no, change_id, service_id, is_bot, merged_at, started_at, coding_hours, pickup_hours, review_hours,
+           deployment_id, deployed_at, deployed_on
+    from found
+    where change_no is not null and contains_after < position
+    union all
+    select c.change_no, c.change_id, c.service_id, c.is_bot, c.merged_at, c.started_at, c.coding_hours, c.pickup_hours,
+           c.review_hours, d.id, d.finished_at, d.finished_on
+    from relinked_changes c
+    cross join lateral (
+        select * from core.deployments d
+        where (d.client_id, d.id) = ((select core.etl_client_id()), 'gh-merge:' || substr(c.change_id, strpos(c.change_id, ':') + 1))
+        offset 0
+    ) d
+    where (select deployment_source = 'merges' from dora_settings)
 )
 select distinct on (f.change_no)
     f.change_id, f.service_id, f.deployment_id, f.deployed_at, f.deployed_on,
@@ -78,9 +94,8 @@ select distinct on (f.change_no)
         when f.started_at is null then 'no commits'
         when f.deployed_at < f.started_at then 'negative duration'
     end as exclusion_reason
-from found f
+from claimed f
 cross join dora_settings s
-where f.change_no is not null and f.contains_after < f.position
 order by f.change_no, f.deployed_at, f.deployment_id;
 create unique index on wanted_links (change_id);
 analyze wanted_links (change_id);

@@ -9,24 +9,36 @@ with rule as materialized (
         array(select lower(x) from jsonb_array_elements_text(coalesce(r -> 'labels', '[]')) x) as labels,
         array(select lower(x) from jsonb_array_elements_text(coalesce(r -> 'priorities', '[]')) x) as priorities,
         array(select lower(x) from jsonb_array_elements_text(coalesce(r -> 'external_labels', '[]')) x) as external_labels,
-        coalesce(r -> 'fields', '{}') as fields
+        coalesce(r -> 'fields', '{}') as fields, coalesce(r ->> 'match', 'any') = 'all' as all_must_match
     from dora_settings s, lateral (select s.incident_rule) i (r)
 ), jira as (
     select j.*
     from rule
     join touched_jira_issues q on rule.source in ('jira', 'both')
     join core.jira_issues j on (j.client_id, j.integration_id, j.id) = ((select core.etl_client_id()), q.integration_id, q.id)
-    where j.deleted_at is null
-      and (lower(j.issue_type) = any (rule.issue_types) or lower(j.priority) = any (rule.priorities)
-           or exists (select from unnest(j.labels) l where lower(l) = any (rule.labels))
-           or exists (
-               select from jsonb_each(rule.fields) f, jsonb_array_elements_text(f.value) wanted
-               where lower(wanted) in (lower(j.custom_fields ->> f.key), lower(j.custom_fields -> f.key ->> 'value'))))
+    cross join lateral (
+        -- one row a part of the rule that is given
+        select bool_or(part.is_met) as any_met, bool_and(part.is_met) as all_met
+        from (
+            select lower(j.issue_type) = any (rule.issue_types) as is_met where rule.issue_types <> '{}'
+            union all
+            select coalesce(lower(j.priority) = any (rule.priorities), false) where rule.priorities <> '{}'
+            union all
+            select exists (select from unnest(j.labels) l where lower(l) = any (rule.labels)) where rule.labels <> '{}'
+            union all
+            select exists (
+                select from jsonb_array_elements_text(f.value) wanted
+                where lower(wanted) in (lower(j.custom_fields ->> f.key), lower(j.custom_fields -> f.key ->> 'value')))
+            from jsonb_each(rule.fields) f
+        ) part
+    ) m
+    where j.deleted_at is null and case when rule.all_must_match then m.all_met else m.any_met end
 ), found as (
     select 'jira:' || j.integration_id || ':' || j.id as id, j.integration_id, 'jira' as source, j.key, j.key as named_as,
            j.summary as title, j.url, j.priority as severity, j.created_at,
            case when j.status_category = 'done' then coalesce(d.resolved_at, j.resolution_at) end as resolved_at,
-           array(select lower(x) from unnest(j.components || j.labels) x) as words, null::bigint as repository_id,
+           array(select lower(x) from unnest(j.components || j.labels) x) as words,
+           lower((select jira_services from dora_settings) ->> split_part(j.key, '-', 1)) as service_name, null::bigint as repository_id,
            j.description as body, j.fix_versions, coalesce(j.custom_fields -> 'issuelinks', '[]') as links
     from jira j
     left join lateral (
@@ -51,7 +63,7 @@ with rule as materialized (
     union all
     select 'gh-issue:' || g.integration_id || ':' || g.id, g.integration_id, 'github', '#' || g.number,
            r.full_name || '#' || g.number, g.title, g.url, null, g.created_at, g.closed_at,
-           array(select lower(x) from unnest(g.labels) x), g.repository_id, g.body, '{}', '[]'
+           array(select lower(x) from unnest(g.labels) x), null, g.repository_id, g.body, '{}', '[]'
     from rule
     join touched_github_issues q on rule.source in ('github', 'both')
     join core.github_issues g on (g.client_id, g.integration_id, g.id) = ((select core.etl_client_id()), q.integration_id, q.id)
@@ -59,7 +71,7 @@ with rule as materialized (
     where g.deleted_at is null and exists (select from unnest(g.labels) l where lower(l) = any (rule.labels))
     union all
     select 'custom:' || x.integration_id || ':' || x.id, x.integration_id, 'http_json', x.key, x.key, x.title, x.url,
-           x.severity, x.created_at, x.resolved_at, array[lower(x.service)], null, x.description, '{}', '[]'
+           x.severity, x.created_at, x.resolved_at, array[lower(x.service)], null, null, x.description, '{}', '[]'
     from touched_custom q
     join core.custom_incidents x on (x.client_id, x.integration_id, x.id) = ((select core.etl_client_id()), q.integration_id, q.id)
     where q.fact = 'custom_incident' and x.deleted_at is null
@@ -73,7 +85,8 @@ select distinct on (f.id)
             where v.integration_id = f.integration_id and v.repository_id = f.repository_id
               and (v.path_pattern is null or lower(v.name) = any (f.words))
             order by v.path_pattern nulls last, v.id limit 1) end,
-        (select min(v.id) from live_services v where lower(v.name) = any (f.words))) as service_id,
+        (select min(v.id) from live_services v where lower(v.name) = any (f.words)),
+        (select min(v.id) from live_services v where lower(v.name) = f.service_name)) as service_id,
     f.integration_id, f.source, f.key, f.named_as, f.title, f.url, f.severity, f.created_at, f.resolved_at,
     (f.resolved_at at time zone s.time_zone)::date as resolved_on,
     core.elapsed_hours(f.created_at, f.resolved_at, s.working) as time_to_restore_hours,

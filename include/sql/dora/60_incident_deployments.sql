@@ -1,8 +1,11 @@
 -- core.incident_deployments: the deployment that caused an incident, by the strongest method that finds one: explicit (the
--- incident's text names it, its commit, or a change of it), fix_reverts (the incident's fix undoes a change that it
+-- incident's text names it, its commit, a change of it, or a commit of such), fix_reverts (the incident's fix undoes a change that it
 -- brought), linked_issue (a linked issue's change came with it), fix_version (the version that fixed it names the
 -- service), time_window (the service's latest before it). An incident whose cause nothing names has no row.
 -- For the incidents that changed, and those that a moved deployment, link or change may concern.
+create temporary table named_lengths on commit drop as  -- how many digits the incidents' texts give of a commit
+select distinct length(reference) as digits from core.incident_references
+where client_id = (select core.etl_client_id()) and kind = 'sha' and not (select is_full from dora_settings);
 with changed as materialized (
     select d.*, d.finished_at + s.incident_window as window_until
     from changed_deployments d, dora_settings s where not s.is_full
@@ -31,7 +34,7 @@ join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select
 union all
 select r.incident_id
 from changed d
-cross join lateral (select left(d.sha, n) as head from generate_series(7, length(d.sha)) n offset 0) short
+cross join lateral (select left(d.sha, digits) as head from named_lengths where digits <= length(d.sha) offset 0) short
 join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'sha', short.head);
 
 create temporary table moved_changes on commit drop as
@@ -64,7 +67,13 @@ select i.incident_id
 from moved_changes m
 join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), m.change_id)
 cross join lateral (
-    select left(c.merge_commit_sha, n) as head from generate_series(7, length(c.merge_commit_sha)) n offset 0
+    select c.merge_commit_sha as sha
+    union all
+    select k.sha from core.github_pull_request_commits k
+    where (k.client_id, k.integration_id, k.pull_request_id) = (c.client_id, c.integration_id, c.pull_request_id)
+) commits
+cross join lateral (
+    select left(commits.sha, digits) as head from named_lengths where digits <= length(commits.sha) offset 0
 ) short
 join core.incident_references i on (i.client_id, i.kind, i.reference) = (c.client_id, 'sha', short.head);
 
@@ -84,8 +93,8 @@ with named as (
     from relinked_incidents k
     join core.incident_references r on (r.client_id, r.incident_id) = ((select core.etl_client_id()), k.id)
 ), pull_requests as (
-    -- by their address, which ends with the number, or their commit (offset 0: one look-up a name, whatever the planner
-    -- believes about tables that this run has filled)
+    -- by their address, which ends with the number, or a commit: the merge's or one of their own (offset 0: one look-up a
+    -- name, whatever the planner believes about tables that this run has filled)
     select n.id, n.created_at, p.integration_id, p.repository_id, p.pull_request_id
     from named n
     cross join (select distinct integration_id from live_services where repository_id is not null) g
@@ -97,6 +106,13 @@ with named as (
         select x.integration_id, x.repository_id, x.id from core.github_pull_requests x
         where n.kind = 'sha' and (x.client_id, x.integration_id) = ((select core.etl_client_id()), g.integration_id)
           and x.merge_commit_sha >= n.reference and x.merge_commit_sha < n.reference_end
+        union
+        select x.integration_id, x.repository_id, x.id
+        from core.github_pull_request_commits k
+        join core.github_pull_requests x
+          on (x.client_id, x.integration_id, x.id) = (k.client_id, k.integration_id, k.pull_request_id)
+        where n.kind = 'sha' and (k.client_id, k.integration_id) = ((select core.etl_client_id()), g.integration_id)
+          and k.sha >= n.reference and k.sha < n.reference_end
         offset 0
     ) p
 ), named_changes as materialized (

@@ -46,8 +46,8 @@ with memberships as (
         union all
         select 'pull_requests', (
             select c.merged_on from core.changes c
-            where (c.client_id, c.service_id) = ((select core.etl_client_id()), v.id)
-              and not (c.is_bot and (select exclude_bots from dora_settings))
+            where v.repository_id is not null and (c.client_id, c.service_id) = ((select core.etl_client_id()), v.id)
+              and c.pull_request_id is not null and not (c.is_bot and (select exclude_bots from dora_settings))
             order by c.merged_on limit 1), null
     ) f
     union all

@@ -1,12 +1,12 @@
 -- dora_values of the family pull_requests: size, review depth, rework cycles, unreviewed and reopened pull requests by cell,
--- from core.changes by the day of the merge. Bots' are left out where the client leaves them out.
+-- from the changes that are pull requests, by the day of the merge. Bots' are left out where the client leaves them out.
 create temporary table merged_pulls on commit drop as
 with facts as materialized (
     select x.service_id, x.merged_on as day, (x.additions + x.deletions)::double precision as size,
            (x.review_count + x.comment_count)::double precision as depth, x.changes_requested_count as cycles,
            (not x.is_reviewed)::integer as unreviewed, (x.reopened_count > 0)::integer as reopened
     from core.changes x
-    where x.client_id = (select core.etl_client_id())
+    where x.client_id = (select core.etl_client_id()) and x.pull_request_id is not null
       and x.merged_at >= (select from_at from counted_days where family = 'pull_requests')
       and x.merged_on >= (select from_day from counted_days where family = 'pull_requests')
       and x.merged_on < (select until_day from counted_days where family = 'pull_requests')

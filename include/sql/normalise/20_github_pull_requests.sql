@@ -47,7 +47,8 @@ with source as materialized (
         coalesce(array(select jsonb_array_elements_text(p -> 'labels') order by 1), '{}') as labels,
         coalesce(
             substring(p ->> 'body' from '(?i)\mreverts\s+(?:[[:alnum:]_.-]+/[[:alnum:]_.-]+)?#(\d+)'),
-            substring(p ->> 'title' from '(?i)^revert\M.*#(\d+)'))::integer as reverts_number,
+            substring(p ->> 'title' from '(?i)^revert\M.*#(\d+)'),
+            substring(p ->> 'headRefName' from '^revert-(\d+)-'))::integer as reverts_number,
         coalesce(array(
             select (i ->> 'number')::integer from jsonb_array_elements(p -> 'closingIssues') i order by 1), '{}')
             as closing_issue_numbers,

@@ -12,7 +12,7 @@ drop table if exists pg_temp.work_run, pg_temp.work_moved_sprints, pg_temp.work_
 create temporary table work_run on commit drop as
 with inputs as (
     select s.client_id, md5(concat_ws(
-        '|', s.time_zone, s.working, s.minimum_sample,
+        '|', s.time_zone, s.working, s.minimum_sample, s.jira_services,
         (select string_agg(x.integration_id || ':' || x.id || ':' || x.category || ':' || x.name, ',' order by x.integration_id, x.id)
          from core.jira_statuses x where x.client_id = s.client_id),
         (select string_agg(x.integration_id || ':' || x.id || ':' || x.key, ',' order by x.integration_id, x.id)

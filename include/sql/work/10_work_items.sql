@@ -60,8 +60,14 @@ with reopenings as (
     left join reopenings r on (r.integration_id, r.issue_id) = (m.integration_id, m.issue_id)
     group by m.integration_id, m.issue_id
 ), services as (
-    select i.integration_id, i.issue_id, min(s.id) as service_id
-    from work_issues i cross join unnest(i.names) x join work_services s on s.name = lower(x)
+    select i.integration_id, i.issue_id, coalesce(min(s.id) filter (where x.is_named), min(s.id)) as service_id
+    from work_issues i
+    cross join lateral (
+        select lower(name) as name, true as is_named from unnest(i.names) name
+        union all
+        select lower((select jira_services from dora_settings) ->> i.project_key), false
+    ) x
+    join work_services s on s.name = x.name
     group by i.integration_id, i.issue_id
 ), timed as (
     select i.*, e.reopened_count, done.at as done_at,

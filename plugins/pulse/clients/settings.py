@@ -53,14 +53,19 @@ def _names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
 
 
+_RULE_PARTS = ("issue_types", "labels", "priorities", "fields")
 _RULE_LISTS = ("issue_types", "labels", "priorities", "external_labels")
 
 
 def _incident_rule(value: Any) -> str | None:
     if not isinstance(value, dict):
         return 'must be an object such as {"source": "jira", "issue_types": ["Incident"]}'
-    if unknown := set(value) - {"source", "fields", *_RULE_LISTS}:
-        return f"has the unknown key '{sorted(unknown)[0]}': use source, fields, {', '.join(_RULE_LISTS)}"
+    if unknown := set(value) - {"source", "match", "fields", *_RULE_LISTS}:
+        return f"has the unknown key '{sorted(unknown)[0]}': use source, match, fields, {', '.join(_RULE_LISTS)}"
+    if value.get("match", "any") not in ("any", "all"):
+        return "match must be any (one part is enough) or all (each part that is given must hold)"
+    if value.get("match") == "all" and not any(value.get(part) for part in _RULE_PARTS):
+        return f"match is all, of nothing: give one of {', '.join(_RULE_PARTS)}"
     if value.get("source", "jira") not in ("jira", "github", "both"):
         return "source must be jira, github or both"
     for key in _RULE_LISTS:
@@ -109,24 +114,38 @@ def _teams(value: Any) -> str | None:
     )
 
 
+def _jira_services(value: Any) -> str | None:
+    if not isinstance(value, dict) or not all(_name(service) is None for service in value.values()):
+        return 'must be an object such as {"OPS": "checkout"}: keys of Jira projects, names of services'
+    wrong = [key for key in value if not re.fullmatch(r"[A-Z][A-Z0-9_]+", key)]
+    return f"'{wrong[0]}' is no key of a Jira project: write it as in OPS-12, without the number" if wrong else None
+
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _working_calendar(value: Any) -> str | None:
     if value is None:
         return None
-    if not isinstance(value, dict) or set(value) - {"days", "holidays"}:
-        return 'must be null or an object such as {"days": ["mon", "tue"], "holidays": ["2026-12-25"]}'
-    days, holidays = value.get("days", list(WEEKDAYS[:5])), value.get("holidays", [])
+    if not isinstance(value, dict) or set(value) - {"days", "holidays", "workdays"}:
+        return 'must be null or an object such as {"days": ["mon"], "holidays": ["2026-12-25"], "workdays": ["2026-10-10"]}'
+    days = value.get("days", list(WEEKDAYS[:5]))
     if not _names(days) or not days or not set(days) <= set(WEEKDAYS):
         return f"days must be some of {', '.join(WEEKDAYS)}"
-    if not _names(holidays):
-        return "holidays must be a list of days such as 2026-12-25"
-    for day in holidays:
+    if problem := next((p for key in ("holidays", "workdays") if (p := _dates(key, value.get(key, [])))), None):
+        return problem
+    both = set(value.get("holidays", [])) & set(value.get("workdays", []))
+    return f"'{min(both)}' is among the holidays and the workdays: it can only be one" if both else None
+
+
+def _dates(key: str, value: Any) -> str | None:
+    if not _names(value):
+        return f"{key} must be a list of days such as 2026-12-25"
+    for day in value:
         try:
             date.fromisoformat(day)
         except ValueError:
-            return f"holidays: '{day}' is no day: write it as 2026-12-25"
+            return f"{key}: '{day}' is no day: write it as 2026-12-25"
     return None
 
 
@@ -135,6 +154,7 @@ SETTINGS: dict[str, Callable[[Any], str | None]] = {
     "dora.commit_date": _one_of("authored", "committed"),
     "dora.deployment_source": _one_of("deployments", "workflow_runs", "releases", "merges", "custom"),
     "dora.workflow_pattern": _pattern,
+    "dora.workflow_branches": _patterns(may_be_empty=True),
     "dora.hotfix_pattern": _pattern,
     "dora.production_environments": _patterns(),
     "dora.production_branches": _patterns(may_be_empty=True),
@@ -143,10 +163,12 @@ SETTINGS: dict[str, Callable[[Any], str | None]] = {
     "dora.working_calendar": _working_calendar,
     "dora.benchmark_year": lambda value: None if value in (2023, 2024, 2025) else "must be 2023, 2024 or 2025",
     "dora.incident_rule": _incident_rule,
+    "dora.jira_services": _jira_services,
     "dora.incident_window_hours": _integer(1, 24 * 90),
     "dora.rollback_window_hours": _integer(1, 24 * 30),
     "dora.minimum_sample": _integer(1, 1000),
     "dora.exclude_bots": _boolean,
+    "dora.direct_pushes": _boolean,
 }
 # The checks of include/sql/quality, and how severe each is by itself.
 QUALITY_CHECKS = (

@@ -1,0 +1,110 @@
+-- wanted_pushes (temporary): where the client counts them (setting dora.direct_pushes), one row a commit that was pushed to
+-- the default branch without a pull request: on the first-parent chain, no pull request's merge, and none of the commits
+-- that a rebase put there before one (which a commit of that pull request has in common with it: authored date and
+-- headline). touched_pushes: those to look at, whether or not they are such.
+create temporary table touched_pushes on commit drop as
+with merges as (
+    -- a pull request takes its merge, and what was rebased with it, out of the pushes
+    select p.integration_id, p.repository_id, m.position, p.commit_count
+    from touched_pull_requests q
+    join core.github_pull_requests p
+      on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    join core.github_commits m
+      on (m.client_id, m.integration_id, m.repository_id, m.sha)
+       = ((select core.etl_client_id()), p.integration_id, p.repository_id, p.merge_commit_sha)
+    union
+    select c.integration_id, c.repository_id, c.merge_position, c.commit_count
+    from touched_pull_requests q
+    join core.github_pull_requests p
+      on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
+    join core.changes c
+      on (c.client_id, c.id) = ((select core.etl_client_id()), 'gh-pr:' || q.integration_id || ':' || q.id || v.suffix)
+), touched as (
+    select g.integration_id, g.repository_id, g.sha
+    from merges m
+    join core.github_commits g
+      on (g.client_id, g.integration_id, g.repository_id) = ((select core.etl_client_id()), m.integration_id, m.repository_id)
+     and g.position between m.position - greatest(m.commit_count, 1) + 1 and m.position
+    union
+    select integration_id, repository_id, sha from taken_commits
+    union
+    select g.integration_id, g.repository_id, g.sha
+    from touched_services v
+    join core.github_commits g
+      on (g.client_id, g.integration_id, g.repository_id) = ((select core.etl_client_id()), v.integration_id, v.repository_id)
+    where not (select is_full from dora_settings)
+    union
+    select integration_id, repository_id, sha from core.github_commits
+    where (select is_full from dora_settings) and client_id = (select core.etl_client_id())
+)
+select * from touched where (select direct_pushes from dora_settings);
+create index on touched_pushes (integration_id, repository_id, sha);
+analyze touched_pushes;
+
+create temporary table wanted_pushes on commit drop as
+with pushes as (
+    select g.integration_id, g.repository_id, g.sha, g.position, g.authored_at, g.committed_at, g.headline
+    from touched_pushes q
+    cross join lateral (
+        select * from core.github_commits g
+        where (g.client_id, g.integration_id, g.repository_id, g.sha)
+            = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
+        offset 0
+    ) g
+    where g.is_first_parent and g.position is not null
+), chain as (
+    -- with the merges that follow: a pull request of more commits than GitHub shows is none of theirs
+    select g.integration_id, g.repository_id, g.sha, g.position, p.id as pull_request_id
+    from (
+        select p.integration_id, p.repository_id, min(p.position) as low, max(p.position) + 250 as high,
+               min(v.production_branch) as production_branch
+        from pushes p
+        join live_services v
+          on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null
+        group by p.integration_id, p.repository_id
+    ) q
+    cross join lateral (
+        select * from core.github_commits g
+        where (g.client_id, g.integration_id, g.repository_id)
+            = ((select core.etl_client_id()), q.integration_id, q.repository_id)
+          and g.position between q.low and q.high and g.is_first_parent
+        offset 0
+    ) g
+    left join lateral (
+        select x.id from core.github_pull_requests x
+        where (x.client_id, x.integration_id, x.merge_commit_sha, x.repository_id)
+            = ((select core.etl_client_id()), g.integration_id, g.sha, g.repository_id)
+          and x.merged_at is not null and x.deleted_at is null
+          -- (one that is a change: see 20_changes.sql)
+          and case when (select production_branches = '{}' from dora_settings)
+                   then x.base_branch = coalesce(q.production_branch, x.base_branch)
+                   else exists (select from dora_settings s, unnest(s.production_branches) pattern
+                                where x.base_branch ~* pattern) end
+        order by x.id limit 1
+    ) p on true
+), followed as (
+    select integration_id, repository_id, sha, pull_request_id,
+           count(pull_request_id) over (partition by integration_id, repository_id order by position desc) as merge_no, position
+    from chain
+), placed as (
+    select integration_id, repository_id, sha, pull_request_id,
+           first_value(pull_request_id) over (
+               partition by integration_id, repository_id, merge_no order by position desc) as next_pull_request_id
+    from followed
+)
+select p.integration_id, p.repository_id, p.sha, p.position, p.authored_at, p.committed_at, p.headline, v.id as service_id,
+       r.url || '/commit/' || p.sha as url
+from pushes p
+join placed c on (c.integration_id, c.repository_id, c.sha) = (p.integration_id, p.repository_id, p.sha)
+join live_services v
+  on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null and not v.by_time
+join core.github_repositories r
+  on (r.client_id, r.integration_id, r.id) = ((select core.etl_client_id()), p.integration_id, p.repository_id)
+where c.pull_request_id is null
+  and not exists (
+      select from core.github_pull_request_commits k
+      where (k.client_id, k.integration_id, k.pull_request_id)
+          = ((select core.etl_client_id()), p.integration_id, c.next_pull_request_id)
+        and k.authored_at = p.authored_at and k.headline = p.headline);
+analyze wanted_pushes;
