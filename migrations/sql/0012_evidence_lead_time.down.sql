@@ -1,6 +1,25 @@
 drop view report.evidence_lead_time;
 drop index core.github_pull_request_commits_sha;
 
+create or replace view report.evidence_commits with (security_invoker = true) as
+select
+    c.client_id, c.id as change_id, c.service_id, c.number, c.url, k.sha, k.position, k.authored_at, k.committed_at,
+    k.author_login as author, k.headline, c.merged_at, l.deployment_id, l.deployed_at
+from core.changes c
+join core.github_pull_request_commits k
+  on (k.client_id, k.integration_id, k.pull_request_id) = (c.client_id, c.integration_id, c.pull_request_id)
+left join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id);
+create or replace view report.evidence_pull_requests with (security_invoker = true) as
+select
+    c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author, c.merged_at,
+    c.merged_on, c.additions + c.deletions as size_lines, c.additions, c.deletions, c.changed_files, c.commit_count,
+    c.review_count + c.comment_count as review_depth, c.review_count, c.comment_count, c.changes_requested_count,
+    c.is_reviewed, c.reopened_count, c.is_bot, c.is_revert, c.is_hotfix
+from core.changes c
+cross join lateral (
+    select x.name from core.services x where (x.client_id, x.id) = (c.client_id, c.service_id) offset 0
+) s;
+
 -- A view's last columns go with the view; what the others mean is kept.
 create temporary table described on commit drop as
 select c.relname as view, a.attname as column, col_description(c.oid, a.attnum) as text

@@ -58,6 +58,37 @@ comment on column report.evidence_deployments.position is
 comment on column report.evidence_deployments.contains_after is
     'The highest position that an earlier one of its service and environment contained: it brought what lies above.';
 
+-- What has no pull request says nothing of pull requests.
+create or replace view report.evidence_pull_requests with (security_invoker = true) as
+select
+    c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author, c.merged_at,
+    c.merged_on, c.additions + c.deletions as size_lines, c.additions, c.deletions, c.changed_files, c.commit_count,
+    c.review_count + c.comment_count as review_depth, c.review_count, c.comment_count, c.changes_requested_count,
+    c.is_reviewed, c.reopened_count, c.is_bot, c.is_revert, c.is_hotfix
+from core.changes c
+cross join lateral (
+    select x.name from core.services x where (x.client_id, x.id) = (c.client_id, c.service_id) offset 0
+) s
+where c.pull_request_id is not null;
+
+-- A direct push is its own commit.
+create or replace view report.evidence_commits with (security_invoker = true) as
+select
+    c.client_id, c.id as change_id, c.service_id, c.number, c.url, k.sha, k.position, k.authored_at, k.committed_at,
+    k.author_login as author, k.headline, c.merged_at, l.deployment_id, l.deployed_at
+from core.changes c
+cross join lateral (
+    select x.sha, x.position, x.authored_at, x.committed_at, x.author_login, x.headline
+    from core.github_pull_request_commits x
+    where (x.client_id, x.integration_id, x.pull_request_id) = (c.client_id, c.integration_id, c.pull_request_id)
+    union all
+    select x.sha, 0, x.authored_at, x.committed_at, null, x.headline
+    from core.github_commits x
+    where c.id like 'gh-commit:%' and (x.client_id, x.integration_id, x.repository_id, x.sha)
+        = (c.client_id, c.integration_id, c.repository_id, c.merge_commit_sha)
+) k
+left join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id);
+
 -- Its columns are those of evidence_changes, and mean the same.
 do $$
 declare

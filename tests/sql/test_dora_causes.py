@@ -144,3 +144,19 @@ def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
     assert world.rows("select count(*) from report.evidence_deployments where is_rollback or failed_change") == [(0,)]
     assert world.rows("select count(distinct deployed_at) from report.evidence_changes"
                       " where title in ('Change old', 'Change new')") == [(1,)]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["gone", "another"])
+def test_a_named_commit_that_is_no_merge_any_more_names_nothing(world: World, how: str) -> None:
+    repository, sha = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
+    pull = world.change(repository, sha, at("2026-02-05 09:00"))
+    guilty = world.deploy(repository, world.commit(repository, "head", at("2026-02-05 09:10")), at("2026-02-05 10:00"))
+    last = world.deploy(repository, world.commit(repository, "later", at("2026-02-06 09:10")), at("2026-02-06 10:00"))
+    world.incident(at("2026-02-06 12:00"), at("2026-02-06 13:00"), description=f"root cause: {sha}")
+    world.compute()
+    query = "select caused_by_deployment_id, method from report.evidence_incidents"
+    assert world.rows(query) == [(guilty, "explicit")]
+    changed = {"gone": "deleted_at = now()", "another": "merge_commit_sha = 'head'"}[how]
+    run(world, f"update core.github_pull_requests set {changed} where id = %s", pull)
+    world.compute()
+    assert world.rows(query) == [(last, "time_window")]

@@ -209,6 +209,7 @@ def test_a_change_without_a_pull_request_says_nothing_of_pull_requests(db: TestD
     world.compute()
     month = world.metric("pull_request_size", "month", at("2026-02-02 09:00"))
     assert (month["metric_value"], month["sample_size"]) == (7, 2)
+    assert world.rows("select count(*) from report.evidence_pull_requests") == [(2,)]
 
 
 def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None:
@@ -240,6 +241,13 @@ def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None
     assert world.rows(query) == [("last", 12), ("pushed", 4), ("similar", 5)]
     assert world.rows("select url, number from report.evidence_changes where title = 'OPS-7 hotfix'") == [
         ("https://github.com/acme/shop/commit/pushed", None)
+    ]
+    commits = "select sha, authored_at from report.evidence_commits where deployed_at is not null order by 1"
+    assert world.rows(commits) == [
+        ("pushed", at("2026-02-03 08:00")),
+        ("similar", at("2026-02-03 07:00")),
+        ("x", at("2026-02-03 08:00")),
+        ("y", at("2026-02-03 08:00")),
     ]
     assert world.metric("pull_request_size", "month", at("2026-02-03 09:00"))["sample_size"] == 2
     # Whose the last commits were is known later: what they were until then goes.

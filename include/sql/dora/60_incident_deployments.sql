@@ -37,6 +37,12 @@ from changed d
 cross join lateral (select left(d.sha, digits) as head from named_lengths where digits <= length(d.sha) offset 0) short
 join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'sha', short.head);
 
+-- What a change that has gone, or is another now, named its deployment for.
+insert into relink_incidents
+select l.incident_id
+from (select distinct deployment_id from reflag_deployments where not (select is_full from dora_settings)) f
+join core.incident_deployments l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), f.deployment_id);
+
 create temporary table moved_changes on commit drop as
 select change_id from changed_links where not (select is_full from dora_settings)
 union
