@@ -226,7 +226,7 @@ def dump(loaded: Loaded, *, anonymous: bool = False) -> dict[str, list[str]]:
 
 
 def _anonymous(text: str, world: World) -> str:
-    for name, kinds in ((world.github, ("gh-pr", "gh-repo", "gh-deployment")), (world.jira, ("jira",))):
+    for name, kinds in ((world.github, ("gh-pr", "gh-commit", "gh-repo", "gh-deployment")), (world.jira, ("jira",))):
         for kind in kinds:
             text = text.replace(f"{kind}:{name}:", f"{kind}:*:")
     return text

@@ -198,7 +198,7 @@ def renamed(thing: Any, one: World, other: World) -> Any:
     if isinstance(thing, tuple):
         return tuple(renamed(part, one, other) for part in thing)
     if isinstance(thing, str):
-        for kind in ("gh-pr", "gh-repo", "gh-deployment"):
+        for kind in ("gh-pr", "gh-commit", "gh-repo", "gh-deployment"):
             thing = thing.replace(f"{kind}:{one.github}:", f"{kind}:{other.github}:")
         return thing.replace(f"jira:{one.jira}:", f"jira:{other.jira}:")
     return thing
