@@ -37,11 +37,11 @@ def deployed(world: World) -> list[str]:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, ["a"]),
-        ({"workflow_branches": [r"^v\d"]}, ["b"]),
+        ({}, ["a", "e"]),
+        ({"workflow_branches": [r"^v\d"]}, ["b", "e"]),
         ({"production_branches": ["^main$", "^release/"]}, ["a", "c"]),
-        ({"workflow_branches": [".*"]}, ["a", "b", "c", "d"]),
-        ({"workflow_branches": [".*"], "production_environments": ["^live$"]}, ["a", "b", "c", "d"]),
+        ({"workflow_branches": [".*"]}, ["a", "b", "c", "d", "e"]),
+        ({"workflow_branches": [".*"], "production_environments": ["^live$"]}, ["a", "b", "c", "d", "e"]),
     ],
     ids=["the default branch", "tags", "production branches", "any", "they have no environment"],
 )
@@ -49,8 +49,9 @@ def test_which_runs_are_deployments(db: TestDatabase, settings: dict[str, Any], 
     world = World(db, minimum_sample=1, deployment_source="workflow_runs", **settings)
     shop = world.repository()
     for day, (sha, branch, event) in enumerate(
-        (("a", "main", "push"), ("b", "v1.2.3", "push"), ("c", "release/1", "push"), ("d", "main", "pull_request"))
-    ):
+        (("a", "main", "push"), ("b", "v1.2.3", "push"), ("c", "release/1", "push"), ("d", "main", "pull_request"),
+         ("e", "v2", "release"))
+    ):  # fmt: skip
         workflow_run(world, shop, sha, at(f"2026-02-0{day + 2} 10:00"), branch=branch, event=event)
     world.compute()
     assert deployed(world) == expected

@@ -30,7 +30,7 @@ with completed as (
                when w.event in ('pull_request', 'pull_request_target') then false
                when (select production_branches <> '{}' from dora_settings)
                then exists (select from dora_settings s, unnest(s.production_branches) pattern where w.head_branch ~* pattern)
-               else w.head_branch = r.default_branch end
+               else w.head_branch = r.default_branch or w.event = 'release' end
       and w.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
     union all
     select 'gh-release:' || l.integration_id || ':' || l.id, l.integration_id, l.repository_id, 'production', 'release', true,

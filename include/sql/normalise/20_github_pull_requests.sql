@@ -48,7 +48,7 @@ with source as materialized (
         coalesce(
             substring(p ->> 'body' from '(?i)\mreverts\s+(?:[[:alnum:]_.-]+/[[:alnum:]_.-]+)?#(\d+)'),
             substring(p ->> 'title' from '(?i)^revert\M.*#(\d+)'),
-            substring(p ->> 'headRefName' from '^revert-(\d+)-'))::integer as reverts_number,
+            substring(p ->> 'headRefName' from '^revert-(\d+)(?:-|$)'))::integer as reverts_number,
         coalesce(array(
             select (i ->> 'number')::integer from jsonb_array_elements(p -> 'closingIssues') i order by 1), '{}')
             as closing_issue_numbers,

@@ -1,0 +1,40 @@
+"""What the raw records of upstream say, in the typed tables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pulse.warehouse.transforms import run_stage
+from tests.support.world import World, run
+
+
+@pytest.mark.parametrize(
+    ("title", "branch", "body", "reverted"),
+    [
+        ('Revert "Add tax"', "revert-12-tax", "Reverts acme/shop#12", 12),
+        ('Revert "Add tax"', "work", "Reverts #12, which broke the till", 12),
+        ('Revert "Add tax" (#12)', "work", "", 12),
+        ('Revert "Add tax"', "revert-12-tax", "", 12),
+        ("Take it back", "revert-12", None, 12),
+        ('Revert "Add tax"', "revert-tax", "This reverts commit 4f2a9c1.", None),
+        ("Add tax (#12)", "work", "As #12, but right", None),
+    ],
+    ids=["GitHub's button", "its body", "its title", "its branch", "branch alone", "no number", "no revert"],
+)
+def test_which_pull_request_another_reverts(
+    world: World, title: str, branch: str, body: str | None, reverted: int | None
+) -> None:
+    shop = world.repository()
+    payload = {"fullDatabaseId": 7, "number": 13, "title": title, "headRefName": branch, "body": body, "state": "OPEN",
+               "url": "https://github.com/acme/shop/pull/13", "baseRefName": "main", "createdAt": "2026-02-02T09:00:00Z",
+               "updatedAt": "2026-02-02T09:00:00Z"}  # fmt: skip
+    run(
+        world,
+        "insert into raw.github_pull_requests (client_id, integration_id, record_id, scope_key, payload, payload_hash)"
+        " values (%s, %s, 'PR_7', %s, %s, '\\x00')",
+        world.client_id, world.github, str(shop), json.dumps(payload),
+    )  # fmt: skip
+    run_stage(world.conn, world.client_id, "normalise")
+    assert world.rows("select reverts_number from core.github_pull_requests") == [(reverted,)]
