@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pulse.errors import TooManyRejects
+from pulse.tenancy import client_role
 from pulse.warehouse.transforms import run_stage
 from tests.support.custom import DEPLOYS, PAGER, Custom
 
@@ -179,6 +180,84 @@ def test_changes_are_normalised_and_a_stream_may_become_another_entity(custom: C
     custom.transform()
     assert custom.rows("select count(*) from core.custom_deployments where deleted_at is null") == [(len(listed),)]
     assert custom.rows("select count(*) from core.custom_changes where deleted_at is null") == [(0,)]
+
+
+REVIEWED: dict[str, Any] = {
+    "name": "merges", "entity": "changes", "path": "/none/deployments", "records": "deployments",
+    "fields": {"id": "iid", "service": "project", "title": "title", "opened_at": "created_at",
+               "first_review_at": "first_note_at", "approved_at": "approval.at", "merged_at": "merged_at"},
+}  # fmt: skip
+MERGE: dict[str, Any] = {
+    "iid": 1, "project": "till", "title": "Change 1", "created_at": "2026-02-02T09:00:00Z",
+    "first_note_at": "2026-02-02T12:00:00+01:00", "approval": {"at": 1770033600}, "merged_at": "2026-02-02T15:00:00",
+}  # fmt: skip
+
+
+def test_review_times_of_changes_are_kept_and_may_be_missing_or_null(custom: Custom) -> None:
+    custom.streams = [REVIEWED]
+    bare = {name: value for name, value in MERGE.items() if name not in ("first_note_at", "approval")}
+    custom.answer(
+        MERGE,
+        MERGE | {"iid": 2, "first_note_at": None, "approval": None},
+        bare | {"iid": 3},
+        MERGE | {"iid": 4, "first_note_at": ""},
+    )
+    assert custom.sync().rows_rejected == 0
+    custom.transform()
+    noted, approved = datetime(2026, 2, 2, 11, tzinfo=UTC), datetime(2026, 2, 2, 12, tzinfo=UTC)
+    query = "select id, first_review_at, approved_at from core.custom_changes order by id"
+    assert custom.rows(query) == [
+        ("merges:1", noted, approved), ("merges:2", None, None), ("merges:3", None, None), ("merges:4", None, approved)
+    ]  # fmt: skip
+    custom.answer(MERGE, MERGE | {"iid": 2}, bare | {"iid": 3}, bare | {"iid": 4})
+    custom.sync()
+    custom.transform()
+    assert custom.rows(query) == [
+        ("merges:1", noted, approved), ("merges:2", noted, approved), ("merges:3", None, None), ("merges:4", None, None)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ({"first_note_at": "soon"}, "first_review_at: first_note_at is 'soon', no time"),
+        ({"first_note_at": True}, "first_review_at: first_note_at is True, no time"),
+        ({"approval": {"at": ["x"]}}, "approved_at: approval.at is ['x'], no time"),
+        ({"approval": {"at": 12}}, "approved_at: approval.at is 12, no time"),
+    ],
+)
+def test_a_review_time_that_is_none_is_rejected(custom: Custom, damage: dict[str, Any], reason: str) -> None:
+    custom.streams = [REVIEWED]
+    custom.answer(MERGE, MERGE | {"iid": 2} | damage)
+    assert custom.sync().rows_rejected == 1
+    assert list(custom.records()) == ["merges:1"]
+    [(record_id, scope_key, told)] = custom.rejects()
+    assert (record_id, scope_key) == ("merges:2", "merges")
+    assert told.startswith(reason)
+
+
+def test_the_review_times_of_a_custom_source_are_stages_of_the_lead_time(custom: Custom) -> None:
+    """From the answer over HTTP to what a client reads."""
+    custom.streams = [REVIEWED]
+    custom.answer(
+        MERGE, MERGE | {"iid": 2, "approval": None}, MERGE | {"iid": 3, "first_note_at": None},
+        MERGE | {"iid": 4, "first_note_at": None, "approval": None},
+        MERGE | {"iid": 5, "first_note_at": "2026-02-02T16:00:00Z", "approval": None},
+        MERGE | {"iid": 6, "first_note_at": "2026-02-02T08:00:00Z"},
+    )  # fmt: skip
+    custom.sync()
+    custom.transform()
+    assert custom.identity
+    run_stage(custom.db.connect("pulse_etl"), custom.identity[0], "dora")
+    custom.db.wait_replica()
+    reader = custom.db.connect(client_role(custom.identity[0]), replica=True)
+    found = reader.execute(
+        "select pickup_hours, review_hours from report.evidence_changes order by change_id"
+    ).fetchall()
+    # Noted and approved; noted only; approved only; neither; noted after the merge; noted before it was opened.
+    assert found == [(2.0, 4.0), (2.0, 4.0), (3.0, 3.0), (None, None), (7.0, None), (None, 7.0)]
+    reviewed = custom.rows("select is_reviewed from core.changes order by id")
+    assert [one for (one,) in reviewed] == [True, True, True, False, False, True]
 
 
 def test_normalising_twice_writes_nothing(custom: Custom) -> None:

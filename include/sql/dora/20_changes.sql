@@ -100,10 +100,10 @@ with touched as (
     select
         c.client_id, 'custom:' || c.integration_id || ':' || c.id, v.id, c.integration_id, v.repository_id, null, null,
         c.title, c.url, c.author, false, c.title ~* '^revert\M', null, c.title ~* s.hotfix_pattern, c.first_commit_at,
-        c.opened_at, null, null, c.merged_at, c.merge_sha,
+        c.opened_at, least(c.first_review_at, c.approved_at), c.approved_at, c.merged_at, c.merge_sha,
         -- Without a repository there is no commit graph: the order of merges stands for it.
         case when v.by_time then extract(epoch from c.merged_at)::bigint else g.position end,
-        0, 0, 0, 0, 0, null, 0, 0, 0, false, null
+        0, 0, 0, 0, 0, null, 0, 0, 0, coalesce(least(c.first_review_at, c.approved_at) <= c.merged_at, false), null
     from touched_custom q
     join core.custom_changes c on (c.client_id, c.integration_id, c.id) = ((select core.etl_client_id()), q.integration_id, q.id)
     cross join dora_settings s

@@ -67,6 +67,8 @@ with typed as (
         f ->> 'url' as url,
         (f ->> 'first_commit_at')::timestamptz as first_commit_at,
         (f ->> 'opened_at')::timestamptz as opened_at,
+        (f ->> 'first_review_at')::timestamptz as first_review_at,
+        (f ->> 'approved_at')::timestamptz as approved_at,
         (f ->> 'merged_at')::timestamptz as merged_at,
         f ->> 'merge_sha' as merge_sha,
         r.deleted_at
@@ -77,12 +79,13 @@ with typed as (
       and r.payload ->> 'entity' = 'changes'
 )
 insert into core.custom_changes as t
-    (client_id, integration_id, id, service, title, author, url, first_commit_at, opened_at, merged_at, merge_sha,
-     deleted_at)
+    (client_id, integration_id, id, service, title, author, url, first_commit_at, opened_at, first_review_at, approved_at,
+     merged_at, merge_sha, deleted_at)
 select core.etl_client_id(), typed.* from typed
 on conflict (client_id, integration_id, id) do update set
     service = excluded.service, title = excluded.title, author = excluded.author, url = excluded.url,
-    first_commit_at = excluded.first_commit_at, opened_at = excluded.opened_at, merged_at = excluded.merged_at,
+    first_commit_at = excluded.first_commit_at, opened_at = excluded.opened_at,
+    first_review_at = excluded.first_review_at, approved_at = excluded.approved_at, merged_at = excluded.merged_at,
     merge_sha = excluded.merge_sha, deleted_at = excluded.deleted_at
 where t is distinct from excluded;
 

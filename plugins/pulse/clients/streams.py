@@ -16,7 +16,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "deployments": ("sha", "ref_name", "url"),
     "incidents": ("description", "service", "severity", "url", "resolved_at"),
-    "changes": ("author", "url", "first_commit_at", "merge_sha"),
+    "changes": ("author", "url", "first_commit_at", "first_review_at", "approved_at", "merge_sha"),
 }
 RESULTS = ("success", "failure")
 # Values under this name in a `values` map stand for all that the map does not name.
