@@ -28,8 +28,8 @@ with repositories as (
            deployment_pattern
     from parts
 ), custom_names as (
-    select lower(s.name) as name from core.services s
-    where s.client_id = (select core.etl_client_id()) and s.repository_id is null
+    -- (a repository that is renamed may leave its old name to custom records)
+    select lower(s.name) as name from core.services s where s.client_id = (select core.etl_client_id())
     union
     select x.service_key
     from dora_taken q

@@ -93,14 +93,11 @@ where (select wanted from everything) and client_id = (select core.etl_client_id
 union all
 select 'custom_incident', integration_id, id from core.custom_incidents
 where (select wanted from everything) and client_id = (select core.etl_client_id());
--- A custom change's commit may have got its position.
+-- A custom change's commit may have got its position, or lost it.
 insert into touched_custom
 select 'custom_change', x.integration_id, x.id
 from taken_commits q
-join core.github_commits g
-  on (g.client_id, g.integration_id, g.repository_id, g.sha)
-   = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
-join core.custom_changes x on (x.client_id, x.merge_sha) = (g.client_id, g.sha);
+join core.custom_changes x on (x.client_id, x.merge_sha) = ((select core.etl_client_id()), q.sha);
 insert into touched_custom
 select 'custom_deployment', x.integration_id, x.id
 from taken_commits q
