@@ -13,8 +13,8 @@ Facts = dict[str, dict[Any, dict[str, Any]]]
 
 COLUMNS = {
     "changes": ("service_id", "number", "title", "url", "head_branch", "is_bot", "is_revert", "reverts_change_id", "is_hotfix",
-                "first_commit_at", "opened_at", "first_review_at", "merged_at", "merged_on", "merge_commit_sha",
-                "merge_position", "changes_requested_count", "reopened_count", "is_reviewed"),
+                "first_commit_at", "opened_at", "first_review_at", "approved_at", "merged_at", "merged_on",
+                "merge_commit_sha", "merge_position", "changes_requested_count", "reopened_count", "is_reviewed"),
     "deployments": ("service_id", "environment", "environment_tier", "result", "sha", "position", "ref_name", "url",
                     "created_at", "finished_at", "finished_on", "is_baseline", "is_rollback", "rolled_back_by",
                     "contains_after", "failed_change", "is_rework"),

@@ -16,6 +16,7 @@ from tests.dora.worlds import (
     ENVIRONMENTS,
     LOGINS,
     MINUTE,
+    SERVICES,
     TAGS,
     TEAMS,
     TITLES,
@@ -23,6 +24,7 @@ from tests.dora.worlds import (
     Clock,
     Draw,
     draw_moves,
+    draw_review_time,
     latest_moment,
     one_of,
 )
@@ -72,6 +74,21 @@ def review_change(clock: Clock, world: World) -> None:
     )
     pull.reviews = clock.draw(one_of([], [*pull.reviews, late]))
     pull.reopened_at = clock.draw(one_of([], [pull.created_at.replace(second=16)]))
+
+
+def edit_custom_change(clock: Clock, world: World) -> None:
+    """A change of the custom source is reviewed late, turns out to be of something else, is removed or comes back."""
+    if not world.custom_changes:
+        return
+    change = pick(clock, world.custom_changes)
+    values: dict[str, st.SearchStrategy[Any]] = {
+        "service": st.sampled_from(SERVICES), "title": st.sampled_from(TITLES), "deleted": st.just(not change.deleted),
+        "merged_at": st.just(change.merged_at + DAY), "first_commit_at": one_of(None, change.opened_at - DAY),
+        "merge_commit_sha": st.sampled_from([None, *(c.sha for c in world.commits)]),
+    }  # fmt: skip
+    name = clock.draw(st.sampled_from(["first_review_at", "approved_at", *sorted(values)]))
+    drawn = clock.draw(values[name]) if name in values else draw_review_time(clock, change.merged_at)
+    setattr(change, name, drawn)
 
 
 def edit_deployment(clock: Clock, world: World) -> None:
@@ -171,9 +188,9 @@ def time_passes(clock: Clock, world: World) -> None:
     world.now += clock.draw(st.integers(1, 100 * 24 * 60)) * MINUTE
 
 
-EDITS: tuple[Edit, ...] = (edit_change, edit_change, merge_change, review_change, edit_deployment, edit_deployment, edit_incident,
-                           edit_incident, force_push, lose_commit, edit_repository, edit_settings, edit_statuses,
-                           time_passes)  # fmt: skip
+EDITS: tuple[Edit, ...] = (edit_change, edit_change, merge_change, review_change, edit_custom_change, edit_deployment,
+                           edit_deployment, edit_incident, edit_incident, force_push, lose_commit, edit_repository,
+                           edit_settings, edit_statuses, time_passes)  # fmt: skip
 
 
 def edited(draw: Draw, world: World, kinds: tuple[Edit, ...] = EDITS, most: int = 3) -> tuple[World, list[str]]:

@@ -24,6 +24,7 @@ KEYS = {
     "github_pull_request_reviews": ("pull_request_id", "id"),
     "github_pull_request_events": ("pull_request_id", "id"),
     "github_deployments": ("id",),
+    "custom_changes": ("id",),
     "jira_projects": ("id",),
     "jira_statuses": ("id",),
     "jira_issues": ("id",),
@@ -49,8 +50,7 @@ def rows_of(world: World) -> Rows:
     rows: Rows = {}
 
     def add(table: str, **columns: Any) -> None:
-        integration = world.jira if table.startswith("jira") else world.github
-        rows[table, tuple(columns[c] for c in KEYS[table])] = {"integration_id": integration, **columns}
+        rows[table, tuple(columns[c] for c in KEYS[table])] = {"integration_id": _integration(world, table), **columns}
 
     add("jira_projects", id=PROJECT, key="OPS", name="Ops", url="https://jira.example/OPS")
     for status, (name, category) in world.statuses.items():
@@ -67,6 +67,10 @@ def rows_of(world: World) -> Rows:
         add("github_deployments", id=d.id, repository_id=d.repository_id, environment=d.environment, sha=d.sha,
             ref_name=d.ref_name, state=d.state, url=d.url, created_at=d.created_at, first_success_at=d.first_success_at,
             first_failure_at=d.first_failure_at, deleted_at=REMOVED_AT if d.deleted else None)  # fmt: skip
+    for x in world.custom_changes:
+        add("custom_changes", id=x.id, service=x.service, title=x.title, url=x.url, first_commit_at=x.first_commit_at,
+            opened_at=x.opened_at, first_review_at=x.first_review_at, approved_at=x.approved_at, merged_at=x.merged_at,
+            merge_sha=x.merge_commit_sha, deleted_at=REMOVED_AT if x.deleted else None)  # fmt: skip
     for issue in world.issues:
         _add_issue(add, world, issue)
     return rows
@@ -143,8 +147,8 @@ class Loaded:
             db.set_setting(client_id, f"dora.{name}", value)
         # It compares a run with the one before, and keeps from publishing what these worlds do all the time.
         db.set_setting(client_id, "quality.facts_lost", "off")
-        github, jira = db.add_integration(client_id, "github"), db.add_integration(client_id, "jira")
-        return cls(db, conn, client_id, replace(world, github=github, jira=jira))
+        github, jira, custom = (db.add_integration(client_id, kind) for kind in ("github", "jira", "http_json"))
+        return cls(db, conn, client_id, replace(world, github=github, jira=jira, custom=custom))
 
     def load(self, seed: int = 0, batches: int = 1, nows: list[datetime] | None = None) -> Loaded:
         """Let the world arrive in batches; the stage runs after each, at the times given, else at the world's now."""
@@ -157,7 +161,7 @@ class Loaded:
 
     def change_to(self, world: World) -> None:
         """Let the sources say what another world says: only rows that differ are written, what is gone is deleted."""
-        world = replace(world, github=self.world.github, jira=self.world.jira)
+        world = replace(world, github=self.world.github, jira=self.world.jira, custom=self.world.custom)
         wanted, held = rows_of(world), self.rows
         for table, key in reversed([k for k in held if k not in wanted]):
             self._execute(f"delete from core.{table} where {_where(table)}", [*key, _integration(world, table)])
@@ -201,7 +205,7 @@ def _where(table: str) -> str:
 
 
 def _integration(world: World, table: str) -> int:
-    return world.jira if table.startswith("jira") else world.github
+    return {"jira": world.jira, "custom": world.custom}.get(table.partition("_")[0], world.github)
 
 
 # --------------------------------------------------------------------------------------------------- what can be compared
@@ -226,7 +230,12 @@ def dump(loaded: Loaded, *, anonymous: bool = False) -> dict[str, list[str]]:
 
 
 def _anonymous(text: str, world: World) -> str:
-    for name, kinds in ((world.github, ("gh-pr", "gh-commit", "gh-repo", "gh-deployment")), (world.jira, ("jira",))):
+    sources = (
+        (world.github, ("gh-pr", "gh-commit", "gh-repo", "gh-deployment")),
+        (world.jira, ("jira",)),
+        (world.custom, ("custom",)),
+    )
+    for name, kinds in sources:
         for kind in kinds:
             text = text.replace(f"{kind}:{name}:", f"{kind}:*:")
     return text

@@ -94,6 +94,23 @@ class PullRequest:
 
 
 @dataclass
+class CustomChange:
+    """A merged change that a custom source tells of; its service by name."""
+
+    id: str
+    service: str
+    title: str
+    opened_at: datetime
+    merged_at: datetime
+    merge_commit_sha: str | None = None
+    url: str | None = None
+    first_commit_at: datetime | None = None
+    first_review_at: datetime | None = None
+    approved_at: datetime | None = None
+    deleted: bool = False
+
+
+@dataclass
 class Deployment:
     """A GitHub deployment; neither success nor failure: it never ended, or was cancelled."""
 
@@ -154,6 +171,8 @@ class World:
     statuses: dict[str, tuple[str, str]] = field(default_factory=lambda: dict(STATUSES))
     github: int = 1
     jira: int = 2
+    custom_changes: list[CustomChange] = field(default_factory=list)
+    custom: int = 3
 
     @property
     def settings(self) -> Settings:
@@ -162,9 +181,18 @@ class World:
     def service_id(self, repository_id: int) -> str:
         return f"gh-repo:{self.github}:{repository_id}"
 
+    def repository_named(self, service: str) -> Repository | None:
+        """The repository whose service a custom source means by a name, in any case."""
+        return next((r for r in self.repositories if r.full_name.partition("/")[2].lower() == service.lower()), None)
+
     def service_names(self) -> dict[str, str]:
-        """Name of every service by its id: the part of the repository's name after the slash."""
-        return {self.service_id(r.id): r.full_name.partition("/")[2] for r in self.repositories}
+        """Name of every service by its id: the part of the repository's name after the slash, or "a name that only a custom
+        source gives"."""
+        names = {self.service_id(r.id): r.full_name.partition("/")[2] for r in self.repositories}
+        for change in self.custom_changes:
+            if not change.deleted and self.repository_named(change.service) is None:
+                names[f"custom:{change.service.lower()}"] = change.service
+        return names
 
 
 # ------------------------------------------------------------------------------------------------------------ results
@@ -176,7 +204,7 @@ class ChangeFact:
     service_id: str
     number: int | None
     title: str
-    url: str
+    url: str | None
     head_branch: str | None
     is_bot: bool
     is_revert: bool
@@ -185,6 +213,7 @@ class ChangeFact:
     first_commit_at: datetime | None
     opened_at: datetime
     first_review_at: datetime | None
+    approved_at: datetime | None
     merged_at: datetime
     merged_on: date
     merge_commit_sha: str | None

@@ -13,6 +13,7 @@ from tests.dora.metrics import compute_metrics
 from tests.dora.model import (
     ChangeFact,
     Commit,
+    CustomChange,
     DeployedChange,
     Deployment,
     DeploymentFact,
@@ -82,6 +83,7 @@ def changes_of(world: World) -> dict[str, ChangeFact]:
     if world.settings.direct_pushes:
         merges = {(p.repository_id, p.merge_commit_sha) for p in merged}
         found += [push_of(world, c) for c in world.commits if is_push(world, c, merges)]
+    found += [custom_change_of(world, c, positions) for c in world.custom_changes if not c.deleted]
     return {c.id: c for c in found}
 
 
@@ -99,7 +101,7 @@ def push_of(world: World, commit: Commit) -> ChangeFact:
         service_id=world.service_id(commit.repository_id), number=None, title="",
         url=f"https://github.example/{repository.full_name}/commit/{commit.sha}", head_branch=None, is_bot=False,
         is_revert=False, reverts_change_id=None, is_hotfix=bool(re.search(world.settings.hotfix_pattern, "", re.I)),
-        first_commit_at=commit.committed_at, opened_at=commit.committed_at, first_review_at=None,
+        first_commit_at=commit.committed_at, opened_at=commit.committed_at, first_review_at=None, approved_at=None,
         merged_at=commit.committed_at, merged_on=day_of(commit.committed_at, ZoneInfo(world.time_zone)),
         merge_commit_sha=commit.sha, merge_position=commit.position, lines=0, depth=0, changes_requested_count=0,
         reopened_count=0, is_reviewed=False, names=set(), is_pull_request=False,
@@ -128,6 +130,7 @@ def change_of(
         first_commit_at=pull.first_authored_at if settings.commit_date == "authored" else pull.first_committed_at,
         opened_at=pull.ready_at or pull.created_at,
         first_review_at=pull.first_review_at,
+        approved_at=pull.approved_at,
         merged_at=pull.merged_at,
         merged_on=day_of(pull.merged_at, zone),
         merge_commit_sha=pull.merge_commit_sha,
@@ -140,6 +143,42 @@ def change_of(
         reopened_count=len(pull.reopened_at),
         is_reviewed=pull.first_review_at is not None and pull.first_review_at <= pull.merged_at,
         names=set(ISSUE_KEY.findall(pull.title)) | set(ISSUE_KEY.findall(pull.head_branch)),
+    )
+
+
+def custom_change_of(world: World, change: CustomChange, positions: dict[tuple[int, str], int]) -> ChangeFact:
+    """ "A merged change of a custom source". It is of the repository that its service's name means, else of a service of that
+    name, where "the order of merges stands for" the commit graph. An approval is a review."""
+    repository = world.repository_named(change.service)
+    reviewed_at = min((at for at in (change.first_review_at, change.approved_at) if at), default=None)
+    return ChangeFact(
+        id=f"custom:{world.custom}:{change.id}",
+        service_id=world.service_id(repository.id) if repository else f"custom:{change.service.lower()}",
+        number=None,
+        title=change.title,
+        url=change.url,
+        head_branch=None,
+        is_bot=False,
+        is_revert=re.match(r"revert\b", change.title, re.I) is not None,
+        reverts_change_id=None,
+        is_hotfix=re.search(world.settings.hotfix_pattern, change.title, re.I) is not None,
+        first_commit_at=change.first_commit_at,
+        opened_at=change.opened_at,
+        first_review_at=reviewed_at,
+        approved_at=change.approved_at,
+        merged_at=change.merged_at,
+        merged_on=day_of(change.merged_at, ZoneInfo(world.time_zone)),
+        merge_commit_sha=change.merge_commit_sha,
+        merge_position=positions.get((repository.id, change.merge_commit_sha or ""))
+        if repository and not goes_by_time(world, repository.id)
+        else seconds(change.merged_at),
+        lines=0,
+        depth=0,
+        changes_requested_count=0,
+        reopened_count=0,
+        is_reviewed=reviewed_at is not None and reviewed_at <= change.merged_at,
+        names=set(ISSUE_KEY.findall(change.title)),
+        is_pull_request=False,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.dora import compare
 from tests.dora.loading import Loaded
-from tests.dora.model import Deployment, Issue, World
+from tests.dora.model import CustomChange, Deployment, Issue, World
 from tests.dora.test_reference import at, deploy, world_of
 from tests.support.database import TestDatabase
 
@@ -70,3 +70,36 @@ def test_nothing_hangs_on_what_is_gone(db: TestDatabase) -> None:
     assert [table for table in held if here.read(f"select client_id from core.{table}")] == []
     assert compare.dangling(here) == []
     assert compare.disagreements(here) == []
+
+
+def reviewed_world() -> World:
+    """A custom source's change of the shop, merged as its commit b."""
+    world = world_of(deployments=[deploy(1, "a", "2026-03-02 12:00"), deploy(2, "b", "2026-03-03 12:00")])
+    opened, merged = at("2026-03-03 01:00"), at("2026-03-03 09:00")
+    world.custom_changes = [
+        CustomChange("m:1", "Shop", "Change", opened, merged, world.commits[1].sha, approved_at=at("2026-03-03 04:00"))
+    ]
+    return world
+
+
+def test_a_custom_change_loses_its_place_with_its_commit(db: TestDatabase) -> None:
+    here = loaded(db, reviewed_world())
+    assert compare.disagreements(here) == []
+    assert here.read(
+        "select pickup_hours, review_hours from core.deployment_changes where change_id like 'custom%'"
+    ) == [(3.0, 5.0)]
+    after = copy.deepcopy(here.world)
+    after.commits.pop(1)
+    here.change_to(after)
+    here.run()
+    assert compare.disagreements(here) == []
+
+
+def test_a_custom_change_of_a_repository_that_is_renamed_is_of_a_service_of_its_own(db: TestDatabase) -> None:
+    here = loaded(db, reviewed_world())
+    for name in ("acme/store", "acme/SHOP"):
+        after = copy.deepcopy(here.world)
+        after.repositories[0].full_name = name
+        here.change_to(after)
+        here.run()
+        assert compare.disagreements(here) == []

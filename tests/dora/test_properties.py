@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.dora import compare, edits, worlds
 from tests.dora.loading import Loaded, differences, dump, rows_of
 from tests.dora.model import World
+from tests.dora.reference import goes_by_time
 from tests.support.database import Connection, TestDatabase
 
 # The same few worlds in every run; PULSE_EXAMPLES=200 asks for other and more ones. Shrinking takes minutes, longer than a
@@ -49,7 +50,8 @@ def assert_full_changes_nothing(loaded: Loaded, what: object = "") -> None:
 
 
 def describe(world: World) -> str:
-    parts = [*world.repositories, *world.commits, *world.pull_requests, *world.deployments, *world.issues]
+    parts = [*world.repositories, *world.commits, *world.pull_requests, *world.custom_changes, *world.deployments,
+             *world.issues]  # fmt: skip
     return f"\n\n{world.time_zone} {world.now} {world.given} {world.statuses}\n" + "\n".join(map(repr, parts))
 
 
@@ -155,6 +157,7 @@ def test_a_shift_by_whole_weeks_shifts_every_result(db: TestDatabase, world: Wor
     there = Loaded.new(db, etl(db), shifted_world(world, by)).load()
     found, expected = (without_months(compare.facts_of(loaded)) for loaded in (there, here))
     expected = renamed(shifted(expected, by), here.world, there.world)
+    move_positions(expected, there.world, by)
     for table, rows in expected.items():
         assert found[table].keys() == rows.keys(), table + describe(world)
         wrong = {
@@ -164,6 +167,16 @@ def test_a_shift_by_whole_weeks_shifts_every_result(db: TestDatabase, world: Wor
             if not compare.same(found[table][key][c], value)
         }
         assert not wrong, f"{table}: {wrong}" + describe(world)
+
+
+def move_positions(facts: compare.Facts, world: World, by: timedelta) -> None:
+    """Where time stands for position, positions are seconds: they move too."""
+    by_time = {world.service_id(r.id) for r in world.repositories if goes_by_time(world, r.id)}
+    for row in (*facts["changes"].values(), *facts["deployments"].values()):
+        if row["service_id"] in by_time or row["service_id"].startswith("custom:"):
+            for column in ("merge_position", "position", "contains_after"):
+                if row.get(column) is not None:
+                    row[column] += int(by.total_seconds())
 
 
 def shifted(thing: Any, by: timedelta) -> Any:
@@ -200,6 +213,7 @@ def renamed(thing: Any, one: World, other: World) -> Any:
     if isinstance(thing, str):
         for kind in ("gh-pr", "gh-commit", "gh-repo", "gh-deployment"):
             thing = thing.replace(f"{kind}:{one.github}:", f"{kind}:{other.github}:")
+        thing = thing.replace(f"custom:{one.custom}:", f"custom:{other.custom}:")
         return thing.replace(f"jira:{one.jira}:", f"jira:{other.jira}:")
     return thing
 

@@ -9,7 +9,17 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
-from tests.dora.model import Commit, Deployment, Issue, Move, PullRequest, Repository, Review, World
+from tests.dora.model import (
+    Commit,
+    CustomChange,
+    Deployment,
+    Issue,
+    Move,
+    PullRequest,
+    Repository,
+    Review,
+    World,
+)
 
 BEGIN = datetime(2026, 2, 20, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -22,6 +32,7 @@ TITLES = (
     "DEV-1 and DEV-2: more", 'Revert "Change" (OPS-1)', "Revert of OPS-2, OPS-3", "TOPS-1: unrelated", "OPS-12: fix",
     'Revert "Change"', "Revert for OPS-1 and OPS-2",
 )  # fmt: skip
+SERVICES = (*NAMES, "Shop", "SHOP", "Till", "till")
 BRANCHES = ("work", "work", "work", "hotfix/now", "OPS-3-fix", "DEV-2-more", "x/hotfix")
 PLACES = (("production",), ("production", "production", "production", "production-eu"))
 ENVIRONMENTS = (*["production"] * 7, "production-eu", "production-eu", "Prod", "staging", "products")
@@ -103,7 +114,7 @@ class Clock:
 def worlds(
     draw: st.DrawFn, zones: tuple[str, ...] = ZONES, given: st.SearchStrategy[dict[str, Any]] | None = None
 ) -> World:
-    """A world of one to three repositories with commits, pull requests, deployments and incidents."""
+    """A world of one to three repositories with commits, pull requests, deployments and incidents, and a custom source."""
     clock = Clock(draw, draw(one_of(2, 20, 20, 60, 430)))
     orderly = draw(st.integers(0, 2)) > 0
     repositories = [Repository(IDS + n, f"acme/{NAMES[n]}") for n in range(draw(one_of(1, 1, 2, 3)))]
@@ -115,11 +126,12 @@ def worlds(
         commits += chain
         pulls += draw_pull_requests(clock, repository, chain, len(pulls))
         deployments += draw_deployments(clock, repository, chain, len(deployments), orderly)
-    issues = [draw_issue(clock, n, deployments, pulls) for n in range(draw(one_of(0, 1, 2, 3, 4)))]
+    customs = [draw_custom_change(clock, n, commits) for n in range(draw(one_of(0, 0, 1, 2, 5)))]
+    issues = [draw_issue(clock, n, deployments, [*pulls, *customs]) for n in range(draw(one_of(0, 1, 2, 3, 4)))]
     for issue in issues:
         draw_story(clock, issue, pulls)
     world = World(draw(st.sampled_from(zones)), BEGIN, draw(given or settings()), repositories, commits, pulls, deployments,
-                  issues)  # fmt: skip
+                  issues, custom_changes=customs)  # fmt: skip
     world.now = latest_moment(world) + draw(st.integers(0, 40 * 24 * 60)) * MINUTE
     return world
 
@@ -130,6 +142,8 @@ def latest_moment(world: World) -> datetime:
     for pull in world.pull_requests:
         times += [pull.created_at, *([pull.merged_at] if pull.merged_at else []), *pull.reopened_at]
         times += [r.submitted_at for r in pull.reviews]
+    for c in world.custom_changes:
+        times += [t for t in (c.opened_at, c.merged_at, c.first_commit_at, c.first_review_at, c.approved_at) if t]
     for d in world.deployments:
         times += [t for t in (d.created_at, d.first_success_at, d.first_failure_at) if t]
     for issue in world.issues:
@@ -187,6 +201,26 @@ def draw_pull_request(
     )  # fmt: skip
 
 
+def draw_custom_change(clock: Clock, n: int, commits: list[Commit]) -> CustomChange:
+    """A change of a service that may be a repository's; mostly merged as a commit of one. Most tools tell of reviews."""
+    draw = clock.draw
+    commit = draw(st.sampled_from(commits)) if commits and draw(st.integers(0, 5)) else None
+    merged = commit.committed_at.replace(second=10) if commit else clock.moment(10)
+    opened = clock.near(merged, 5000, 0, 5)
+    return CustomChange(
+        id=f"merges:{n}", service=draw(st.sampled_from(SERVICES)), title=draw(st.sampled_from(TITLES)), opened_at=opened,
+        merged_at=merged, merge_commit_sha=commit.sha if commit else draw(st.none() | st.just(sha_of("custom", n))),
+        url=draw(one_of(None, f"https://review.example/c/{n}x")),
+        first_commit_at=draw(st.none() | st.just(clock.near(opened, 6000, 900, 0))),
+        first_review_at=draw_review_time(clock, merged), approved_at=draw_review_time(clock, merged),
+    )  # fmt: skip
+
+
+def draw_review_time(clock: Clock, merged: datetime) -> datetime | None:
+    """Before the merge, seldom after it; or none is told."""
+    return clock.near(merged, 3000, 60, 15) if clock.draw(st.integers(0, 2)) else None
+
+
 def draw_deployments(
     clock: Clock, repository: Repository, chain: list[Commit], ahead: int, orderly: bool
 ) -> list[Deployment]:
@@ -216,13 +250,13 @@ def draw_deployments(
     return made
 
 
-def draw_issue(clock: Clock, n: int, deployments: list[Deployment], pulls: list[PullRequest]) -> Issue:
+def draw_issue(clock: Clock, n: int, deployments: list[Deployment], changes: list[PullRequest | CustomChange]) -> Issue:
     draw = clock.draw
     at = clock.moment(40)
     return Issue(
         id=IDS + n, key=("OPS-1", "OPS-2", "OPS-3", "OPS-12")[n], created_at=at,
         issue_type=draw(one_of("Incident", "Incident", "Incident", "Bug")),
-        description=draw_description(draw, deployments, pulls), priority=draw(one_of(None, "Highest", "Low")),
+        description=draw_description(draw, deployments, changes), priority=draw(one_of(None, "Highest", "Low")),
         labels=draw(st.lists(one_of("incident", "external", "outage", "Billing"), max_size=2, unique=True)),
         components=draw(one_of([], ["Shop"], ["shop"], ["billing", "shop"], ["nothing we know"], ["WEB-APP"])),
         fix_versions=draw(one_of([], [], ["v1"], ["v2", "v9"])), links=draw(one_of([], [], ["DEV-1"], ["DEV-2", "OPS-3"])),
@@ -255,10 +289,10 @@ def draw_moves(clock: Clock, after: datetime, status: str, walk: str) -> list[Mo
     return moves
 
 
-def draw_description(draw: Draw, deployments: list[Deployment], pulls: list[PullRequest]) -> str:
-    """Text that names nothing, or up to two deployments, commits and pull requests."""
-    names: list[str] = [d.url or "" for d in deployments] + [p.url for p in pulls]
-    for sha in [d.sha for d in deployments] + [p.merge_commit_sha for p in pulls]:
+def draw_description(draw: Draw, deployments: list[Deployment], changes: list[PullRequest | CustomChange]) -> str:
+    """Text that names nothing, or up to two deployments, commits and changes."""
+    names: list[str] = [named.url or "" for named in (*deployments, *changes)]
+    for sha in [d.sha for d in deployments] + [c.merge_commit_sha for c in changes]:
         names += [sha, sha[:7], sha[:12], sha[:6]] if sha else []
     if not names or draw(st.integers(0, 2)):
         return ""
