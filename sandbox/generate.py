@@ -9,7 +9,7 @@ import random
 from datetime import UTC, date, datetime, time, timedelta
 
 from sandbox.generate_jira import Tracker
-from sandbox.generate_more import add_more
+from sandbox.generate_more import add_comments, add_more
 from sandbox.model import Actor, Commit, Deployment, Event, Organisation, PullRequest, Repository, Review, Status
 from sandbox.profiles import Phase, Profile
 
@@ -149,14 +149,16 @@ class RepositoryHistory:
             world.new_id(), 0, title, f"{title}.\n\nPlease have a look.", None if self.random.random() < 0.01 else author,
             opened, "main", f"{author.login}/{title.split(' ')[0].lower()}-{self.random.randint(1, 999)}", commits,
             additions=size, deletions=int(size * self.random.random()), changed_files=max(1, size // 40),
-            comments=self._poisson(1.2), labels=[self.random.choice(("feature", "bug", "chore"))],
         )  # fmt: skip
+        comments = self._poisson(1.2)
+        pr.labels = [self.random.choice(("feature", "bug", "chore"))]
         ready = opened
         if self.random.random() < 0.12:
             pr.draft = True
             ready = world.workward(opened + world.around(5))
             pr.events.append(Event("ReadyForReviewEvent", ready, author))
         merged = self._review(pr, ready, phase)
+        add_comments(pr, comments, ready, merged, world.seed, world.people)
         if self.random.random() < 0.07:
             pr.closed_at = merged
             pr.events.append(Event("ClosedEvent", merged, author))

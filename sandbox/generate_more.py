@@ -1,15 +1,16 @@
-"""What else happens in a generated repository: files, workflow runs, issues, releases and tags. From a seed of its own, so
-that the stories of pull requests and deployments stay as they are."""
+"""What else happens in a generated repository: comments, files, workflow runs, issues, releases and tags. From seeds of their
+own, so that the stories of pull requests and deployments stay as they are."""
 
 from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
 
-from sandbox.model import Actor, Attempt, Release, Repository, RepositoryIssue, Run, Tag
+from sandbox.model import Actor, Attempt, Comment, PullRequest, Release, Repository, RepositoryIssue, Run, Tag
 
 FOLDERS = ("api", "web", "worker", "shared", "infra")
 WORKFLOWS = (("CI", "push", ("lint", "test")), ("Deploy", "push", ("build", "deploy")))
+CHECKER = Actor("coverage[bot]", "Bot")
 TROUBLES = (
     "Export is slow",
     "Wrong total on the invoice",
@@ -55,6 +56,22 @@ def add_more(repository: Repository, seed: int, people: list[Actor]) -> None:
             RepositoryIssue(identity, number, rnd.choice(TROUBLES), "See the log.", rnd.choice(people), opened, labels,
                             closed)
         )  # fmt: skip
+
+
+def add_comments(
+    pr: PullRequest, count: int, ready: datetime, ended: datetime, seed: int, people: list[Actor]
+) -> None:  # fmt: skip
+    """Plain comments while it is open: of a bot soon after it is ready, of its author, of colleagues."""
+    rnd = random.Random(f"{seed}:comments:{pr.id}")
+    for place in range(count):
+        at = ready + (ended - ready) * rnd.random()
+        author: Actor | None = rnd.choice(people)
+        chance = rnd.random()
+        if chance < 0.25:
+            at, author = min(ready + timedelta(minutes=rnd.randint(1, 9)), ended), CHECKER
+        elif chance < 0.6:
+            author = pr.author
+        pr.comments.append(Comment(pr.id * 100 + place, author, at))
 
 
 def _run(

@@ -157,7 +157,7 @@ class View:
             "additions": pr.additions, "deletions": pr.deletions, "changedFiles": pr.changed_files,
             "baseRefName": pr.base, "headRefName": pr.head, "author": actor(pr.author),
             "mergeCommit": merge if state == "MERGED" and pr.merge_oid else None,
-            "comments": lambda info, **args: {"totalCount": pr.comments},
+            "comments": lambda info, **args: self._comments(pr, args),
             "labels": lambda info, **args: offset_page(pr.labels, args, lambda name: {"id": f"LA_{name}", "name": name}),
             "commits": lambda info, **args: offset_page(
                 [c for c in pr.commits if c.seen(now)], args,
@@ -174,6 +174,16 @@ class View:
                 pr.closes, args,
                 lambda n: {"id": f"I_closed_{n}", "number": n, "repository": self._repository(repository)}),
         }  # fmt: skip
+
+    def _comments(self, pr: PullRequest, args: Node) -> Node:
+        """As with GitHub, the number alone may be asked for without `first`."""
+        said = pr.said(self.now)
+        if args.get("first") is None:
+            return {"totalCount": len(said)}
+        return offset_page(
+            said, args,
+            lambda c: {"id": node_id("IC", c.id), "fullDatabaseId": str(c.id), "createdAt": iso(c.at), "author": actor(c.author)},
+        )  # fmt: skip
 
     def _timeline(self, pr: PullRequest, args: Node) -> Node:
         wanted = {kind.replace("_", "") for kind in args.get("itemTypes") or []}

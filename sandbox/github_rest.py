@@ -108,7 +108,7 @@ def _one_pull(view: View, request: Request, repository: Repository, number: str)
         "user": _actor(pr.author), "created_at": iso(pr.created_at), "updated_at": iso(pr.updated_at(now)),
         "merged_at": iso(pr.merged_at) if merged else None, "closed_at": iso(pr.closed_at) if closed else None,
         "merge_commit_sha": pr.merge_oid if merged else None, "base": {"ref": pr.base}, "head": {"ref": pr.head},
-        "labels": [{"name": name} for name in pr.labels], "comments": pr.comments, "additions": pr.additions,
+        "labels": [{"name": name} for name in pr.labels], "comments": len(pr.said(now)), "additions": pr.additions,
         "deletions": pr.deletions, "changed_files": pr.changed_files,
     })  # fmt: skip
 
@@ -146,6 +146,15 @@ def _comments_of(view: View, request: Request, repository: Repository, number: s
     return _page(request, [
         {"id": r.id * 100 + place, "pull_request_review_id": r.id}
         for r in pr.reviews if r.submitted_at <= view.now for place in range(r.comments)
+    ])  # fmt: skip
+
+
+def _said_of(view: View, request: Request, repository: Repository, number: str) -> Response:
+    pr = _pull(repository, number, view)
+    if pr is None:
+        return JSONResponse(NOT_FOUND, 404)
+    return _page(request, [
+        {"id": c.id, "user": _actor(c.author), "created_at": iso(c.at), "updated_at": iso(c.at)} for c in pr.said(view.now)
     ])  # fmt: skip
 
 
@@ -238,6 +247,7 @@ ROUTES: list[tuple[str, Callable[..., Response]]] = [
     (r"pulls/(\d+)/reviews", _reviews_of),
     (r"pulls/(\d+)/comments", _comments_of),
     (r"pulls/(\d+)/files", _files_of),
+    (r"issues/(\d+)/comments", _said_of),
     (r"issues/(\d+)/timeline", _timeline_of),
     (r"deployments", _deployments),
     (r"deployments/(\d+)/statuses", _statuses),

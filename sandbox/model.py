@@ -43,6 +43,15 @@ class Review:
 
 
 @dataclass
+class Comment:
+    """A plain comment in a pull request's conversation."""
+
+    id: int
+    author: Actor | None
+    at: datetime
+
+
+@dataclass
 class Event:
     """An item of a pull request's timeline; kind is the GraphQL type."""
 
@@ -76,9 +85,13 @@ class PullRequest:
     additions: int = 0
     deletions: int = 0
     changed_files: int = 0
-    comments: int = 0
+    comments: list[Comment] = field(default_factory=list)
     changed_at: datetime | None = None  # a later edit
     files: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def said(self, now: datetime) -> list[Comment]:
+        """The comments there are by now, in the order they were written."""
+        return sorted((comment for comment in self.comments if comment.at <= now), key=lambda c: (c.at, c.id))
 
     def updated_at(self, now: datetime) -> datetime:
         """The newest thing that has happened to it."""
@@ -86,6 +99,7 @@ class PullRequest:
         times += [commit.visible_at for commit in self.commits]
         times += [review.submitted_at for review in self.reviews]
         times += [event.at for event in self.events]
+        times += [comment.at for comment in self.comments]
         return max(time for time in times if time is not None and time <= now)
 
 

@@ -10,6 +10,7 @@ from sandbox.model import (
     Actor,
     Attempt,
     Change,
+    Comment,
     Commit,
     Deployment,
     Event,
@@ -89,6 +90,31 @@ class Mutation:
         if pr := self.pull_request(repository):
             state = self.random.choice(("APPROVED", "COMMENTED", "CHANGES_REQUESTED"))
             pr.reviews.append(Review(self.new_id(), self.person(), state, self.now, self.random.randint(0, 3)))
+
+    def comment(self, repository: Repository) -> None:
+        """One comment, or a talk of more than come with a page, by whoever."""
+        if pr := self.pull_request(repository):
+            for _ in range(self.random.choice((1, 1, 15, 130))):
+                pr.comments.append(Comment(self.new_id(), self.person(), self.now))
+
+    def comment_alone(self, repository: Repository) -> None:
+        """Comments of the author and a bot only, more than come with a page."""
+        if pr := self.pull_request(repository):
+            for place in range(self.random.choice((1, 15))):
+                pr.comments.append(Comment(self.new_id(), (pr.author, PEOPLE[2])[place % 2], self.now))
+
+    def edit_comment(self, repository: Repository) -> None:
+        """Its text, which nobody reads: only the pull request moves up."""
+        if (pr := self.pull_request(repository)) and pr.said(self.now):
+            pr.changed_at = self.now
+
+    def delete_comment(self, repository: Repository) -> None:
+        """The first of somebody's pull request."""
+        there = [pr for pr in repository.pull_requests if pr.said(self.now)]
+        if there:
+            pr = self.random.choice(there[-30:])
+            pr.comments.remove(pr.said(self.now)[0])
+            pr.changed_at = self.now
 
     def force_push(self, repository: Repository) -> None:
         if pr := self.pull_request(repository, open_only=True):
@@ -248,8 +274,9 @@ class Mutation:
 ACTIONS: dict[str, Callable[[Mutation, Repository], None]] = {
     name: getattr(Mutation, name)
     for name in (
-        "open_pull_request", "review", "force_push", "edit", "close", "merge", "push", "rewrite_history", "deploy",
-        "end_deployment", "delete_deployment", "open_issue", "close_issue", "delete_issue", "release", "delete_release",
-        "start_run", "start_matrix", "repeat_run", "rename", "archive", "move_issue", "create_issue", "delete_jira_issue",
+        "open_pull_request", "review", "comment", "comment_alone", "edit_comment", "delete_comment", "force_push",
+        "edit", "close", "merge", "push", "rewrite_history", "deploy", "end_deployment", "delete_deployment",
+        "open_issue", "close_issue", "delete_issue", "release", "delete_release", "start_run", "start_matrix",
+        "repeat_run", "rename", "archive", "move_issue", "create_issue", "delete_jira_issue",
     )
 }  # fmt: skip

@@ -80,7 +80,7 @@ def test_the_sandbox_has_no_type_field_or_argument_of_its_own(published: Path) -
 
 def test_costs_are_githubs_formula() -> None:
     assert cost(queries.PULL_REQUESTS, {"first": 24})[0] == 1
-    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": 100})[0] == 6
+    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": 100})[0] == 7
     assert cost(queries.DEPLOYMENTS, {"first": 100})[0] == 1
     # GitHub's own example: 100 repositories, 50 pull requests and 10 labels each: 5,101 requests, 51 points.
     example = """query { repositoryOwner(login: "x") { repositories(first: 100) { nodes { pullRequests(first: 50) {
@@ -98,6 +98,7 @@ REST = {
     "/github/repos/acme/portal/pulls/1": ("/repos/{owner}/{repo}/pulls/{pull_number}", None),
     "/github/repos/acme/portal/pulls/3/reviews": ("/repos/{owner}/{repo}/pulls/{pull_number}/reviews", None),
     "/github/repos/acme/portal/pulls/3/comments": ("/repos/{owner}/{repo}/pulls/{pull_number}/comments", None),
+    "/github/repos/acme/portal/issues/3/comments": ("/repos/{owner}/{repo}/issues/{issue_number}/comments", None),
     "/github/repos/acme/portal/pulls/1/files": ("/repos/{owner}/{repo}/pulls/{pull_number}/files", None),
 }
 
