@@ -27,7 +27,8 @@ def _template() -> str:
         "body": "Reads the rate table once. " * 12, "url": "https://github.com/acme/shop/pull/@", "state": "MERGED",
         "isDraft": False, "createdAt": "$C", "updatedAt": "$U", "publishedAt": "$C", "mergedAt": "$U", "closedAt": "$U",
         "additions": 120, "deletions": 14, "changedFiles": 5, "baseRefName": "main", "headRefName": "mira/shop-@",
-        "author": person, "mergeCommit": {"oid": "a" * 32 + "%"}, "comments": {"totalCount": 2},
+        "author": person, "mergeCommit": {"oid": "a" * 32 + "%"}, "comments": {"totalCount": 2, "pageInfo": one_page, "nodes": [
+            {"fullDatabaseId": f"7@{place}", "createdAt": "$C", "author": person} for place in range(2)]},
         "labels": {"pageInfo": one_page, "nodes": [{"name": "feature"}]},
         "commits": {"pageInfo": one_page, "nodes": [
             {"commit": {"oid": f"{place}" * 32 + "%", "authoredDate": "$C", "committedDate": "$C",

@@ -23,8 +23,9 @@ from tests.support.extraction import Pipeline
 
 def test_a_page_is_as_wide_as_one_point_allows() -> None:
     assert cost(queries.PULL_REQUESTS, {"first": queries.PULL_REQUEST_PAGES[0]})[0] == 1
-    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": queries.PULL_REQUEST_PAGES[0]})[0] == 1
-    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": queries.PULL_REQUEST_PAGES[0] + 1})[0] == 2
+    assert cost(queries.PULL_REQUESTS, {"first": queries.PULL_REQUEST_PAGES[0] + 1})[0] == 2
+    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": queries.PULL_REQUEST_WITH_FILES_PAGES[0]})[0] == 1
+    assert cost(queries.PULL_REQUESTS_WITH_FILES, {"first": queries.PULL_REQUEST_WITH_FILES_PAGES[0] + 1})[0] == 2
     assert cost(queries.REPOSITORIES, {"first": queries.PROBE_PAGES[0]})[0] == 1
     assert cost(queries.repositories_named(["a/b"] * queries.PROBED_TOGETHER), {})[0] == 1
     assert cost(queries.ISSUES, {"first": queries.PAGES[0]})[0] == 1

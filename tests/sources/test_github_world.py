@@ -144,13 +144,17 @@ def test_pull_requests_with_all_their_parts_cost_five_calls_and_points_a_hundred
     pipeline.extract()
     sandbox.reset()
     conn = db.connect("pulse_owner")
-    conn.execute("delete from core.etl_checkpoints where stream = 'pull_requests'")
+    conn.execute("delete from core.etl_checkpoints where stream = 'pull_requests_with_files'")
+    conn.execute(
+        "update core.etl_checkpoints set cursor_data = cursor_data #- '{seen,pull_requests}' where stream = 'probe'"
+    )
     conn.commit()
     stats = pipeline.extract()
     ((count, files),) = pipeline.rows(
         "select count(*), count(*) filter (where jsonb_array_length(payload -> 'files') > 0) from raw.github_pull_requests"
     )
     assert files > 300
+    assert stats.api_calls - 1 >= 4 * count / 100  # they were read
     assert stats.api_calls - 1 <= 5 * count / 100
     assert stats.api_points - 1 <= 5 * count / 100
 

@@ -28,7 +28,8 @@ def repository(node: Node) -> RawRow:
 
 
 def pull_request(node: Node, scope_key: str) -> RawRow:
-    """One pull request with its commits, reviews, timeline, labels and closed issues, and its files where asked for."""
+    """One pull request with its commits, reviews, first comments, timeline, labels and closed issues, and its files where
+    asked for."""
     require(node, "id", "number", "url", "state", "createdAt", "updatedAt")
     payload = {
         **{key: value for key, value in node.items() if key not in ("closingIssuesReferences", "labels", "files")},
@@ -36,6 +37,8 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
         "labels": [label["name"] for label in _nodes(node, "labels")],
         "commits": [item["commit"] for item in _nodes(node, "commits")],
         "reviews": _nodes(node, "reviews"),
+        "comments": {"totalCount": (node.get("comments") or {}).get("totalCount")},
+        "firstComments": first_comments(node),
         "timelineItems": [item for item in _nodes(node, "timelineItems") if item.get("id")],
         "closingIssues": _nodes(node, "closingIssuesReferences"),
     }
@@ -47,11 +50,33 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
     for review in payload["reviews"]:
         int(review["fullDatabaseId"])
         _check_times(review, "submittedAt")
-    for item in payload["timelineItems"]:
+    for item in (*payload["firstComments"], *payload["timelineItems"]):
         _check_times(item, "createdAt")
     _check_times(node, "createdAt", "publishedAt", "mergedAt", "closedAt")
     _check_numbers(node, "number", "additions", "deletions", "changedFiles")
     return RawRow(_id(node["fullDatabaseId"]), scope_key, payload, _time(node["updatedAt"]))
+
+
+def first_comments(node: Node) -> list[Node]:
+    """A pull request's comments up to the first by another person: however many were read, the same are kept."""
+    found = _nodes(node, "comments")
+    first = next(
+        (place for place, comment in enumerate(found) if is_by_another(comment, node.get("author"))), len(found)
+    )
+    return found[: first + 1]
+
+
+def is_commented(node: Node) -> bool:
+    """Whether a comment by another person is among a pull request's comments that were read."""
+    return any(is_by_another(comment, node.get("author")) for comment in _nodes(node, "comments"))
+
+
+def is_by_another(comment: Node, author: Node | None) -> bool:
+    """Whether a person other than the pull request's author wrote it: what 20_github_pull_requests.sql counts."""
+    writer = comment.get("author") or {}
+    login = writer.get("login")
+    is_bot = writer.get("__typename") == "Bot" or str(login or "").endswith("[bot]")
+    return not is_bot and login != (author or {}).get("login")
 
 
 def deployment(node: Node, scope_key: str) -> RawRow:

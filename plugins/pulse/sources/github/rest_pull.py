@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from pulse.sources.github import records
 from pulse.sources.github.client import GitHubClient, Node
 
 # REST's timeline events that are asked of GraphQL, by their names there.
@@ -35,7 +36,7 @@ def pull_request(github: GitHubClient, full_name: str, bare: Node, with_files: b
         "deletions": pull["deletions"], "changedFiles": pull["changed_files"], "baseRefName": pull["base"]["ref"],
         "headRefName": pull["head"]["ref"], "author": _actor(pull["user"]),
         "mergeCommit": {"oid": pull["merge_commit_sha"]} if pull["merged_at"] else None,
-        "comments": {"totalCount": pull["comments"]},
+        "comments": {"totalCount": pull["comments"], "nodes": _first_comments(github, full_name, pull)},
         "labels": {"nodes": [{"name": label["name"]} for label in pull["labels"]]},
         "commits": {"nodes": [{"commit": _commit(item)} for item in github.rest_pages(f"{path}/commits")]},
         "reviews": {"nodes": [_review(item, comments) for item in github.rest_pages(f"{path}/reviews")]},
@@ -73,6 +74,19 @@ def _review(item: dict[str, Any], comments: Counter[str]) -> Node:
         "fullDatabaseId": str(item["id"]), "state": item["state"], "submittedAt": item.get("submitted_at"),
         "author": _actor(item["user"]), "comments": {"totalCount": comments[str(item["id"])]},
     }  # fmt: skip
+
+
+def _first_comments(github: GitHubClient, full_name: str, pull: dict[str, Any]) -> list[Node]:
+    """The comments up to the first by another person: no page is asked for behind it, and none where there are none."""
+    found: list[Node] = []
+    items = github.rest_pages(f"repos/{full_name}/issues/{pull['number']}/comments") if pull["comments"] else ()
+    for item in items:
+        found.append(
+            {"fullDatabaseId": str(item["id"]), "createdAt": item["created_at"], "author": _actor(item["user"])}
+        )
+        if records.is_by_another(found[-1], _actor(pull["user"])):
+            break
+    return found
 
 
 def _actor(user: dict[str, Any] | None) -> Node | None:

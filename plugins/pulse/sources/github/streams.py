@@ -54,6 +54,7 @@ PULL_REQUESTS = Stream(
 )  # fmt: skip
 PULL_REQUESTS_WITH_FILES = replace(
     PULL_REQUESTS, query=queries.PULL_REQUESTS_WITH_FILES, by_id_query=queries.PULL_REQUESTS_WITH_FILES_BY_ID,
+    widths=queries.PULL_REQUEST_WITH_FILES_PAGES,
     inner={**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS},
     # Progress of its own: when files are wanted from now on, all pull requests are read once more.
     checkpoint=f"{PULL_REQUESTS.name}{WITH_FILES}",

@@ -190,21 +190,22 @@ def subject(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
 
 
 def drain(github: GitHubClient, nodes: list[Node], typename: str, connections: Connections) -> None:
-    """Complete the inner connections that have more pages, several nodes a call."""
+    """Complete the inner connections that have more pages, several nodes a call; comments as far as they are wanted."""
     for connection in connections.items():
         name = connection[0]
-        unfinished = {node["id"]: node[name] for node in nodes if _has_more(node.get(name))}
+        unfinished = {node["id"]: node for node in nodes if _wants_more(node, name)}
         while unfinished:
             batch = dict(list(unfinished.items())[:DRAINED_TOGETHER])
-            after = {node_id: value["pageInfo"]["endCursor"] for node_id, value in batch.items()}
+            after = {node_id: node[name]["pageInfo"]["endCursor"] for node_id, node in batch.items()}
             data, _ = github.ask_sized(queries.drain(typename, connection, after), f"{typename}.{name}", queries.PAGES)
-            for index, node_id in enumerate(batch):
+            for index, (node_id, node) in enumerate(batch.items()):
                 more = data[f"n{index}"][name]
-                batch[node_id]["nodes"].extend(more["nodes"])
-                batch[node_id]["pageInfo"] = more["pageInfo"]
-                if not _has_more(more):
+                node[name]["nodes"].extend(more["nodes"])
+                node[name]["pageInfo"] = more["pageInfo"]
+                if not _wants_more(node, name):
                     del unfinished[node_id]
 
 
-def _has_more(connection: Any) -> bool:
-    return bool(((connection or {}).get("pageInfo") or {}).get("hasNextPage"))
+def _wants_more(node: Node, name: str) -> bool:
+    has_more = bool(((node.get(name) or {}).get("pageInfo") or {}).get("hasNextPage"))
+    return has_more and not (name == "comments" and records.is_commented(node))
