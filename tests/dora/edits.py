@@ -64,7 +64,7 @@ def merge_change(clock: Clock, world: World) -> None:
 
 
 def review_change(clock: Clock, world: World) -> None:
-    """A review comes in late, or all are gone; the pull request had been reopened."""
+    """A review comes in late, or all are gone; a comment too; the pull request had been reopened."""
     if not world.pull_requests:
         return
     pull = pick(clock, world.pull_requests)
@@ -73,6 +73,7 @@ def review_change(clock: Clock, world: World) -> None:
         login, False, clock.draw(one_of("APPROVED", "CHANGES_REQUESTED")), clock.near(pull.created_at, 0, 3000, 15)
     )
     pull.reviews = clock.draw(one_of([], [*pull.reviews, late]))
+    pull.commented_at = clock.draw(one_of(None, late.submitted_at, pull.commented_at))
     pull.reopened_at = clock.draw(one_of([], [pull.created_at.replace(second=16)]))
 
 

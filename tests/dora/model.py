@@ -79,6 +79,7 @@ class PullRequest:
     comment_count: int = 0
     reverts_number: int | None = None
     reviews: list[Review] = field(default_factory=list)
+    commented_at: datetime | None = None  # the first plain comment by a person other than the author
     reopened_at: list[datetime] = field(default_factory=list)
     deleted: bool = False
 
@@ -88,9 +89,13 @@ class PullRequest:
 
     @property
     def first_review_at(self) -> datetime | None:
-        """As normalise fills it: the first review by a person other than the author."""
-        found = [r.submitted_at for r in self.reviews if r.author_login != self.author_login and not r.author_is_bot]
-        return min(found, default=None)
+        """As normalise fills it: "first review or comment by someone other than the author"."""
+        return min([*self.reviewed_at, *([self.commented_at] if self.commented_at else [])], default=None)
+
+    @property
+    def reviewed_at(self) -> list[datetime]:
+        """When persons other than the author reviewed it."""
+        return [r.submitted_at for r in self.reviews if r.author_login != self.author_login and not r.author_is_bot]
 
 
 @dataclass

@@ -141,7 +141,7 @@ def change_of(
         depth=len(pull.reviews) + pull.comment_count,
         changes_requested_count=requests_for_changes(pull),
         reopened_count=len(pull.reopened_at),
-        is_reviewed=pull.first_review_at is not None and pull.first_review_at <= pull.merged_at,
+        is_reviewed=any(at <= pull.merged_at for at in pull.reviewed_at),
         names=set(ISSUE_KEY.findall(pull.title)) | set(ISSUE_KEY.findall(pull.head_branch)),
     )
 

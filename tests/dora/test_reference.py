@@ -216,3 +216,13 @@ def test_what_does_not_count_and_too_few() -> None:
     review = metric(result, "merged_without_review", "month", "2026-03-31")
     assert (review.numerator, review.denominator) == (4, 5)
     assert percentile([1, 2, 3, 4], 0.9) == pytest.approx(3.7)
+
+
+def test_a_comment_begins_the_review_and_is_none() -> None:
+    world = world_of(deployments=[deploy(1, "a", "2026-03-02 12:00"), deploy(2, "f", "2026-03-07 12:00")])
+    world.pull_requests[4].commented_at = at("2026-03-06 07:30")
+    result = compute(world)
+    stages = result.deployed["gh-pr:1:5"]
+    assert (stages.pickup_hours, stages.review_hours) == (8.5, 1.5)
+    review = metric(result, "merged_without_review", "month", "2026-03-31")
+    assert review.numerator == review.denominator

@@ -141,7 +141,7 @@ def latest_moment(world: World) -> datetime:
     times = [BEGIN, *(c.committed_at for c in world.commits)]
     for pull in world.pull_requests:
         times += [pull.created_at, *([pull.merged_at] if pull.merged_at else []), *pull.reopened_at]
-        times += [r.submitted_at for r in pull.reviews]
+        times += [*(r.submitted_at for r in pull.reviews), *([pull.commented_at] if pull.commented_at else [])]
     for c in world.custom_changes:
         times += [t for t in (c.opened_at, c.merged_at, c.first_commit_at, c.first_review_at, c.approved_at) if t]
     for d in world.deployments:
@@ -197,6 +197,7 @@ def draw_pull_request(
         first_committed_at=authored and authored + draw(st.integers(0, 300)) * MINUTE,
         additions=draw(st.integers(0, 50)), deletions=draw(st.integers(0, 50)), comment_count=draw(st.integers(0, 3)),
         reverts_number=reverts, reviews=reviews,
+        commented_at=clock.near(at, 3000, 60, 15) if draw(st.integers(0, 3)) == 0 else None,
         reopened_at=[clock.near(at, 100, 0, 16)] if draw(st.integers(0, 4)) == 0 else [],
     )  # fmt: skip
 

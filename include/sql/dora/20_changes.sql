@@ -66,7 +66,7 @@ with touched as (
         case when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position, p.additions, p.deletions, p.changed_files, p.commit_count,
         p.review_count, p.head_branch, p.comment_count,
         coalesce(reviews.changes_requested, 0) as changes_requested_count, coalesce(events.reopened, 0) as reopened_count,
-        coalesce(p.first_review_at <= p.merged_at, false) as is_reviewed,
+        coalesce(reviews.by_another, false) as is_reviewed,
         case when p.closing_issue_numbers = '{}' then null
              else array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues
     from parts p
@@ -77,9 +77,12 @@ with touched as (
         offset 0
     ) c on true
     left join lateral (
-        select count(*) as changes_requested from core.github_pull_request_reviews v
+        -- (a comment alone, which first_review_at counts too, is no review)
+        select count(*) filter (where v.state = 'CHANGES_REQUESTED') as changes_requested,
+               bool_or(not v.author_is_bot and v.author_login is distinct from p.author_login) as by_another
+        from core.github_pull_request_reviews v
         where p.review_count > 0 and (v.client_id, v.integration_id, v.pull_request_id) = (p.client_id, p.integration_id, p.id)
-          and v.state = 'CHANGES_REQUESTED' and v.submitted_at <= p.merged_at
+          and v.submitted_at <= p.merged_at
     ) reviews on true
     left join lateral (
         select count(*) as reopened from core.github_pull_request_events e

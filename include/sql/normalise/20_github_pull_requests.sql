@@ -1,6 +1,6 @@
 -- core.github_pull_requests: one row a pull request, from the raw pull requests loaded since the last run.
--- first_review_at is the first review by a person other than the author; ready_at the last time it left draft before
--- the merge, else when it was published.
+-- first_review_at is the first review or comment by a person other than the author; ready_at the last time it left draft
+-- before the merge, else when it was published.
 with source as materialized (
     select r.integration_id, r.scope_key::bigint as repository_id, r.payload as p, r.deleted_at
     from raw.github_pull_requests r
@@ -33,7 +33,7 @@ with source as materialized (
                 then coalesce((p ->> 'publishedAt')::timestamptz, (p ->> 'createdAt')::timestamptz) end) as ready_at,
         commits.first_authored_at,
         commits.first_committed_at,
-        reviews.first_review_at,
+        least(reviews.first_review_at, comments.first_comment_at) as first_review_at,
         reviews.approved_at,
         (p ->> 'mergedAt')::timestamptz as merged_at,
         (p ->> 'closedAt')::timestamptz as closed_at,
@@ -70,6 +70,13 @@ with source as materialized (
         from jsonb_array_elements(p -> 'reviews') v
         where v ->> 'submittedAt' is not null
     ) reviews on true
+    left join lateral (
+        select min((c ->> 'createdAt')::timestamptz) as first_comment_at
+        from jsonb_array_elements(p -> 'firstComments') c
+        where c -> 'author' ->> 'login' is distinct from p -> 'author' ->> 'login'
+          and coalesce(c -> 'author' ->> '__typename', '') <> 'Bot'
+          and coalesce(c -> 'author' ->> 'login', '') not like '%[bot]'
+    ) comments on true
 )
 insert into core.github_pull_requests as t
     (client_id, integration_id, id, repository_id, number, title, url, state, author_login, author_is_bot, is_draft,
