@@ -41,7 +41,10 @@ def test_the_first_review_is_the_first_review_or_comment_of_another_person(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     """Held against everything that REST tells of each pull request."""
-    sandbox.mutate("acme", 1, 12, actions=["comment", "comment_alone"], repository="portal")
+    sandbox.mutate("acme", 1, 20, actions=["open_pull_request"], repository="portal")
+    sandbox.mutate("acme", 1, 25, actions=["comment_alone"], repository="portal")
+    sandbox.set_clock(str(NOON + timedelta(hours=1)))
+    sandbox.mutate("acme", 1, 25, actions=["comment"], repository="portal")
     pipeline = portal(db, sandbox)
     pipeline.extract(("github",))
     pipeline.transform()
@@ -50,8 +53,8 @@ def test_the_first_review_is_the_first_review_or_comment_of_another_person(
     assert len(stored) > 300
     for number, first_review_at, comment_count in stored:
         pull = rest(sandbox, f"pulls/{number}")
-        said = rest(sandbox, f"issues/{number}/comments?per_page=100")
-        said += rest(sandbox, f"issues/{number}/comments?per_page=100&page=2")
+        pages = range(1, pull["comments"] // 100 + 2)
+        said = [c for p in pages for c in rest(sandbox, f"issues/{number}/comments?per_page=100&page={p}")]
         comments = [c["created_at"] if is_another(c, pull) else None for c in said]
         reviews = [r["submitted_at"] for r in rest(sandbox, f"pulls/{number}/reviews") if is_another(r, pull)]
         first_comment = min(filter(None, comments), default="9999")
@@ -62,7 +65,7 @@ def test_the_first_review_is_the_first_review_or_comment_of_another_person(
         seen["comment first"] += first_comment < first_review
         seen["review first"] += first_review < first_comment
         seen["nobody else"] += bool(comments) and not any(comments)
-        seen["behind a page"] += len(comments) > WITH_A_PAGE
+        seen["behind a page"] += not any(comments[:WITH_A_PAGE]) and first_comment < first_review
     assert all(seen.values()), seen
 
 
@@ -90,6 +93,16 @@ def test_more_comments_are_read_only_until_one_counts(
     assert pipeline.rows(kept, WITH_A_PAGE)[0][0] > 1
     assert asked.count("PullRequest.comments") == 1
     assert (alone.api_calls, alone.api_points) == (3, 3)
+
+
+def test_the_comments_up_to_the_one_that_counts_are_kept() -> None:
+    """However many were read on the way there, the payload is the same."""
+    said = [{"author": who} for who in (MIRA, BOT, TARIQ, MIRA, GHOST)]
+    node = {"author": MIRA, "comments": {"totalCount": 5, "nodes": said}}
+    assert records.first_comments(node) == said[:3]
+    assert records.first_comments({"author": TARIQ, "comments": {"nodes": said}}) == said[:1]
+    assert records.first_comments({"author": MIRA, "comments": {"nodes": said[:2]}}) == said[:2]
+    assert records.first_comments({"author": GHOST, "comments": None}) == []
 
 
 @pytest.mark.parametrize(
