@@ -40,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_first_review_is_the_first_review_or_comment_of_another_person(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
-    """Held against everything that REST tells of each pull request."""
+    """While it is ready and not merged. Held against everything that REST tells of each pull request."""
     sandbox.mutate("acme", 1, 20, actions=["open_pull_request"], repository="portal")
     sandbox.mutate("acme", 1, 25, actions=["comment_alone"], repository="portal")
     sandbox.set_clock(str(NOON + timedelta(hours=1)))
@@ -49,9 +49,10 @@ def test_the_first_review_is_the_first_review_or_comment_of_another_person(
     pipeline.extract(("github",))
     pipeline.transform()
     seen = {"comment first": 0, "review first": 0, "nobody else": 0, "behind a page": 0}
-    stored = pipeline.rows("select number, first_review_at, comment_count from core.github_pull_requests order by 1")
+    stored = pipeline.rows("select number, first_review_at, comment_count, ready_at, merged_at"
+                           " from core.github_pull_requests order by 1")  # fmt: skip
     assert len(stored) > 300
-    for number, first_review_at, comment_count in stored:
+    for number, first_review_at, comment_count, ready_at, merged_at in stored:
         pull = rest(sandbox, f"pulls/{number}")
         pages = range(1, pull["comments"] // 100 + 2)
         said = [c for p in pages for c in rest(sandbox, f"issues/{number}/comments?per_page=100&page={p}")]
@@ -60,8 +61,10 @@ def test_the_first_review_is_the_first_review_or_comment_of_another_person(
         first_comment = min(filter(None, comments), default="9999")
         first_review = min(reviews, default="9999")
         assert comment_count == len(comments) == pull["comments"]
-        expected = min(first_comment, first_review)
-        assert (first_review_at.strftime("%Y-%m-%dT%H:%M:%SZ") if first_review_at else "9999") == expected, number
+        looked = sorted({first_comment, *reviews})
+        while_open = [t for t in looked if written(ready_at) <= t <= written(merged_at)]
+        expected = min([*while_open, *([] if while_open else [first_comment, first_review])])
+        assert written(first_review_at) == expected, number
         seen["comment first"] += first_comment < first_review
         seen["review first"] += first_review < first_comment
         seen["nobody else"] += bool(comments) and not any(comments)
@@ -118,15 +121,17 @@ def test_the_comments_up_to_the_one_that_counts_are_kept() -> None:
         ([(TARIQ, 20)], None, 20, False),
         ([(TARIQ, 9)], 20, 9, False),
         ([], None, None, False),
+        ([(TARIQ, 5)], 11, 11, True),
+        ([(TARIQ, 5)], None, 5, False),
     ],
     ids=["before the review", "after it", "alone", "the author", "bots", "author and bot", "somebody who is gone",
-         "after the merge", "reviewed after the merge", "nothing"],
+         "after the merge", "reviewed after the merge", "nothing", "on the draft, then reviewed", "on the draft alone"],
 )  # fmt: skip
 def test_who_counts(
     db: TestDatabase, comments: list[tuple[Node | None, int]], review: int | None, expected: int | None,
     is_reviewed: bool,
 ) -> None:  # fmt: skip
-    """Opened at 6, merged at 15. A comment is where the review began, and yet none."""
+    """Drafted at 4, ready at 6, merged at 15. A comment is where the review began, and yet none."""
     pipeline = Pipeline.of(db, "http://127.0.0.1:9", "acme")
     integration, credential = pipeline.integrations[0]
     source = GitHubSource(integration, credential, db.connect("pulse_etl"))
@@ -135,7 +140,8 @@ def test_who_counts(
     )
     node = {
         "id": "PR_1", "fullDatabaseId": "1", "number": 1, "url": "https://github.com/acme/portal/pull/1", "state": "MERGED",
-        "createdAt": hour(6), "updatedAt": hour(21), "publishedAt": hour(6), "mergedAt": hour(15), "closedAt": hour(15),
+        "createdAt": hour(4), "updatedAt": hour(21), "publishedAt": hour(4), "mergedAt": hour(15), "closedAt": hour(15),
+        "timelineItems": {"nodes": [{"id": "E_1", "__typename": "ReadyForReviewEvent", "createdAt": hour(6)}]},
         "author": MIRA, "baseRefName": "main", "mergeCommit": {"oid": "a1"}, "reviews": {"nodes": reviews},
         "comments": {"totalCount": len(comments), "nodes": [
             {"fullDatabaseId": str(place), "createdAt": hour(at), "author": who}
@@ -218,6 +224,11 @@ def portal(db: TestDatabase, sandbox: SandboxServer, slug: str = "acme") -> Pipe
     pipeline = Pipeline.of(db, sandbox.url, "acme", slug=slug, repositories=["portal"])
     pipeline.integrations[0][0].config["workflow_runs"] = False
     return pipeline
+
+
+def written(moment: datetime | None) -> str:
+    """As GitHub writes it; what has not happened comes last."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else "9999"
 
 
 def rest(sandbox: SandboxServer, path: str) -> Any:

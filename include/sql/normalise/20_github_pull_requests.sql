@@ -1,6 +1,6 @@
 -- core.github_pull_requests: one row a pull request, from the raw pull requests loaded since the last run.
--- first_review_at is the first review or comment by a person other than the author; ready_at the last time it left draft
--- before the merge, else when it was published.
+-- ready_at is the last time it left draft before the merge, else when it was published. first_review_at is the first review or
+-- comment by a person other than the author while it was ready and not merged; where there is none such, the first of all.
 with source as materialized (
     select r.integration_id, r.scope_key::bigint as repository_id, r.payload as p, r.deleted_at
     from raw.github_pull_requests r
@@ -25,17 +25,12 @@ with source as materialized (
         coalesce(p ->> 'headRefName', '') as head_branch,
         (p ->> 'createdAt')::timestamptz as created_at,
         (p ->> 'updatedAt')::timestamptz as updated_at,
-        coalesce(
-            (select max((e ->> 'createdAt')::timestamptz) from jsonb_array_elements(p -> 'timelineItems') e
-             where e ->> '__typename' = 'ReadyForReviewEvent'
-               and (p ->> 'mergedAt' is null or (e ->> 'createdAt')::timestamptz <= (p ->> 'mergedAt')::timestamptz)),
-            case when not coalesce((p ->> 'isDraft')::boolean, false)
-                then coalesce((p ->> 'publishedAt')::timestamptz, (p ->> 'createdAt')::timestamptz) end) as ready_at,
+        open.ready_at,
         commits.first_authored_at,
         commits.first_committed_at,
-        least(reviews.first_review_at, comments.first_comment_at) as first_review_at,
+        others.first_review_at,
         reviews.approved_at,
-        (p ->> 'mergedAt')::timestamptz as merged_at,
+        open.merged_at,
         (p ->> 'closedAt')::timestamptz as closed_at,
         p -> 'mergeCommit' ->> 'oid' as merge_commit_sha,
         coalesce((p ->> 'additions')::integer, 0) as additions,
@@ -54,6 +49,15 @@ with source as materialized (
             as closing_issue_numbers,
         s.deleted_at
     from source s
+    cross join lateral (select (p ->> 'mergedAt')::timestamptz as merged_at) merge
+    cross join lateral (
+        select merge.merged_at, coalesce(
+            (select max((e ->> 'createdAt')::timestamptz) from jsonb_array_elements(p -> 'timelineItems') e
+             where e ->> '__typename' = 'ReadyForReviewEvent'
+               and (merge.merged_at is null or (e ->> 'createdAt')::timestamptz <= merge.merged_at)),
+            case when not coalesce((p ->> 'isDraft')::boolean, false)
+                then coalesce((p ->> 'publishedAt')::timestamptz, (p ->> 'createdAt')::timestamptz) end) as ready_at
+    ) open
     left join lateral (
         select min((c ->> 'authoredDate')::timestamptz) as first_authored_at,
                min((c ->> 'committedDate')::timestamptz) as first_committed_at,
@@ -61,22 +65,22 @@ with source as materialized (
         from jsonb_array_elements(p -> 'commits') c
     ) commits on true
     left join lateral (
-        select min((v ->> 'submittedAt')::timestamptz) filter (
-                   where v -> 'author' ->> 'login' is distinct from p -> 'author' ->> 'login'
-                     and coalesce(v -> 'author' ->> '__typename', '') <> 'Bot'
-                     and coalesce(v -> 'author' ->> 'login', '') not like '%[bot]') as first_review_at,
-               min((v ->> 'submittedAt')::timestamptz) filter (where v ->> 'state' = 'APPROVED') as approved_at,
+        select min((v ->> 'submittedAt')::timestamptz) filter (where v ->> 'state' = 'APPROVED') as approved_at,
                count(*) as n
         from jsonb_array_elements(p -> 'reviews') v
         where v ->> 'submittedAt' is not null
     ) reviews on true
     left join lateral (
-        select min((c ->> 'createdAt')::timestamptz) as first_comment_at
-        from jsonb_array_elements(p -> 'firstComments') c
-        where c -> 'author' ->> 'login' is distinct from p -> 'author' ->> 'login'
-          and coalesce(c -> 'author' ->> '__typename', '') <> 'Bot'
-          and coalesce(c -> 'author' ->> 'login', '') not like '%[bot]'
-    ) comments on true
+        select coalesce(min(o.at) filter (where o.at >= open.ready_at and (merge.merged_at is null or o.at <= merge.merged_at)),
+                        min(o.at)) as first_review_at
+        from (
+            select (v ->> 'submittedAt')::timestamptz as at, v -> 'author' as author from jsonb_array_elements(p -> 'reviews') v
+            union all
+            select (c ->> 'createdAt')::timestamptz, c -> 'author' from jsonb_array_elements(p -> 'firstComments') c
+        ) o
+        where o.author ->> 'login' is distinct from p -> 'author' ->> 'login'
+          and coalesce(o.author ->> '__typename', '') <> 'Bot' and coalesce(o.author ->> 'login', '') not like '%[bot]'
+    ) others on true
 )
 insert into core.github_pull_requests as t
     (client_id, integration_id, id, repository_id, number, title, url, state, author_login, author_is_bot, is_draft,
