@@ -19,6 +19,8 @@ from core.changes c
 cross join lateral (
     select x.name from core.services x where (x.client_id, x.id) = (c.client_id, c.service_id) offset 0
 ) s;
+comment on view report.evidence_pull_requests is
+    'One row a merged change: behind size, review depth, rework cycles, unreviewed and reopened pull requests.';
 
 -- A view's last columns go with the view; what the others mean is kept.
 create temporary table described on commit drop as

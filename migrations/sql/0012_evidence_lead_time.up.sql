@@ -70,6 +70,8 @@ cross join lateral (
     select x.name from core.services x where (x.client_id, x.id) = (c.client_id, c.service_id) offset 0
 ) s
 where c.pull_request_id is not null;
+comment on view report.evidence_pull_requests is
+    'One row a merged pull request: behind size, review depth, rework cycles, unreviewed and reopened pull requests.';
 
 -- A direct push is its own commit.
 create or replace view report.evidence_commits with (security_invoker = true) as
