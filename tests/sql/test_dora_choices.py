@@ -78,15 +78,17 @@ def test_each_merge_deploys_its_own_change(db: TestDatabase) -> None:
     world.change(shop, "b", at("2026-02-03 09:00"), lead_hours=20)
     pull = world.change(shop, "c", at("2026-02-04 09:00"), lead_hours=30, base_branch="release/1")
     run(world, "update core.github_commits set position = null where sha = 'c'")
-    world.compute()
+    world.compute(at("2026-02-20 12:00"))
     query = (
         "select merge_commit_sha, lead_time_hours, deployed_at = merged_at from report.evidence_lead_time order by 1"
     )
     assert world.rows(query) == [("a", 10, True), ("b", 20, True), ("c", 30, True)]
     assert world.metric("lead_time_for_changes", "month", at("2026-02-02 09:00"))["metric_value"] == 20
     assert world.rows("select count(*) from report.evidence_deployments where is_baseline or is_rollback") == [(0,)]
+    checks = "select count(*) from core.quality_results where check_name like %s and value > 0"
+    assert world.rows(checks, "%_without_commit") == [(0,)]
     run(world, "update core.github_pull_requests set base_branch = 'work' where id = %s", pull)
-    world.compute()
+    world.compute(at("2026-02-20 12:00"))
     assert [sha for sha, *_ in world.rows(query)] == ["a", "b"]
 
 

@@ -68,6 +68,7 @@ from (
            to_jsonb((array_agg(d.id order by d.finished_at desc, d.id) filter (where d.position is null))[1:5]) as examples
     from core.deployments d, dora_settings s
     where d.client_id = s.client_id and d.environment_tier = 'production'
+      and d.source <> 'merge'  -- it knows its change without a place in the history
       and d.finished_on > s.checked_after and d.finished_on <= s.today
 ) n
 union all
@@ -77,7 +78,7 @@ from (
     select count(*) filter (where c.merge_position is null) as bad, count(*) as everything,
            to_jsonb((array_agg(coalesce(c.url, c.id) order by c.merged_at desc, c.id) filter (where c.merge_position is null))[1:5]) as examples
     from core.changes c, dora_settings s
-    where c.client_id = s.client_id and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after and c.merged_on <= s.today
+    where c.client_id = s.client_id and s.deployment_source <> 'merges' and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after and c.merged_on <= s.today
 ) n
 union all
 select 'negative_durations', '', 'warn', null, null, n.bad, 0, n.bad > 0,
