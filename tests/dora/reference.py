@@ -82,7 +82,9 @@ def changes_of(world: World) -> dict[str, ChangeFact]:
     found = [change_of(world, p, by_number, positions) for p in merged]
     if world.settings.direct_pushes:
         merges = {(p.repository_id, p.merge_commit_sha) for p in merged}
-        found += [push_of(world, c) for c in world.commits if is_push(world, c, merges)]
+        customs = {c.merge_commit_sha for c in world.custom_changes if not c.deleted}
+        pushes = [c for c in world.commits if is_push(world, c, merges) and c.sha not in customs]
+        found += [push_of(world, c) for c in pushes]
     found += [custom_change_of(world, c, positions) for c in world.custom_changes if not c.deleted]
     return {c.id: c for c in found}
 

@@ -18,6 +18,7 @@ from pulse.tenancy import role_password, scram_verifier, verifier_matches
 from stack import postgres_config, postgres_roles
 from stack.postgres import SLOT, Cluster, Ports, free_port, running
 from stack.postgres_account import Account, PostgresError
+from tests.support.database import wait_replayed
 
 SECRET = "secret-of-these-tests"
 
@@ -108,12 +109,7 @@ def test_the_replica_is_built_once_and_follows(state: Path) -> None:
 
 def wait_until_replayed(cluster: Cluster) -> None:
     with cluster.primary.connect() as primary, cluster.replica.connect() as replica:
-        row = primary.execute("select pg_current_wal_insert_lsn()").fetchone()
-        for _ in range(1000):
-            if replica.execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", row).fetchone() == (True,):
-                return
-            primary.execute("select pg_sleep(0.01)")
-    raise AssertionError("the replica does not follow")
+        wait_replayed(primary, replica, 20)
 
 
 def test_a_replica_whose_slot_is_gone_is_rebuilt(state: Path) -> None:

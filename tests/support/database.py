@@ -47,6 +47,19 @@ def temporary_cluster(secret: str) -> Iterator[Cluster]:
         shutil.rmtree(state, ignore_errors=True)
 
 
+def wait_replayed(primary: Connection, replica: Connection, seconds: float) -> None:
+    """Wait until the replica has replayed everything committed so far.
+
+    The end of what is flushed, not of what is inserted: at the end of a page that one lies behind the next page's header, where
+    no record ends.
+    """
+    row = primary.execute("select pg_current_wal_flush_lsn()").fetchone()
+    deadline = time.monotonic() + seconds
+    while replica.execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", row).fetchone() != (True,):
+        assert time.monotonic() < deadline, f"the replica did not reach {row} within {seconds} s"
+        time.sleep(0.02)
+
+
 @dataclass
 class TestDatabase:
     """One database on the test cluster's primary, and its copy on the replica."""
@@ -151,12 +164,7 @@ class TestDatabase:
     def wait_replica(self, seconds: float = 20) -> None:
         """Wait until the replica has replayed everything committed so far."""
         with self.cluster.primary.connect() as primary, self.cluster.replica.connect() as replica:
-            row = primary.execute("select pg_current_wal_insert_lsn()").fetchone()
-            assert row is not None
-            deadline = time.monotonic() + seconds
-            while replica.execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", row).fetchone() != (True,):
-                assert time.monotonic() < deadline, f"the replica did not reach {row[0]} within {seconds} s"
-                time.sleep(0.02)
+            wait_replayed(primary, replica, seconds)
 
     def _admin(self) -> Connection:
         return psycopg.connect(self.cluster.primary.conninfo("pulse_admin", self.name))

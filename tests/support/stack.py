@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from pulse.tenancy import role_password
+from tests.support.database import wait_replayed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,11 +40,7 @@ def database(stack: dict[str, Any], role: str, *, replica: bool = False) -> psyc
 def wait_replica(stack: dict[str, Any], seconds: float = 30) -> None:
     """Wait until the stack's replica has replayed everything committed so far."""
     with database(stack, "pulse_admin") as primary, database(stack, "pulse_staff", replica=True) as replica:
-        written = primary.execute("select pg_current_wal_insert_lsn()").fetchone()
-        deadline = time.monotonic() + seconds
-        while replica.execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", written).fetchone() != (True,):
-            assert time.monotonic() < deadline, f"the replica did not reach {written} within {seconds} s"
-            time.sleep(0.02)
+        wait_replayed(primary, replica, seconds)
 
 
 def supervisorctl(*args: str) -> str:

@@ -1,7 +1,7 @@
 -- wanted_pushes (temporary): where the client counts them (setting dora.direct_pushes), one row a commit that was pushed to
--- the default branch without a pull request: on the first-parent chain, no pull request's merge, and none of the commits
--- that a rebase put there before one (which a commit of that pull request has in common with it: authored date and
--- headline). touched_pushes: those to look at, whether or not they are such.
+-- the default branch without a pull request: on the first-parent chain, no pull request's merge, no custom source's change,
+-- and none of the commits that a rebase put there before a merge (which a commit of that pull request has in common with it:
+-- authored date and headline). touched_pushes: those to look at, whether or not they are such.
 create temporary table touched_pushes on commit drop as
 with merges as (
     -- a pull request takes its merge, and what was rebased with it, out of the pushes
@@ -20,12 +20,30 @@ with merges as (
     join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
     join core.changes c
       on (c.client_id, c.id) = ((select core.etl_client_id()), 'gh-pr:' || q.integration_id || ':' || q.id || v.suffix)
+), custom as (
+    -- what a custom source's changes are merged as, or were
+    select x.merge_sha as sha
+    from touched_custom q
+    join core.custom_changes x on (x.client_id, x.integration_id, x.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    where q.fact = 'custom_change' and x.merge_sha is not null
+    union
+    select c.merge_commit_sha
+    from touched_custom q
+    join core.changes c on (c.client_id, c.id) = ((select core.etl_client_id()), 'custom:' || q.integration_id || ':' || q.id)
+    where q.fact = 'custom_change' and c.merge_commit_sha is not null
 ), touched as (
     select g.integration_id, g.repository_id, g.sha
     from merges m
     join core.github_commits g
       on (g.client_id, g.integration_id, g.repository_id) = ((select core.etl_client_id()), m.integration_id, m.repository_id)
      and g.position between m.position - greatest(m.commit_count, 1) + 1 and m.position
+    union
+    select g.integration_id, g.repository_id, g.sha
+    from custom x
+    cross join (select distinct integration_id, repository_id from live_services where repository_id is not null) r
+    join core.github_commits g
+      on (g.client_id, g.integration_id, g.repository_id, g.sha)
+       = ((select core.etl_client_id()), r.integration_id, r.repository_id, x.sha)
     union
     select integration_id, repository_id, sha from taken_commits
     union
@@ -102,6 +120,9 @@ join live_services v
 join core.github_repositories r
   on (r.client_id, r.integration_id, r.id) = ((select core.etl_client_id()), p.integration_id, p.repository_id)
 where c.pull_request_id is null
+  and not exists (
+      select from core.custom_changes x
+      where (x.client_id, x.merge_sha) = ((select core.etl_client_id()), p.sha) and x.deleted_at is null)
   and not exists (
       select from core.github_pull_request_commits k
       where (k.client_id, k.integration_id, k.pull_request_id)
