@@ -53,8 +53,12 @@ def test_the_rows_behind_the_lead_time_are_the_deployed_changes(world: World) ->
     repository = steady(world)
     world.change(repository, "bot", at("2026-03-02 09:00"), author_is_bot=True)
     world.deploy(repository, "bot", at("2026-03-02 10:00"))
-    world.change(repository, "waits", at("2026-03-03 09:00"))
+    waits = world.change(repository, "waits", at("2026-03-03 09:00"))
+    world.insert(
+        "core.github_pull_request_commits", integration_id=world.github, pull_request_id=waits, sha="w1", position=0
+    )
     world.compute()
+    assert world.rows("select sha, deployment_id from report.evidence_commits") == [("w1", None)]
     names = "select column_name from information_schema.columns where table_name = %s order by 1"
     assert world.rows(names, "evidence_lead_time") == world.rows(names, "evidence_changes")
     columns = ", ".join(name for (name,) in world.rows(names, "evidence_changes"))
