@@ -84,6 +84,19 @@ def _insert(db: TestDatabase, world: World, statement: str) -> None:
         conn.execute(statement.encode())
 
 
+def add_commits(db: TestDatabase, clients: list[int]) -> int:
+    """Three commits a pull request of these clients (of all they would fill the disk), for report.evidence_commits; rows."""
+    with _superuser(db) as conn:
+        return conn.execute(
+            "insert into core.github_pull_request_commits (client_id, integration_id, pull_request_id, sha, position,"
+            " authored_at, committed_at, headline)"
+            " select client_id, integration_id, id, md5(id::text || n), n, first_authored_at, first_committed_at, title"
+            " from core.github_pull_requests cross join generate_series(1, 3) n where client_id = any(%s)"
+            " on conflict do nothing",
+            [clients],
+        ).rowcount
+
+
 def settle(db: TestDatabase) -> None:
     """What autovacuum and a quiet moment would do: vacuum, statistics, a checkpoint, a replica that has caught up."""
     with db.cluster.primary.connect(database=db.name) as conn:

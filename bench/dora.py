@@ -34,7 +34,7 @@ from bench import _dora_dashboards as dashboards
 from bench._dora_floor import write_alone
 from bench._dora_servers import Disk, database_bytes, give_up_replica, has_replica, replica_away, roomy
 from bench._dora_stage import Increment, Recompute, edits, increments, many, recompute
-from bench._dora_world import World, caught_up, counts, ensure_roles, generate, settle
+from bench._dora_world import World, add_commits, caught_up, counts, ensure_roles, generate, settle
 from bench._place import cluster, database
 from stack.postgres import Cluster
 from tests.support.database import TestDatabase
@@ -107,6 +107,7 @@ def one_size(db: TestDatabase, world: World, size: str, figures: Figures, worker
         figures[name][size] = found.median
         scans |= show_increment(name, found)
     figures["increment_scans"][size] = scans
+    say(f"{add_commits(db, sample[:READERS]):,} commits of pull requests, for the views")
     settle(db)
     show_views(db, sample, size, figures)
 

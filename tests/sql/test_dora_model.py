@@ -247,6 +247,19 @@ def test_impossible_orders_and_unknown_commits_are_told(world: World) -> None:
     assert found["reconciliation"] == 0
 
 
+def test_records_of_what_is_not_stored_are_told(world: World) -> None:
+    """A project; not a board, whose sprints have a place of their own."""
+    steady(world, days=1)
+    for scope, stream in (("1", "issues"), ("77", "sprints"), ("78", "issues")):
+        world.insert(
+            "core.etl_checkpoints", integration_id=world.jira, scope_key=scope, stream=stream,
+            watermark_at=at("2026-02-05 09:00"),
+        )  # fmt: skip
+    world.compute(at("2026-02-10 12:00"))
+    orphans = "select status, value, examples from core.quality_results where check_name = 'orphans'"
+    assert world.rows(orphans) == [("fail", 1, ["jira 78"])]
+
+
 def test_every_column_of_a_report_is_described(world: World) -> None:
     missing = world.db.connect("pulse_owner").execute(
         "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid"

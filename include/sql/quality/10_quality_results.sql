@@ -117,6 +117,7 @@ from (
         from core.etl_checkpoints k
         join core.integrations i on (i.client_id, i.id) = (k.client_id, k.integration_id)
         where k.client_id = (select core.etl_client_id()) and k.scope_key ~ '^[0-9]+$' and k.watermark_at is not null
+          and k.stream <> 'sprints'  -- of a board
           and case i.integration_type
                   when 'github' then not exists (
                       select from core.github_repositories r
