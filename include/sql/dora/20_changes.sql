@@ -63,8 +63,8 @@ with touched as (
              else p.first_authored_at end as first_commit_at,
         coalesce(p.ready_at, p.created_at) as opened_at, p.first_review_at, p.approved_at, p.merged_at,
         p.merge_commit_sha,
-        case when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position, p.additions, p.deletions, p.changed_files, p.commit_count,
-        p.review_count, p.head_branch, p.comment_count,
+        case when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position,
+        p.additions, p.deletions, p.changed_files, p.commit_count, p.review_count, p.head_branch, p.comment_count,
         coalesce(reviews.changes_requested, 0) as changes_requested_count, coalesce(events.reopened, 0) as reopened_count,
         coalesce(reviews.by_another, false) as is_reviewed,
         case when p.closing_issue_numbers = '{}' then null

@@ -38,8 +38,8 @@ with rule as materialized (
            j.summary as title, j.url, j.priority as severity, j.created_at,
            case when j.status_category = 'done' then coalesce(d.resolved_at, j.resolution_at) end as resolved_at,
            array(select lower(x) from unnest(j.components || j.labels) x) as words,
-           lower((select jira_services from dora_settings) ->> split_part(j.key, '-', 1)) as service_name, null::bigint as repository_id,
-           j.description as body, j.fix_versions, coalesce(j.custom_fields -> 'issuelinks', '[]') as links
+           lower((select jira_services from dora_settings) ->> split_part(j.key, '-', 1)) as service_name,
+           null::bigint as repository_id, j.description as body, j.fix_versions, coalesce(j.custom_fields -> 'issuelinks', '[]') as links
     from jira j
     left join lateral (
         select min(m.created_at) filter (where m.is_resolution and m.created_at > m.last_reopened_at) as resolved_at

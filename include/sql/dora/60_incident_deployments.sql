@@ -1,6 +1,6 @@
 -- core.incident_deployments: the deployment that caused an incident, by the strongest method that finds one: explicit (the
--- incident's text names it, its commit, a change of it, or a commit of such), fix_reverts (the incident's fix undoes a change that it
--- brought), linked_issue (a linked issue's change came with it), fix_version (the version that fixed it names the
+-- incident's text names it, its commit, a change of it, or a commit of such), fix_reverts (the incident's fix undoes a change
+-- that it brought), linked_issue (a linked issue's change came with it), fix_version (the version that fixed it names the
 -- service), time_window (the service's latest before it). An incident whose cause nothing names has no row.
 -- For the incidents that changed, and those that a moved deployment, link or change may concern.
 create temporary table named_lengths on commit drop as  -- how many digits the incidents' texts give of a commit
@@ -126,7 +126,7 @@ with named as (
     from pull_requests p
     join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
     union all
-    -- a custom source's
+    -- a custom source's, or a push
     select n.id, n.created_at, c.id
     from named n
     cross join lateral (
