@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.support.stack import database, login_of
 
@@ -21,6 +21,7 @@ FLAGS = [
 FIVE = ["deployment_frequency", "lead_time_for_changes", "change_failure_rate", "failed_deployment_recovery_time",
         "deployment_rework_rate"]  # fmt: skip
 CHARTS_WITH_CANVAS = 6
+EVIDENCE = ["Production deployments", "Changes that reached production", "Incidents"]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,11 @@ def open_dashboard(browser: Browser, stack: dict[str, Any], client: str, width: 
     page.wait_for_url("**/superset/dashboard/**", timeout=60_000)
     page.wait_for_selector(".pulse-tile", timeout=60_000)
     return page
+
+
+def chart(page: Page, title: str) -> Locator:
+    """A chart by its title: charts are drawn in the order in which their data comes."""
+    return page.locator(f'[data-test-chart-name="{title}"]')
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -93,9 +99,8 @@ def test_executive_overview(
 def test_evidence_is_one_click_away(browser: Browser, stack: dict[str, Any]) -> None:
     page = open_dashboard(browser, stack, "techcorp", 1440, "light")
     page.get_by_role("tab", name="Evidence").click()
-    rows = page.locator(".pulse-table tbody tr")
-    expect(rows.first).to_be_visible(timeout=30_000)
-    page.wait_for_timeout(2000)
+    for title in EVIDENCE:
+        expect(chart(page, title).locator("tbody tr a").first).to_be_visible(timeout=30_000)
     links = page.locator(".pulse-table a").evaluate_all("links => links.map(a => a.href)")
     assert any("/techcorp/" in link for link in links)
     assert not any("/acme/" in link for link in links)
@@ -146,7 +151,7 @@ def tile_brightness(page: Page) -> float:
 def test_a_service_can_be_picked(browser: Browser, stack: dict[str, Any]) -> None:
     page = open_dashboard(browser, stack, "techcorp", 1440, "light")
     page.get_by_role("tab", name="Evidence").click()
-    services = page.locator(".pulse-table").first.locator("tbody tr td:nth-child(2)")
+    services = chart(page, "Production deployments").locator("tbody tr td:nth-child(2)")
     expect(services.first).to_be_visible(timeout=30_000)
     wanted = services.first.inner_text()
     assert len(set(services.all_inner_texts())) > 1
