@@ -69,10 +69,18 @@ def test_a_good_one_has_defaults() -> None:
         ("settings", {"dora.minimum_samples": 3}, "settings", "dora.minimum_sample"),
         ("settings", {"dora.minimum_sample": "many"}, "settings", "whole number"),
         ("settings", {"dora.production_environments": ["("]}, "settings", "regular expression"),
+        ("settings", {"dora.workflow_pattern": "prod*+"}, "settings", "write it without '*+'"),
+        ("settings", {"dora.production_branches": [r"^(a|b)/\1$"]}, "settings", r"write it without '\1'"),
         ("settings", {"dora.incident_rule": {"types": []}}, "settings", "types"),
         ("settings", {"dora.incident_rule": {"match": "all"}}, "settings", "of nothing"),
         ("settings", {"dora.jira_services": {"ops": "shop"}}, "settings", "no key of a Jira project"),
         ("settings", {"dora.working_calendar": {"workdays": ["Monday"]}}, "settings", "workdays: 'Monday' is no day"),
+        (
+            "settings",
+            {"dora.working_calendar": {"holidays": ["20261225"]}},
+            "settings",
+            "holidays: '20261225' is no day",
+        ),
     ],
 )
 def test_a_mistake_is_named(path: str, value: Any, field: str, told: str) -> None:

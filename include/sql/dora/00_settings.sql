@@ -26,16 +26,12 @@ with client as (
         coalesce(g ->> 'start_event', 'first_commit') as start_event,
         coalesce((g ->> 'exclude_bots')::boolean, true) as exclude_bots,
         core.search_pattern(coalesce(g ->> 'hotfix_pattern', '^(hotfix|emergency)\b')) as hotfix_pattern,
-        array(select core.search_pattern(x) from jsonb_array_elements_text(coalesce(g -> 'production_branches', '[]')) x)
-            as production_branches,
+        core.search_pattern(g -> 'production_branches') as production_branches,
         coalesce((g ->> 'direct_pushes')::boolean, false) as direct_pushes,
         coalesce(g ->> 'deployment_source', 'deployments') as deployment_source,
         core.search_pattern(coalesce(g ->> 'workflow_pattern', 'deploy|release')) as workflow_pattern,
-        array(select core.search_pattern(x) from jsonb_array_elements_text(coalesce(g -> 'workflow_branches', '[]')) x)
-            as workflow_branches,
-        array(select core.search_pattern(x)
-              from jsonb_array_elements_text(coalesce(g -> 'production_environments', '["^prod(uction)?\\b"]')) x)
-            as production_environments,
+        core.search_pattern(g -> 'workflow_branches') as workflow_branches,
+        core.search_pattern(coalesce(g -> 'production_environments', '["^prod(uction)?\\b"]')) as production_environments,
         coalesce(g -> 'services', '[]') as services,
         coalesce(g -> 'jira_services', '{}') as jira_services,
         coalesce(g -> 'teams', '[]') as teams,

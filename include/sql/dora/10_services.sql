@@ -1,7 +1,7 @@
 -- core.services: one row a repository, a part of a monorepo (setting dora.services), or a name that only a custom source
 -- gives: one that names another service means that one. live_services (temporary): those that have a source now (suffix: how
--- the ids of a part's changes end; by_time: no history of its production branch is known, so that time stands for position);
--- touched_services: those that are new, have changed or have gone.
+-- the ids of a part's changes end; branches: the pattern of the branches whose merges are changes; by_time: no history of its
+-- production branch is known, so that time stands for position); touched_services: those that are new, have changed or have gone.
 create temporary table live_services on commit drop as
 with repositories as (
     select r.client_id, r.integration_id, r.id as repository_id, split_part(r.full_name, '/', 2) as name, r.full_name,
@@ -12,8 +12,7 @@ with repositories as (
     select
         r.client_id, 'gh-repo:' || r.integration_id || ':' || r.repository_id || ':' || lower(p ->> 'name') as id,
         ':' || lower(p ->> 'name') as suffix, p ->> 'name' as name, r.integration_id, r.repository_id, r.full_name, r.default_branch,
-        core.search_pattern((select string_agg('(?:' || x || ')', '|') from jsonb_array_elements_text(p -> 'paths') x))
-            as path_pattern,
+        core.search_pattern(p -> 'paths') as path_pattern,
         core.search_pattern(coalesce(
             p ->> 'deployments', '\m' || regexp_replace(p ->> 'name', '([^[:alnum:]])', '\\\1', 'g') || '\M')) as deployment_pattern
     from dora_settings s, jsonb_array_elements(s.services) p, repositories r
@@ -68,14 +67,16 @@ with repositories as (
         where x.client_id = (select core.etl_client_id()) and x.service_key = n.name and x.deleted_at is null) i on true
     where not exists (select from named k where lower(k.name) = n.name)
 )
-select client_id, id, suffix, name, integration_id, repository_id, full_name, production_branch, path_pattern,
+select n.client_id, id, suffix, name, integration_id, repository_id, full_name, production_branch, path_pattern,
        deployment_pattern,
        path_pattern is null and bool_or(path_pattern is not null) over (partition by integration_id, repository_id) as has_parts,
-       (select production_branches <> '{}' and not exists (
-            select from unnest(production_branches) pattern where production_branch ~* pattern) from dora_settings) as by_time
-from named
+       -- (a default branch as it is written, in its case; of a repository that tells none, any)
+       coalesce(s.production_branches, '(?c)^' || regexp_replace(production_branch, '([^[:alnum:]])', '\\\1', 'g') || '$', '')
+           as branches,
+       s.production_branches is not null and (production_branch ~* s.production_branches) is not true as by_time
+from named n, dora_settings s
 union all
-select (select core.etl_client_id()), id, '', name, null, null, null, null, null, null, false, true
+select (select core.etl_client_id()), id, '', name, null, null, null, null, null, null, false, null, true
 from custom where name is not null;
 create index on live_services (id);
 create index on live_services (integration_id, repository_id);

@@ -76,7 +76,7 @@ with pushes as (
     select g.integration_id, g.repository_id, g.sha, g.position, p.id as pull_request_id
     from (
         select p.integration_id, p.repository_id, min(p.position) as low, max(p.position) + 250 as high,
-               min(v.production_branch) as production_branch
+               min(v.branches) as branches
         from pushes p
         join live_services v
           on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null
@@ -93,12 +93,7 @@ with pushes as (
         select x.id from core.github_pull_requests x
         where (x.client_id, x.integration_id, x.merge_commit_sha, x.repository_id)
             = ((select core.etl_client_id()), g.integration_id, g.sha, g.repository_id)
-          and x.merged_at is not null and x.deleted_at is null
-          -- (one that is a change: see 20_changes.sql)
-          and case when (select production_branches = '{}' from dora_settings)
-                   then x.base_branch = coalesce(q.production_branch, x.base_branch)
-                   else exists (select from dora_settings s, unnest(s.production_branches) pattern
-                                where x.base_branch ~* pattern) end
+          and x.merged_at is not null and x.deleted_at is null and x.base_branch ~* q.branches
         order by x.id limit 1
     ) p on true
 ), followed as (

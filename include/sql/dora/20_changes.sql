@@ -15,10 +15,7 @@ with touched as (
     from touched p
     join live_services v
       on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null
-    where p.merged_at is not null and p.deleted_at is null
-      and case when (select production_branches = '{}' from dora_settings)
-               then p.base_branch = coalesce(v.production_branch, p.base_branch)
-               else exists (select from dora_settings s, unnest(s.production_branches) pattern where p.base_branch ~* pattern) end
+    where p.merged_at is not null and p.deleted_at is null and p.base_branch ~* v.branches
 ), parts as (
     -- Of a monorepo: the parts that it touches, and the repository's own service when it touches anything else.
     select p.*, f.in_service_id, f.suffix

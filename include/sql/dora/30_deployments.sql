@@ -21,16 +21,14 @@ with completed as (
     join core.github_workflow_runs w
       on (w.client_id, w.integration_id, w.id, w.run_attempt)
        = ((select core.etl_client_id()), q.integration_id, q.id, q.attempt)
-    join core.github_repositories r
-      on (r.client_id, r.integration_id, r.id) = (w.client_id, w.integration_id, w.repository_id)
-    where q.fact = 'workflow_run' and (select deployment_source = 'workflow_runs' from dora_settings)
-      and w.deleted_at is null and w.workflow_name ~* (select workflow_pattern from dora_settings)
-      and case when (select workflow_branches <> '{}' from dora_settings)
-               then exists (select from dora_settings s, unnest(s.workflow_branches) pattern where w.head_branch ~* pattern)
+    join live_services v
+      on (v.integration_id, v.repository_id) = (w.integration_id, w.repository_id) and v.path_pattern is null
+    cross join dora_settings s
+    where q.fact = 'workflow_run' and s.deployment_source = 'workflow_runs'
+      and w.deleted_at is null and w.workflow_name ~* s.workflow_pattern
+      and case when s.workflow_branches is not null then w.head_branch ~* s.workflow_branches
                when w.event in ('pull_request', 'pull_request_target') then false
-               when (select production_branches <> '{}' from dora_settings)
-               then exists (select from dora_settings s, unnest(s.production_branches) pattern where w.head_branch ~* pattern)
-               else w.head_branch = r.default_branch or w.event = 'release' end
+               else w.head_branch ~* v.branches or w.event = 'release' and s.production_branches is null end
       and w.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
     union all
     select 'gh-release:' || l.integration_id || ':' || l.id, l.integration_id, l.repository_id, 'production', 'release', true,
@@ -74,7 +72,7 @@ with completed as (
 select distinct on (p.id)
     (select core.etl_client_id()) as client_id, p.id, p.service as service_id, p.integration_id, p.repository_id, p.environment,
     case when p.source in ('workflow_run', 'release', 'merge')  -- chosen as deployments to production
-              or exists (select from unnest(s.production_environments) pattern where p.environment ~* pattern)
+              or p.environment ~* s.production_environments
         then 'production' else 'other' end as environment_tier,
     p.source, case when p.succeeded then 'success' else 'failure' end as result, p.sha,
     -- (a merge deploys the change that it is, and has no place in an order)

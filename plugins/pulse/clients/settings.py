@@ -26,8 +26,9 @@ def _boolean(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
 
 
-# What Python's regular expressions have and PostgreSQL's have not, or read otherwise.
-_NOT_IN_POSTGRES = re.compile(r"\(\?(?![:=!])|\\[AZzBG]|\\p\{")
+# What Python's regular expressions have and PostgreSQL's have not, or read otherwise; and what is read otherwise once a list
+# of them has become one.
+_NOT_IN_POSTGRES = re.compile(r"\(\?(?![:=!])|\\[1-9AZzBG]|\\p\{|(?<![\\\[])[*+?}]\+|(?<!\\)\{,")
 
 
 def _pattern(value: Any) -> str | None:
@@ -36,7 +37,7 @@ def _pattern(value: Any) -> str | None:
     except (re.error, TypeError) as error:
         return f"must be a regular expression ({error})"
     if found := _NOT_IN_POSTGRES.search(value):
-        return f"must be a regular expression that PostgreSQL knows: write it without '{found[0]}'"
+        return f"must be a regular expression that PostgreSQL reads alike: write it without '{found[0]}'"
     return None
 
 
@@ -143,8 +144,10 @@ def _dates(key: str, value: Any) -> str | None:
         return f"{key} must be a list of days such as 2026-12-25"
     for day in value:
         try:
-            date.fromisoformat(day)
+            written = date.fromisoformat(day).isoformat()
         except ValueError:
+            written = ""
+        if written != day:
             return f"{key}: '{day}' is no day: write it as 2026-12-25"
     return None
 

@@ -1,0 +1,1 @@
+drop function core.search_pattern(jsonb);
