@@ -95,7 +95,7 @@ def fail(message: str) -> int:
 
 def total_steps(*, sandbox: bool) -> int:
     """How many steps ./pulse up prints, the installation included."""
-    return 10 + 2 * sandbox
+    return 11 + 2 * sandbox
 
 
 def _install(arguments: argparse.Namespace) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stack import dag_runs as runs
 from stack.environment import Settings
 from stack.errors import StackError
 from stack.http_json import AirflowApi, HttpError, call
@@ -17,8 +17,6 @@ from stack.secret_file import demo_password
 from stack.status import SEEDED, seeded
 from stack.steps import Say
 
-FIRST_RUN_SECONDS = 600
-DAG_SECONDS = 180
 EPOCH = "1970-01-01T00:00:00+00:00"
 
 
@@ -43,7 +41,7 @@ def declare(settings: Settings, options: Options) -> str:
     moved = note["sandbox"] != settings.url("sandbox")
     if not clients and not moved:
         return "already there"
-    api = _login(settings)
+    api = runs.login(settings)
     if moved:
         _relocate(api, note["sandbox"], settings.url("sandbox"))
         _write(settings.state, note | {"sandbox": settings.url("sandbox")})
@@ -67,7 +65,7 @@ def wait_for_numbers(settings: Settings, say: Say) -> str:
     note = _note(settings)
     if not note["pending"]:
         return "already there"
-    _first_runs(_login(settings), note["pending"], datetime.fromisoformat(note["declared_at"]), say)
+    _first_runs(runs.login(settings), note["pending"], datetime.fromisoformat(note["declared_at"]), say)
     for slug in note["pending"]:
         say(f"asking Superset as {slug}'s executive")
         _check_dashboard(settings, note["users"][slug][0]["email"])
@@ -93,10 +91,6 @@ def _wanted(settings: Settings, options: Options) -> Mapping[str, Any]:
     return wanted
 
 
-def _login(settings: Settings) -> AirflowApi:
-    return AirflowApi(settings.url("airflow"), "admin", settings.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"])
-
-
 def _relocate(api: AirflowApi, old: str, new: str) -> None:
     for variable in api.call("GET", "variables", limit=1000)["variables"]:
         if variable["key"].startswith("pulse_client_") and old in str(variable["value"]):
@@ -111,97 +105,13 @@ def _write(state: Path, note: dict[str, Any]) -> None:
 
 
 def _first_runs(api: AirflowApi, slugs: list[str], declared_at: datetime, say: Say) -> None:
-    _wait_dag(api, "sync_clients", say)
+    runs.wait_dag(api, "sync_clients", say)
     say("sync_clients")
-    _wait_run(api, "sync_clients", _sync_run(api, declared_at), say)
+    runs.wait_run(api, "sync_clients", runs.sync_run(api, declared_at), say)
     for slug in slugs:
-        _wait_dag(api, f"pulse__{slug}", say)
+        runs.wait_dag(api, f"pulse__{slug}", say)
     for slug in slugs:
-        _wait_run(api, f"pulse__{slug}", _run_of(api, f"pulse__{slug}"), say)
-
-
-def _sync_run(api: AirflowApi, declared_at: datetime) -> str:
-    """A run of sync_clients that reads the Variables as declared: the scheduler's own, or one asked for."""
-    for _ in range(5):
-        for run in api.call("GET", "dags/sync_clients/dagRuns", order_by="-run_after", limit=1)["dag_runs"]:
-            begun = run["start_date"]
-            if run["state"] != "failed" and (begun is None or datetime.fromisoformat(begun) > declared_at):
-                return str(run["dag_run_id"])
-        time.sleep(0.5)
-    return str(api.call("POST", "dags/sync_clients/dagRuns", {"logical_date": None})["dag_run_id"])
-
-
-def _dag(api: AirflowApi, dag_id: str) -> bool:
-    try:
-        return not api.call("GET", f"dags/{dag_id}").get("is_stale", False)
-    except HttpError as error:
-        if error.status == 404:
-            return False
-        raise
-
-
-def _run_of(api: AirflowApi, dag_id: str) -> str:
-    """The newest run; the scheduler starts one by itself, and is helped when it does not within a while."""
-    for _ in range(10):
-        runs = api.call("GET", f"dags/{dag_id}/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
-        if runs:
-            return str(runs[0]["dag_run_id"])
-        time.sleep(1)
-    return str(api.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
-
-
-def _wait_run(api: AirflowApi, dag_id: str, run_id: str, say: Say) -> None:
-    deadline = time.monotonic() + FIRST_RUN_SECONDS
-    while True:
-        state = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"]
-        tasks = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
-        # A run can end well although a task failed: sync_clients goes on with the other clients.
-        if state == "failed" or (state == "success" and any(t["state"] == "failed" for t in tasks)):
-            raise StackError(f"{dag_id} failed.\n{_failure(api, dag_id, run_id, tasks)}")
-        if state == "success":
-            return
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"{dag_id} did not end within {FIRST_RUN_SECONDS} s (state {state}): look at it in Airflow "
-                f"({api.base_url}/dags/{dag_id}), then run ./pulse up again"
-            )
-        say(f"{dag_id}, {sum(t['state'] == 'success' for t in tasks)} of {len(tasks)} tasks done")
-        time.sleep(1)
-
-
-def _failure(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, Any]]) -> str:
-    """The last log lines of the first failed task."""
-    failed = [task for task in tasks if task["state"] == "failed"]
-    if not failed:
-        return f"No task failed: see {api.base_url}/dags/{dag_id}/runs/{run_id}"
-    task = failed[0]
-    path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
-    try:
-        answer = api.call("GET", path, map_index=task["map_index"])
-        events = answer["content"] if isinstance(answer, dict) else [{"event": answer}]
-    except HttpError as error:
-        events = [{"event": str(error)}]
-    lines = []
-    for entry in events[-12:]:
-        lines.append(str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry))
-        for detail in entry.get("error_detail") or [] if isinstance(entry, dict) else []:
-            lines.append(f"{detail.get('exc_type')}: {detail.get('exc_value')}")
-    where = f"{task['task_id']}" + (f"[{task['map_index']}]" if task["map_index"] >= 0 else "")
-    return f"Task {where} failed; its last log lines:\n" + "\n".join(f"    {line}" for line in lines)
-
-
-def _wait_dag(api: AirflowApi, dag_id: str, say: Say) -> None:
-    say(f"waiting for Airflow to find {dag_id}")
-    deadline = time.monotonic() + DAG_SECONDS
-    while not _dag(api, dag_id):
-        if time.monotonic() > deadline:
-            errors = api.call("GET", "importErrors", limit=5)["import_errors"]
-            reasons = "\n".join(f"    {e['filename']}: {e['stack_trace'].strip()[-400:]}" for e in errors)
-            raise StackError(
-                f"Airflow does not list the DAG {dag_id} within {DAG_SECONDS} s: ./pulse logs airflow-dag-processor"
-                " says why" + (f"; files it could not import:\n{reasons}" if reasons else "")
-            )
-        time.sleep(0.5)
+        runs.wait_run(api, f"pulse__{slug}", runs.newest_run(api, f"pulse__{slug}"), say)
 
 
 def _check_dashboard(settings: Settings, email: str) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from stack import demo, environment, install, postgres_roles
+from stack import dashboards, demo, environment, install, postgres_roles
 from stack.context import Stack
 from stack.errors import StackError
 from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV
@@ -52,8 +52,11 @@ class Up:
             steps.append(Step("Demo clients declared", self.declare, ("Airflow",)))
             before_scheduler = (*before_scheduler, "Demo clients declared")
         steps.append(Step("Airflow's scheduler", self.scheduler, before_scheduler))
+        before_dashboards: tuple[str, ...] = ("Airflow's scheduler", "Superset")
         if self.stack.options.sandbox:
-            steps.append(Step("Demo clients' first numbers", self.first_runs, ("Airflow's scheduler", "Superset")))
+            steps.append(Step("Demo clients' first numbers", self.first_runs, before_dashboards))
+            before_dashboards = ("Demo clients' first numbers",)
+        steps.append(Step("Dashboards", self.dashboards, before_dashboards))
         return steps
 
     def run(self, progress: Progress) -> None:
@@ -180,6 +183,10 @@ class Up:
     def first_runs(self, say: Say) -> str:
         """The demo clients have numbers on their dashboards."""
         return demo.wait_for_numbers(self.stack.settings, say)
+
+    def dashboards(self, say: Say) -> str:
+        """Superset has this version's dashboards."""
+        return dashboards.bring(self.stack.settings, say)
 
     def _supervise(self) -> None:
         stack = self.stack

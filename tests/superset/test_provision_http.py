@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from pulse.superset.provision import (
     pulse_datasets,
     touch_datasets,
 )
-from tests.support.stack import client_ids, login_of
+from tests.support.stack import client_ids, login_of, superset_service
 from tests.support.superset_api import SupersetSession
 
 NOBODYS_CLIENT = 987654
@@ -27,10 +26,7 @@ NOBODYS_CLIENT = 987654
 @pytest.fixture(scope="module")
 def api(stack: dict[str, Any]) -> SupersetApi:
     """The service account, as a task has it."""
-    from urllib.parse import urlsplit
-
-    login = urlsplit(os.environ["AIRFLOW_CONN_PULSE_SUPERSET"])
-    ready = SupersetApi(stack["addresses"]["superset"], login.username or "", login.password or "")
+    ready = superset_service(stack)
     ensure_assets(ready)
     return ready
 

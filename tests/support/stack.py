@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from pulse.superset.api import SupersetApi
 from pulse.tenancy import role_password
 from tests.support.database import wait_replayed
 
@@ -35,6 +36,12 @@ def database(stack: dict[str, Any], role: str, *, replica: bool = False) -> psyc
         user=role,
         password=role_password(os.environ["PULSE_ROLE_SECRET"], role),
     )
+
+
+def superset_service(stack: dict[str, Any]) -> SupersetApi:
+    """Superset's API as its service account, which a task logs in as."""
+    login = urlsplit(os.environ["AIRFLOW_CONN_PULSE_SUPERSET"])
+    return SupersetApi(stack["addresses"]["superset"], login.username or "", login.password or "")
 
 
 def wait_replica(stack: dict[str, Any], seconds: float = 30) -> None:

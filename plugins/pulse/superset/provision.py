@@ -13,11 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pulse.superset.api import SupersetApi, SupersetError, decoded, path_segment
-from pulse.superset.assets import HASH_KEY, build_bundle
+from pulse.superset.assets import HASH_KEY, Bundle, build_bundle
 from pulse.superset.permissions import STAFF, VIEWER
 from pulse.tenancy import superset_role
 
-__all__ = ["SupersetApi", "SupersetError", "api_from_connection", "ensure_assets", "ensure_client", "touch_datasets"]
+__all__ = [
+    "SupersetApi", "SupersetError", "api_from_connection", "assets_are_current", "ensure_assets", "ensure_client",
+    "touch_datasets",
+]  # fmt: skip
 
 CONNECTION_ID = "pulse_superset"
 DATABASE_NAME = "pulse"
@@ -54,7 +57,7 @@ def ensure_assets(api: SupersetApi) -> bool:
     clients' database is left without the base rule.
     """
     bundle = build_bundle()
-    imported = any(_imported_hash(api, slug) != bundle.digest for slug in bundle.dashboards)
+    imported = not _is_imported(api, bundle)
     if imported:
         api.upload("assets/import/", "bundle", bundle.content)
         logger.info("Superset's assets imported: %s", bundle.digest[:12])
@@ -100,6 +103,15 @@ def pulse_datasets(api: SupersetApi) -> dict[str, dict[str, Any]]:
                 raise SupersetError(f"two datasets are called {row['table_name']}: remove the one not from the assets")
             found[row["table_name"]] = row
     return found
+
+
+def assets_are_current(api: SupersetApi) -> bool:
+    """Whether the dashboards in Superset are those of superset/assets. Raises SupersetError."""
+    return _is_imported(api, build_bundle())
+
+
+def _is_imported(api: SupersetApi, bundle: Bundle) -> bool:
+    return all(_imported_hash(api, slug) == bundle.digest for slug in bundle.dashboards)
 
 
 def _imported_hash(api: SupersetApi, slug: str) -> str | None:

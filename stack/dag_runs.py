@@ -1,0 +1,111 @@
+"""Runs of Airflow's DAGs, asked for and waited for through its REST API."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+from stack.environment import Settings
+from stack.errors import StackError
+from stack.http_json import AirflowApi, HttpError
+from stack.steps import Say
+
+RUN_SECONDS = 600
+DAG_SECONDS = 180
+
+
+def login(settings: Settings) -> AirflowApi:
+    """Airflow's API as its admin. Raises HttpError."""
+    return AirflowApi(settings.url("airflow"), "admin", settings.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"])
+
+
+def sync_run(api: AirflowApi, declared_at: datetime) -> str:
+    """A run of sync_clients that reads the Variables as declared: the scheduler's own, or one asked for."""
+    for _ in range(5):
+        for run in api.call("GET", "dags/sync_clients/dagRuns", order_by="-run_after", limit=1)["dag_runs"]:
+            begun = run["start_date"]
+            if run["state"] != "failed" and (begun is None or datetime.fromisoformat(begun) > declared_at):
+                return str(run["dag_run_id"])
+        time.sleep(0.5)
+    return trigger(api, "sync_clients")
+
+
+def newest_run(api: AirflowApi, dag_id: str) -> str:
+    """The newest run; the scheduler starts one by itself, and is helped when it does not within a while."""
+    for _ in range(10):
+        runs = api.call("GET", f"dags/{dag_id}/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
+        if runs:
+            return str(runs[0]["dag_run_id"])
+        time.sleep(1)
+    return trigger(api, dag_id)
+
+
+def trigger(api: AirflowApi, dag_id: str) -> str:
+    """Ask for a run; its id."""
+    return str(api.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
+
+
+def wait_dag(api: AirflowApi, dag_id: str, say: Say) -> None:
+    """Wait until Airflow has read the DAG. Raises StackError with the files that it could not import."""
+    say(f"waiting for Airflow to find {dag_id}")
+    deadline = time.monotonic() + DAG_SECONDS
+    while not _dag(api, dag_id):
+        if time.monotonic() > deadline:
+            errors = api.call("GET", "importErrors", limit=5)["import_errors"]
+            reasons = "\n".join(f"    {e['filename']}: {e['stack_trace'].strip()[-400:]}" for e in errors)
+            raise StackError(
+                f"Airflow does not list the DAG {dag_id} within {DAG_SECONDS} s: ./pulse logs airflow-dag-processor"
+                " says why" + (f"; files it could not import:\n{reasons}" if reasons else "")
+            )
+        time.sleep(0.5)
+
+
+def _dag(api: AirflowApi, dag_id: str) -> bool:
+    try:
+        return not api.call("GET", f"dags/{dag_id}").get("is_stale", False)
+    except HttpError as error:
+        if error.status == 404:
+            return False
+        raise
+
+
+def wait_run(api: AirflowApi, dag_id: str, run_id: str, say: Say) -> None:
+    """Wait until the run has ended well. Raises StackError with the failed task's last log lines."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while True:
+        state = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"]
+        tasks = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        # A run can end well although a task failed: sync_clients goes on with the other clients.
+        if state == "failed" or (state == "success" and any(t["state"] == "failed" for t in tasks)):
+            raise StackError(f"{dag_id} failed.\n{_failure(api, dag_id, run_id, tasks)}")
+        if state == "success":
+            return
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"{dag_id} did not end within {RUN_SECONDS} s (state {state}): look at it in Airflow "
+                f"({api.base_url}/dags/{dag_id}), then run ./pulse up again"
+            )
+        say(f"{dag_id}, {sum(t['state'] == 'success' for t in tasks)} of {len(tasks)} tasks done")
+        time.sleep(1)
+
+
+def _failure(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, Any]]) -> str:
+    """The last log lines of the first failed task."""
+    failed = [task for task in tasks if task["state"] == "failed"]
+    if not failed:
+        return f"No task failed: see {api.base_url}/dags/{dag_id}/runs/{run_id}"
+    task = failed[0]
+    path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+    try:
+        answer = api.call("GET", path, map_index=task["map_index"])
+        events = answer["content"] if isinstance(answer, dict) else [{"event": answer}]
+    except HttpError as error:
+        events = [{"event": str(error)}]
+    lines = []
+    for entry in events[-12:]:
+        lines.append(str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry))
+        for detail in entry.get("error_detail") or [] if isinstance(entry, dict) else []:
+            lines.append(f"{detail.get('exc_type')}: {detail.get('exc_value')}")
+    where = f"{task['task_id']}" + (f"[{task['map_index']}]" if task["map_index"] >= 0 else "")
+    return f"Task {where} failed; its last log lines:\n" + "\n".join(f"    {line}" for line in lines)
