@@ -85,8 +85,6 @@ def compared(table: str, key: Any, column: str, expected: dict[str, Any]) -> boo
         return bool(expected["environment_tier"] == "production" and expected["result"] == "success")
     if table == "deployment_changes" and column == "lead_time_hours":
         return bool(expected["exclusion_reason"] != "bot")
-    if column == "reverts_change_id":
-        return expected[column] is not None
     if table == "dora_metrics":
         return (column, expected[column]) != ("is_partial", None) and column not in UNSAID.get(key[0], ())
     return True

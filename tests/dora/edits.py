@@ -24,6 +24,7 @@ from tests.dora.worlds import (
     Clock,
     Draw,
     draw_moves,
+    draw_own_commits,
     draw_review_time,
     latest_moment,
     one_of,
@@ -75,6 +76,21 @@ def review_change(clock: Clock, world: World) -> None:
     pull.reviews = clock.draw(one_of([], [*pull.reviews, late]))
     pull.commented_at = clock.draw(one_of(None, late.submitted_at, pull.commented_at))
     pull.reopened_at = clock.draw(one_of([], [pull.created_at.replace(second=16)]))
+
+
+def edit_own_commits(clock: Clock, world: World) -> None:
+    """A pull request's branch is written anew, as a rebase of the default branch's commits or otherwise; or a revert names
+    another commit."""
+    if not world.pull_requests:
+        return
+    pull = pick(clock, world.pull_requests)
+    history = [c for c in world.commits if c.repository_id == pull.repository_id]
+    if clock.draw(st.booleans()):
+        pull.commits = clock.draw(one_of([], pull.commits[1:], draw_own_commits(clock.draw, pull, history)))
+    else:
+        pull.reverts_sha = clock.draw(
+            st.sampled_from([None, *(c.sha for c in history), *(sha for p in world.pull_requests for sha in p.shas)])
+        )
 
 
 def edit_custom_change(clock: Clock, world: World) -> None:
@@ -189,9 +205,9 @@ def time_passes(clock: Clock, world: World) -> None:
     world.now += clock.draw(st.integers(1, 100 * 24 * 60)) * MINUTE
 
 
-EDITS: tuple[Edit, ...] = (edit_change, edit_change, merge_change, review_change, edit_custom_change, edit_deployment,
-                           edit_deployment, edit_incident, edit_incident, force_push, lose_commit, edit_repository,
-                           edit_settings, edit_statuses, time_passes)  # fmt: skip
+EDITS: tuple[Edit, ...] = (edit_change, edit_change, merge_change, review_change, edit_own_commits, edit_custom_change,
+                           edit_deployment, edit_deployment, edit_incident, edit_incident, force_push, lose_commit,
+                           edit_repository, edit_settings, edit_statuses, time_passes)  # fmt: skip
 
 
 def edited(draw: Draw, world: World, kinds: tuple[Edit, ...] = EDITS, most: int = 3) -> tuple[World, list[str]]:

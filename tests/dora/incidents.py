@@ -110,8 +110,8 @@ def latest(deployments: Iterable[DeploymentFact]) -> DeploymentFact | None:
 
 def explicit(search: Search) -> DeploymentFact | None:
     """ "The incident's text names a successful production deployment's URL, or its commit (full, or abbreviated to 7 digits
-    or more); or the pull request or the merge commit of a change that was deployed before the incident: the deployment that
-    brought it. Of several, the latest that finished before the incident; else the latest." """
+    or more); or the pull request, the merge commit or a commit of the pull request of a change that was deployed before the
+    incident: the deployment that brought it. Of several, the latest that finished before the incident; else the latest." """
     text = f"{search.issue.summary}\n{search.issue.description}"
     urls = {u.rstrip(".,;:") for u in URL.findall(text)}
     commits = COMMIT.findall(text)
@@ -121,7 +121,7 @@ def explicit(search: Search) -> DeploymentFact | None:
 
     found = [d for d in search.successes if d.url in urls or names_commit(d.sha)]
     for change in search.changes.values():
-        if change.url in urls or names_commit(change.merge_commit_sha):
+        if change.url in urls or any(names_commit(sha) for sha in (change.merge_commit_sha, *change.own_shas)):
             found += search.before(search.brought(change))
     return latest(search.before(found)) or latest(found)
 
@@ -130,7 +130,8 @@ def fix_reverts(search: Search) -> DeploymentFact | None:
     """ "A change whose title names the incident's key reverts a change: the deployment that brought that one". Of several as
     above: the latest that finished before the incident; else the latest."""
     fixes = [c for c in search.changes.values() if search.incident.key in c.names and c.reverts_change_id]
-    found = [d for c in fixes for d in search.brought(search.changes[c.reverts_change_id or ""])]
+    undone = [search.changes[c.reverts_change_id] for c in fixes if c.reverts_change_id in search.changes]
+    found = [d for change in undone for d in search.brought(change)]
     return latest(search.before(found)) or latest(found)
 
 

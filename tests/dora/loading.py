@@ -21,6 +21,7 @@ KEYS = {
     "github_repositories": ("id",),
     "github_commits": ("repository_id", "sha"),
     "github_pull_requests": ("id",),
+    "github_pull_request_commits": ("pull_request_id", "sha"),
     "github_pull_request_reviews": ("pull_request_id", "id"),
     "github_pull_request_events": ("pull_request_id", "id"),
     "github_deployments": ("id",),
@@ -35,6 +36,7 @@ PARENTS = {
     "github_commits": ("github_repositories", "repository_id"),
     "github_pull_requests": ("github_repositories", "repository_id"),
     "github_deployments": ("github_repositories", "repository_id"),
+    "github_pull_request_commits": ("github_pull_requests", "pull_request_id"),
     "github_pull_request_reviews": ("github_pull_requests", "pull_request_id"),
     "github_pull_request_events": ("github_pull_requests", "pull_request_id"),
     "jira_issue_changes": ("jira_issues", "issue_id"),
@@ -60,7 +62,8 @@ def rows_of(world: World) -> Rows:
             url=f"https://github.example/{r.full_name}")  # fmt: skip
     for c in world.commits:
         add("github_commits", repository_id=c.repository_id, sha=c.sha, position=c.position,
-            is_first_parent=c.position is not None, committed_at=c.committed_at)  # fmt: skip
+            is_first_parent=c.position is not None, committed_at=c.committed_at, authored_at=c.authored_at,
+            headline=c.headline)  # fmt: skip
     for pull in world.pull_requests:
         _add_pull_request(add, pull)
     for d in world.deployments:
@@ -82,9 +85,12 @@ def _add_pull_request(add: Any, p: PullRequest) -> None:
         head_branch=p.head_branch, created_at=p.created_at, updated_at=p.merged_at or p.created_at, ready_at=p.ready_at,
         first_authored_at=p.first_authored_at, first_committed_at=p.first_committed_at, first_review_at=p.first_review_at,
         approved_at=p.approved_at, merged_at=p.merged_at, closed_at=p.merged_at, merge_commit_sha=p.merge_commit_sha,
-        additions=p.additions, deletions=p.deletions, changed_files=1, commit_count=1, review_count=len(p.reviews),
-        comment_count=p.comment_count, reverts_number=p.reverts_number,
+        additions=p.additions, deletions=p.deletions, changed_files=1, commit_count=max(len(p.commits), 1),
+        review_count=len(p.reviews), comment_count=p.comment_count, reverts_number=p.reverts_number, reverts_sha=p.reverts_sha,
         deleted_at=REMOVED_AT if p.deleted else None)  # fmt: skip
+    for n, commit in enumerate(p.commits):
+        add("github_pull_request_commits", pull_request_id=p.id, sha=commit.sha, position=n, authored_at=commit.authored_at,
+            headline=commit.headline)  # fmt: skip
     for n, review in enumerate(p.reviews):
         add("github_pull_request_reviews", pull_request_id=p.id, id=p.id * 10 + n, author_login=review.author_login,
             author_is_bot=review.author_is_bot, state=review.state, submitted_at=review.submitted_at)  # fmt: skip

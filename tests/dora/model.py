@@ -46,6 +46,17 @@ class Commit:
     sha: str
     position: int | None
     committed_at: datetime
+    authored_at: datetime | None = None
+    headline: str = ""
+
+
+@dataclass
+class OwnCommit:
+    """A commit of a pull request's branch."""
+
+    sha: str
+    authored_at: datetime | None
+    headline: str
 
 
 @dataclass
@@ -78,6 +89,8 @@ class PullRequest:
     deletions: int = 0
     comment_count: int = 0
     reverts_number: int | None = None
+    reverts_sha: str | None = None
+    commits: list[OwnCommit] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
     commented_at: datetime | None = None  # the first plain comment by a person other than the author
     reopened_at: list[datetime] = field(default_factory=list)
@@ -86,6 +99,11 @@ class PullRequest:
     @property
     def url(self) -> str:
         return f"https://github.example/acme/r{self.repository_id}/pull/{self.number}"
+
+    @property
+    def shas(self) -> list[str]:
+        """The commit it was merged as, and its own."""
+        return [sha for sha in (self.merge_commit_sha, *(c.sha for c in self.commits)) if sha]
 
     @property
     def first_review_at(self) -> datetime | None:
@@ -230,6 +248,7 @@ class ChangeFact:
     is_reviewed: bool
     names: set[str]
     is_pull_request: bool = True
+    own_shas: set[str] = field(default_factory=set)
 
 
 @dataclass

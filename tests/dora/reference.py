@@ -77,47 +77,71 @@ def is_change(world: World, pull: PullRequest) -> bool:
 def changes_of(world: World) -> dict[str, ChangeFact]:
     """Every change by its id."""
     merged = [p for p in world.pull_requests if is_change(world, p)]
-    by_number = {(p.repository_id, p.number): f"gh-pr:{world.github}:{p.id}" for p in merged}
     positions = positions_of(world)
-    found = [change_of(world, p, by_number, positions) for p in merged]
+    found = [change_of(world, p, positions) for p in merged]
     if world.settings.direct_pushes:
-        merges = {(p.repository_id, p.merge_commit_sha) for p in merged}
         customs = {c.merge_commit_sha for c in world.custom_changes if not c.deleted}
-        pushes = [c for c in world.commits if is_push(world, c, merges) and c.sha not in customs]
+        pushes = [c for c in world.commits if is_push(world, c, merged, positions) and c.sha not in customs]
         found += [push_of(world, c) for c in pushes]
     found += [custom_change_of(world, c, positions) for c in world.custom_changes if not c.deleted]
     return {c.id: c for c in found}
 
 
-def is_push(world: World, commit: Commit, merges: set[tuple[int, str | None]]) -> bool:
-    """ "Commits that were pushed to the default branch without a pull request"."""
-    known = commit.position is not None and not goes_by_time(world, commit.repository_id)
-    return known and (commit.repository_id, commit.sha) not in merges
+def is_push(world: World, commit: Commit, merged: list[PullRequest], positions: dict[tuple[int, str], int]) -> bool:
+    """ "Commits that were pushed to the default branch without a pull request". What a rebase put there is none: "of the last
+    commits up to a merge, as many as the pull request has, those that have authored date and headline of one of its own"."""
+    if commit.position is None or goes_by_time(world, commit.repository_id):
+        return False
+    for pull in merged:
+        merge = positions.get((pull.repository_id, pull.merge_commit_sha or ""))
+        if pull.repository_id != commit.repository_id or merge is None:
+            continue
+        own = {(c.authored_at, c.headline) for c in pull.commits if c.authored_at}
+        is_near = 0 <= merge - commit.position < max(len(pull.commits), 1)
+        if pull.merge_commit_sha == commit.sha or (is_near and (commit.authored_at, commit.headline) in own):
+            return False
+    return True
 
 
 def push_of(world: World, commit: Commit) -> ChangeFact:
-    """ "From its commit date on, opened and merged at its committed date"; the worlds' commits have no headline."""
+    """ "From its commit date on, opened and merged at its committed date"; its title is the headline."""
+    authored = commit.authored_at if world.settings.commit_date == "authored" else None
     repository = next(r for r in world.repositories if r.id == commit.repository_id)
     return ChangeFact(
         id=f"gh-commit:{world.github}:{commit.repository_id}:{commit.sha}",
-        service_id=world.service_id(commit.repository_id), number=None, title="",
+        service_id=world.service_id(commit.repository_id), number=None, title=commit.headline,
         url=f"https://github.example/{repository.full_name}/commit/{commit.sha}", head_branch=None, is_bot=False,
-        is_revert=False, reverts_change_id=None, is_hotfix=bool(re.search(world.settings.hotfix_pattern, "", re.I)),
-        first_commit_at=commit.committed_at, opened_at=commit.committed_at, first_review_at=None, approved_at=None,
+        is_revert=re.match(r"revert\b", commit.headline, re.I) is not None, reverts_change_id=None,
+        is_hotfix=bool(re.search(world.settings.hotfix_pattern, commit.headline, re.I)),
+        first_commit_at=authored or commit.committed_at, opened_at=commit.committed_at, first_review_at=None, approved_at=None,
         merged_at=commit.committed_at, merged_on=day_of(commit.committed_at, ZoneInfo(world.time_zone)),
         merge_commit_sha=commit.sha, merge_position=commit.position, lines=0, depth=0, changes_requested_count=0,
-        reopened_count=0, is_reviewed=False, names=set(), is_pull_request=False,
+        reopened_count=0, is_reviewed=False, names=set(ISSUE_KEY.findall(commit.headline)), is_pull_request=False,
     )  # fmt: skip
 
 
-def change_of(
-    world: World, pull: PullRequest, by_number: dict[tuple[int, int], str], positions: dict[tuple[int, str], int]
-) -> ChangeFact:
+def reverted_by(world: World, pull: PullRequest) -> str | None:
+    """What a revert undoes: "the merged pull request of the number that GitHub gives; else the one that was merged as the
+    commit that git names, or contains it; else the push"."""
+    here = [p for p in world.pull_requests if p.repository_id == pull.repository_id and p.merged_at and not p.deleted]
+    here.sort(key=lambda p: p.id)
+    named = [
+        *(p for p in here if pull.reverts_number == p.number),
+        *(p for p in here if pull.reverts_sha and pull.reverts_sha == p.merge_commit_sha),
+        *(p for p in here if pull.reverts_sha in {c.sha for c in p.commits}),
+    ]
+    if named:
+        return f"gh-pr:{world.github}:{named[0].id}"
+    if pull.reverts_sha and world.settings.direct_pushes:
+        return f"gh-commit:{world.github}:{pull.repository_id}:{pull.reverts_sha}"
+    return None
+
+
+def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], int]) -> ChangeFact:
     """One pull request as a change. First commit by `dora.commit_date`; opened is "published or marked ready for review";
     a revert says which pull request it reverts; a hotfix matches `dora.hotfix_pattern` "on title or branch"."""
     settings, zone = world.settings, ZoneInfo(world.time_zone)
     assert pull.merged_at is not None
-    reverted = by_number.get((pull.repository_id, pull.reverts_number or 0))
     return ChangeFact(
         id=f"gh-pr:{world.github}:{pull.id}",
         service_id=world.service_id(pull.repository_id),
@@ -126,8 +150,8 @@ def change_of(
         url=pull.url,
         head_branch=pull.head_branch,
         is_bot=pull.author_is_bot,
-        is_revert=pull.reverts_number is not None or re.match(r"revert\b", pull.title, re.I) is not None,
-        reverts_change_id=reverted,
+        is_revert=bool(pull.reverts_number or pull.reverts_sha or re.match(r"revert\b", pull.title, re.I)),
+        reverts_change_id=reverted_by(world, pull),
         is_hotfix=any(re.search(settings.hotfix_pattern, text, re.I) for text in (pull.title, pull.head_branch)),
         first_commit_at=pull.first_authored_at if settings.commit_date == "authored" else pull.first_committed_at,
         opened_at=pull.ready_at or pull.created_at,
@@ -145,6 +169,7 @@ def change_of(
         reopened_count=len(pull.reopened_at),
         is_reviewed=any(at <= pull.merged_at for at in pull.reviewed_at),
         names=set(ISSUE_KEY.findall(pull.title)) | set(ISSUE_KEY.findall(pull.head_branch)),
+        own_shas={c.sha for c in pull.commits},
     )
 
 

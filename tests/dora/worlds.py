@@ -15,6 +15,7 @@ from tests.dora.model import (
     Deployment,
     Issue,
     Move,
+    OwnCommit,
     PullRequest,
     Repository,
     Review,
@@ -153,9 +154,14 @@ def latest_moment(world: World) -> datetime:
 
 def draw_commits(clock: Clock, repository: Repository) -> list[Commit]:
     """The chain of a default branch; positions may have gaps."""
-    times = sorted(clock.moment(0) for _ in range(clock.draw(one_of(0, 3, 6, 9, 12))))
-    step = clock.draw(st.integers(1, 3))
-    return [Commit(repository.id, sha_of(repository.id, n), 1 + n * step, at) for n, at in enumerate(times)]
+    draw = clock.draw
+    times = sorted(clock.moment(0) for _ in range(draw(one_of(0, 3, 6, 9, 12))))
+    step = draw(st.integers(1, 3))
+    return [
+        Commit(repository.id, sha_of(repository.id, n), 1 + n * step, at, draw(one_of(None, at - DAY, at - MINUTE)),
+               draw(st.sampled_from(TITLES)))
+        for n, at in enumerate(times)
+    ]  # fmt: skip
 
 
 def draw_pull_requests(clock: Clock, repository: Repository, chain: list[Commit], ahead: int) -> list[PullRequest]:
@@ -168,7 +174,22 @@ def draw_pull_requests(clock: Clock, repository: Repository, chain: list[Commit]
     pulls: list[PullRequest] = []
     for at, sha in merges:
         pulls.append(draw_pull_request(clock, repository, IDS + ahead + len(pulls), at, sha, len(pulls)))
+        pulls[-1].commits = draw_own_commits(draw, pulls[-1], [c for c in chain if c.committed_at <= at])
+        if pulls[-1].title.startswith("Revert") and draw(st.integers(0, 2)):
+            pulls[-1].reverts_sha = draw(st.sampled_from([sha for p in pulls for sha in p.shas] or [None]))
     return pulls
+
+
+def draw_own_commits(draw: Draw, pull: PullRequest, history: list[Commit]) -> list[OwnCommit]:
+    """A branch's commits: written for it, or those that a rebase or a merge put on the default branch just before."""
+    rebased = history[-draw(st.integers(1, 3)) :] if draw(st.booleans()) else []
+    written = [
+        OwnCommit(sha_of(pull.id, n), pull.first_authored_at, pull.title) for n in range(draw(one_of(0, 0, 1, 2)))
+    ]
+    is_same = draw(st.integers(0, 3)) == 0
+    return written + [
+        OwnCommit(c.sha if is_same else sha_of(pull.id, c.sha), c.authored_at, c.headline) for c in rebased
+    ]
 
 
 def draw_pull_request(
@@ -277,7 +298,9 @@ def draw_story(clock: Clock, issue: Issue, pulls: list[PullRequest]) -> None:
     others = [p for p in pulls if p.repository_id == pull.repository_id and p is not pull]
     if others:
         fix = others[clock.draw(st.integers(0, len(others) - 1))]
-        fix.title, fix.reverts_number = f'Revert "Change" ({issue.key})', pull.number
+        fix.title, fix.reverts_number, fix.reverts_sha = f'Revert "Change" ({issue.key})', pull.number, None
+        if pull.shas and clock.draw(st.booleans()):
+            fix.reverts_number, fix.reverts_sha = None, clock.draw(st.sampled_from(pull.shas))
 
 
 def draw_moves(clock: Clock, after: datetime, status: str, walk: str) -> list[Move]:
@@ -293,7 +316,10 @@ def draw_moves(clock: Clock, after: datetime, status: str, walk: str) -> list[Mo
 def draw_description(draw: Draw, deployments: list[Deployment], changes: list[PullRequest | CustomChange]) -> str:
     """Text that names nothing, or up to two deployments, commits and changes."""
     names: list[str] = [named.url or "" for named in (*deployments, *changes)]
-    for sha in [d.sha for d in deployments] + [c.merge_commit_sha for c in changes]:
+    shas = [d.sha for d in deployments]
+    for change in changes:
+        shas += change.shas if isinstance(change, PullRequest) else [change.merge_commit_sha]
+    for sha in shas:
         names += [sha, sha[:7], sha[:12], sha[:6]] if sha else []
     if not names or draw(st.integers(0, 2)):
         return ""

@@ -13,6 +13,10 @@ create temporary table taken_commits on commit drop as
 select integration_id, split_part(key, ':', 1)::bigint as repository_id, split_part(key, ':', 2) as sha
 from dora_taken where fact = 'commit';
 analyze taken_commits;
+-- pull requests whose own commits were written
+create temporary table taken_own_commits on commit drop as
+select integration_id, key::bigint as pull_request_id from dora_taken where fact = 'pull_request_commits';
+analyze taken_own_commits;
 
 create temporary table relink_changes (change_id text) on commit drop;
 create temporary table relink_incidents (incident_id text) on commit drop;

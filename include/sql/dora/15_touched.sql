@@ -1,9 +1,12 @@
 -- The source records to work on (temporary, one table a kind): all of them in a full run (of pull requests none: there
 -- 20_changes.sql reads all at once); else what was written since the last run, and what depends on it: the pull requests and
--- deployments of a commit whose position has moved, the reverts of a pull request, and all of a service that has changed.
+-- deployments of a commit whose position has moved, the reverts of a pull request (that name its number, or a commit; and
+-- those that were taken for such), and all of a service that has changed.
 create temporary table touched_pull_requests on commit drop as
 with taken as (
     select q.integration_id, q.key::bigint as id from dora_taken q where q.fact = 'pull_request'
+    union
+    select integration_id, pull_request_id from taken_own_commits
     union
     select p.integration_id, p.id
     from taken_commits q
@@ -19,6 +22,32 @@ join core.github_pull_requests p on (p.client_id, p.integration_id, p.id) = ((se
 join core.github_pull_requests r
   on (r.client_id, r.integration_id, r.repository_id, r.reverts_number)
    = (p.client_id, p.integration_id, p.repository_id, p.number)
+union
+select r.integration_id, r.id
+from taken q
+cross join lateral (
+    select p.repository_id, p.merge_commit_sha as sha from core.github_pull_requests p
+    where (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    union
+    select p.repository_id, k.sha
+    from core.github_pull_requests p
+    join core.github_pull_request_commits k
+      on (k.client_id, k.integration_id, k.pull_request_id) = (p.client_id, p.integration_id, p.id)
+    where (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+    offset 0
+) named
+join core.github_pull_requests r
+  on (r.client_id, r.integration_id, r.reverts_sha, r.repository_id)
+   = ((select core.etl_client_id()), q.integration_id, named.sha, named.repository_id)
+union
+select c.integration_id, c.pull_request_id
+from taken q
+join core.github_pull_requests p on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.id)
+join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
+join core.changes c
+  on (c.client_id, c.reverts_change_id)
+   = ((select core.etl_client_id()), 'gh-pr:' || q.integration_id || ':' || q.id || v.suffix)
+where c.pull_request_id is not null
 union
 select p.integration_id, p.id
 from touched_services v

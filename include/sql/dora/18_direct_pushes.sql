@@ -1,6 +1,6 @@
 -- wanted_pushes (temporary): where the client counts them (setting dora.direct_pushes), one row a commit that was pushed to
 -- the default branch without a pull request: on the first-parent chain, no pull request's merge, no custom source's change,
--- and none of the commits that a rebase put there before a merge (which a commit of that pull request has in common with it:
+-- and none of the commits that a rebase put there with a merge (as many as the pull request has; a commit of it has the same
 -- authored date and headline). touched_pushes: those to look at, whether or not they are such.
 create temporary table touched_pushes on commit drop as
 with merges as (
@@ -71,9 +71,10 @@ with pushes as (
         offset 0
     ) g
     where g.is_first_parent and g.position is not null
-), chain as (
-    -- with the merges that follow: a pull request of more commits than GitHub shows is none of theirs
-    select g.integration_id, g.repository_id, g.sha, g.position, p.id as pull_request_id
+), merges as (
+    -- the pull requests merged in that part of the history, or above it by as many commits as GitHub shows of one
+    select g.integration_id, g.repository_id, g.sha, g.position, p.id as pull_request_id,
+           g.position - greatest(p.commit_count, 1) as before_position
     from (
         select p.integration_id, p.repository_id, min(p.position) as low, max(p.position) + 250 as high,
                min(v.branches) as branches
@@ -89,38 +90,38 @@ with pushes as (
           and g.position between q.low and q.high and g.is_first_parent
         offset 0
     ) g
-    left join lateral (
-        select x.id from core.github_pull_requests x
+    cross join lateral (
+        select x.id, x.commit_count from core.github_pull_requests x
         where (x.client_id, x.integration_id, x.merge_commit_sha, x.repository_id)
             = ((select core.etl_client_id()), g.integration_id, g.sha, g.repository_id)
           and x.merged_at is not null and x.deleted_at is null and x.base_branch ~* q.branches
-        order by x.id limit 1
-    ) p on true
-), followed as (
-    select integration_id, repository_id, sha, pull_request_id,
-           count(pull_request_id) over (partition by integration_id, repository_id order by position desc) as merge_no, position
-    from chain
-), placed as (
-    select integration_id, repository_id, sha, pull_request_id,
-           first_value(pull_request_id) over (
-               partition by integration_id, repository_id, merge_no order by position desc) as next_pull_request_id
-    from followed
+        offset 0
+    ) p
+), rebased as (
+    select m.integration_id, m.repository_id, m.before_position, m.position, k.authored_at, k.headline
+    from merges m
+    cross join lateral (
+        select x.authored_at, x.headline from core.github_pull_request_commits x
+        where (x.client_id, x.integration_id, x.pull_request_id)
+            = ((select core.etl_client_id()), m.integration_id, m.pull_request_id)
+        offset 0
+    ) k
 )
 select p.integration_id, p.repository_id, p.sha, p.position, p.authored_at, p.committed_at, p.headline, v.id as service_id,
        r.url || '/commit/' || p.sha as url
 from pushes p
-join placed c on (c.integration_id, c.repository_id, c.sha) = (p.integration_id, p.repository_id, p.sha)
 join live_services v
   on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null and not v.by_time
 join core.github_repositories r
   on (r.client_id, r.integration_id, r.id) = ((select core.etl_client_id()), p.integration_id, p.repository_id)
-where c.pull_request_id is null
+where not exists (select from merges m
+                  where (m.integration_id, m.repository_id, m.sha) = (p.integration_id, p.repository_id, p.sha))
   and not exists (
       select from core.custom_changes x
       where (x.client_id, x.merge_sha) = ((select core.etl_client_id()), p.sha) and x.deleted_at is null)
   and not exists (
-      select from core.github_pull_request_commits k
-      where (k.client_id, k.integration_id, k.pull_request_id)
-          = ((select core.etl_client_id()), p.integration_id, c.next_pull_request_id)
-        and k.authored_at = p.authored_at and k.headline = p.headline);
+      select from rebased b
+      where (b.integration_id, b.repository_id, b.authored_at, b.headline)
+          = (p.integration_id, p.repository_id, p.authored_at, p.headline)
+        and p.position > b.before_position and p.position <= b.position);
 analyze wanted_pushes;

@@ -46,14 +46,31 @@ with touched as (
         'gh-pr:' || p.integration_id || ':' || p.id || p.suffix as id,
         p.in_service_id as service_id, p.integration_id, p.repository_id, p.id as pull_request_id, p.number, p.title, p.url,
         p.author_login as author, p.author_is_bot as is_bot,
-        p.reverts_number is not null or p.title ~* '^revert\M' as is_revert,
-        case when p.reverts_number is not null then (
-            select 'gh-pr:' || u.integration_id || ':' || u.id || p.suffix
-            from core.github_pull_requests u
-            where (u.client_id, u.integration_id, u.repository_id, u.number)
-                = (p.client_id, p.integration_id, p.repository_id, p.reverts_number)
-              and u.merged_at is not null and u.deleted_at is null
-            order by u.id limit 1) end as reverts_change_id,
+        p.reverts_number is not null or p.reverts_sha is not null or p.title ~* '^revert\M' as is_revert,
+        -- the pull request of that number; or that was merged as the commit, or contains it; or a push, where those are changes
+        coalesce(
+            case when p.reverts_number is not null or p.reverts_sha is not null then (
+                select 'gh-pr:' || u.integration_id || ':' || u.id || p.suffix
+                from (
+                    select x.*, 1 as rank from core.github_pull_requests x
+                    where (x.client_id, x.integration_id, x.number, x.repository_id)
+                        = (p.client_id, p.integration_id, p.reverts_number, p.repository_id)
+                    union all
+                    select x.*, 2 from core.github_pull_requests x
+                    where (x.client_id, x.integration_id, x.merge_commit_sha, x.repository_id)
+                        = (p.client_id, p.integration_id, p.reverts_sha, p.repository_id)
+                    union all
+                    select x.*, 3
+                    from core.github_pull_request_commits k
+                    join core.github_pull_requests x
+                      on (x.client_id, x.integration_id, x.id) = (k.client_id, k.integration_id, k.pull_request_id)
+                    where (k.client_id, k.integration_id, k.sha) = (p.client_id, p.integration_id, p.reverts_sha)
+                      and x.repository_id = p.repository_id
+                ) u
+                where u.merged_at is not null and u.deleted_at is null
+                order by u.rank, u.id limit 1) end,
+            case when (select direct_pushes from dora_settings)
+                then 'gh-commit:' || p.integration_id || ':' || p.repository_id || ':' || p.reverts_sha end) as reverts_change_id,
         p.title ~* (select hotfix_pattern from dora_settings) or p.head_branch ~* (select hotfix_pattern from dora_settings)
             as is_hotfix,
         case (select commit_date from dora_settings) when 'committed' then p.first_committed_at

@@ -6,6 +6,15 @@
 create temporary table named_lengths on commit drop as  -- how many digits the incidents' texts give of a commit
 select distinct length(reference) as digits from core.incident_references
 where client_id = (select core.etl_client_id()) and kind = 'sha' and not (select is_full from dora_settings);
+create temporary table changes_with_other_commits on commit drop as
+select c.id
+from taken_own_commits q
+join core.github_pull_requests p
+  on (p.client_id, p.integration_id, p.id) = ((select core.etl_client_id()), q.integration_id, q.pull_request_id)
+join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
+join core.changes c
+  on (c.client_id, c.id)
+   = ((select core.etl_client_id()), 'gh-pr:' || q.integration_id || ':' || q.pull_request_id || v.suffix);
 with changed as materialized (
     select d.*, d.finished_at + s.incident_window as window_until
     from changed_deployments d, dora_settings s where not s.is_full
@@ -37,7 +46,11 @@ from changed d
 cross join lateral (select left(d.sha, digits) as head from named_lengths where digits <= length(d.sha) offset 0) short
 join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'sha', short.head);
 
--- What a change that has gone, or is another now, named its deployment for.
+-- What a change that has gone, or is another now, named its deployment for; or one that has other commits.
+insert into reflag_deployments
+select l.deployment_id
+from changes_with_other_commits o
+join core.deployment_changes l on (l.client_id, l.change_id) = ((select core.etl_client_id()), o.id);
 insert into relink_incidents
 select l.incident_id
 from (select distinct deployment_id from reflag_deployments where not (select is_full from dora_settings)) f
@@ -46,7 +59,9 @@ join core.incident_deployments l on (l.client_id, l.deployment_id) = ((select co
 create temporary table moved_changes on commit drop as
 select change_id from changed_links where not (select is_full from dora_settings)
 union
-select id from changed_changes where not (select is_full from dora_settings);
+select id from changed_changes where not (select is_full from dora_settings)
+union
+select id from changes_with_other_commits;
 analyze moved_changes;
 insert into relink_incidents
 -- named by a change that undid it, or linked to an issue that it names

@@ -1,6 +1,7 @@
 -- core.github_pull_requests: one row a pull request, from the raw pull requests loaded since the last run.
 -- ready_at is the last time it left draft before the merge, else when it was published. first_review_at is the first review or
 -- comment by a person other than the author while it was ready and not merged; where there is none such, the first of all.
+-- What it reverts is told by GitHub (reverts_number) or by git, whose message names the commit (reverts_sha).
 with source as materialized (
     select r.integration_id, r.scope_key::bigint as repository_id, r.payload as p, r.deleted_at
     from raw.github_pull_requests r
@@ -44,6 +45,7 @@ with source as materialized (
             substring(p ->> 'body' from '(?i)\mreverts\s+(?:[[:alnum:]_.-]+/[[:alnum:]_.-]+)?#(\d+)'),
             substring(p ->> 'title' from '(?i)^revert\M.*#(\d+)'),
             substring(p ->> 'headRefName' from '^revert-(\d+)(?:-|$)'))::integer as reverts_number,
+        substring(p ->> 'body' from '(?n)^\s*This reverts commit ([0-9a-f]{40})\M') as reverts_sha,
         coalesce(array(
             select (i ->> 'number')::integer from jsonb_array_elements(p -> 'closingIssues') i order by 1), '{}')
             as closing_issue_numbers,
@@ -86,7 +88,7 @@ insert into core.github_pull_requests as t
     (client_id, integration_id, id, repository_id, number, title, url, state, author_login, author_is_bot, is_draft,
      base_branch, head_branch, created_at, updated_at, ready_at, first_authored_at, first_committed_at, first_review_at,
      approved_at, merged_at, closed_at, merge_commit_sha, additions, deletions, changed_files, commit_count,
-     review_count, comment_count, labels, reverts_number, closing_issue_numbers, deleted_at)
+     review_count, comment_count, labels, reverts_number, reverts_sha, closing_issue_numbers, deleted_at)
 select core.etl_client_id(), typed.* from typed
 on conflict (client_id, integration_id, id) do update set
     repository_id = excluded.repository_id, number = excluded.number, title = excluded.title, url = excluded.url,
@@ -98,6 +100,6 @@ on conflict (client_id, integration_id, id) do update set
     closed_at = excluded.closed_at, merge_commit_sha = excluded.merge_commit_sha, additions = excluded.additions,
     deletions = excluded.deletions, changed_files = excluded.changed_files, commit_count = excluded.commit_count,
     review_count = excluded.review_count, comment_count = excluded.comment_count, labels = excluded.labels,
-    reverts_number = excluded.reverts_number, closing_issue_numbers = excluded.closing_issue_numbers,
-    deleted_at = excluded.deleted_at
+    reverts_number = excluded.reverts_number, reverts_sha = excluded.reverts_sha,
+    closing_issue_numbers = excluded.closing_issue_numbers, deleted_at = excluded.deleted_at
 where t is distinct from excluded;
