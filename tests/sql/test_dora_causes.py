@@ -146,17 +146,24 @@ def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
                       " where title in ('Change old', 'Change new')") == [(1,)]  # fmt: skip
 
 
-@pytest.mark.parametrize("how", ["gone", "another"])
-def test_a_named_commit_that_is_no_merge_any_more_names_nothing(world: World, how: str) -> None:
+@pytest.mark.parametrize("how", ["gone", "another", "rewritten"])
+def test_a_named_commit_that_is_no_changes_any_more_names_nothing(world: World, how: str) -> None:
+    """The pull request is gone, was merged as another commit, or its branch was written anew."""
     repository, sha = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
-    pull = world.change(repository, sha, at("2026-02-05 09:00"))
+    pull = world.change(repository, "squashed" if how == "rewritten" else sha, at("2026-02-05 09:00"))
+    own = {"integration_id": world.github, "pull_request_id": pull, "position": 0}
+    if how == "rewritten":
+        world.insert("core.github_pull_request_commits", sha=sha, **own)
     guilty = world.deploy(repository, world.commit(repository, "head", at("2026-02-05 09:10")), at("2026-02-05 10:00"))
     last = world.deploy(repository, world.commit(repository, "later", at("2026-02-06 09:10")), at("2026-02-06 10:00"))
     world.incident(at("2026-02-06 12:00"), at("2026-02-06 13:00"), description=f"root cause: {sha}")
     world.compute()
     query = "select caused_by_deployment_id, method from report.evidence_incidents"
     assert world.rows(query) == [(guilty, "explicit")]
-    changed = {"gone": "deleted_at = now()", "another": "merge_commit_sha = 'head'"}[how]
-    run(world, f"update core.github_pull_requests set {changed} where id = %s", pull)
+    if how == "rewritten":
+        run(world, "update core.github_pull_request_commits set sha = 'another'")
+    else:
+        changed = {"gone": "deleted_at = now()", "another": "merge_commit_sha = 'head'"}[how]
+        run(world, f"update core.github_pull_requests set {changed} where id = %s", pull)
     world.compute()
     assert world.rows(query) == [(last, "time_window")]

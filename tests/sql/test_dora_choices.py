@@ -216,7 +216,7 @@ def test_a_change_without_a_pull_request_says_nothing_of_pull_requests(db: TestD
 
 
 def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None:
-    """Not those of a pull request: its merge, and what a rebase put before it."""
+    """Not those of a pull request: its merge, and what a rebase put there with it, whichever of the two is known first."""
     world = World(db, minimum_sample=1, direct_pushes=True, start_event="first_commit")
     shop = world.repository()
     world.change(shop, "base", at("2026-02-02 09:00"))
@@ -232,12 +232,12 @@ def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None
             sha,
         )
     pull = world.change(shop, "last", at("2026-02-03 10:00"))
-    for position, (sha, headline) in enumerate((("x", "First half"), ("y", "Second half"))):
+    for position, (sha, headline) in enumerate((("x", "First half"), ("y", "Second half"), ("z", "The rest"))):
         world.insert(
             "core.github_pull_request_commits", integration_id=world.github, pull_request_id=pull, sha=sha,
             position=position, headline=headline, authored_at=at("2026-02-03 08:00"),
         )  # fmt: skip
-    run(world, "update core.github_pull_requests set commit_count = 2 where id = %s", pull)
+    run(world, "update core.github_pull_requests set commit_count = 3 where id = %s", pull)
     world.deploy(shop, "last", at("2026-02-03 12:00"))
     world.compute()
     query = "select merge_commit_sha, lead_time_hours from report.evidence_lead_time order by 1"
@@ -251,12 +251,16 @@ def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None
         ("similar", at("2026-02-03 07:00")),
         ("x", at("2026-02-03 08:00")),
         ("y", at("2026-02-03 08:00")),
+        ("z", at("2026-02-03 08:00")),
     ]
     assert world.metric("pull_request_size", "month", at("2026-02-03 09:00"))["sample_size"] == 2
     # Whose the last commits were is known later: what they were until then goes.
     run(world, "update core.github_pull_requests set merge_commit_sha = 'similar' where id = %s", pull)
     world.compute()
     assert [sha for sha, _ in world.rows(query)] == ["last", "pushed", "similar"]
+    run(world, "delete from core.github_pull_request_commits where sha = 'x'")
+    world.compute()
+    assert [sha for sha, _ in world.rows(query)] == ["last", "pushed", "rebased", "similar"]
     numbers = "select metric_type, grain, calculation_date, metric_value from core.dora_metrics order by 1, 2, 3"
     incremental = world.rows(numbers)
     world.compute(full=True)

@@ -196,7 +196,9 @@ def test_what_an_incident_names_is_stronger_than_time(world: World) -> None:
     ]
 
 
-def test_a_revert_names_the_change_it_undoes(world: World) -> None:
+@pytest.mark.parametrize("by", ["number", "merge", "own commit", "own commit, known later"])
+def test_a_revert_names_the_change_it_undoes(world: World, by: str) -> None:
+    """By GitHub's number, or by the commit that git revert names."""
     repository = world.repository()
     world.change(repository, "base", at("2026-02-02 09:00"))
     world.deploy(repository, "base", at("2026-02-02 10:00"))
@@ -206,8 +208,19 @@ def test_a_revert_names_the_change_it_undoes(world: World) -> None:
     world.deploy(repository, "fine", at("2026-02-03 12:00"))
     incident = world.incident(at("2026-02-03 13:00"), at("2026-02-03 15:00"))
     key = f"OPS-{incident.rpartition(':')[2]}"
-    world.change(repository, "revert", at("2026-02-03 14:00"), title=f'Revert "Change bad" ({key})',
-                 reverts_number=bad % 100_000)  # fmt: skip
+    world.change(
+        repository,
+        "revert",
+        at("2026-02-03 14:00"),
+        title=f'Revert "Change bad" ({key})',
+        **({"reverts_number": bad % 100_000} if by == "number" else {"reverts_sha": "bad" if by == "merge" else "own"}),
+    )
+    if by == "own commit, known later":
+        world.compute()
+    if "own commit" in by:
+        world.insert(
+            "core.github_pull_request_commits", integration_id=world.github, pull_request_id=bad, sha="own", position=0
+        )
     repair = world.deploy(repository, "revert", at("2026-02-03 14:30"))
     world.compute()
     assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [

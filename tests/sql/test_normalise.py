@@ -26,10 +26,35 @@ from tests.support.world import World, run
 def test_which_pull_request_another_reverts(
     world: World, title: str, branch: str, body: str | None, reverted: int | None
 ) -> None:
+    store_pull_request(world, title=title, headRefName=branch, body=body)
+    assert world.rows("select reverts_number from core.github_pull_requests") == [(reverted,)]
+
+
+SHA = "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
+
+
+@pytest.mark.parametrize(
+    ("body", "reverted"),
+    [
+        (f"This reverts commit {SHA}.", SHA),
+        (f"It broke the till.\r\n\r\nThis reverts commit {SHA}, reversing\r\nchanges made to 0b4faa4.", SHA),
+        ("This reverts commit 4f2a9c1.", None),
+        (f"Nothing that this reverts commit {SHA} for", None),
+    ],
+    ids=["a commit", "a merge", "abbreviated", "prose"],
+)
+def test_which_commit_a_pull_request_reverts(world: World, body: str, reverted: str | None) -> None:
+    """As git revert words it."""
+    store_pull_request(world, body=body)
+    assert world.rows("select reverts_sha from core.github_pull_requests") == [(reverted,)]
+
+
+def store_pull_request(world: World, **fields: str | None) -> None:
+    """One as GitHub gives it, normalised."""
     shop = world.repository()
-    payload = {"fullDatabaseId": 7, "number": 13, "title": title, "headRefName": branch, "body": body, "state": "OPEN",
+    payload = {"fullDatabaseId": 7, "number": 13, "title": "Change", "headRefName": "work", "state": "OPEN",
                "url": "https://github.com/acme/shop/pull/13", "baseRefName": "main", "createdAt": "2026-02-02T09:00:00Z",
-               "updatedAt": "2026-02-02T09:00:00Z"}  # fmt: skip
+               "updatedAt": "2026-02-02T09:00:00Z", **fields}  # fmt: skip
     run(
         world,
         "insert into raw.github_pull_requests (client_id, integration_id, record_id, scope_key, payload, payload_hash)"
@@ -37,4 +62,3 @@ def test_which_pull_request_another_reverts(
         world.client_id, world.github, str(shop), json.dumps(payload),
     )  # fmt: skip
     run_stage(world.conn, world.client_id, "normalise")
-    assert world.rows("select reverts_number from core.github_pull_requests") == [(reverted,)]
