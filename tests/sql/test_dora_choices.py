@@ -174,20 +174,25 @@ def test_a_revert_says_so_in_its_title(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("arrives", ["with the change", "after the change", "before the change"])
+@pytest.mark.parametrize("arrives", ["with the change", "after the change", "before the change", "before the commits"])
 def test_a_commit_of_a_pull_request_names_the_deployment_that_brought_it(world: World, arrives: str) -> None:
+    """Whenever the incident comes."""
     shop, sha = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
 
     def incident() -> None:
         world.incident(at("2026-02-06 12:00"), at("2026-02-06 13:00"), description="root cause: 4f2a9c1be07d5a33")
 
+    def commits() -> None:
+        world.insert(
+            "core.github_pull_request_commits", integration_id=world.github, pull_request_id=pull, sha=sha, position=0
+        )
+
     if arrives == "before the change":
         incident()
         world.compute()
     pull = world.change(shop, "squashed", at("2026-02-05 09:00"))
-    world.insert(
-        "core.github_pull_request_commits", integration_id=world.github, pull_request_id=pull, sha=sha, position=0
-    )
+    if arrives != "before the commits":
+        commits()
     guilty = world.deploy(shop, "squashed", at("2026-02-05 10:00"))
     world.change(shop, "later", at("2026-02-06 09:00"))
     world.deploy(shop, "later", at("2026-02-06 10:00"))
@@ -196,6 +201,9 @@ def test_a_commit_of_a_pull_request_names_the_deployment_that_brought_it(world: 
     if arrives != "before the change":
         incident()
     world.compute()
+    if arrives == "before the commits":
+        commits()
+        world.compute()
     assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [(guilty, "explicit")]
 
 
