@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.database import TestDatabase
-from tests.support.world import World, at
+from tests.support.world import World, at, run
 
 
 def deployed(world: World) -> dict[str, object]:
@@ -227,6 +227,10 @@ def test_a_revert_names_the_change_it_undoes(world: World, by: str) -> None:
         (guilty, "fix_reverts")
     ]
     assert world.rows("select deployment_id from report.evidence_deployments where is_rework") == [(repair,)]
+    run(world, "delete from core.github_pull_request_commits")
+    world.compute()
+    undone = world.rows("select count(reverts_change_id) from report.evidence_changes")
+    assert undone == [(0 if "own commit" in by else 1,)]
 
 
 def test_a_reopened_incident_is_resolved_after_its_last_reopening(world: World) -> None:
