@@ -156,7 +156,7 @@ def edit_incident(clock: Clock, world: World) -> None:
 def force_push(clock: Clock, world: World) -> None:
     """The newest commits of a branch fall off its chain, change places, or all are counted anew."""
     repository = pick(clock, world.repositories)
-    chain = [c for c in world.commits if c.repository_id == repository.id]
+    chain = [c for c in world.commits if c.repository_id == repository.id and not c.brought_by]
     how = clock.draw(one_of("drop", "reverse", "renumber"))
     cut = clock.draw(st.integers(0, len(chain)))
     for n, commit in enumerate(chain):
@@ -164,6 +164,10 @@ def force_push(clock: Clock, world: World) -> None:
             commit.position = 100 + 2 * n
         elif n >= cut:
             commit.position = None if how == "drop" else 1000 - n
+    positions = {c.sha: c.position for c in chain}
+    for commit in world.commits:
+        if commit.repository_id == repository.id and commit.brought_by:
+            commit.position = positions.get(commit.brought_by)
 
 
 def lose_commit(clock: Clock, world: World) -> None:

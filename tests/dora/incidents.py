@@ -99,9 +99,21 @@ class Search:
         """Those that finished before the incident."""
         return [d for d in deployments if d.finished_at < self.incident.created_at]
 
+    def begun(self, deployments: Iterable[DeploymentFact]) -> list[DeploymentFact]:
+        """Those that began before the incident: what began later repairs it."""
+        return [d for d in deployments if d.created_at < self.incident.created_at]
+
     def within_window(self, deployments: Iterable[DeploymentFact]) -> list[DeploymentFact]:
         """Those that finished before the incident and within `dora.incident_window_hours`."""
         return [d for d in self.before(deployments) if self.incident.created_at - d.finished_at <= self.window]
+
+
+def addresses(url: str) -> set[str]:
+    """An address in a text, "without what points into the page; and that of the pull request or run which the page is of"."""
+    whole = url.rstrip(".,;:)]}>\"'!*…")
+    page = re.split(r"[?#]", whole)[0].rstrip("/_")
+    inner = re.match(r".*/(?:pull|runs)/[0-9]+(?=/)", page)
+    return {whole, page, *([inner[0]] if inner else [])}
 
 
 def latest(deployments: Iterable[DeploymentFact]) -> DeploymentFact | None:
@@ -109,17 +121,20 @@ def latest(deployments: Iterable[DeploymentFact]) -> DeploymentFact | None:
 
 
 def explicit(search: Search) -> DeploymentFact | None:
-    """ "The incident's text names a successful production deployment's URL, or its commit (full, or abbreviated to 7 digits
-    or more); or the pull request, the merge commit or a commit of the pull request of a change that was deployed before the
-    incident: the deployment that brought it. Of several, the latest that finished before the incident; else the latest." """
+    """ "The incident's text names a successful production deployment that began before the incident, by its URL, its number,
+    or its commit (full, or abbreviated to 7 digits or more); or the pull request, the merge commit or a commit of the pull
+    request of a change that was deployed before the incident: the deployment that brought it. Of several, the latest that
+    finished before the incident; else the latest." """
     text = f"{search.issue.summary}\n{search.issue.description}"
-    urls = {u.rstrip(".,;:") for u in URL.findall(text)}
+    urls = {address for found in URL.findall(text) for address in addresses(found)}
     commits = COMMIT.findall(text)
 
     def names_commit(sha: str | None) -> bool:
         return sha is not None and any(sha.startswith(c) for c in commits)
 
-    found = [d for d in search.successes if d.url in urls or names_commit(d.sha)]
+    numbers = set(re.findall(r"\b[0-9]{7,18}\b", text))
+    named = [d for d in search.successes if d.url in urls or names_commit(d.sha) or d.id.split(":")[2] in numbers]
+    found = search.begun(named)
     for change in search.changes.values():
         if change.url in urls or any(names_commit(sha) for sha in (change.merge_commit_sha, *change.own_shas)):
             found += search.before(search.brought(change))
@@ -127,11 +142,11 @@ def explicit(search: Search) -> DeploymentFact | None:
 
 
 def fix_reverts(search: Search) -> DeploymentFact | None:
-    """ "A change whose title names the incident's key reverts a change: the deployment that brought that one". Of several as
-    above: the latest that finished before the incident; else the latest."""
+    """ "A change whose title names the incident's key reverts a change: the deployment that brought that one", if it began
+    before the incident. Of several as above: the latest that finished before the incident; else the latest."""
     fixes = [c for c in search.changes.values() if search.incident.key in c.names and c.reverts_change_id]
     undone = [search.changes[c.reverts_change_id] for c in fixes if c.reverts_change_id in search.changes]
-    found = [d for change in undone for d in search.brought(change)]
+    found = search.begun(d for change in undone for d in search.brought(change))
     return latest(search.before(found)) or latest(found)
 
 
@@ -143,9 +158,12 @@ def linked_issue(search: Search) -> DeploymentFact | None:
 
 
 def fix_version(search: Search) -> DeploymentFact | None:
-    """ "The incident's fix version is a deployment's tag: the repair. The latest deployment of its service that finished
-    before the incident, within the window". What had finished before the incident repaired nothing."""
-    tagged = [d for d in search.successes if d.ref_name in search.issue.fix_versions]
+    """ "The incident's fix version is the tag of a deployment after it, of the incident's service or, where that is not known,
+    of any: the repair. The latest deployment of its service that finished before the incident, within the window"."""
+    service = search.incident.service_id
+    tagged = [
+        d for d in search.successes if d.ref_name in search.issue.fix_versions and service in (None, d.service_id)
+    ]
     repairs = [d for d in tagged if d.finished_at > search.incident.created_at]
     services = {d.service_id for d in repairs}
     return latest(search.within_window(d for d in search.successes if d.service_id in services))

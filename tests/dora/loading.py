@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -62,8 +61,8 @@ def rows_of(world: World) -> Rows:
             url=f"https://github.example/{r.full_name}")  # fmt: skip
     for c in world.commits:
         add("github_commits", repository_id=c.repository_id, sha=c.sha, position=c.position,
-            is_first_parent=c.position is not None, committed_at=c.committed_at, authored_at=c.authored_at,
-            headline=c.headline)  # fmt: skip
+            is_first_parent=c.position is not None and c.brought_by is None, committed_at=c.committed_at,
+            authored_at=c.authored_at, headline=c.headline)  # fmt: skip
     for pull in world.pull_requests:
         _add_pull_request(add, pull)
     for d in world.deployments:
@@ -100,14 +99,10 @@ def _add_pull_request(add: Any, p: PullRequest) -> None:
 
 def _add_issue(add: Any, world: World, issue: Issue) -> None:
     name, category = world.statuses[issue.moves[-1].target if issue.moves else "1"]
-    links = [
-        {"id": str(n), "type": {"name": "Relates"}, "outwardIssue": {"key": key}} for n, key in enumerate(issue.links)
-    ]
     add("jira_issues", id=issue.id, project_id=PROJECT, key=issue.key, url=f"https://jira.example/browse/{issue.key}",
         issue_type=issue.issue_type, summary=issue.summary, description=issue.description, status=name,
         status_category=category, priority=issue.priority, labels=sorted(issue.labels), components=sorted(issue.components),
-        fix_versions=sorted(issue.fix_versions), custom_fields=json.dumps({"issuelinks": links}),
-        created_at=issue.created_at, updated_at=issue.created_at,
+        fix_versions=sorted(issue.fix_versions), created_at=issue.created_at, updated_at=issue.created_at,
         deleted_at=REMOVED_AT if issue.deleted else None)  # fmt: skip
     for n, move in enumerate(issue.moves):
         add("jira_issue_changes", issue_id=issue.id, history_id=n + 1, item_index=0, field="status", field_id="status",

@@ -40,7 +40,8 @@ class Repository:
 
 @dataclass
 class Commit:
-    """A commit of the default branch's history; no position: it fell off the chain (a force push)."""
+    """A commit of the default branch's history; no position: it fell off the chain (a force push). One that a merge brought has
+    the merge's position, and is not of the first-parent chain."""
 
     repository_id: int
     sha: str
@@ -48,6 +49,7 @@ class Commit:
     committed_at: datetime
     authored_at: datetime | None = None
     headline: str = ""
+    brought_by: str | None = None  # the merge's commit
 
 
 @dataclass

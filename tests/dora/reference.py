@@ -23,7 +23,7 @@ from tests.dora.model import (
     World,
 )
 
-ISSUE_KEY = re.compile(r"\b[A-Z][A-Z0-9_]+-[0-9]+\b")
+ISSUE_KEY = re.compile(r"(?<![A-Z0-9])[A-Z][A-Z0-9]+-[0-9]+(?![A-Za-z0-9])")
 
 
 def compute(world: World) -> Result:
@@ -49,6 +49,19 @@ def compute(world: World) -> Result:
 def positions_of(world: World) -> dict[tuple[int, str], int]:
     """Position of every commit of the default branches that has one."""
     return {(c.repository_id, c.sha): c.position for c in world.commits if c.position is not None}
+
+
+def deployed_position(world: World, record: Deployment) -> int | None:
+    """Of the deployed commit. "One that a merge brought has the merge's position where the deployment began after the merge":
+    before it, it was no part of the default branch."""
+    here = [c for c in world.commits if c.repository_id == record.repository_id and c.position is not None]
+    commit = next((c for c in here if c.sha == record.sha), None)
+    if commit is None:
+        return None
+    if commit.brought_by is None:
+        return commit.position
+    merged_at = min((c.committed_at for c in here if c.position == commit.position and not c.brought_by), default=None)
+    return commit.position if merged_at and merged_at <= record.created_at else None
 
 
 def goes_by_time(world: World, repository_id: int) -> bool:
@@ -90,7 +103,7 @@ def changes_of(world: World) -> dict[str, ChangeFact]:
 def is_push(world: World, commit: Commit, merged: list[PullRequest], positions: dict[tuple[int, str], int]) -> bool:
     """ "Commits that were pushed to the default branch without a pull request". What a rebase put there is none: "of the last
     commits up to a merge, as many as the pull request has, those that have authored date and headline of one of its own"."""
-    if commit.position is None or goes_by_time(world, commit.repository_id):
+    if commit.position is None or commit.brought_by or goes_by_time(world, commit.repository_id):
         return False
     for pull in merged:
         merge = positions.get((pull.repository_id, pull.merge_commit_sha or ""))
@@ -220,12 +233,11 @@ def requests_for_changes(pull: PullRequest) -> int:
 
 def deployments_of(world: World) -> dict[str, DeploymentFact]:
     """Every deployment by its id: "a completed release"; what never ended is none."""
-    positions = positions_of(world)
-    found = [deployment_of(world, d, positions) for d in world.deployments if not d.deleted]
+    found = [deployment_of(world, d) for d in world.deployments if not d.deleted]
     return {d.id: d for d in found if d is not None}
 
 
-def deployment_of(world: World, record: Deployment, positions: dict[tuple[int, str], int]) -> DeploymentFact | None:
+def deployment_of(world: World, record: Deployment) -> DeploymentFact | None:
     """ "It finished at its first success, else its first failure; never at a later `inactive`." """
     finished_at = record.first_success_at or record.first_failure_at
     if finished_at is None:
@@ -240,7 +252,7 @@ def deployment_of(world: World, record: Deployment, positions: dict[tuple[int, s
         sha=record.sha,
         position=seconds(record.created_at)
         if goes_by_time(world, record.repository_id)
-        else positions.get((record.repository_id, record.sha or "")),
+        else deployed_position(world, record),
         ref_name=record.ref_name,
         url=record.url,
         created_at=record.created_at,

@@ -110,10 +110,11 @@ def test_the_resolution_is_the_first_done_after_the_last_reopening() -> None:
         ({"description": f"Since {SHA['b'][:7]}, I think"}, {}, ("explicit", 2)),
         ({"description": "See https://github.example/acme/r1/pull/2"}, {}, ("explicit", 2)),
         ({"description": f"{SHA['b']} or {SHA['d']}"}, {}, ("explicit", 2)),
-        ({"description": SHA["d"]}, {}, ("explicit", 4)),
+        ({"description": f"Fixed by {SHA['d']}", "components": ["shop"]}, {}, ("time_window", 3)),
         ({"components": ["shop"]}, {5: {"title": "Revert, for OPS-1", "reverts_number": 2}}, ("fix_reverts", 2)),
         ({"links": ["DEV-7"]}, {2: {"title": "DEV-7: more"}}, ("linked_issue", 2)),
         ({"fix_versions": ["v4"]}, {}, ("fix_version", 3)),
+        ({"fix_versions": ["v4"], "components": ["shop"]}, {}, ("fix_version", 3)),
         ({"labels": ["external", "incident"], "components": ["shop"]}, {}, None),
     ],
 )

@@ -34,7 +34,7 @@ TITLES = (
     'Revert "Change"', "Revert for OPS-1 and OPS-2",
 )  # fmt: skip
 SERVICES = (*NAMES, "Shop", "SHOP", "Till", "till")
-BRANCHES = ("work", "work", "work", "hotfix/now", "OPS-3-fix", "DEV-2-more", "x/hotfix")
+BRANCHES = ("work", "work", "work", "hotfix/now", "fix_OPS-3", "OPS-1_fix", "DEV-2-more", "x/hotfix")
 PLACES = (("production",), ("production", "production", "production", "production-eu"))
 ENVIRONMENTS = (*["production"] * 7, "production-eu", "production-eu", "Prod", "staging", "products")
 TAGS = (None, None, "main", "v1", "v2", "v3")
@@ -153,28 +153,35 @@ def latest_moment(world: World) -> datetime:
 
 
 def draw_commits(clock: Clock, repository: Repository) -> list[Commit]:
-    """The chain of a default branch; positions may have gaps."""
+    """The chain of a default branch, where positions may have gaps, and a few commits that its merges brought."""
     draw = clock.draw
     times = sorted(clock.moment(0) for _ in range(draw(one_of(0, 3, 6, 9, 12))))
     step = draw(st.integers(1, 3))
-    return [
+    chain = [
         Commit(repository.id, sha_of(repository.id, n), 1 + n * step, at, draw(one_of(None, at - DAY, at - MINUTE)),
                draw(st.sampled_from(TITLES)))
         for n, at in enumerate(times)
     ]  # fmt: skip
+    merges = draw(st.lists(st.sampled_from(chain), max_size=2, unique_by=lambda c: c.sha)) if chain else []
+    return chain + [
+        Commit(repository.id, sha_of(c.sha), c.position, c.committed_at - draw(one_of(DAY, MINUTE)), brought_by=c.sha)
+        for c in merges
+    ]
 
 
 def draw_pull_requests(clock: Clock, repository: Repository, chain: list[Commit], ahead: int) -> list[PullRequest]:
     """Pull requests of most commits; a few that are open, or merged as a commit that nobody knows."""
     draw = clock.draw
     merges: list[tuple[datetime, str | None]] = [
-        (c.committed_at.replace(second=10), c.sha) for c in chain if draw(st.integers(0, 5))
+        (c.committed_at.replace(second=10), c.sha) for c in chain if not c.brought_by and draw(st.integers(0, 5))
     ]
     merges += [(clock.moment(10), sha_of(repository.id, "lost", n)) for n in range(draw(st.integers(0, 2)) // 2)]
     pulls: list[PullRequest] = []
     for at, sha in merges:
         pulls.append(draw_pull_request(clock, repository, IDS + ahead + len(pulls), at, sha, len(pulls)))
-        pulls[-1].commits = draw_own_commits(draw, pulls[-1], [c for c in chain if c.committed_at <= at])
+        pulls[-1].commits = draw_own_commits(
+            draw, pulls[-1], [c for c in chain if c.committed_at <= at and not c.brought_by]
+        )
         if pulls[-1].title.startswith("Revert") and draw(st.integers(0, 2)):
             pulls[-1].reverts_sha = draw(st.sampled_from([sha for p in pulls for sha in p.shas] or [None]))
     return pulls
@@ -315,7 +322,8 @@ def draw_moves(clock: Clock, after: datetime, status: str, walk: str) -> list[Mo
 
 def draw_description(draw: Draw, deployments: list[Deployment], changes: list[PullRequest | CustomChange]) -> str:
     """Text that names nothing, or up to two deployments, commits and changes."""
-    names: list[str] = [named.url or "" for named in (*deployments, *changes)]
+    names: list[str] = [named.url or "" for named in (*deployments, *changes)] + [str(d.id) for d in deployments]
+    names += [f"{c.url}/files#r1" for c in changes if isinstance(c, PullRequest)]
     shas = [d.sha for d in deployments]
     for change in changes:
         shas += change.shas if isinstance(change, PullRequest) else [change.merge_commit_sha]

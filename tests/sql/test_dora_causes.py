@@ -167,3 +167,97 @@ def test_a_named_commit_that_is_no_changes_any_more_names_nothing(world: World, 
         run(world, f"update core.github_pull_requests set {changed} where id = %s", pull)
     world.compute()
     assert world.rows(query) == [(last, "time_window")]
+
+
+def test_what_began_after_an_incident_is_its_repair_and_no_cause(world: World) -> None:
+    """One that was still going on when the incident was written may be."""
+    shop, fix = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
+    last = world.deploy(shop, world.commit(shop, "last", at("2026-02-05 09:00")), at("2026-02-05 10:00"))
+    world.deploy(shop, world.commit(shop, fix, at("2026-02-05 14:00")), at("2026-02-05 15:00"))
+    world.incident(at("2026-02-05 11:00"), at("2026-02-05 16:00"), description=f"Fixed by {fix}.")
+    world.incident(at("2026-02-05 14:56"), at("2026-02-05 16:00"), description=f"During {fix}.")
+    world.compute()
+    query = "select caused_by_deployment_id, method from report.evidence_incidents order by created_at"
+    found = world.rows(query)
+    assert found[0] == (last, "time_window")
+    assert found[1][1] == "explicit"
+
+
+@pytest.mark.parametrize("source", ["deployment", "run"])
+def test_a_deployments_number_names_it(db: TestDatabase, source: str) -> None:
+    world = World(db, minimum_sample=1, deployment_source={"deployment": "deployments", "run": "workflow_runs"}[source])
+    shop = world.repository()
+    world.commit(shop, "first", at("2026-02-05 08:00"))
+    if source == "deployment":
+        guilty = world.deploy(shop, "first", at("2026-02-05 09:00"))
+        world.deploy(shop, "first", at("2026-02-05 10:00"))
+    else:
+        guilty = f"gh-run:{world.github}:12345678901:2"
+        for number, hour in ((12345678901, 8), (12345678902, 9)):
+            world.insert(
+                "core.github_workflow_runs", integration_id=world.github, id=number, run_attempt=2, repository_id=shop,
+                workflow_name="deploy", event="push", head_branch="main", head_sha="first", status="completed",
+                conclusion="success", url=f"https://github.com/acme/shop/actions/runs/{number}",
+                created_at=at(f"2026-02-05 0{hour}:50"), started_at=at(f"2026-02-05 0{hour}:50"),
+                updated_at=at(f"2026-02-05 0{hour}:59"),
+            )  # fmt: skip
+    number = guilty.split(":")[2]
+    world.incident(at("2026-02-06 12:00"), description=f"It was deployment {number}.")
+    world.compute()
+    query = "select caused_by_deployment_id, method from report.evidence_incidents"
+    assert world.rows(query) == [(guilty, "explicit")]
+    table = "github_deployments" if source == "deployment" else "github_workflow_runs"
+    run(world, f"update core.{table} set deleted_at = now() where id = %s", int(number))
+    world.compute()
+    assert world.rows(query)[0][1] == "time_window"
+    run(world, f"update core.{table} set deleted_at = null where id = %s", int(number))
+    world.compute()
+    assert world.rows(query) == [(guilty, "explicit")]
+
+
+def test_a_fix_version_is_of_the_incidents_service(world: World) -> None:
+    """Tags such as v1.0 are in every repository."""
+    shop, billing = steady(world, "shop", days=2), steady(world, "billing", days=2)
+    mine = world.deploy(shop, "shop-1", at("2026-02-05 09:00"))
+    world.deploy(billing, "billing-1", at("2026-02-05 10:00"))
+    world.incident(at("2026-02-05 11:00"), at("2026-02-05 16:00"))
+    run(world, "update core.jira_issues set fix_versions = '{v1.0}'")
+    theirs = world.deploy(billing, "billing-1", at("2026-02-05 12:00"))
+    run(world, "update core.github_deployments set ref_name = 'v1.0' where id = %s", int(theirs.rpartition(":")[2]))
+    world.compute()
+    query = "select caused_by_deployment_id, method from report.evidence_incidents"
+    assert world.rows(query) == [(mine, "time_window")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["{}", "{}/", "{}/files", "{}/commits/4f2a9c1be0", "{}#issuecomment-1", "{}?w=1", "*{}*", "[it|{}]", "({}),"],
+)
+def test_an_address_is_known_whatever_follows_it(world: World, said: str) -> None:
+    shop = steady(world, days=2)
+    url = "https://github.com/acme/shop/pull/77"
+    world.change(shop, "bad", at("2026-02-05 09:00"), number=77, url=url)
+    guilty = world.deploy(shop, "bad", at("2026-02-05 10:00"))
+    world.deploy(shop, world.commit(shop, "last", at("2026-02-05 10:30")), at("2026-02-05 11:00"))
+    world.incident(at("2026-02-06 12:00"), description=f"See {said.format(url)}")
+    world.compute()
+    query = "select caused_by_deployment_id, method from report.evidence_incidents"
+    assert world.rows(query) == [(guilty, "explicit")]
+
+
+@pytest.mark.parametrize("branch", ["OPS-12_fix", "fix_OPS-12", "bob/ops-12-x", "OPS-12"])
+def test_a_branch_names_an_issue(world: World, branch: str) -> None:
+    shop = world.repository()
+    world.change(shop, "x", at("2026-02-20 09:00"), head_branch=branch)
+    world.change(shop, "y", at("2026-02-20 09:00"), head_branch="devOPS-12x")
+    world.compute()
+    assert world.rows("select issue_key from core.change_references") == [("OPS-12",)]
+
+
+def test_what_has_one_time_happened_in_the_order_of_the_changelog(world: World) -> None:
+    """Reopened and done again at one moment, as a bulk change writes it."""
+    world.repository()
+    began, again = at("2026-02-20 10:00"), at("2026-02-20 13:00")
+    world.incident(began, moves=[(at("2026-02-20 11:00"), "1", "2"), (again, "2", "1"), (again, "1", "2")])
+    world.compute()
+    assert world.rows("select resolved_at from report.evidence_incidents") == [(again,)]

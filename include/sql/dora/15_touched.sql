@@ -56,13 +56,38 @@ join core.github_pull_requests p
 where not (select is_full from dora_settings);
 analyze touched_pull_requests;
 
--- touched_releases and touched_workflow_runs are empty where they are not the client's source of deployments.
+-- The commits whose deployments have moved: those written, and what a written merge has brought (all that merges have brought
+-- where a written commit has no place in the history).
+create temporary table moved_commits on commit drop as
+select integration_id, repository_id, sha from taken_commits
+union
+select q.integration_id, q.repository_id, b.sha
+from taken_commits q
+cross join lateral (
+    select max(m.position) as position from core.github_commits m
+    where (m.client_id, m.integration_id, m.repository_id, m.sha)
+        = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
+) m
+cross join lateral (
+    select g.sha from core.github_commits g
+    where (g.client_id, g.integration_id, g.repository_id, g.position)
+        = ((select core.etl_client_id()), q.integration_id, q.repository_id, m.position)
+      and not g.is_first_parent
+    union all
+    select g.sha from core.github_commits g
+    where m.position is null and (g.client_id, g.integration_id, g.repository_id)
+        = ((select core.etl_client_id()), q.integration_id, q.repository_id)
+      and g.position is not null and not g.is_first_parent
+    offset 0
+) b;
+analyze moved_commits;
+
 create temporary table touched_deployments on commit drop as
 with taken as (
     select q.fact, q.integration_id, q.key from dora_taken q where q.fact in ('deployment', 'workflow_run', 'release')
     union
     select x.fact, x.integration_id, x.key
-    from taken_commits q
+    from moved_commits q
     cross join lateral (
         select 'deployment' as fact, d.integration_id, d.id::text as key from core.github_deployments d
         where (d.client_id, d.integration_id, d.repository_id, d.sha)
@@ -129,7 +154,7 @@ from taken_commits q
 join core.custom_changes x on (x.client_id, x.merge_sha) = ((select core.etl_client_id()), q.sha);
 insert into touched_custom
 select 'custom_deployment', x.integration_id, x.id
-from taken_commits q
+from moved_commits q
 join core.custom_deployments x on (x.client_id, x.sha) = ((select core.etl_client_id()), q.sha);
 create index on touched_custom (fact, integration_id, id);
 analyze touched_custom;

@@ -95,7 +95,7 @@ with touched as (
         select count(*) filter (where v.state = 'CHANGES_REQUESTED') as changes_requested,
                bool_or(not v.author_is_bot and v.author_login is distinct from p.author_login) as by_another
         from core.github_pull_request_reviews v
-        where p.review_count > 0 and (v.client_id, v.integration_id, v.pull_request_id) = (p.client_id, p.integration_id, p.id)
+        where (v.client_id, v.integration_id, v.pull_request_id) = (p.client_id, p.integration_id, p.id)
           and v.submitted_at <= p.merged_at
     ) reviews on true
     left join lateral (
@@ -144,8 +144,8 @@ from rows r
 cross join dora_settings s
 cross join lateral (
     -- keys such as OPS-12 in title and branch, and the issues that the pull request closes (offset 0: computed once)
-    select array(select (regexp_matches(r.title, '\m[A-Z][A-Za-z0-9_]*-?[0-9]+\M', 'g'))[1])
-        || array(select (regexp_matches(upper(r.head_branch), '\m[A-Z][A-Z0-9]*-[0-9]+\M', 'g'))[1])
+    select array(select (regexp_matches(r.title, '\m[A-Z][A-Za-z0-9_]*-?[0-9]+(?![A-Za-z0-9])', 'g'))[1])
+        || array(select (regexp_matches(upper(r.head_branch), '(?<![A-Z0-9])[A-Z][A-Z0-9]*-[0-9]+(?![A-Z0-9])', 'g'))[1])
         || r.closed_issues as keys
     offset 0
 ) named

@@ -1,7 +1,9 @@
 -- wanted_deployments (temporary): one row a completed release of a service to an environment, from the source that the
 -- client chose (setting dora.deployment_source) and from custom sources. finished_at is the first success, else the first
 -- failure; never a later status. created_at is when it began: a run that is repeated keeps GitHub's created_at, and a
--- release's is its commit's. From the touched records only. core.deployments: those that are none any more go.
+-- release's is its commit's. A commit that a merge brought has that merge's position, unless it was deployed before it: then
+-- it was no part of the default branch, and has none. From the touched records only. core.deployments: those that are none
+-- any more go.
 create temporary table wanted_deployments on commit drop as
 with completed as (
     select 'gh-deployment:' || d.integration_id || ':' || d.id as id, d.integration_id, d.repository_id, d.environment,
@@ -77,7 +79,7 @@ select distinct on (p.id)
     p.source, case when p.succeeded then 'success' else 'failure' end as result, p.sha,
     -- (a merge deploys the change that it is, and has no place in an order)
     case when p.source = 'merge' then null when v.by_time then extract(epoch from p.created_at)::bigint
-         else g.position end as position,
+         when g.is_first_parent or merge.committed_at <= p.created_at then g.position end as position,
     p.ref_name, p.url, p.created_at, p.finished_at, (p.finished_at at time zone s.time_zone)::date as finished_on
 from placed p
 cross join dora_settings s
@@ -85,6 +87,11 @@ left join live_services v on v.id = p.service
 left join core.github_commits g
   on (g.client_id, g.integration_id, g.repository_id, g.sha)
    = ((select core.etl_client_id()), v.integration_id, p.repository_id, p.sha)
+left join lateral (
+    select min(m.committed_at) as committed_at from core.github_commits m
+    where not g.is_first_parent and m.is_first_parent
+      and (m.client_id, m.integration_id, m.repository_id, m.position) = (g.client_id, g.integration_id, g.repository_id, g.position)
+) merge on true
 where p.service is not null
 order by p.id;
 create unique index on wanted_deployments (id);

@@ -133,9 +133,11 @@ select (v.d).id, (v.d).service_id, (v.d).environment, (v.d).position, (v.d).cont
 from merged_deployments m, lateral (values (m.before), (m.after)) as v (d)
 where (v.d).environment_tier = 'production' and (v.d).result = 'success'
   and row((m.before).service_id, (m.before).environment, (m.before).environment_tier, (m.before).result, (m.before).position,
-          (m.before).contains_after, (m.before).finished_at, (m.before).sha, (m.before).url, (m.before).ref_name)
+          (m.before).contains_after, (m.before).created_at, (m.before).finished_at, (m.before).sha, (m.before).url,
+          (m.before).ref_name)
       is distinct from row((m.after).service_id, (m.after).environment, (m.after).environment_tier, (m.after).result,
-          (m.after).position, (m.after).contains_after, (m.after).finished_at, (m.after).sha, (m.after).url, (m.after).ref_name);
+          (m.after).position, (m.after).contains_after, (m.after).created_at, (m.after).finished_at, (m.after).sha,
+          (m.after).url, (m.after).ref_name);
 analyze changed_deployments;
 -- One that no longer is a successful one in production has lost its changes and its place.
 insert into relink_changes

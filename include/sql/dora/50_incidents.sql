@@ -39,14 +39,18 @@ with rule as materialized (
            case when j.status_category = 'done' then coalesce(d.resolved_at, j.resolution_at) end as resolved_at,
            array(select lower(x) from unnest(j.components || j.labels) x) as words,
            lower((select jira_services from dora_settings) ->> split_part(j.key, '-', 1)) as service_name,
-           null::bigint as repository_id, j.description as body, j.fix_versions, coalesce(j.custom_fields -> 'issuelinks', '[]') as links
+           null::bigint as repository_id, j.description as body, j.fix_versions,
+           array(select l.other_key from core.jira_issue_links l
+                 where (l.client_id, l.integration_id, l.issue_id) = ((select core.etl_client_id()), j.integration_id, j.id))
+               as linked_keys
     from jira j
     left join lateral (
-        select min(m.created_at) filter (where m.is_resolution and m.created_at > m.last_reopened_at) as resolved_at
+        -- (what has one time happened in the order of the changelog)
+        select min(m.created_at) filter (where m.is_resolution and m.reopenings_after = 0) as resolved_at
         from (
             select c.created_at, n.into_done and not n.out_of_done as is_resolution,
-                   coalesce(max(c.created_at) filter (where n.out_of_done and not n.into_done) over (), '-infinity')
-                       as last_reopened_at
+                   count(*) filter (where n.out_of_done and not n.into_done)
+                       over (order by c.created_at desc, c.history_id desc, c.item_index desc) as reopenings_after
             from core.jira_issue_changes c
             cross join lateral (
                 select exists (select from core.jira_statuses t
@@ -63,7 +67,7 @@ with rule as materialized (
     union all
     select 'gh-issue:' || g.integration_id || ':' || g.id, g.integration_id, 'github', '#' || g.number,
            r.full_name || '#' || g.number, g.title, g.url, null, g.created_at, g.closed_at,
-           array(select lower(x) from unnest(g.labels) x), null, g.repository_id, g.body, '{}', '[]'
+           array(select lower(x) from unnest(g.labels) x), null, g.repository_id, g.body, '{}', '{}'
     from rule
     join touched_github_issues q on rule.source in ('github', 'both')
     join core.github_issues g on (g.client_id, g.integration_id, g.id) = ((select core.etl_client_id()), q.integration_id, q.id)
@@ -71,7 +75,7 @@ with rule as materialized (
     where g.deleted_at is null and exists (select from unnest(g.labels) l where lower(l) = any (rule.labels))
     union all
     select 'custom:' || x.integration_id || ':' || x.id, x.integration_id, 'http_json', x.key, x.key, x.title, x.url,
-           x.severity, x.created_at, x.resolved_at, array[lower(x.service)], null, null, x.description, '{}', '[]'
+           x.severity, x.created_at, x.resolved_at, array[lower(x.service)], null, null, x.description, '{}', '{}'
     from touched_custom q
     join core.custom_incidents x on (x.client_id, x.integration_id, x.id) = ((select core.etl_client_id()), q.integration_id, q.id)
     where q.fact = 'custom_incident' and x.deleted_at is null
@@ -90,7 +94,8 @@ select distinct on (f.id)
     f.integration_id, f.source, f.key, f.named_as, f.title, f.url, f.severity, f.created_at, f.resolved_at,
     (f.resolved_at at time zone s.time_zone)::date as resolved_on,
     core.elapsed_hours(f.created_at, f.resolved_at, s.working) as time_to_restore_hours,
-    exists (select from unnest(f.words) w where w = any (rule.external_labels)) as is_external, f.body, f.fix_versions, f.links
+    exists (select from unnest(f.words) w where w = any (rule.external_labels)) as is_external, f.body, f.fix_versions,
+    f.linked_keys
 from found f
 cross join dora_settings s
 cross join rule
@@ -176,15 +181,22 @@ join core.incident_deployments l on (l.client_id, l.incident_id) = ((select core
 create temporary table named_by_incidents on commit drop as
 select w.id as incident_id, 'key' as kind, w.named_as as reference from wanted_incidents w
 union
-select w.id, 'url', rtrim(m[1], '.,;:)]}>"''') from wanted_incidents w, regexp_matches(w.title || ' ' || w.body, 'https?://[^\s|<>"]+', 'g') m
+-- An address as it stands; without what points into the page; and that of the pull request or run which the page is of.
+select w.id, 'url', address.url
+from wanted_incidents w
+cross join regexp_matches(w.title || ' ' || w.body, 'https?://[^\s|<>"]+', 'g') m
+cross join lateral (select rtrim(m[1], '.,;:)]}>"''!*…') as url) whole
+cross join lateral (select rtrim(regexp_replace(whole.url, '[?#].*$', ''), '/_') as url) page
+cross join lateral (
+    values (whole.url), (page.url), (substring(page.url from '^(.*/(?:pull|runs)/[0-9]+)/'))
+) address (url)
+where address.url is not null
 union
--- A commit, full or abbreviated (what is none meets no deployment's).
+-- A commit, full or abbreviated, or a deployment's number (what is none meets no deployment's).
 select w.id, 'sha', lower(m[1])
 from wanted_incidents w, regexp_matches(w.title || ' ' || w.body, '\m[0-9a-fA-F]{7,40}\M', 'g') m
 union
-select w.id, 'linked', coalesce(link -> 'outwardIssue' ->> 'key', link -> 'inwardIssue' ->> 'key')
-from wanted_incidents w, jsonb_array_elements(w.links) link
-where coalesce(link -> 'outwardIssue' ->> 'key', link -> 'inwardIssue' ->> 'key') is not null
+select w.id, 'linked', issue_key from wanted_incidents w, unnest(w.linked_keys) issue_key
 union
 select w.id, 'fix_version', version from wanted_incidents w, unnest(w.fix_versions) version;
 analyze named_by_incidents;

@@ -1,8 +1,9 @@
 -- core.incident_deployments: the deployment that caused an incident, by the strongest method that finds one: explicit (the
 -- incident's text names it, its commit, a change of it, or a commit of such), fix_reverts (the incident's fix undoes a change
--- that it brought), linked_issue (a linked issue's change came with it), fix_version (the version that fixed it names the
--- service), time_window (the service's latest before it). An incident whose cause nothing names has no row.
--- For the incidents that changed, and those that a moved deployment, link or change may concern.
+-- that it brought), linked_issue (a linked issue's change came with it), fix_version (the service's latest before it, where a
+-- deployment of that service is of the version that fixed it), time_window (the service's latest before it). An incident
+-- whose cause nothing names has no row. For the incidents that changed, and those that a moved deployment, link or change may
+-- concern.
 create temporary table named_lengths on commit drop as  -- how many digits the incidents' texts give of a commit
 select distinct length(reference) as digits from core.incident_references
 where client_id = (select core.etl_client_id()) and kind = 'sha' and not (select is_full from dora_settings);
@@ -43,7 +44,12 @@ join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select
 union all
 select r.incident_id
 from changed d
-cross join lateral (select left(d.sha, digits) as head from named_lengths where digits <= length(d.sha) offset 0) short
+cross join lateral (
+    select left(d.sha, digits) as head from named_lengths where digits <= length(d.sha)
+    union all
+    select split_part(d.id, ':', 3)  -- its number
+    offset 0
+) short
 join core.incident_references r on (r.client_id, r.kind, r.reference) = ((select core.etl_client_id()), 'sha', short.head);
 
 -- What a change that has gone, or is another now, named its deployment for; or one that has other commits.
@@ -61,7 +67,12 @@ select change_id from changed_links where not (select is_full from dora_settings
 union
 select id from changed_changes where not (select is_full from dora_settings)
 union
-select id from changes_with_other_commits;
+select id from changes_with_other_commits
+union
+select l.change_id
+from changed_deployments d
+join core.deployment_changes l on (l.client_id, l.deployment_id) = ((select core.etl_client_id()), d.id)
+where not (select is_full from dora_settings);
 analyze moved_changes;
 insert into relink_incidents
 -- named by a change that undid it, or linked to an issue that it names
@@ -109,8 +120,9 @@ analyze relinked_incidents (id);
 create temporary table wanted_causes on commit drop as
 with named as (
     -- Computed here: in a condition, what is not leak-proof would keep the policies from using the indexes.
-    select k.id, k.created_at, k.window_from, r.kind, r.reference, r.reference || 'g' as reference_end,
-           substring(r.reference from '/([0-9]{1,9})$')::integer as number
+    select k.id, k.created_at, k.window_from, k.service_id, r.kind, r.reference, r.reference || 'g' as reference_end,
+           substring(r.reference from '/([0-9]{1,9})$')::integer as number,
+           case when r.kind = 'sha' then substring(r.reference from '^[0-9]{7,18}$') end as record_id
     from relinked_incidents k
     join core.incident_references r on (r.client_id, r.incident_id) = ((select core.etl_client_id()), k.id)
 ), pull_requests as (
@@ -154,13 +166,28 @@ with named as (
           and x.merge_commit_sha >= n.reference and x.merge_commit_sha < n.reference_end
         offset 0
     ) c
+), numbered as (
+    -- a deployment's, release's or run's number is an id upstream
+    select n.id, n.created_at, d.id as deployment_id
+    from named n
+    cross join (select distinct integration_id from live_services where repository_id is not null) g
+    cross join lateral (
+        values ('gh-deployment:' || g.integration_id || ':' || n.record_id),
+               ('gh-release:' || g.integration_id || ':' || n.record_id)
+        union all
+        select 'gh-run:' || w.integration_id || ':' || w.id || ':' || w.run_attempt from core.github_workflow_runs w
+        where (w.client_id, w.integration_id, w.id) = ((select core.etl_client_id()), g.integration_id, n.record_id::bigint)
+        offset 0
+    ) d (id)
+    where n.record_id is not null
 ), named_deployments as (
+    -- what began after the incident is its repair, and no cause
     select n.id, n.created_at, d.id as deployment_id, d.finished_at
     from named n
     cross join lateral (
         select x.id, x.finished_at from core.deployments x
         where (x.client_id, x.url) = ((select core.etl_client_id()), n.reference)
-          and x.environment_tier = 'production' and x.result = 'success'
+          and x.environment_tier = 'production' and x.result = 'success' and x.created_at < n.created_at
         offset 0
     ) d
     where n.kind = 'url'
@@ -170,10 +197,16 @@ with named as (
     cross join lateral (
         select x.id, x.finished_at from core.deployments x
         where x.client_id = (select core.etl_client_id()) and x.sha ~>=~ n.reference and x.sha ~<~ n.reference_end
-          and x.environment_tier = 'production' and x.result = 'success'
+          and x.environment_tier = 'production' and x.result = 'success' and x.created_at < n.created_at
         offset 0
     ) d
     where n.kind = 'sha'
+    union all
+    select n.id, n.created_at, d.id, d.finished_at
+    from numbered n
+    join core.deployments d
+      on (d.client_id, d.id) = ((select core.etl_client_id()), n.deployment_id)
+     and d.environment_tier = 'production' and d.result = 'success' and d.created_at < n.created_at
     union all
     -- of a change: the deployment that brought it
     select n.id, n.created_at, l.deployment_id, l.deployed_at
@@ -190,6 +223,7 @@ with named as (
     join core.change_references r on (r.client_id, r.issue_key) = ((select core.etl_client_id()), n.reference)
     join core.changes c on (c.client_id, c.id) = (r.client_id, r.change_id) and c.reverts_change_id is not null
     join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.reverts_change_id)
+    join core.deployments d on (d.client_id, d.id) = (l.client_id, l.deployment_id) and d.created_at < n.created_at
     where n.kind = 'key'
     order by n.id, (l.deployed_at < n.created_at) desc, l.deployed_at desc, l.deployment_id desc
 ), linked_issue as (
@@ -204,6 +238,7 @@ with named as (
     from named n
     join core.deployments repair on (repair.client_id, repair.ref_name) = ((select core.etl_client_id()), n.reference)
      and repair.environment_tier = 'production' and repair.result = 'success'
+     and (n.service_id is null or repair.service_id = n.service_id)
     cross join lateral (
         select d.id, d.finished_at from core.deployments d
         where (d.client_id, d.service_id) = (repair.client_id, repair.service_id)
