@@ -20,8 +20,8 @@ with client as (
 ), typed as (
     select
         c.*, g, (c.now at time zone c.time_zone)::date as today,
-        'pulse-3:' || left(md5(g::text || c.time_zone), 8) as definition_version,
-        md5('pulse-3' || g::text || c.time_zone || statuses.categories) as definition,
+        'pulse-4:' || left(md5(g::text || c.time_zone), 8) as definition_version,
+        md5('pulse-4' || g::text || c.time_zone || statuses.categories) as definition,
         coalesce(g ->> 'commit_date', 'authored') as commit_date,
         coalesce(g ->> 'start_event', 'first_commit') as start_event,
         coalesce((g ->> 'exclude_bots')::boolean, true) as exclude_bots,
