@@ -166,8 +166,8 @@ with named as (
           and x.merge_commit_sha >= n.reference and x.merge_commit_sha < n.reference_end
         offset 0
     ) c
-), numbered as (
-    -- a deployment's, release's or run's number is an id upstream
+), upstream_ids as (
+    -- a deployment's, release's or run's number is its id upstream
     select n.id, n.created_at, d.id as deployment_id
     from named n
     cross join (select distinct integration_id from live_services where repository_id is not null) g
@@ -180,33 +180,39 @@ with named as (
         offset 0
     ) d (id)
     where n.record_id is not null
-), named_deployments as (
-    -- what began after the incident is its repair, and no cause
-    select n.id, n.created_at, d.id as deployment_id, d.finished_at
+), found_deployments as (
+    select n.id, n.created_at, d.*
     from named n
     cross join lateral (
-        select x.id, x.finished_at from core.deployments x
+        select x.id as deployment_id, x.created_at as began_at, x.finished_at, x.environment_tier, x.result
+        from core.deployments x
         where (x.client_id, x.url) = ((select core.etl_client_id()), n.reference)
-          and x.environment_tier = 'production' and x.result = 'success' and x.created_at < n.created_at
         offset 0
     ) d
     where n.kind = 'url'
     union all
-    select n.id, n.created_at, d.id, d.finished_at
+    select n.id, n.created_at, d.*
     from named n
     cross join lateral (
-        select x.id, x.finished_at from core.deployments x
+        select x.id, x.created_at, x.finished_at, x.environment_tier, x.result
+        from core.deployments x
         where x.client_id = (select core.etl_client_id()) and x.sha ~>=~ n.reference and x.sha ~<~ n.reference_end
-          and x.environment_tier = 'production' and x.result = 'success' and x.created_at < n.created_at
         offset 0
     ) d
     where n.kind = 'sha'
     union all
-    select n.id, n.created_at, d.id, d.finished_at
-    from numbered n
-    join core.deployments d
-      on (d.client_id, d.id) = ((select core.etl_client_id()), n.deployment_id)
-     and d.environment_tier = 'production' and d.result = 'success' and d.created_at < n.created_at
+    select n.id, n.created_at, d.*
+    from upstream_ids n
+    cross join lateral (
+        select x.id, x.created_at, x.finished_at, x.environment_tier, x.result
+        from core.deployments x
+        where (x.client_id, x.id) = ((select core.etl_client_id()), n.deployment_id)
+        offset 0
+    ) d
+), named_deployments as (
+    -- (what began after the incident is its repair, and no cause)
+    select id, created_at, deployment_id, finished_at from found_deployments
+    where environment_tier = 'production' and result = 'success' and began_at < created_at
     union all
     -- of a change: the deployment that brought it
     select n.id, n.created_at, l.deployment_id, l.deployed_at
