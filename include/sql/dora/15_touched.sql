@@ -59,23 +59,27 @@ analyze touched_pull_requests;
 -- The commits whose deployments have moved: those written, and what a written merge has brought (all that merges have brought
 -- where a written commit has no place in the history).
 create temporary table moved_commits on commit drop as
+with placed as (
+    select distinct q.integration_id, q.repository_id, m.position
+    from taken_commits q
+    cross join lateral (
+        select max(m.position) as position from core.github_commits m
+        where (m.client_id, m.integration_id, m.repository_id, m.sha)
+            = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
+    ) m
+)
 select integration_id, repository_id, sha from taken_commits
 union
 select q.integration_id, q.repository_id, b.sha
-from taken_commits q
-cross join lateral (
-    select max(m.position) as position from core.github_commits m
-    where (m.client_id, m.integration_id, m.repository_id, m.sha)
-        = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.sha)
-) m
+from placed q
 cross join lateral (
     select g.sha from core.github_commits g
     where (g.client_id, g.integration_id, g.repository_id, g.position)
-        = ((select core.etl_client_id()), q.integration_id, q.repository_id, m.position)
+        = ((select core.etl_client_id()), q.integration_id, q.repository_id, q.position)
       and not g.is_first_parent
     union all
     select g.sha from core.github_commits g
-    where m.position is null and (g.client_id, g.integration_id, g.repository_id)
+    where q.position is null and (g.client_id, g.integration_id, g.repository_id)
         = ((select core.etl_client_id()), q.integration_id, q.repository_id)
       and g.position is not null and not g.is_first_parent
     offset 0
