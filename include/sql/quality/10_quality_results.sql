@@ -62,7 +62,8 @@ from (
 ) n
 union all
 select 'deployments_without_commit', '', 'warn', n.bad, n.everything, null, 0.2, n.everything >= 20 and n.bad > 0.2 * n.everything,
-       'Production deployments whose commit is not in the default branch''s history contain nothing that we know.', n.examples
+       'Production deployments of commits that were not in the default branch''s history then contain nothing that we know.',
+       n.examples
 from (
     select count(*) filter (where d.position is null) as bad, count(*) as everything,
            to_jsonb((array_agg(d.id order by d.finished_at desc, d.id) filter (where d.position is null))[1:5]) as examples
