@@ -64,14 +64,3 @@ def test_a_branchs_commit_that_is_deployed_after_its_merge_stands_for_the_merge(
     world.compute()
     assert deployed(world)["merge"] == "branch"
     assert world.rows(FLAGGED + " order by finished_at") == [("branch",), ("shop-1",)]
-
-
-def test_reviews_count_whatever_the_pull_request_says_of_their_number(world: World) -> None:
-    shop = steady(world, days=1)
-    pull = world.change(shop, "x", at("2026-02-20 09:00"), review_count=0)
-    world.insert(
-        "core.github_pull_request_reviews", integration_id=world.github, pull_request_id=pull, id=1, author_login="bob",
-        state="APPROVED", submitted_at=at("2026-02-20 08:00"),
-    )  # fmt: skip
-    world.compute()
-    assert world.rows("select is_reviewed from report.evidence_pull_requests where title = 'Change x'") == [(True,)]

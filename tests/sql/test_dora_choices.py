@@ -293,3 +293,14 @@ def test_a_push_is_its_own_deployment_where_merges_are(db: TestDatabase) -> None
     world.compute()
     assert world.rows(query) == [("merged", 10), ("pushed", 5)]
     assert world.rows("select count(*) from report.evidence_deployments") == [(2,)]
+
+
+def test_reviews_count_whatever_the_pull_request_says_of_their_number(world: World) -> None:
+    shop = steady(world, days=1)
+    pull = world.change(shop, "x", at("2026-02-20 09:00"), review_count=0)
+    world.insert(
+        "core.github_pull_request_reviews", integration_id=world.github, pull_request_id=pull, id=1, author_login="bob",
+        state="APPROVED", submitted_at=at("2026-02-20 08:00"),
+    )  # fmt: skip
+    world.compute()
+    assert world.rows("select is_reviewed from report.evidence_pull_requests where title = 'Change x'") == [(True,)]
