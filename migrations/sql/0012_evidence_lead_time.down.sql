@@ -9,7 +9,6 @@ from core.changes c
 join core.github_pull_request_commits k
   on (k.client_id, k.integration_id, k.pull_request_id) = (c.client_id, c.integration_id, c.pull_request_id)
 left join core.deployment_changes l on (l.client_id, l.change_id) = (c.client_id, c.id);
-drop view core.change_commits;
 create or replace view report.evidence_pull_requests with (security_invoker = true) as
 select
     c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author, c.merged_at,
