@@ -23,25 +23,69 @@ def _template() -> str:
     one_page = {"hasNextPage": False, "endCursor": None}
     person = {"__typename": "User", "login": "mira-lund"}
     node = {
-        "id": "PR_@", "fullDatabaseId": "29@", "number": "#", "title": "SHOP-@ Speed up the price list",
-        "body": "Reads the rate table once. " * 12, "url": "https://github.com/acme/shop/pull/@", "state": "MERGED",
-        "isDraft": False, "createdAt": "$C", "updatedAt": "$U", "publishedAt": "$C", "mergedAt": "$U", "closedAt": "$U",
-        "additions": 120, "deletions": 14, "changedFiles": 5, "baseRefName": "main", "headRefName": "mira/shop-@",
-        "author": person, "mergeCommit": {"oid": "a" * 32 + "%"}, "comments": {"totalCount": 2, "pageInfo": one_page, "nodes": [
-            {"fullDatabaseId": f"7@{place}", "createdAt": "$C", "author": person} for place in range(2)]},
+        "id": "PR_@",
+        "fullDatabaseId": "29@",
+        "number": "#",
+        "title": "SHOP-@ Speed up the price list",
+        "body": "Reads the rate table once. " * 12,
+        "url": "https://github.com/acme/shop/pull/@",
+        "state": "MERGED",
+        "isDraft": False,
+        "createdAt": "$C",
+        "updatedAt": "$U",
+        "publishedAt": "$C",
+        "mergedAt": "$U",
+        "closedAt": "$U",
+        "additions": 120,
+        "deletions": 14,
+        "changedFiles": 5,
+        "baseRefName": "main",
+        "headRefName": "mira/shop-@",
+        "author": person,
+        "mergeCommit": {"oid": "a" * 32 + "%"},
+        "comments": {
+            "totalCount": 2,
+            "pageInfo": one_page,
+            "nodes": [{"fullDatabaseId": f"7@{place}", "createdAt": "$C", "author": person} for place in range(2)],
+        },
         "labels": {"pageInfo": one_page, "nodes": [{"name": "feature"}]},
-        "commits": {"pageInfo": one_page, "nodes": [
-            {"commit": {"oid": f"{place}" * 32 + "%", "authoredDate": "$C", "committedDate": "$C",
-                        "messageHeadline": "Read the rate table once", "author": {"user": {"login": "mira-lund"}}}}
-            for place in range(3)]},
-        "reviews": {"pageInfo": one_page, "nodes": [
-            {"fullDatabaseId": f"5@{place}", "state": "APPROVED", "submittedAt": "$U", "author": person,
-             "comments": {"totalCount": 1}} for place in range(2)]},
-        "timelineItems": {"pageInfo": one_page, "nodes": [
-            {"__typename": kind, "id": f"E{place}_@", "createdAt": "$U", "actor": {"login": "mira-lund"}}
-            for place, kind in enumerate(("ReviewRequestedEvent", "MergedEvent", "ClosedEvent"))]},
+        "commits": {
+            "pageInfo": one_page,
+            "nodes": [
+                {
+                    "commit": {
+                        "oid": f"{place}" * 32 + "%",
+                        "authoredDate": "$C",
+                        "committedDate": "$C",
+                        "messageHeadline": "Read the rate table once",
+                        "author": {"user": {"login": "mira-lund"}},
+                    }
+                }
+                for place in range(3)
+            ],
+        },
+        "reviews": {
+            "pageInfo": one_page,
+            "nodes": [
+                {
+                    "fullDatabaseId": f"5@{place}",
+                    "state": "APPROVED",
+                    "submittedAt": "$U",
+                    "author": person,
+                    "comments": {"totalCount": 1},
+                }
+                for place in range(2)
+            ],
+        },
+        "timelineItems": {
+            "pageInfo": one_page,
+            "nodes": [
+                {"__typename": kind, "id": f"E{place}_@", "createdAt": "$U", "actor": {"login": "mira-lund"}}
+                for place, kind in enumerate(("ReviewRequestedEvent", "MergedEvent", "ClosedEvent"))
+            ],
+        },
         "closingIssuesReferences": {"pageInfo": one_page, "nodes": []},
-    }  # fmt: skip
+    }
     return json.dumps(node).replace('"#"', "@")
 
 
@@ -70,12 +114,23 @@ def repository(total: int) -> str:
     """The repository as the probe sees it."""
     newest = NEWEST.strftime("%Y-%m-%dT%H:%M:%SZ")
     none = {"totalCount": 0, "nodes": []}
-    return json.dumps({
-        "databaseId": total, "id": f"R_{total}", "nameWithOwner": f"p{total}/shop", "url": "https://github.com/acme/shop",
-        "isArchived": False, "createdAt": "2014-01-01T00:00:00Z", "pushedAt": newest, "defaultBranchRef": None,
-        "pullRequests": {"totalCount": total, "nodes": [{"updatedAt": newest}]}, "issues": none, "deployments": none,
-        "releases": none, "refs": {"totalCount": 0},
-    })  # fmt: skip
+    return json.dumps(
+        {
+            "databaseId": total,
+            "id": f"R_{total}",
+            "nameWithOwner": f"p{total}/shop",
+            "url": "https://github.com/acme/shop",
+            "isArchived": False,
+            "createdAt": "2014-01-01T00:00:00Z",
+            "pushedAt": newest,
+            "defaultBranchRef": None,
+            "pullRequests": {"totalCount": total, "nodes": [{"updatedAt": newest}]},
+            "issues": none,
+            "deployments": none,
+            "releases": none,
+            "refs": {"totalCount": 0},
+        }
+    )
 
 
 def answer(body: dict[str, Any]) -> str:
@@ -91,8 +146,13 @@ def answer(body: dict[str, Any]) -> str:
     if name == "PullRequests":
         connection = pull_requests(total, int(variables["first"]), variables.get("after"))
         return f'{{"data":{{{RATE},"node":{{"pullRequests":{connection}}}}}}}'
-    empty = {"History": '"defaultBranchRef":null', "Deployments": f'"deployments":{EMPTY}', "Issues": f'"issues":{EMPTY}',
-             "Releases": f'"releases":{EMPTY}', "Tags": f'"refs":{EMPTY}'}  # fmt: skip
+    empty = {
+        "History": '"defaultBranchRef":null',
+        "Deployments": f'"deployments":{EMPTY}',
+        "Issues": f'"issues":{EMPTY}',
+        "Releases": f'"releases":{EMPTY}',
+        "Tags": f'"refs":{EMPTY}',
+    }
     return f'{{"data":{{{RATE},"node":{{{empty[name]}}}}}}}'
 
 
@@ -112,5 +172,12 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    uvicorn.run(application, host="127.0.0.1", port=parser.parse_args().port, log_level="warning", access_log=False,
-                lifespan="off", date_header=False)  # fmt: skip
+    uvicorn.run(
+        application,
+        host="127.0.0.1",
+        port=parser.parse_args().port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        date_header=False,
+    )

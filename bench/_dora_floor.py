@@ -11,9 +11,19 @@ from tests.support.database import TestDatabase
 
 SCHEMA = "bench_floor"
 WRITTEN = (
-    "deployments", "changes", "change_references", "deployment_changes", "incidents", "incident_references",
-    "incident_deployments", "rework_evidence", "dora_metrics", "work_items", "work_status_times", "work_metrics",
-)  # fmt: skip
+    "deployments",
+    "changes",
+    "change_references",
+    "deployment_changes",
+    "incidents",
+    "incident_references",
+    "incident_deployments",
+    "rework_evidence",
+    "dora_metrics",
+    "work_items",
+    "work_status_times",
+    "work_metrics",
+)
 
 
 def write_alone(db: TestDatabase, clients: list[int], workers: int) -> float:

@@ -18,8 +18,15 @@ from tests.support.database import Connection, TestDatabase
 
 FOLDER = Path(__file__).parent
 REPOSITORIES, YEARS = 10, 3
-GROWN = ("github_pull_requests", "github_commits", "github_pull_request_reviews", "github_deployments", "jira_issues",
-         "jira_issue_changes", "jira_issue_links")  # fmt: skip
+GROWN = (
+    "github_pull_requests",
+    "github_commits",
+    "github_pull_request_reviews",
+    "github_deployments",
+    "jira_issues",
+    "jira_issue_changes",
+    "jira_issue_links",
+)
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,13 @@ class World:
         """Make the temporary table place: the whole history of all clients, or `more` changes of today of one."""
         begin = self.until if more else self.until - timedelta(days=365 * YEARS)
         settings: dict[str, object] = {
-            "clients": self.clients, "client": client_id, "low": self.per_repository if more else 0,
-            "high": self.per_repository + more, "from": begin.timestamp(),
+            "clients": self.clients,
+            "client": client_id,
+            "low": self.per_repository if more else 0,
+            "high": self.per_repository + more,
+            "from": begin.timestamp(),
             "until": datetime.now(UTC).timestamp() if more else self.until.timestamp(),
-        }  # fmt: skip
+        }
         for name, value in settings.items():
             conn.execute("select set_config(%s, %s, false)", [f"bench.{name}", str(value)])
         conn.execute((FOLDER / "_dora_place.sql").read_text())

@@ -30,13 +30,27 @@ def site() -> Site:
     for number in range(ISSUES):
         created = NOW - timedelta(minutes=20 * (ISSUES - number) + 400)
         changes = [
-            Change(number * 10 + place, created + timedelta(minutes=place + 1), "Mira Lund",
-                   [FieldChange("status", "status", "10000", "Open", str(10_000 + place % 3), "Doing")])
+            Change(
+                number * 10 + place,
+                created + timedelta(minutes=place + 1),
+                "Mira Lund",
+                [FieldChange("status", "status", "10000", "Open", str(10_000 + place % 3), "Doing")],
+            )
             for place in range(ENTRIES)
-        ]  # fmt: skip
-        fields = {"summary": f"Make thing {number}", "issuetype": kind, "priority": {"id": "3", "name": "Medium"},
-                  "labels": [], "components": [], "fixVersions": [], "assignee": person, "reporter": person,
-                  "description": "As we said. " * 20, "issuelinks": [], "parent": None}  # fmt: skip
+        ]
+        fields = {
+            "summary": f"Make thing {number}",
+            "issuetype": kind,
+            "priority": {"id": "3", "name": "Medium"},
+            "labels": [],
+            "components": [],
+            "fixVersions": [],
+            "assignee": person,
+            "reporter": person,
+            "description": "As we said. " * 20,
+            "issuelinks": [],
+            "parent": None,
+        }
         issues.append(Issue(100_000 + number, f"BIG-{number + 1}", 10_001, created, fields, changes))
     return Site("big", [project], statuses, [{"id": "summary", "name": "Summary"}], issues)
 
@@ -45,5 +59,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     app = build_app([Organisation("big", site=site())], State(NOW))
-    uvicorn.run(app, host="127.0.0.1", port=parser.parse_args().port, log_level="warning", access_log=False,
-                lifespan="off", date_header=False)  # fmt: skip
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=parser.parse_args().port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        date_header=False,
+    )

@@ -34,9 +34,10 @@ def server(module: str, *options: str) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", module, "--port", str(port), *options], cwd=ROOT,
+        [sys.executable, "-m", module, "--port", str(port), *options],
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])},
-    )  # fmt: skip
+    )
     try:
         deadline = time.monotonic() + 120
         while True:

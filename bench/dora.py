@@ -54,10 +54,26 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that compute side by side (default 2)")
     options = parser.parse_args()
     sizes = sorted(options.sizes.split(","), key=float)
-    figures: Figures = {name: {} for name in (
-        "seconds_per_million", "replay_per_million", "deadlocks", "again_per_million", "written_per_million",
-        "increment_s", "increment_edit_s", "increment_scans", "view_p95_ms", "view_p95_ms_by_size", "view_problems",
-        "our_tiles_ms", "views_on", "devlake", "skipped")}  # fmt: skip
+    figures: Figures = {
+        name: {}
+        for name in (
+            "seconds_per_million",
+            "replay_per_million",
+            "deadlocks",
+            "again_per_million",
+            "written_per_million",
+            "increment_s",
+            "increment_edit_s",
+            "increment_scans",
+            "view_p95_ms",
+            "view_p95_ms_by_size",
+            "view_problems",
+            "our_tiles_ms",
+            "views_on",
+            "devlake",
+            "skipped",
+        )
+    }
     try:
         with cluster() as made, roomy(made):
             run(made, sizes, options, figures)
@@ -100,8 +116,10 @@ def one_size(db: TestDatabase, world: World, size: str, figures: Figures, worker
     sample = list(range(1, world.clients + 1, max(world.clients // SAMPLE, 1)))[:SAMPLE]
     full_and_again(db, world, size, figures, workers)
     settle(db)
-    say(f"disk: {sources >> 20:,} MB of sources, {database_bytes(db) >> 20:,} MB in all, "
-        f"{database_bytes(db) / world.changes:,.0f} bytes a change")  # fmt: skip
+    say(
+        f"disk: {sources >> 20:,} MB of sources, {database_bytes(db) >> 20:,} MB in all, "
+        f"{database_bytes(db) / world.changes:,.0f} bytes a change"
+    )
     scans = {}
     for name, found in (("increment_s", increments(db, world, sample)), ("increment_edit_s", edits(db, world, sample))):
         figures[name][size] = found.median
@@ -137,8 +155,10 @@ def full_and_again(db: TestDatabase, world: World, size: str, figures: Figures, 
         again = recompute(db, some, workers)
         alone = write_alone(db, some, workers) / millions
     figures["again_per_million"][size] = round(again.seconds / millions, 1)
-    say(f"once more, {len(some)} clients: {again.seconds / millions:.1f} s a million changes,"
-        f" {sum(again.rows.values()):,} rows written")  # fmt: skip
+    say(
+        f"once more, {len(some)} clients: {again.seconds / millions:.1f} s a million changes,"
+        f" {sum(again.rows.values()):,} rows written"
+    )
     figures["written_per_million"][size] = round(alone, 1)
     say(
         f"only writing these rows: {alone:.1f} s a million changes; everything anew is {per_million / alone:.1f} times that"

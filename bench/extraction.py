@@ -58,8 +58,11 @@ def main() -> None:
         with server("bench._canned") as canned:
             small = walk(made, canned, 1000)
             large = walk(made, canned, options.pull_requests)
-        figures |= {"prs_per_s": round(options.pull_requests / large["seconds"]), "peak_mb_at_1000": small["peak_mb"],
-                    "peak_mb": large["peak_mb"]}  # fmt: skip
+        figures |= {
+            "prs_per_s": round(options.pull_requests / large["seconds"]),
+            "peak_mb_at_1000": small["peak_mb"],
+            "peak_mb": large["peak_mb"],
+        }
         figures |= loader(made)
     for name, value in figures.items():
         print(f"{name:<28} {value:>12,}")
@@ -133,13 +136,23 @@ def walk(made: Cluster, url: str, total: int) -> dict[str, float]:
         client_id = db.add_client("bench")
         config = {"organization": f"p{total}", "repositories": ["*"], "workflow_runs": False}
         identity = db.add_integration(client_id, "github", base_url=f"{url}/github", config_data=config)
-        declared = {"client_id": client_id, "client_slug": "bench", "id": identity, "integration_type": "github",
-                    "name": "github", "base_url": f"{url}/github", "connection_id": "github__bench",
-                    "config": config}  # fmt: skip
+        declared = {
+            "client_id": client_id,
+            "client_slug": "bench",
+            "id": identity,
+            "integration_type": "github",
+            "name": "github",
+            "base_url": f"{url}/github",
+            "connection_id": "github__bench",
+            "config": config,
+        }
         done = subprocess.run(
             [sys.executable, "-m", "bench.extraction", "--child", json.dumps(declared)],
-            env={**os.environ, **db.conn_env()}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            env={**os.environ, **db.conn_env()},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         with db.connect("pulse_owner") as owner:
             row = owner.execute("select count(*) from raw.github_pull_requests").fetchone()
@@ -178,8 +191,12 @@ def loader(made: Cluster) -> dict[str, float]:
             loads.append(len(rows) / timed_load(conn, client_id, integration_id, rows))
             again.append(len(rows) / timed_load(conn, client_id, integration_id, rows))
     load, copy = statistics.median(loads), statistics.median(copies)
-    return {"loader_rows_per_s": round(load), "copy_rows_per_s": round(copy), "unchanged_rows_per_s":
-            round(statistics.median(again)), "loader_vs_copy": round(load / copy, 2)}  # fmt: skip
+    return {
+        "loader_rows_per_s": round(load),
+        "copy_rows_per_s": round(copy),
+        "unchanged_rows_per_s": round(statistics.median(again)),
+        "loader_vs_copy": round(load / copy, 2),
+    }
 
 
 def timed_load(conn: Any, client_id: int, integration_id: int, rows: list[RawRow]) -> float:

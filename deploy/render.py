@@ -24,9 +24,9 @@ from stack.secret_file import load_secrets  # noqa: E402
 
 FOLDER = ROOT / ".pulse" / "compose"
 PORTS = StackPorts(primary=5432, replica=5432, meta=5432)
-HOSTS = {
-    name: name for name in ("primary", "replica", "meta", "superset", "sandbox")
-} | {"airflow": "airflow-api-server"}  # fmt: skip
+HOSTS = {name: name for name in ("primary", "replica", "meta", "superset", "sandbox")} | {
+    "airflow": "airflow-api-server"
+}
 INSIDE = Path("/opt/pulse")  # the checkout in the images
 STATE = Path("/var/lib/pulse")  # a volume that Airflow's containers share
 

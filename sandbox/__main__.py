@@ -31,8 +31,15 @@ def main() -> None:
         organisations.append(load_recorded(options.recorded))
     frozen = options.frozen.replace(tzinfo=UTC) if options.frozen and not options.frozen.tzinfo else options.frozen
     app = build_app(organisations, State(frozen))
-    uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False, lifespan="off",
-                date_header=False)  # fmt: skip
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        date_header=False,
+    )
 
 
 if __name__ == "__main__":

@@ -11,10 +11,18 @@ from email.utils import format_datetime
 
 from sandbox.state import Fault, State
 
-_NULL_NODES = {"data": {"node": {connection: {"nodes": [None, None], "pageInfo": {"hasNextPage": True, "endCursor": "x"}}
-                                 for connection in ("pullRequests", "deployments", "issues", "releases")}}}  # fmt: skip
-_RESOURCE_LIMITS = {"data": None, "errors": [{"message": "Resource limits for this query exceeded.",
-                                              "type": "RESOURCE_LIMITS_EXCEEDED"}]}  # fmt: skip
+_NULL_NODES = {
+    "data": {
+        "node": {
+            connection: {"nodes": [None, None], "pageInfo": {"hasNextPage": True, "endCursor": "x"}}
+            for connection in ("pullRequests", "deployments", "issues", "releases")
+        }
+    }
+}
+_RESOURCE_LIMITS = {
+    "data": None,
+    "errors": [{"message": "Resource limits for this query exceeded.", "type": "RESOURCE_LIMITS_EXCEEDED"}],
+}
 _SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
 _WALKS = r"query (PullRequests|Deployments|Issues|Releases)\("
 
@@ -41,8 +49,10 @@ class Chaos:
         if self.random.random() >= self.rate:
             return None
         soon = {"Retry-After": "0"}
-        date = {"Retry-After": format_datetime(state.now() + timedelta(seconds=1), usegmt=True),
-                "Date": format_datetime(state.now(), usegmt=True)}  # fmt: skip
+        date = {
+            "Retry-After": format_datetime(state.now() + timedelta(seconds=1), usegmt=True),
+            "Date": format_datetime(state.now(), usegmt=True),
+        }
         passing = {
             "429": Fault("", status=429, headers=soon),
             "429 with a date": Fault("", status=429, headers=date),
@@ -54,8 +64,11 @@ class Chaos:
         }
         if "/graphql" in path:
             passing["200 limited"] = Fault(
-                "", status=200, headers=soon, body={"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}
-            )  # fmt: skip
+                "",
+                status=200,
+                headers=soon,
+                body={"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]},
+            )
             if re.search(_WALKS, body):
                 passing |= {
                     "502": Fault("", status=502, body="<html>Bad Gateway</html>"),

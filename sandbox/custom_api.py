@@ -98,9 +98,10 @@ def _incidents(organisation: Organisation, now: datetime) -> list[Record]:
     if organisation.site is None:
         return []
     found = [
-        issue for issue in organisation.site.issues
+        issue
+        for issue in organisation.site.issues
         if issue.created_at <= now and (issue.fields.get("issuetype") or {}).get("name") == "Incident"
-    ]  # fmt: skip
+    ]
     return [_incident(issue, now) for issue in sorted(found, key=lambda issue: (issue.created_at, issue.id))]
 
 

@@ -21,13 +21,19 @@ class DemoClient:
 def demo_clients(sandbox_url: str, passwords: dict[str, str]) -> dict[str, DemoClient]:
     """TechCorp and Acme on the sandbox. `passwords`: by e-mail address, see demo_users."""
     techcorp = {
-        "app_name": "TechCorp Delivery", "logo": _logo("TechCorp", "#0E7C86", "M4 4h24v6h-9v18h-6V10H4z"),
-        "primary_color": "#0E7C86", "primary_color_dark": "#4CC2CC", "accent_color": "#F2A541",
-    }  # fmt: skip
+        "app_name": "TechCorp Delivery",
+        "logo": _logo("TechCorp", "#0E7C86", "M4 4h24v6h-9v18h-6V10H4z"),
+        "primary_color": "#0E7C86",
+        "primary_color_dark": "#4CC2CC",
+        "accent_color": "#F2A541",
+    }
     acme = {
-        "app_name": "Acme Engineering", "logo": _logo("Acme", "#B3261E", "M16 3 30 29h-7l-7-14-7 14H2z"),
-        "primary_color": "#B3261E", "primary_color_dark": "#FF8A80", "accent_color": "#3C6E9F",
-    }  # fmt: skip
+        "app_name": "Acme Engineering",
+        "logo": _logo("Acme", "#B3261E", "M16 3 30 29h-7l-7-14-7 14H2z"),
+        "primary_color": "#B3261E",
+        "primary_color_dark": "#FF8A80",
+        "accent_color": "#3C6E9F",
+    }
     return {
         "techcorp": _client(sandbox_url, passwords, "techcorp", "TechCorp", "Europe/Berlin", techcorp, "techcorp"),
         "acme": _client(sandbox_url, passwords, "acme", "Acme", "America/Chicago", acme, "acme"),
@@ -52,14 +58,17 @@ def _client(
     sandbox_url: str, passwords: dict[str, str], slug: str, name: str, zone: str, brand: dict[str, str], owner: str
 ) -> DemoClient:
     variable = {
-        "name": name, "time_zone": zone, "schedule_minutes": 30, "branding": brand,
+        "name": name,
+        "time_zone": zone,
+        "schedule_minutes": 30,
+        "branding": brand,
         "users": [{**user, "password": passwords[user["email"]]} for user in demo_users(slug)],
         "settings": {"dora.incident_rule": {"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]}},
         "integrations": [
             {"type": "github", "name": "github", "base_url": f"{sandbox_url}/github", "organization": owner},
             {"type": "jira", "name": "jira", "base_url": f"{sandbox_url}/jira/{slug}"},
         ],
-    }  # fmt: skip
+    }
     connections = {
         f"github__{slug}": {"conn_type": "http", "password": f"ghp_sandbox_{owner}"},
         f"jira__{slug}": {"conn_type": "http", "login": f"pulse@{slug}.example", "password": f"jira_sandbox_{slug}"},

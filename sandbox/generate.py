@@ -16,14 +16,48 @@ from sandbox.profiles import Phase, Profile
 MONTHS_BEFORE, MONTHS_AFTER = 18, 12
 BOT = Actor("dependabot[bot]", "Bot")
 SUBJECTS = (
-    "Add {a} to the {b}", "Speed up the {b}", "Validate {a} before the {b}", "Fix rounding in the {b}",
-    "Retry the {b} when {a} is away", "Show {a} in the {b}", "Move {a} out of the {b}", "Log the {b} once",
-    "Cache {a} for the {b}", "Remove the old {b}", "Handle an empty {a} in the {b}",
-)  # fmt: skip
-THINGS = ("voucher", "address", "price list", "session", "invoice", "stock level", "customer note", "tax rate", "basket",
-          "delivery slot", "refund", "webhook", "image", "filter")  # fmt: skip
-PLACES = ("order form", "nightly job", "search index", "payment page", "report", "mail queue", "admin list", "API",
-          "import", "start page", "exporter", "rate table")  # fmt: skip
+    "Add {a} to the {b}",
+    "Speed up the {b}",
+    "Validate {a} before the {b}",
+    "Fix rounding in the {b}",
+    "Retry the {b} when {a} is away",
+    "Show {a} in the {b}",
+    "Move {a} out of the {b}",
+    "Log the {b} once",
+    "Cache {a} for the {b}",
+    "Remove the old {b}",
+    "Handle an empty {a} in the {b}",
+)
+THINGS = (
+    "voucher",
+    "address",
+    "price list",
+    "session",
+    "invoice",
+    "stock level",
+    "customer note",
+    "tax rate",
+    "basket",
+    "delivery slot",
+    "refund",
+    "webhook",
+    "image",
+    "filter",
+)
+PLACES = (
+    "order form",
+    "nightly job",
+    "search index",
+    "payment page",
+    "report",
+    "mail queue",
+    "admin list",
+    "API",
+    "import",
+    "start page",
+    "exporter",
+    "rate table",
+)
 
 
 def generate(profile: Profile, anchor: date, seed: int = 7) -> Organisation:
@@ -49,9 +83,12 @@ class Generator:
         organisation = Organisation(self.profile.login, site=self.tracker.site)
         for index, (name, share) in enumerate(self.profile.repositories):
             repository = Repository(
-                700_000_000 + self.new_id() % 90_000_000, self.profile.login, name, self.at(self.first_day, 9),
+                700_000_000 + self.new_id() % 90_000_000,
+                self.profile.login,
+                name,
+                self.at(self.first_day, 9),
                 url=f"https://github.com/{self.profile.login}/{name}",
-            )  # fmt: skip
+            )
             RepositoryHistory(self, repository, share, index).fill()
             add_more(repository, self.seed, self.people)
             organisation.repositories.append(repository)
@@ -146,10 +183,19 @@ class RepositoryHistory:
         commits = self._commits(started, opened, author, title)
         size = max(1, int(math.exp(self.random.gauss(4.0, 1.2))))
         pr = PullRequest(
-            world.new_id(), 0, title, f"{title}.\n\nPlease have a look.", None if self.random.random() < 0.01 else author,
-            opened, "main", f"{author.login}/{title.split(' ')[0].lower()}-{self.random.randint(1, 999)}", commits,
-            additions=size, deletions=int(size * self.random.random()), changed_files=max(1, size // 40),
-        )  # fmt: skip
+            world.new_id(),
+            0,
+            title,
+            f"{title}.\n\nPlease have a look.",
+            None if self.random.random() < 0.01 else author,
+            opened,
+            "main",
+            f"{author.login}/{title.split(' ')[0].lower()}-{self.random.randint(1, 999)}",
+            commits,
+            additions=size,
+            deletions=int(size * self.random.random()),
+            changed_files=max(1, size // 40),
+        )
         comments = self._poisson(1.2)
         pr.labels = [self.random.choice(("feature", "bug", "chore"))]
         ready = opened
@@ -192,10 +238,16 @@ class RepositoryHistory:
         count = min(6, 1 + self._poisson(1.3))
         times = sorted(started + (opened - started) * self.random.random() for _ in range(count - 1))
         return [
-            Commit(self.world.oid(), at, at + timedelta(minutes=self.random.randint(0, 20)),
-                   title if index == 0 else "Continue", author, visible_at=opened)
+            Commit(
+                self.world.oid(),
+                at,
+                at + timedelta(minutes=self.random.randint(0, 20)),
+                title if index == 0 else "Continue",
+                author,
+                visible_at=opened,
+            )
             for index, at in enumerate([started, *times])
-        ]  # fmt: skip
+        ]
 
     def _merge(self, pr: PullRequest, at: datetime) -> None:
         pr.merged_at = pr.closed_at = at
@@ -208,8 +260,21 @@ class RepositoryHistory:
         world = self.world
         title = f"Bump {self.random.choice(('lodash', 'requests', 'jackson', 'pyjwt', 'eslint'))} from 4.1 to 4.2"
         commit = Commit(world.oid(), at, at, title, BOT, visible_at=at)
-        pr = PullRequest(world.new_id(), 0, title, title, BOT, at, "main", "dependabot/bump", [commit],
-                         additions=2, deletions=2, changed_files=1, labels=["dependencies"])  # fmt: skip
+        pr = PullRequest(
+            world.new_id(),
+            0,
+            title,
+            title,
+            BOT,
+            at,
+            "main",
+            "dependabot/bump",
+            [commit],
+            additions=2,
+            deletions=2,
+            changed_files=1,
+            labels=["dependencies"],
+        )
         reviewer = self.random.choice(world.people)
         merged = world.workward(at + world.around(20))
         pr.reviews.append(Review(world.new_id(), reviewer, "APPROVED", merged - timedelta(minutes=5)))
@@ -225,9 +290,21 @@ class RepositoryHistory:
             title, body = f"hotfix: stop the failure in the {self.random.choice(PLACES)} ({incident_key})", "Urgent."
         started = at - timedelta(minutes=self.random.randint(20, 50))
         commit = Commit(world.oid(), started, started, title, author, visible_at=started + timedelta(minutes=5))
-        pr = PullRequest(world.new_id(), 0, title, body, author, started + timedelta(minutes=5), "main",
-                         f"{kind}/{incident_key.lower()}", [commit], additions=12, deletions=9, changed_files=2,
-                         labels=["bug"])  # fmt: skip
+        pr = PullRequest(
+            world.new_id(),
+            0,
+            title,
+            body,
+            author,
+            started + timedelta(minutes=5),
+            "main",
+            f"{kind}/{incident_key.lower()}",
+            [commit],
+            additions=12,
+            deletions=9,
+            changed_files=2,
+            labels=["bug"],
+        )
         if kind == "revert" and bad is not None:
             pr.closes = [-bad.id]  # resolved into the number once numbers are known
         self._merge(pr, at)
@@ -328,8 +405,13 @@ class Releases:
         found = finished + self.world.around(0.6, 0.9)
         fixed = found + self.world.around(phase.recovery_hours, 0.6)
         named = bad if self.random.random() < 0.4 else None
-        incident = self.world.tracker.incident(self.history.project, self.repository.name, found,
-                                               fixed + timedelta(minutes=self.random.randint(2, 20)), named)  # fmt: skip
+        incident = self.world.tracker.incident(
+            self.history.project,
+            self.repository.name,
+            found,
+            fixed + timedelta(minutes=self.random.randint(2, 20)),
+            named,
+        )
         kind = self.random.choices(("rollback", "hotfix", "revert"), (0.35, 0.45, 0.2))[0]
         if kind == "rollback":
             assert self.last_good is not None
@@ -351,11 +433,17 @@ class Releases:
             previous.statuses.append(Status(self.world.new_id(), "INACTIVE", ended))
         self.repository.deployments.append(
             Deployment(
-                identity, environment, oid, at,
-                [Status(self.world.new_id(), "QUEUED", at + timedelta(seconds=2)),
-                 Status(self.world.new_id(), "IN_PROGRESS", at + timedelta(seconds=40)),
-                 Status(self.world.new_id(), outcome, ended)],
-                creator=creator, log_url=f"{self.repository.url}/actions/runs/{identity + 1}",
+                identity,
+                environment,
+                oid,
+                at,
+                [
+                    Status(self.world.new_id(), "QUEUED", at + timedelta(seconds=2)),
+                    Status(self.world.new_id(), "IN_PROGRESS", at + timedelta(seconds=40)),
+                    Status(self.world.new_id(), outcome, ended),
+                ],
+                creator=creator,
+                log_url=f"{self.repository.url}/actions/runs/{identity + 1}",
             )
-        )  # fmt: skip
+        )
         return ended

@@ -14,11 +14,14 @@ from sandbox.profiles import Profile
 TODO, IN_PROGRESS, IN_REVIEW, DONE = "10000", "3", "10001", "10002"
 STATUSES = [
     {"id": TODO, "name": "To Do", "statusCategory": {"id": 2, "key": "new", "name": "To Do"}},
-    {"id": IN_PROGRESS, "name": "In Progress",
-     "statusCategory": {"id": 4, "key": "indeterminate", "name": "In Progress"}},
+    {
+        "id": IN_PROGRESS,
+        "name": "In Progress",
+        "statusCategory": {"id": 4, "key": "indeterminate", "name": "In Progress"},
+    },
     {"id": IN_REVIEW, "name": "In Review", "statusCategory": {"id": 4, "key": "indeterminate", "name": "In Progress"}},
     {"id": DONE, "name": "Done", "statusCategory": {"id": 3, "key": "done", "name": "Done"}},
-]  # fmt: skip
+]
 NAMES = {status["id"]: status["name"] for status in STATUSES}
 FIELDS = [
     {"id": "summary", "name": "Summary", "custom": False},
@@ -72,8 +75,12 @@ class Tracker:
         self, project: int, component: str, at: datetime, resolved_at: datetime, named: Deployment | None
     ) -> Issue:
         """An incident; with `named` its text says which deployment caused it."""
-        titles = ("{c} answers with errors", "{c} is slow for many customers", "Customers cannot finish in {c}",
-                  "Wrong amounts in {c}")  # fmt: skip
+        titles = (
+            "{c} answers with errors",
+            "{c} is slow for many customers",
+            "Customers cannot finish in {c}",
+            "Wrong amounts in {c}",
+        )
         title = self.random.choice(titles).format(c=component)
         issue = self._issue(project, "Incident", title, component, at, self.random.choice(self.profile.people))
         issue.fields["priority"] = {"id": "2", "name": self.random.choice(("Highest", "High", "Medium"))}
@@ -81,8 +88,13 @@ class Tracker:
         text: list[dict[str, Any]] = [{"type": "text", "text": f"Alert from the monitoring of {component}."}]
         if named is not None:
             text.append({"type": "text", "text": " Began with deployment "})
-            text.append({"type": "text", "text": str(named.log_url),
-                         "marks": [{"type": "link", "attrs": {"href": named.log_url}}]})  # fmt: skip
+            text.append(
+                {
+                    "type": "text",
+                    "text": str(named.log_url),
+                    "marks": [{"type": "link", "attrs": {"href": named.log_url}}],
+                }
+            )
         issue.fields["description"] = {"version": 1, "type": "doc", "content": [{"type": "paragraph", "content": text}]}
         middle = at + (resolved_at - at) * 0.2
         self._move(issue, middle, TODO, IN_PROGRESS)
@@ -107,13 +119,28 @@ class Tracker:
         self.counts[project] += 1
         about = self.site.projects[project]
         issue = Issue(
-            self.next_issue, f"{about['key']}-{self.counts[project]}", int(about["id"]), at,
-            {"summary": title, "issuetype": {"id": {"Story": "10001", "Task": "10002", "Bug": "10004"}.get(kind, "10005"),
-                                              "name": kind},
-             "priority": {"id": "3", "name": "Medium"}, "labels": [], "components": [{"id": "1", "name": component}],
-             "fixVersions": [], "reporter": _person(author), "assignee": _person(author), "issuelinks": [],
-             "parent": None, "description": None, STORY_POINTS: None},
-        )  # fmt: skip
+            self.next_issue,
+            f"{about['key']}-{self.counts[project]}",
+            int(about["id"]),
+            at,
+            {
+                "summary": title,
+                "issuetype": {
+                    "id": {"Story": "10001", "Task": "10002", "Bug": "10004"}.get(kind, "10005"),
+                    "name": kind,
+                },
+                "priority": {"id": "3", "name": "Medium"},
+                "labels": [],
+                "components": [{"id": "1", "name": component}],
+                "fixVersions": [],
+                "reporter": _person(author),
+                "assignee": _person(author),
+                "issuelinks": [],
+                "parent": None,
+                "description": None,
+                STORY_POINTS: None,
+            },
+        )
         self.site.issues.append(issue)
         return issue
 

@@ -27,9 +27,13 @@ def add_more(repository: Repository, seed: int, people: list[Actor]) -> None:
     for pr in repository.pull_requests:
         folder = rnd.choice(FOLDERS)
         pr.files = [
-            (f"services/{folder}/{rnd.choice(('main', 'store', 'routes'))}_{place}.py", max(1, pr.additions // 2), pr.deletions)
+            (
+                f"services/{folder}/{rnd.choice(('main', 'store', 'routes'))}_{place}.py",
+                max(1, pr.additions // 2),
+                pr.deletions,
+            )
             for place in range(min(pr.changed_files, 5))
-        ]  # fmt: skip
+        ]
     merges = sorted(
         (pr for pr in repository.pull_requests if pr.merged_at), key=lambda pr: pr.merged_at or pr.created_at
     )
@@ -53,14 +57,13 @@ def add_more(repository: Repository, seed: int, people: list[Actor]) -> None:
         closed = opened + timedelta(hours=rnd.randint(2, 300)) if rnd.random() < 0.8 else None
         labels = ["bug"] + (["incident"] if rnd.random() < 0.1 else [])
         repository.issues.append(
-            RepositoryIssue(identity, number, rnd.choice(TROUBLES), "See the log.", rnd.choice(people), opened, labels,
-                            closed)
-        )  # fmt: skip
+            RepositoryIssue(
+                identity, number, rnd.choice(TROUBLES), "See the log.", rnd.choice(people), opened, labels, closed
+            )
+        )
 
 
-def add_comments(
-    pr: PullRequest, count: int, ready: datetime, ended: datetime, seed: int, people: list[Actor]
-) -> None:  # fmt: skip
+def add_comments(pr: PullRequest, count: int, ready: datetime, ended: datetime, seed: int, people: list[Actor]) -> None:
     """Plain comments while it is open: of a bot soon after it is ready, of its author, of colleagues."""
     rnd = random.Random(f"{seed}:comments:{pr.id}")
     for place in range(count):

@@ -16,7 +16,7 @@ from graphql import (
     build_schema,
     graphql_sync,
     parse,
-)  # fmt: skip
+)
 from graphql.language import FieldNode, FragmentDefinitionNode, IntValueNode, SelectionSetNode, VariableNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -52,9 +52,11 @@ def cost(query: str, variables: dict[str, Any]) -> tuple[int, int]:
 
 
 def _walk(
-    selections: SelectionSetNode | None, times: int, variables: dict[str, Any],
+    selections: SelectionSetNode | None,
+    times: int,
+    variables: dict[str, Any],
     fragments: dict[str, FragmentDefinitionNode],
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, int]:
     requests = nodes = 0
     for selection in selections.selections if selections else ():
         inner = times
@@ -108,15 +110,24 @@ class GitHubApi:
         if app is None:
             return JSONResponse({"message": "A JSON web token could not be decoded", "status": "401"}, 401)
         token, ends = self.apps.give_token(app)
-        return JSONResponse({"token": token, "expires_at": datetime.fromtimestamp(ends, UTC).isoformat(),
-                             "permissions": {}, "repository_selection": "all"}, 201)  # fmt: skip
+        return JSONResponse(
+            {
+                "token": token,
+                "expires_at": datetime.fromtimestamp(ends, UTC).isoformat(),
+                "permissions": {},
+                "repository_selection": "all",
+            },
+            201,
+        )
 
     async def graphql(self, request: Request) -> Response:
         """POST /github/graphql."""
         organisation = self.organisation_of(request)
         if organisation is None:
-            return JSONResponse({"message": "Bad credentials", "documentation_url": "https://docs.github.com/graphql",
-                                 "status": "401"}, 401)  # fmt: skip
+            return JSONResponse(
+                {"message": "Bad credentials", "documentation_url": "https://docs.github.com/graphql", "status": "401"},
+                401,
+            )
         body = await request.json()
         query, variables = str(body.get("query", "")), body.get("variables") or {}
         try:
@@ -124,8 +135,17 @@ class GitHubApi:
         except GraphQLError as error:
             return JSONResponse({"errors": [{"message": error.message}]})
         if nodes > NODE_LIMIT:
-            return JSONResponse({"errors": [{"type": "MAX_NODE_LIMIT_EXCEEDED", "message":
-                f"This query requests up to {nodes:,} possible nodes which exceeds the maximum limit of 500,000."}]})  # fmt: skip
+            return JSONResponse(
+                {
+                    "errors": [
+                        {
+                            "type": "MAX_NODE_LIMIT_EXCEEDED",
+                            "message": f"This query requests up to {nodes:,} possible nodes"
+                            " which exceeds the maximum limit of 500,000.",
+                        }
+                    ]
+                }
+            )
         if self.state.too_fast(organisation.login, "graphql", 1):
             return _secondary()
         budget = self.state.budget(organisation.login, "graphql", points)
@@ -133,8 +153,12 @@ class GitHubApi:
             return JSONResponse(
                 {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}, headers=budget.headers
             )
-        result = graphql_sync(schema(), query, self._root(View(organisation, self.state.now()), points, nodes, budget),
-                              variable_values=variables)  # fmt: skip
+        result = graphql_sync(
+            schema(),
+            query,
+            self._root(View(organisation, self.state.now()), points, nodes, budget),
+            variable_values=variables,
+        )
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [_error(error) for error in result.errors]
@@ -149,16 +173,20 @@ class GitHubApi:
         return {
             "viewer": {"__typename": "User", "id": "U_viewer", "login": f"{view.organisation.login}-pulse"},
             "rateLimit": {
-                "cost": points, "limit": budget.limit, "nodeCount": nodes, "remaining": budget.remaining,
+                "cost": points,
+                "limit": budget.limit,
+                "nodeCount": nodes,
+                "remaining": budget.remaining,
                 "resetAt": datetime.fromtimestamp(budget.reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "used": budget.limit - budget.remaining,
             },
             "repository": lambda info, owner, name, **_: found(
-                view.repository(owner, name), f"Repository with the name '{owner}/{name}'"),
+                view.repository(owner, name), f"Repository with the name '{owner}/{name}'"
+            ),
             "repositoryOwner": lambda info, login: view.owner(login),
             "node": lambda info, id: found(view.node(id), f"node with the global id of '{id}'"),
             "nodes": lambda info, ids: [view.node(identity) for identity in ids],
-        }  # fmt: skip
+        }
 
     async def rest(self, request: Request) -> Response:
         """GET /github/… (everything but GraphQL)."""
@@ -173,8 +201,10 @@ class GitHubApi:
             )
         organisation = self.organisation_of(request)
         if organisation is None:
-            return JSONResponse({"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest",
-                                 "status": "401"}, 401)  # fmt: skip
+            return JSONResponse(
+                {"message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401"},
+                401,
+            )
         if self.state.too_fast(organisation.login, "core", 1):
             return _secondary()
         budget = self.state.budget(organisation.login, "core", 1)

@@ -13,11 +13,23 @@ def node(repository: Repository, identity: str, now: datetime) -> Node | None:
     """An issue, release or workflow run by its global id."""
     kind = identity.partition("_")[0]
     if kind == "I":
-        return next((_issue(repository, i, now) for i in repository.issues
-                     if node_id("I", i.id) == identity and i.created_at <= now), None)  # fmt: skip
+        return next(
+            (
+                _issue(repository, i, now)
+                for i in repository.issues
+                if node_id("I", i.id) == identity and i.created_at <= now
+            ),
+            None,
+        )
     if kind == "RE":
-        return next((_release(repository, r, now) for r in repository.releases
-                     if node_id("RE", r.id) == identity and r.created_at <= now), None)  # fmt: skip
+        return next(
+            (
+                _release(repository, r, now)
+                for r in repository.releases
+                if node_id("RE", r.id) == identity and r.created_at <= now
+            ),
+            None,
+        )
     if kind == "WFR":
         return next((_workflow_run(run, now) for run in repository.runs if run_node_id(run) == identity), None)
     return None
@@ -39,13 +51,21 @@ def issues(repository: Repository, args: Node, now: datetime) -> Node:
 def _issue(repository: Repository, issue: RepositoryIssue, now: datetime) -> Node:
     closed = issue.closed_at is not None and issue.closed_at <= now
     return {
-        "__typename": "Issue", "id": node_id("I", issue.id), "fullDatabaseId": str(issue.id), "number": issue.number,
-        "title": issue.title, "body": issue.body, "url": issue.url or f"{repository.url}/issues/{issue.number}",
-        "state": "CLOSED" if closed else "OPEN", "stateReason": "COMPLETED" if closed else None,
-        "createdAt": iso(issue.created_at), "updatedAt": iso(issue.updated_at(now)),
-        "closedAt": iso(issue.closed_at) if closed else None, "author": actor(issue.author),
+        "__typename": "Issue",
+        "id": node_id("I", issue.id),
+        "fullDatabaseId": str(issue.id),
+        "number": issue.number,
+        "title": issue.title,
+        "body": issue.body,
+        "url": issue.url or f"{repository.url}/issues/{issue.number}",
+        "state": "CLOSED" if closed else "OPEN",
+        "stateReason": "COMPLETED" if closed else None,
+        "createdAt": iso(issue.created_at),
+        "updatedAt": iso(issue.updated_at(now)),
+        "closedAt": iso(issue.closed_at) if closed else None,
+        "author": actor(issue.author),
         "labels": lambda info, **a: offset_page(issue.labels, a, lambda name: {"id": f"LA_{name}", "name": name}),
-    }  # fmt: skip
+    }
 
 
 def releases(repository: Repository, args: Node, now: datetime) -> Node:
@@ -53,20 +73,27 @@ def releases(repository: Repository, args: Node, now: datetime) -> Node:
     descending = (args.get("orderBy") or {}).get("direction", "ASC") == "DESC"
     seen = [release for release in repository.releases if release.created_at <= now]
     seen.sort(key=lambda release: (release.created_at, release.id), reverse=descending)
-    return keyed_page(seen, args, lambda r: (str(iso(r.created_at)), str(r.id)),
-                      lambda r: _release(repository, r, now), descending)  # fmt: skip
+    return keyed_page(
+        seen, args, lambda r: (str(iso(r.created_at)), str(r.id)), lambda r: _release(repository, r, now), descending
+    )
 
 
 def _release(repository: Repository, release: Release, now: datetime) -> Node:
     published = release.published_at is not None and release.published_at <= now
     return {
-        "__typename": "Release", "id": node_id("RE", release.id), "databaseId": release.id, "tagName": release.tag,
-        "name": release.name, "url": f"{repository.url}/releases/tag/{release.tag}", "isDraft": not published,
-        "isPrerelease": release.prerelease, "createdAt": iso(release.created_at),
+        "__typename": "Release",
+        "id": node_id("RE", release.id),
+        "databaseId": release.id,
+        "tagName": release.tag,
+        "name": release.name,
+        "url": f"{repository.url}/releases/tag/{release.tag}",
+        "isDraft": not published,
+        "isPrerelease": release.prerelease,
+        "createdAt": iso(release.created_at),
         "publishedAt": iso(release.published_at) if published else None,
         "updatedAt": iso(release.published_at if published else release.created_at),
         "tagCommit": {"__typename": "Commit", "id": f"C_{release.oid}", "oid": release.oid},
-    }  # fmt: skip
+    }
 
 
 def tags(repository: Repository, args: Node, now: datetime) -> Node:
@@ -79,8 +106,14 @@ def _tag(tag: Tag) -> Node:
     commit = {"__typename": "Commit", "id": f"C_{tag.oid}", "oid": tag.oid}
     target = commit
     if tag.annotated:
-        target = {"__typename": "Tag", "id": f"TA_{tag.name}", "oid": f"{zlib.crc32(tag.name.encode()):040x}", "name": tag.name,
-                  "tagger": {"name": "releaser", "date": iso(tag.at), "user": None}, "target": commit}  # fmt: skip
+        target = {
+            "__typename": "Tag",
+            "id": f"TA_{tag.name}",
+            "oid": f"{zlib.crc32(tag.name.encode()):040x}",
+            "name": tag.name,
+            "tagger": {"name": "releaser", "date": iso(tag.at), "user": None},
+            "target": commit,
+        }
     return {"__typename": "Ref", "id": f"REF_{tag.name}", "name": tag.name, "prefix": "refs/tags/", "target": target}
 
 
@@ -96,22 +129,39 @@ def _seen(run: Run, now: datetime) -> list[Attempt]:
 def _workflow_run(run: Run, now: datetime) -> Node:
     if run.recorded:
         checks = [
-            {"__typename": "CheckRun", "id": job["node_id"], "databaseId": job["id"], "name": job["name"],
-             "status": job["status"].upper(), "conclusion": (job["conclusion"] or "").upper() or None,
-             "startedAt": job["started_at"], "completedAt": job["completed_at"]}
+            {
+                "__typename": "CheckRun",
+                "id": job["node_id"],
+                "databaseId": job["id"],
+                "name": job["name"],
+                "status": job["status"].upper(),
+                "conclusion": (job["conclusion"] or "").upper() or None,
+                "startedAt": job["started_at"],
+                "completedAt": job["completed_at"],
+            }
             for job in run.recorded_jobs
-        ]  # fmt: skip
+        ]
     else:
         attempt = (_seen(run, now) or run.attempts)[-1]
         ended = attempt.ended_at <= now
         checks = [
-            {"__typename": "CheckRun", "id": node_id("CR", identity), "databaseId": identity, "name": name,
-             "status": "COMPLETED" if ended else "IN_PROGRESS", "conclusion": conclusion.upper() if ended else None,
-             "startedAt": iso(attempt.started_at), "completedAt": iso(attempt.ended_at) if ended else None}
+            {
+                "__typename": "CheckRun",
+                "id": node_id("CR", identity),
+                "databaseId": identity,
+                "name": name,
+                "status": "COMPLETED" if ended else "IN_PROGRESS",
+                "conclusion": conclusion.upper() if ended else None,
+                "startedAt": iso(attempt.started_at),
+                "completedAt": iso(attempt.ended_at) if ended else None,
+            }
             for identity, name, conclusion in attempt.jobs
-        ]  # fmt: skip
-    suite = {"__typename": "CheckSuite", "id": f"CS_{run.id}",
-             "checkRuns": lambda info, **a: offset_page(checks, a, lambda check: check)}  # fmt: skip
+        ]
+    suite = {
+        "__typename": "CheckSuite",
+        "id": f"CS_{run.id}",
+        "checkRuns": lambda info, **a: offset_page(checks, a, lambda check: check),
+    }
     return {"__typename": "WorkflowRun", "id": run_node_id(run), "databaseId": run.id, "checkSuite": suite}
 
 
@@ -126,12 +176,22 @@ def run_payload(repository: Repository, run: Run, now: datetime, number: int | N
     attempt = run.attempts[place]
     started, ended = attempt.started_at <= now, attempt.ended_at <= now
     return {
-        "id": run.id, "node_id": run_node_id(run), "name": run.name, "run_number": run.id % 100_000,
-        "run_attempt": place + 1, "event": run.event, "head_branch": run.branch, "head_sha": run.oid,
+        "id": run.id,
+        "node_id": run_node_id(run),
+        "name": run.name,
+        "run_number": run.id % 100_000,
+        "run_attempt": place + 1,
+        "event": run.event,
+        "head_branch": run.branch,
+        "head_sha": run.oid,
         "status": "completed" if ended else "in_progress" if started else "queued",
-        "conclusion": attempt.conclusion if ended else None, "workflow_id": zlib.crc32(run.name.encode()),
-        "path": f".github/workflows/{run.name.lower()}.yml", "created_at": iso(run.at),
+        "conclusion": attempt.conclusion if ended else None,
+        "workflow_id": zlib.crc32(run.name.encode()),
+        "path": f".github/workflows/{run.name.lower()}.yml",
+        "created_at": iso(run.at),
         "updated_at": iso(attempt.ended_at if ended else max(run.at, min(attempt.started_at, now))),
-        "run_started_at": iso(attempt.started_at), "url": f"https://api.github.com/repos/{repository.full_name}/runs/{run.id}",
-        "html_url": f"{repository.url}/actions/runs/{run.id}", "actor": {"login": "ci", "type": "User"},
-    }  # fmt: skip
+        "run_started_at": iso(attempt.started_at),
+        "url": f"https://api.github.com/repos/{repository.full_name}/runs/{run.id}",
+        "html_url": f"{repository.url}/actions/runs/{run.id}",
+        "actor": {"login": "ci", "type": "User"},
+    }

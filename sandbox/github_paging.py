@@ -36,8 +36,11 @@ def actor(value: Actor | None) -> Node | None:
     """An Actor node; None for a ghost."""
     if value is None:
         return None
-    return {"__typename": value.kind, "id": f"U_{value.login}", "login": value.login.removesuffix("[bot]")
-            if value.kind == "Bot" else value.login}  # fmt: skip
+    return {
+        "__typename": value.kind,
+        "id": f"U_{value.login}",
+        "login": value.login.removesuffix("[bot]") if value.kind == "Bot" else value.login,
+    }
 
 
 def page_size(args: Node) -> int:
@@ -67,15 +70,19 @@ def offset_page(items: Iterable[Any], args: Node, build: Callable[[Any], Node]) 
     end = start + len(part)
     cursor = base64.b64encode(f"cursor:v2:{end}".encode()).decode() if part else None
     return {
-        "totalCount": len(everything), "nodes": [build(item) for item in part],
+        "totalCount": len(everything),
+        "nodes": [build(item) for item in part],
         "pageInfo": page_info(cursor, end < len(everything)),
-    }  # fmt: skip
+    }
 
 
 def keyed_page(
-    items: Iterable[Any], args: Node, key: Callable[[Any], tuple[str, str]], build: Callable[[Any], Node],
+    items: Iterable[Any],
+    args: Node,
+    key: Callable[[Any], tuple[str, str]],
+    build: Callable[[Any], Node],
     descending: bool = False,
-) -> Node:  # fmt: skip
+) -> Node:
     """A page of an ordered list: the cursor holds the last row's place in the order, so it survives changes before it."""
     everything = items if isinstance(items, list) else list(items)
     if args.get("first") is None:
@@ -91,9 +98,10 @@ def keyed_page(
     part = everything[start : start + page_size(args)]
     cursor = base64.b64encode(json.dumps(key(part[-1])).encode()).decode() if part else None
     return {
-        "totalCount": len(everything), "nodes": [build(item) for item in part],
+        "totalCount": len(everything),
+        "nodes": [build(item) for item in part],
         "pageInfo": page_info(cursor, start + len(part) < len(everything)),
-    }  # fmt: skip
+    }
 
 
 def _after(items: list[Any], cursor: str, key: Callable[[Any], tuple[str, str]], descending: bool) -> int:

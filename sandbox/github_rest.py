@@ -71,27 +71,42 @@ def _user(login: str | None, kind: str = "User") -> dict[str, Any] | None:
 
 
 def _repository(r: Repository) -> dict[str, Any]:
-    return {"id": r.id, "node_id": r.node_id, "name": r.name, "full_name": r.full_name, "html_url": r.url,
-            "default_branch": r.default_branch, "archived": r.archived, "private": True,
-            "created_at": iso(r.created_at)}  # fmt: skip
+    return {
+        "id": r.id,
+        "node_id": r.node_id,
+        "name": r.name,
+        "full_name": r.full_name,
+        "html_url": r.url,
+        "default_branch": r.default_branch,
+        "archived": r.archived,
+        "private": True,
+        "created_at": iso(r.created_at),
+    }
 
 
 def _pulls(view: View, request: Request, repository: Repository) -> Response:
     seen = [pr for pr in repository.pull_requests if pr.created_at <= view.now]
-    return _page(request, [
-        {"id": pr.id, "number": pr.number, "title": pr.title, "html_url": f"{repository.url}/pull/{pr.number}",
-         "state": "closed" if pr.closed_at and pr.closed_at <= view.now else "open",
-         "user": _user(pr.author.login, pr.author.kind) if pr.author else None, "created_at": iso(pr.created_at),
-         "updated_at": iso(pr.updated_at(view.now)),
-         "merged_at": iso(pr.merged_at) if pr.merged_at and pr.merged_at <= view.now else None}
-        for pr in reversed(seen)
-    ])  # fmt: skip
+    return _page(
+        request,
+        [
+            {
+                "id": pr.id,
+                "number": pr.number,
+                "title": pr.title,
+                "html_url": f"{repository.url}/pull/{pr.number}",
+                "state": "closed" if pr.closed_at and pr.closed_at <= view.now else "open",
+                "user": _user(pr.author.login, pr.author.kind) if pr.author else None,
+                "created_at": iso(pr.created_at),
+                "updated_at": iso(pr.updated_at(view.now)),
+                "merged_at": iso(pr.merged_at) if pr.merged_at and pr.merged_at <= view.now else None,
+            }
+            for pr in reversed(seen)
+        ],
+    )
 
 
 def _pull(repository: Repository, number: str, view: View) -> PullRequest | None:
-    return next(
-        (pr for pr in repository.pull_requests if pr.number == int(number) and pr.created_at <= view.now), None
-    )  # fmt: skip
+    return next((pr for pr in repository.pull_requests if pr.number == int(number) and pr.created_at <= view.now), None)
 
 
 def _one_pull(view: View, request: Request, repository: Repository, number: str) -> Response:
@@ -102,15 +117,30 @@ def _one_pull(view: View, request: Request, repository: Repository, number: str)
     merged = pr.merged_at is not None and pr.merged_at <= now
     closed = pr.closed_at is not None and pr.closed_at <= now
     left_draft = any(event.kind == "ReadyForReviewEvent" and event.at <= now for event in pr.events)
-    return JSONResponse({
-        "id": pr.id, "number": pr.number, "title": pr.title, "body": pr.body, "draft": pr.draft and not left_draft,
-        "html_url": f"{repository.url}/pull/{pr.number}", "state": "closed" if merged or closed else "open",
-        "user": _actor(pr.author), "created_at": iso(pr.created_at), "updated_at": iso(pr.updated_at(now)),
-        "merged_at": iso(pr.merged_at) if merged else None, "closed_at": iso(pr.closed_at) if closed else None,
-        "merge_commit_sha": pr.merge_oid if merged else None, "base": {"ref": pr.base}, "head": {"ref": pr.head},
-        "labels": [{"name": name} for name in pr.labels], "comments": len(pr.said(now)), "additions": pr.additions,
-        "deletions": pr.deletions, "changed_files": pr.changed_files,
-    })  # fmt: skip
+    return JSONResponse(
+        {
+            "id": pr.id,
+            "number": pr.number,
+            "title": pr.title,
+            "body": pr.body,
+            "draft": pr.draft and not left_draft,
+            "html_url": f"{repository.url}/pull/{pr.number}",
+            "state": "closed" if merged or closed else "open",
+            "user": _actor(pr.author),
+            "created_at": iso(pr.created_at),
+            "updated_at": iso(pr.updated_at(now)),
+            "merged_at": iso(pr.merged_at) if merged else None,
+            "closed_at": iso(pr.closed_at) if closed else None,
+            "merge_commit_sha": pr.merge_oid if merged else None,
+            "base": {"ref": pr.base},
+            "head": {"ref": pr.head},
+            "labels": [{"name": name} for name in pr.labels],
+            "comments": len(pr.said(now)),
+            "additions": pr.additions,
+            "deletions": pr.deletions,
+            "changed_files": pr.changed_files,
+        }
+    )
 
 
 def _actor(actor: Actor | None) -> dict[str, Any] | None:
@@ -121,41 +151,64 @@ def _commits_of(view: View, request: Request, repository: Repository, number: st
     pr = _pull(repository, number, view)
     if pr is None:
         return JSONResponse(NOT_FOUND, 404)
-    return _page(request, [
-        {"sha": c.oid, "author": _actor(c.author) if c.author and c.author.kind == "User" else None,
-         "commit": {"message": c.headline, "author": {"date": iso(c.authored_at)},
-                    "committer": {"date": iso(c.committed_at)}}}
-        for c in pr.commits if c.seen(view.now)
-    ])  # fmt: skip
+    return _page(
+        request,
+        [
+            {
+                "sha": c.oid,
+                "author": _actor(c.author) if c.author and c.author.kind == "User" else None,
+                "commit": {
+                    "message": c.headline,
+                    "author": {"date": iso(c.authored_at)},
+                    "committer": {"date": iso(c.committed_at)},
+                },
+            }
+            for c in pr.commits
+            if c.seen(view.now)
+        ],
+    )
 
 
 def _reviews_of(view: View, request: Request, repository: Repository, number: str) -> Response:
     pr = _pull(repository, number, view)
     if pr is None:
         return JSONResponse(NOT_FOUND, 404)
-    return _page(request, [
-        {"id": r.id, "user": _actor(r.author), "state": r.state, "submitted_at": iso(r.submitted_at)}
-        for r in pr.reviews if r.submitted_at <= view.now
-    ])  # fmt: skip
+    return _page(
+        request,
+        [
+            {"id": r.id, "user": _actor(r.author), "state": r.state, "submitted_at": iso(r.submitted_at)}
+            for r in pr.reviews
+            if r.submitted_at <= view.now
+        ],
+    )
 
 
 def _comments_of(view: View, request: Request, repository: Repository, number: str) -> Response:
     pr = _pull(repository, number, view)
     if pr is None:
         return JSONResponse(NOT_FOUND, 404)
-    return _page(request, [
-        {"id": r.id * 100 + place, "pull_request_review_id": r.id}
-        for r in pr.reviews if r.submitted_at <= view.now for place in range(r.comments)
-    ])  # fmt: skip
+    return _page(
+        request,
+        [
+            {"id": r.id * 100 + place, "pull_request_review_id": r.id}
+            for r in pr.reviews
+            if r.submitted_at <= view.now
+            for place in range(r.comments)
+        ],
+    )
 
 
 def _said_of(view: View, request: Request, repository: Repository, number: str) -> Response:
     pr = _pull(repository, number, view)
     if pr is None:
         return JSONResponse(NOT_FOUND, 404)
-    return _page(request, [
-        {"id": c.id, "user": _actor(c.author), "created_at": iso(c.at), "updated_at": iso(c.at)} for c in pr.said(view.now)
-    ])  # fmt: skip
+    return _page(
+        request,
+        [
+            {"id": c.id, "user": _actor(c.author), "created_at": iso(c.at), "updated_at": iso(c.at)}
+            for c in pr.said(view.now)
+        ],
+    )
 
 
 def _files_of(view: View, request: Request, repository: Repository, number: str) -> Response:
@@ -165,11 +218,17 @@ def _files_of(view: View, request: Request, repository: Repository, number: str)
     return _page(request, [{"filename": f[0], "additions": f[1], "deletions": f[2]} for f in pr.files])
 
 
-_REST_EVENTS = {"ReadyForReviewEvent": "ready_for_review", "ConvertToDraftEvent": "convert_to_draft",
-                "ReviewRequestedEvent": "review_requested", "HeadRefForcePushedEvent": "head_ref_force_pushed",
-                "MergedEvent": "merged", "ClosedEvent": "closed", "ReopenedEvent": "reopened",
-                "AddedToMergeQueueEvent": "added_to_merge_queue",
-                "RemovedFromMergeQueueEvent": "removed_from_merge_queue"}  # fmt: skip
+_REST_EVENTS = {
+    "ReadyForReviewEvent": "ready_for_review",
+    "ConvertToDraftEvent": "convert_to_draft",
+    "ReviewRequestedEvent": "review_requested",
+    "HeadRefForcePushedEvent": "head_ref_force_pushed",
+    "MergedEvent": "merged",
+    "ClosedEvent": "closed",
+    "ReopenedEvent": "reopened",
+    "AddedToMergeQueueEvent": "added_to_merge_queue",
+    "RemovedFromMergeQueueEvent": "removed_from_merge_queue",
+}
 
 
 def _timeline_of(view: View, request: Request, repository: Repository, number: str) -> Response:
@@ -178,8 +237,12 @@ def _timeline_of(view: View, request: Request, repository: Repository, number: s
         return JSONResponse(NOT_FOUND, 404)
 
     def told(event: Event) -> dict[str, Any]:
-        return {"event": _REST_EVENTS[event.kind], "created_at": iso(event.at), "actor": _actor(event.actor),
-                "node_id": f"{event.kind}_{pr.id:x}_{int(event.at.timestamp()):x}"}  # fmt: skip
+        return {
+            "event": _REST_EVENTS[event.kind],
+            "created_at": iso(event.at),
+            "actor": _actor(event.actor),
+            "node_id": f"{event.kind}_{pr.id:x}_{int(event.at.timestamp()):x}",
+        }
 
     events = sorted((event for event in pr.events if event.at <= view.now), key=lambda event: event.at)
     return _page(request, [{"event": "labeled"}, *(told(event) for event in events)])
@@ -187,23 +250,41 @@ def _timeline_of(view: View, request: Request, repository: Repository, number: s
 
 def _deployments(view: View, request: Request, repository: Repository) -> Response:
     seen = [d for d in repository.deployments if d.created_at <= view.now]
-    return _page(request, [
-        {"id": d.id, "sha": d.oid, "ref": d.ref, "task": d.task, "environment": d.environment,
-         "created_at": iso(d.created_at), "updated_at": iso(max([d.created_at, *(s.at for s in d.statuses
-                                                                                 if s.at <= view.now)]))}
-        for d in reversed(seen)
-    ])  # fmt: skip
+    return _page(
+        request,
+        [
+            {
+                "id": d.id,
+                "sha": d.oid,
+                "ref": d.ref,
+                "task": d.task,
+                "environment": d.environment,
+                "created_at": iso(d.created_at),
+                "updated_at": iso(max([d.created_at, *(s.at for s in d.statuses if s.at <= view.now)])),
+            }
+            for d in reversed(seen)
+        ],
+    )
 
 
 def _statuses(view: View, request: Request, repository: Repository, identity: str) -> Response:
     deployment = next((d for d in repository.deployments if d.id == int(identity)), None)
     if deployment is None:
         return JSONResponse(NOT_FOUND, 404)
-    return _page(request, [
-        {"id": s.id, "state": s.state.lower(), "created_at": iso(s.at), "updated_at": iso(s.at),
-         "log_url": deployment.log_url}
-        for s in reversed(deployment.statuses) if s.at <= view.now
-    ])  # fmt: skip
+    return _page(
+        request,
+        [
+            {
+                "id": s.id,
+                "state": s.state.lower(),
+                "created_at": iso(s.at),
+                "updated_at": iso(s.at),
+                "log_url": deployment.log_url,
+            }
+            for s in reversed(deployment.statuses)
+            if s.at <= view.now
+        ],
+    )
 
 
 def _runs(view: View, request: Request, repository: Repository) -> Response:
@@ -233,10 +314,19 @@ def _run_jobs(view: View, request: Request, repository: Repository, identity: st
     if run is None:
         return JSONResponse(NOT_FOUND, 404)
     jobs = run.recorded_jobs or [
-        {"id": number, "run_id": run.id, "name": name, "status": "completed", "conclusion": conclusion,
-         "node_id": node_id("CR", number), "started_at": iso(attempt.started_at), "completed_at": iso(attempt.ended_at)}
-        for attempt in run.attempts[-1:] for number, name, conclusion in attempt.jobs
-    ]  # fmt: skip
+        {
+            "id": number,
+            "run_id": run.id,
+            "name": name,
+            "status": "completed",
+            "conclusion": conclusion,
+            "node_id": node_id("CR", number),
+            "started_at": iso(attempt.started_at),
+            "completed_at": iso(attempt.ended_at),
+        }
+        for attempt in run.attempts[-1:]
+        for number, name, conclusion in attempt.jobs
+    ]
     return _page(request, jobs, "jobs")
 
 

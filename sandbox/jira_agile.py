@@ -88,9 +88,15 @@ def sprint_json(sprint: Sprint, now: datetime) -> dict[str, Any]:
     """A sprint as the agile API gives it."""
     state = sprint.state(now)
     answer = {
-        "id": sprint.id, "state": state, "name": sprint.name, "originBoardId": sprint.board_id, "goal": "",
-        "startDate": _stamp(sprint.start), "endDate": _stamp(sprint.end), "createdDate": _stamp(sprint.start - KNOWN_BEFORE),
-    }  # fmt: skip
+        "id": sprint.id,
+        "state": state,
+        "name": sprint.name,
+        "originBoardId": sprint.board_id,
+        "goal": "",
+        "startDate": _stamp(sprint.start),
+        "endDate": _stamp(sprint.end),
+        "createdDate": _stamp(sprint.start - KNOWN_BEFORE),
+    }
     return answer | ({"completeDate": _stamp(sprint.end)} if state == "closed" else {})
 
 
@@ -110,8 +116,10 @@ def boards(site: Site, cloud: bool) -> list[dict[str, Any]]:
     for project in site.projects:
         for place, kind in enumerate(("scrum", "kanban"), start=1):
             board: dict[str, Any] = {
-                "id": int(project["id"]) * 10 + place, "name": f"{project['key']} {kind} board", "type": kind,
-            }  # fmt: skip
+                "id": int(project["id"]) * 10 + place,
+                "name": f"{project['key']} {kind} board",
+                "type": kind,
+            }
             location = {"projectId": int(project["id"]), "projectKey": project["key"], "projectTypeKey": "software"}
             found.append(board | ({"location": location} if cloud else {}))
     return found

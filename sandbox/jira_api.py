@@ -49,13 +49,16 @@ class JiraApi:
         if path.startswith(AGILE):
             return self._agile(site, path.removeprefix(AGILE), body, cloud=True)
         handler = {
-            "rest/api/2/serverInfo": self._server_info, "rest/api/3/serverInfo": self._server_info,
+            "rest/api/2/serverInfo": self._server_info,
+            "rest/api/3/serverInfo": self._server_info,
             "rest/api/3/myself": self._myself,
-            "rest/api/3/project/search": self._projects, "rest/api/3/status": self._statuses,
-            "rest/api/3/field": self._fields, "rest/api/3/search/jql": self._search,
+            "rest/api/3/project/search": self._projects,
+            "rest/api/3/status": self._statuses,
+            "rest/api/3/field": self._fields,
+            "rest/api/3/search/jql": self._search,
             "rest/api/3/issue/bulkfetch": self._bulk_issues,
             "rest/api/3/changelog/bulkfetch": self._bulk_changelogs,
-        }.get(path)  # fmt: skip
+        }.get(path)
         if handler is not None:
             return handler(site, body)
         if path.startswith("rest/api/3/project/"):
@@ -66,18 +69,38 @@ class JiraApi:
         return errors(404, "null for uri: " + path)
 
     def _server_info(self, site: Site, body: Any) -> Response:
-        return JSONResponse({"baseUrl": f"https://{site.slug}.example", "version": "1001.0.0-SNAPSHOT",
-                             "deploymentType": "Cloud", "serverTime": stamp(self.state.now())})  # fmt: skip
+        return JSONResponse(
+            {
+                "baseUrl": f"https://{site.slug}.example",
+                "version": "1001.0.0-SNAPSHOT",
+                "deploymentType": "Cloud",
+                "serverTime": stamp(self.state.now()),
+            }
+        )
 
     def _myself(self, site: Site, body: Any) -> Response:
-        return JSONResponse({"accountId": f"pulse-{site.slug}", "emailAddress": f"pulse@{site.slug}.example",
-                             "displayName": "Pulse", "active": True, "timeZone": "Etc/UTC"})  # fmt: skip
+        return JSONResponse(
+            {
+                "accountId": f"pulse-{site.slug}",
+                "emailAddress": f"pulse@{site.slug}.example",
+                "displayName": "Pulse",
+                "active": True,
+                "timeZone": "Etc/UTC",
+            }
+        )
 
     def _projects(self, site: Site, body: Any) -> Response:
         start, size = int(body.get("startAt", 0)), min(100, int(body.get("maxResults", 50)))
         part = site.projects[start : start + size]
-        return JSONResponse({"startAt": start, "maxResults": size, "total": len(site.projects),
-                             "isLast": start + len(part) >= len(site.projects), "values": part})  # fmt: skip
+        return JSONResponse(
+            {
+                "startAt": start,
+                "maxResults": size,
+                "total": len(site.projects),
+                "isLast": start + len(part) >= len(site.projects),
+                "values": part,
+            }
+        )
 
     def _statuses(self, site: Site, body: Any) -> Response:
         return JSONResponse(site.statuses)
@@ -117,11 +140,17 @@ class JiraApi:
         by_name |= {issue.key.upper(): issue for issue in by_name.values()}
         found = {by_name[name.upper()].id: by_name[name.upper()] for name in wanted if name.upper() in by_name}
         missing = [name for name in wanted if name.upper() not in by_name]
-        return JSONResponse({
-            "issues": [issue_json(site, one, fields, now) for one in sorted(found.values(), key=lambda one: one.id)],
-            "issueErrors": [{"id": name, "errorMessage": "Issue does not exist or you do not have permission to see it."}
-                            for name in missing],
-        })  # fmt: skip
+        return JSONResponse(
+            {
+                "issues": [
+                    issue_json(site, one, fields, now) for one in sorted(found.values(), key=lambda one: one.id)
+                ],
+                "issueErrors": [
+                    {"id": name, "errorMessage": "Issue does not exist or you do not have permission to see it."}
+                    for name in missing
+                ],
+            }
+        )
 
     def _bulk_changelogs(self, site: Site, body: Any) -> Response:
         wanted = {str(item) for item in body.get("issueIdsOrKeys") or []}
@@ -131,9 +160,11 @@ class JiraApi:
         now = self.state.now()
         entries = [
             (issue, change)
-            for issue in site.issues if str(issue.id) in wanted or issue.key in wanted
-            for change in issue.changes if change.at <= now
-        ]  # fmt: skip
+            for issue in site.issues
+            if str(issue.id) in wanted or issue.key in wanted
+            for change in issue.changes
+            if change.at <= now
+        ]
         start = int(base64.b64decode(body["nextPageToken"]).decode()) if body.get("nextPageToken") else 0
         part = entries[start : start + size]
         logs: dict[int, list[dict[str, Any]]] = {}

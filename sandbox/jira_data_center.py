@@ -11,8 +11,13 @@ from sandbox.model import Site
 from sandbox.state import State
 
 PAGE_CAP = 500
-RATE_HEADERS = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "99", "X-RateLimit-FillRate": "10",
-                "X-RateLimit-Interval-Seconds": "1", "Retry-After": "0"}  # fmt: skip
+RATE_HEADERS = {
+    "X-RateLimit-Limit": "100",
+    "X-RateLimit-Remaining": "99",
+    "X-RateLimit-FillRate": "10",
+    "X-RateLimit-Interval-Seconds": "1",
+    "Retry-After": "0",
+}
 
 
 class DataCenterApi:
@@ -27,8 +32,12 @@ class DataCenterApi:
             return Response("Client must be authenticated to access this resource.", 401, media_type="text/plain")
         now = self.state.now()
         if path == "rest/api/2/serverInfo":
-            found: Any = {"baseUrl": f"https://{site.slug}.example", "version": "10.3.5", "deploymentType": "Server",
-                          "serverTime": stamp(now)}  # fmt: skip
+            found: Any = {
+                "baseUrl": f"https://{site.slug}.example",
+                "version": "10.3.5",
+                "deploymentType": "Server",
+                "serverTime": stamp(now),
+            }
         elif path == "rest/api/2/project":
             found = site.projects
         elif path.startswith("rest/api/2/project/"):
@@ -61,8 +70,12 @@ class DataCenterApi:
             about = issue_json(site, issue, fields, now, cloud=False)
             if "changelog" in str(body.get("expand", "")):
                 histories = [change_json(change, cloud=False) for change in issue.changes if change.at <= now]
-                about["changelog"] = {"startAt": 0, "maxResults": len(histories), "total": len(histories),
-                                      "histories": histories}  # fmt: skip
+                about["changelog"] = {
+                    "startAt": 0,
+                    "maxResults": len(histories),
+                    "total": len(histories),
+                    "histories": histories,
+                }
             issues.append(about)
         answer = {"startAt": start, "maxResults": size, "total": len(found), "issues": issues}
         return JSONResponse(answer, headers=RATE_HEADERS)

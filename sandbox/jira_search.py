@@ -46,8 +46,11 @@ def _filtered(site: Site, found: list[Issue], clause: str, now: datetime, valida
         return [issue for issue in found if issue.project_id in wanted]
     if match := re.fullmatch(r"(?i)(updated|created)\s*>=\s*(\d{9,}|[\"'].*[\"'])", clause):
         value = match[2].strip("\"'")
-        at = datetime.fromtimestamp(int(value) / 1000, UTC) if value.isdigit() else (
-            datetime.fromisoformat(value.replace("/", "-")).replace(tzinfo=UTC))  # fmt: skip
+        at = (
+            datetime.fromtimestamp(int(value) / 1000, UTC)
+            if value.isdigit()
+            else (datetime.fromisoformat(value.replace("/", "-")).replace(tzinfo=UTC))
+        )
         by_update = match[1].lower() == "updated"
         return [issue for issue in found if (issue.updated_at(now) if by_update else issue.created_at) >= at]
     if match := re.fullmatch(r"(?i)(?:id|key|issue)\s+in\s*\(([^)]*)\)", clause):
@@ -95,12 +98,15 @@ def _fields_at(site: Site, issue: Issue, now: datetime, cloud: bool) -> dict[str
     project = next(p for p in site.projects if int(p["id"]) == issue.project_id)
     sprints = sprints_of(site, issue, now)
     fields = {
-        **issue.fields, "created": stamp(issue.created_at), "updated": stamp(issue.updated_at(now)),
-        "status": next(s for s in site.statuses if s["id"] == status), "project": project,
+        **issue.fields,
+        "created": stamp(issue.created_at),
+        "updated": stamp(issue.updated_at(now)),
+        "status": next(s for s in site.statuses if s["id"] == status),
+        "project": project,
         "resolutiondate": stamp(resolved) if resolved else None,
         "resolution": {"id": "10000", "name": "Done"} if resolved else None,
         SPRINT_FIELD: [(sprint_json if cloud else sprint_text)(sprint, now) for sprint in sprints] or None,
-    }  # fmt: skip
+    }
     if not cloud:
         fields |= {name: _user(fields.get(name)) for name in ("assignee", "reporter")}
         fields["description"] = wiki_text(fields.get("description"))
@@ -111,14 +117,22 @@ def change_json(change: Change, cloud: bool = True) -> dict[str, Any]:
     """A changelog entry: Cloud's bulk answers give its time as epoch milliseconds, Data Center as text."""
     author = {"accountId": change.author, "displayName": change.author}
     return {
-        "id": str(change.id), "created": int(change.at.timestamp() * 1000) if cloud else stamp(change.at),
+        "id": str(change.id),
+        "created": int(change.at.timestamp() * 1000) if cloud else stamp(change.at),
         "author": author if cloud else _user(author),
         "items": [
-            {"field": i.field, "fieldtype": "jira", **({"fieldId": i.field_id} if cloud else {}), "from": i.from_id,
-             "fromString": i.from_text, "to": i.to_id, "toString": i.to_text}
+            {
+                "field": i.field,
+                "fieldtype": "jira",
+                **({"fieldId": i.field_id} if cloud else {}),
+                "from": i.from_id,
+                "fromString": i.from_text,
+                "to": i.to_id,
+                "toString": i.to_text,
+            }
             for i in change.items
         ],
-    }  # fmt: skip
+    }
 
 
 def _user(person: Any) -> Any:

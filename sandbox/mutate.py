@@ -25,7 +25,7 @@ from sandbox.model import (
     Run,
     Status,
     Tag,
-)  # fmt: skip
+)
 
 PEOPLE = (Actor("mira"), Actor("tariq"), Actor("renovate[bot]", "Bot"), Actor("moved", "Mannequin"), None)
 
@@ -35,9 +35,13 @@ class Mutation:
     and `repository` limit what happens, and where."""
 
     def __init__(
-        self, organisation: Organisation, seed: int, now: datetime, actions: list[str] | None = None,
+        self,
+        organisation: Organisation,
+        seed: int,
+        now: datetime,
+        actions: list[str] | None = None,
         repository: str | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.organisation = organisation
         self.actions = actions or sorted(ACTIONS)
         self.repositories = [r for r in organisation.repositories if repository in (None, r.name)]
@@ -67,19 +71,31 @@ class Mutation:
 
     def pull_request(self, repository: Repository, *, open_only: bool = False) -> PullRequest | None:
         there = [
-            pr for pr in repository.pull_requests
+            pr
+            for pr in repository.pull_requests
             if pr.created_at <= self.now and not (open_only and pr.closed_at and pr.closed_at <= self.now)
-        ]  # fmt: skip
+        ]
         return self.random.choice(there[-30:]) if there else None
 
     def open_pull_request(self, repository: Repository) -> None:
         numbers = [pr.number for pr in repository.pull_requests] + [issue.number for issue in repository.issues]
         commits = [self.commit(f"Work {place}") for place in range(self.random.choice((1, 2, 3, 60)))]
         pr = PullRequest(
-            self.new_id(), max(numbers, default=0) + 1, "A new thing", "Please look.", self.person(), self.now, "main",
-            "branch", commits, draft=self.random.random() < 0.2, additions=3, changed_files=1, labels=["new"],
+            self.new_id(),
+            max(numbers, default=0) + 1,
+            "A new thing",
+            "Please look.",
+            self.person(),
+            self.now,
+            "main",
+            "branch",
+            commits,
+            draft=self.random.random() < 0.2,
+            additions=3,
+            changed_files=1,
+            labels=["new"],
             files=[("services/api/new.py", 3, 0)],
-        )  # fmt: skip
+        )
         repository.pull_requests.append(pr)
 
     def commit(self, headline: str) -> Commit:
@@ -159,9 +175,15 @@ class Mutation:
         seen = [commit for commit in repository.history if commit.seen(self.now)]
         if seen:
             repository.deployments.append(
-                Deployment(self.new_id(), self.random.choice(("production", "staging")), seen[-1].oid, self.now,
-                           [Status(self.new_id(), "IN_PROGRESS", self.now)], creator=Actor("ci"))
-            )  # fmt: skip
+                Deployment(
+                    self.new_id(),
+                    self.random.choice(("production", "staging")),
+                    seen[-1].oid,
+                    self.now,
+                    [Status(self.new_id(), "IN_PROGRESS", self.now)],
+                    creator=Actor("ci"),
+                )
+            )
 
     def end_deployment(self, repository: Repository) -> None:
         running = [
@@ -179,9 +201,10 @@ class Mutation:
     def open_issue(self, repository: Repository) -> None:
         numbers = [pr.number for pr in repository.pull_requests] + [issue.number for issue in repository.issues]
         repository.issues.append(
-            RepositoryIssue(self.new_id(), max(numbers, default=0) + 1, "It broke", "So it did.", self.person(), self.now,
-                            ["bug"])
-        )  # fmt: skip
+            RepositoryIssue(
+                self.new_id(), max(numbers, default=0) + 1, "It broke", "So it did.", self.person(), self.now, ["bug"]
+            )
+        )
 
     def close_issue(self, repository: Repository) -> None:
         there = [i for i in repository.issues if i.created_at <= self.now and not i.closed_at]
@@ -210,7 +233,7 @@ class Mutation:
         jobs = [(self.new_id(), "test", "success"), (self.new_id(), "lint", "success")]
         repository.runs.append(
             Run(self.new_id(), "CI", "push", "main", self.oid(), self.now, [Attempt(self.now, ends, "success", jobs)])
-        )  # fmt: skip
+        )
 
     def start_matrix(self, repository: Repository) -> None:
         """A run of more jobs than a page holds."""
@@ -218,14 +241,15 @@ class Mutation:
         ends = self.now + timedelta(minutes=30)
         repository.runs.append(
             Run(self.new_id(), "CI", "push", "main", self.oid(), self.now, [Attempt(self.now, ends, "success", jobs)])
-        )  # fmt: skip
+        )
 
     def repeat_run(self, repository: Repository) -> None:
         """Within a few hours: what is repeated later is found by the weekly look back."""
         ended = [
-            run for run in repository.runs
+            run
+            for run in repository.runs
             if run.attempts and run.at > self.now - timedelta(hours=20) and run.attempts[-1].ended_at < self.now
-        ]  # fmt: skip
+        ]
         if ended:
             run = self.random.choice(ended)
             ends = self.now + timedelta(minutes=self.random.randint(1, 40))
@@ -274,9 +298,33 @@ class Mutation:
 ACTIONS: dict[str, Callable[[Mutation, Repository], None]] = {
     name: getattr(Mutation, name)
     for name in (
-        "open_pull_request", "review", "comment", "comment_alone", "edit_comment", "delete_comment", "force_push",
-        "edit", "close", "merge", "push", "rewrite_history", "deploy", "end_deployment", "delete_deployment",
-        "open_issue", "close_issue", "delete_issue", "release", "delete_release", "start_run", "start_matrix",
-        "repeat_run", "rename", "archive", "move_issue", "create_issue", "delete_jira_issue",
+        "open_pull_request",
+        "review",
+        "comment",
+        "comment_alone",
+        "edit_comment",
+        "delete_comment",
+        "force_push",
+        "edit",
+        "close",
+        "merge",
+        "push",
+        "rewrite_history",
+        "deploy",
+        "end_deployment",
+        "delete_deployment",
+        "open_issue",
+        "close_issue",
+        "delete_issue",
+        "release",
+        "delete_release",
+        "start_run",
+        "start_matrix",
+        "repeat_run",
+        "rename",
+        "archive",
+        "move_issue",
+        "create_issue",
+        "delete_jira_issue",
     )
-}  # fmt: skip
+}

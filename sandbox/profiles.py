@@ -47,15 +47,33 @@ _BEST = Phase(6, 1.5, 2.5, 7.2, 0.04, 1.1, 0.7)
 
 TECHCORP = Profile(
     login="techcorp",
-    repositories=(("checkout", 0.24), ("payments", 0.2), ("catalog", 0.18), ("search", 0.14), ("accounts", 0.12),
-                  ("notifications", 0.12)),
-    people=("mira-lund", "tariq-aziz", "jo-becker", "sofia-rossi", "kenji-mori", "ana-costa", "piotr-nowak",
-            "lena-vogel", "omar-haddad", "grace-kim", "noah-weber", "ines-moreau"),
+    repositories=(
+        ("checkout", 0.24),
+        ("payments", 0.2),
+        ("catalog", 0.18),
+        ("search", 0.14),
+        ("accounts", 0.12),
+        ("notifications", 0.12),
+    ),
+    people=(
+        "mira-lund",
+        "tariq-aziz",
+        "jo-becker",
+        "sofia-rossi",
+        "kenji-mori",
+        "ana-costa",
+        "piotr-nowak",
+        "lena-vogel",
+        "omar-haddad",
+        "grace-kim",
+        "noah-weber",
+        "ines-moreau",
+    ),
     projects=(("SHOP", "Shop"), ("PAY", "Payments")),
     utc_offset_hours=1,
     deploys_per_week=None,
     phases=((9, _GOOD), (5.5, _BAD), (3.5, _RECOVERING), (-99, _BEST)),
-)  # fmt: skip
+)
 
 ACME = Profile(
     login="acme",
@@ -64,9 +82,13 @@ ACME = Profile(
     projects=(("ACM", "Acme Platform"),),
     utc_offset_hours=-6,
     deploys_per_week=2,
-    phases=((12, Phase(40, 30, 34, 1.3, 0.24, 22, 0)), (7, Phase(34, 22, 26, 1.5, 0.2, 15, 0)),
-            (3, Phase(28, 14, 18, 1.8, 0.15, 10, 0)), (-99, Phase(20, 9, 12, 2.1, 0.11, 6, 0))),
-)  # fmt: skip
+    phases=(
+        (12, Phase(40, 30, 34, 1.3, 0.24, 22, 0)),
+        (7, Phase(34, 22, 26, 1.5, 0.2, 15, 0)),
+        (3, Phase(28, 14, 18, 1.8, 0.15, 10, 0)),
+        (-99, Phase(20, 9, 12, 2.1, 0.11, 6, 0)),
+    ),
+)
 
 # Many small repositories, for what one call may ask of all of them.
 THIRTY = Profile(

@@ -24,7 +24,7 @@ from sandbox.model import (
     Run,
     Site,
     Status,
-)  # fmt: skip
+)
 
 LOGIN = "panjf2000"
 SLUG = "recorded"
@@ -62,9 +62,12 @@ def _repositories(folder: Path) -> Iterator[Repository]:
     pulls = {payload["number"]: payload for payload, _ in _payloads(folder / "pull_requests.csv")}
     about = next(iter(pulls.values()))["base"]["repo"]
     repository = Repository(
-        about["id"], *about["full_name"].split("/"), _required(about["created_at"]),
-        default_branch=about["default_branch"], url=about["html_url"],
-    )  # fmt: skip
+        about["id"],
+        *about["full_name"].split("/"),
+        _required(about["created_at"]),
+        default_branch=about["default_branch"],
+        url=about["html_url"],
+    )
     commits = _by_number(folder / "pull_request_commits.csv", "sha")
     reviews = _by_number(folder / "pull_request_reviews.csv", "id")
     for number, pull in sorted(pulls.items()):
@@ -74,19 +77,34 @@ def _repositories(folder: Path) -> Iterator[Repository]:
     for job, _ in _payloads(folder / "jobs.csv"):
         jobs.setdefault(job["run_id"], []).append(job)
     repository.runs = [
-        Run(run["id"], run["name"], run["event"], run["head_branch"], run["head_sha"], _required(run["created_at"]),
-            recorded=run, recorded_jobs=jobs.get(run["id"], []))
+        Run(
+            run["id"],
+            run["name"],
+            run["event"],
+            run["head_branch"],
+            run["head_sha"],
+            _required(run["created_at"]),
+            recorded=run,
+            recorded_jobs=jobs.get(run["id"], []),
+        )
         for run in {r["id"]: r for r, _ in _payloads(folder / "runs.csv")}.values()
-    ]  # fmt: skip
+    ]
     repository.issues = [
         RepositoryIssue(
-            issue["id"], issue["number"], issue["title"], issue["body"] or "", _actor(issue["user"]),
-            _required(issue["created_at"]), [label["name"] for label in issue["labels"]], _at(issue["closed_at"]),
-            _at(issue["updated_at"]), issue["html_url"],
+            issue["id"],
+            issue["number"],
+            issue["title"],
+            issue["body"] or "",
+            _actor(issue["user"]),
+            _required(issue["created_at"]),
+            [label["name"] for label in issue["labels"]],
+            _at(issue["closed_at"]),
+            _at(issue["updated_at"]),
+            issue["html_url"],
         )
         for issue in {i["id"]: i for i, _ in _payloads(folder / "issues.csv")}.values()
         if not issue.get("pull_request")
-    ]  # fmt: skip
+    ]
     yield repository
     yield from _deployed(folder / "graphql_deployments.csv")
 
@@ -103,22 +121,34 @@ def _by_number(path: Path, key: str) -> dict[int, dict[Any, dict[str, Any]]]:
 def _pull_request(pull: dict[str, Any], commits: dict[Any, Any], reviews: dict[Any, Any]) -> PullRequest:
     created = _required(pull["created_at"])
     return PullRequest(
-        pull["id"], pull["number"], pull["title"], pull["body"] or "", _actor(pull["user"]), created,
-        pull["base"]["ref"], pull["head"]["ref"],
+        pull["id"],
+        pull["number"],
+        pull["title"],
+        pull["body"] or "",
+        _actor(pull["user"]),
+        created,
+        pull["base"]["ref"],
+        pull["head"]["ref"],
         [
-            Commit(c["sha"], _required(c["commit"]["author"]["date"]), _required(c["commit"]["committer"]["date"]),
-                   c["commit"]["message"].split("\n")[0], _actor(c["author"]), [p["sha"] for p in c["parents"]],
-                   visible_at=created)
+            Commit(
+                c["sha"],
+                _required(c["commit"]["author"]["date"]),
+                _required(c["commit"]["committer"]["date"]),
+                c["commit"]["message"].split("\n")[0],
+                _actor(c["author"]),
+                [p["sha"] for p in c["parents"]],
+                visible_at=created,
+            )
             for c in commits.values()
         ],
-        [
-            Review(r["id"], _actor(r["user"]), r["state"], _required(r["submitted_at"]))
-            for r in reviews.values()
-        ],
-        labels=[label["name"] for label in pull["labels"]], merged_at=_at(pull["merged_at"]),
-        closed_at=_at(pull["closed_at"]), merge_oid=pull["merge_commit_sha"], draft=bool(pull.get("draft")),
+        [Review(r["id"], _actor(r["user"]), r["state"], _required(r["submitted_at"])) for r in reviews.values()],
+        labels=[label["name"] for label in pull["labels"]],
+        merged_at=_at(pull["merged_at"]),
+        closed_at=_at(pull["closed_at"]),
+        merge_oid=pull["merge_commit_sha"],
+        draft=bool(pull.get("draft")),
         changed_at=_at(pull["updated_at"]),
-    )  # fmt: skip
+    )
 
 
 def _history(repository: Repository) -> list[Commit]:
@@ -151,10 +181,17 @@ def _deployed(path: Path) -> Iterator[Repository]:
             for index, status in enumerate(reversed(_recorded_statuses(payload)))
         ]
         repository.deployments.append(
-            Deployment(payload["DatabaseId"], payload["Environment"], payload["CommitOid"],
-                       _required(payload["CreatedAt"]), statuses, (payload["Ref"] or {}).get("Name"),
-                       description=payload["Description"] or "", task=payload["Task"])
-        )  # fmt: skip
+            Deployment(
+                payload["DatabaseId"],
+                payload["Environment"],
+                payload["CommitOid"],
+                _required(payload["CreatedAt"]),
+                statuses,
+                (payload["Ref"] or {}).get("Name"),
+                description=payload["Description"] or "",
+                task=payload["Task"],
+            )
+        )
     yield from found.values()
 
 
@@ -175,9 +212,16 @@ def _site(folder: Path) -> Site:
     site = Site(SLUG, list(projects.values()), list(statuses.values()), fields)
     for payload in issues.values():
         site.issues.append(
-            Issue(int(payload["id"]), payload["key"], int(payload["fields"]["project"]["id"]),
-                  _required(payload["fields"]["created"]), {}, _changes(payload), recorded=payload)
-        )  # fmt: skip
+            Issue(
+                int(payload["id"]),
+                payload["key"],
+                int(payload["fields"]["project"]["id"]),
+                _required(payload["fields"]["created"]),
+                {},
+                _changes(payload),
+                recorded=payload,
+            )
+        )
     site.issues.sort(key=lambda issue: issue.id)
     return site
 
@@ -186,12 +230,18 @@ def _changes(payload: dict[str, Any]) -> list[Change]:
     histories = (payload.get("changelog") or {}).get("histories") or []
     return [
         Change(
-            int(entry["id"]), _required(entry["created"]), (entry.get("author") or {}).get("displayName", ""),
-            [FieldChange(i["field"], i.get("fieldId", ""), i.get("from"), i.get("fromString"), i.get("to"),
-                         i.get("toString")) for i in entry["items"]],
+            int(entry["id"]),
+            _required(entry["created"]),
+            (entry.get("author") or {}).get("displayName", ""),
+            [
+                FieldChange(
+                    i["field"], i.get("fieldId", ""), i.get("from"), i.get("fromString"), i.get("to"), i.get("toString")
+                )
+                for i in entry["items"]
+            ],
         )
         for entry in sorted(histories, key=lambda entry: entry["created"])
-    ]  # fmt: skip
+    ]
 
 
 def _required(value: str) -> datetime:

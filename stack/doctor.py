@@ -188,9 +188,18 @@ def check_chromium() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    check_python, check_system, check_memory, check_disk, check_state_folder, check_account, check_ports, check_locale,
-    check_installation, check_installer, check_chromium,
-)  # fmt: skip
+    check_python,
+    check_system,
+    check_memory,
+    check_disk,
+    check_state_folder,
+    check_account,
+    check_ports,
+    check_locale,
+    check_installation,
+    check_installer,
+    check_chromium,
+)
 
 
 def _owner(path: Path) -> str:

@@ -15,10 +15,22 @@ from stack.ports import LOOPBACK, StackPorts
 # What a process inherits from the caller; everything else is set here, so that a stray AIRFLOW__ or PG variable of the
 # caller's shell changes nothing.
 INHERITED = (
-    "HOME", "USER", "LOGNAME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTP_PROXY",
-    "HTTPS_PROXY", "http_proxy", "https_proxy", "PULSE_CLIENTS", "PULSE_FIXTURES", "PULSE_POSTGRES_USER",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "PULSE_CLIENTS",
+    "PULSE_FIXTURES",
+    "PULSE_POSTGRES_USER",
     "PULSE_PRIVATE_URLS",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

@@ -137,9 +137,14 @@ def _runs(command: list[str], seconds: float = 60) -> bool:
 
 def _run(command: list[str], what: str) -> None:
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, stdin=subprocess.DEVNULL,
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONNOUSERSITE": "1"},
-    )  # fmt: skip
+    )
     if done.returncode != 0:
         output = (done.stderr + done.stdout).strip()
         raise StackError(f"could not {what}: {advice_for(output)}\n{output[-1500:]}")

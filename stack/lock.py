@@ -9,8 +9,16 @@ from stack.errors import StackError
 from stack.paths import ROOT
 
 # No index and no link into it: the files must say the same wherever the packages come from.
-OPTIONS = ("--quiet", "--upgrade", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
-           "--python-version", "3.11")  # fmt: skip
+OPTIONS = (
+    "--quiet",
+    "--upgrade",
+    "--no-header",
+    "--no-annotate",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--python-version",
+    "3.11",
+)
 LOCKS = {
     install.AIRFLOW.lock: (install.AIRFLOW.requirements, install.TESTS.requirements),
     install.SUPERSET.lock: (install.SUPERSET.requirements,),

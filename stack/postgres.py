@@ -62,9 +62,14 @@ class Server:
         """Start in the foreground as a child that is shut down with its parent (tests and one-off runs)."""
         with log.open("ab") as out:
             return subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-                preexec_fn=_die_with_parent, **self.account.popen_arguments(),
-            )  # fmt: skip
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+                **self.account.popen_arguments(),
+            )
 
     def stop(self, timeout_seconds: float = 30) -> None:
         """Stop the server (fast shutdown), whoever started it; nothing happens when it is not running."""
@@ -206,12 +211,24 @@ class Cluster:
             partial = self._fresh(server)
             password_file = self.home / "initdb.password"
             self._write(password_file, role_password(self.secret, SUPERUSER) + "\n")
-            run_as(self.account, [
-                str(self.binaries / "initdb"), "-D", str(partial), "-U", SUPERUSER, "--encoding=UTF8",
-                "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums",
-                "--auth=scram-sha-256", f"--pwfile={password_file}",
-                *([] if self.durable else ["--no-sync"]),
-            ])  # fmt: skip
+            run_as(
+                self.account,
+                [
+                    str(self.binaries / "initdb"),
+                    "-D",
+                    str(partial),
+                    "-U",
+                    SUPERUSER,
+                    "--encoding=UTF8",
+                    "--locale-provider=builtin",
+                    "--builtin-locale=C.UTF-8",
+                    "--locale=C",
+                    "--data-checksums",
+                    "--auth=scram-sha-256",
+                    f"--pwfile={password_file}",
+                    *([] if self.durable else ["--no-sync"]),
+                ],
+            )
             password_file.unlink()
             partial.rename(server.data)
         self._configure(server)
@@ -245,11 +262,27 @@ class Cluster:
                 raise PostgresError(f"the replica must be rebuilt ({problem}): stop it first (./pulse down)")
             partial = self._fresh(self.replica)
             self._fresh_slot()
-            run_as(self.account, [
-                str(self.binaries / "pg_basebackup"), "-D", str(partial), "-h", self.primary.host,
-                "-p", str(self.primary.port), "-U", REPLICATION_ROLE, "--slot", SLOT, "--wal-method=stream",
-                "--checkpoint=fast", "--no-password", *([] if self.durable else ["--no-sync"]),
-            ], PGPASSWORD=role_password(self.secret, REPLICATION_ROLE))  # fmt: skip
+            run_as(
+                self.account,
+                [
+                    str(self.binaries / "pg_basebackup"),
+                    "-D",
+                    str(partial),
+                    "-h",
+                    self.primary.host,
+                    "-p",
+                    str(self.primary.port),
+                    "-U",
+                    REPLICATION_ROLE,
+                    "--slot",
+                    SLOT,
+                    "--wal-method=stream",
+                    "--checkpoint=fast",
+                    "--no-password",
+                    *([] if self.durable else ["--no-sync"]),
+                ],
+                PGPASSWORD=role_password(self.secret, REPLICATION_ROLE),
+            )
             (partial / "standby.signal").touch()
             self.account.own(partial / "standby.signal")
             shutil.rmtree(self.replica.data, ignore_errors=True)
@@ -308,9 +341,13 @@ class Cluster:
             password = role_password(self.secret, REPLICATION_ROLE)
             self._write(passfile, f"*:*:*:{REPLICATION_ROLE}:{password}\n")
         conninfo = psycopg.conninfo.make_conninfo(
-            host=self.primary.host, port=self.primary.port, user=REPLICATION_ROLE, passfile=str(passfile),
-            application_name=SLOT, connect_timeout=5,
-        )  # fmt: skip
+            host=self.primary.host,
+            port=self.primary.port,
+            user=REPLICATION_ROLE,
+            passfile=str(passfile),
+            application_name=SLOT,
+            connect_timeout=5,
+        )
         text = config.settings(
             server.kind, server.port, durable=self.durable, archive_script=script, primary_conninfo=conninfo
         )

@@ -86,11 +86,26 @@ def _airflow_programs(settings: Settings) -> list[Program]:
 
 def _superset_program(settings: Settings) -> Program:
     command = [
-        str(SUPERSET_VENV / "bin" / "gunicorn"), "--workers", "1", "--worker-class", "gthread", "--threads", "8",
-        "--timeout", "120", "--graceful-timeout", "10", "--no-control-socket",
-        "--bind", f"{LOOPBACK}:{settings.ports.superset}",
-        "--limit-request-line", "0", "--limit-request-field_size", "0", "superset.app:create_app()",
-    ]  # fmt: skip
+        str(SUPERSET_VENV / "bin" / "gunicorn"),
+        "--workers",
+        "1",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "8",
+        "--timeout",
+        "120",
+        "--graceful-timeout",
+        "10",
+        "--no-control-socket",
+        "--bind",
+        f"{LOOPBACK}:{settings.ports.superset}",
+        "--limit-request-line",
+        "0",
+        "--limit-request-field_size",
+        "0",
+        "superset.app:create_app()",
+    ]
     env = environment.superset(settings) | build_of(
         "superset", "plugins/pulse/tenancy.py", "constraints/superset-py311.txt"
     )
@@ -99,9 +114,16 @@ def _superset_program(settings: Settings) -> Program:
 
 def _sandbox_program(settings: Settings, options: Options) -> Program:
     command = [
-        str(AIRFLOW_VENV / "bin" / "python"), "-m", "sandbox", "--host", LOOPBACK,
-        "--port", str(settings.ports.sandbox), "--anchor", options.anchor,
-    ]  # fmt: skip
+        str(AIRFLOW_VENV / "bin" / "python"),
+        "-m",
+        "sandbox",
+        "--host",
+        LOOPBACK,
+        "--port",
+        str(settings.ports.sandbox),
+        "--anchor",
+        options.anchor,
+    ]
     if options.recorded:
         command += ["--recorded", options.recorded]
     env = environment.sandbox(settings) | build_of("sandbox", "constraints/airflow-py311.txt")

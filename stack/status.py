@@ -57,10 +57,15 @@ def logins(settings: Settings) -> list[Login]:
     ]
     for slug, users in seeded(settings.state).get("users", {}).items():
         found += [
-            Login("superset", slug, user["role"], user["email"],
-                  demo_password(secrets["PULSE_DEMO_SECRET"], user["email"]))
+            Login(
+                "superset",
+                slug,
+                user["role"],
+                user["email"],
+                demo_password(secrets["PULSE_DEMO_SECRET"], user["email"]),
+            )
             for user in users
-        ]  # fmt: skip
+        ]
     return found
 
 
@@ -95,10 +100,14 @@ def access_table(status: dict[str, Any]) -> str:
     """Addresses and logins as a table."""
     where = status["addresses"]
     rows = [
-        (f"{login['client'] or 'Pulse'} {login['role']}".replace("data_team", "data team"), where[login["system"]],
-         login["username"], login["password"])
+        (
+            f"{login['client'] or 'Pulse'} {login['role']}".replace("data_team", "data team"),
+            where[login["system"]],
+            login["username"],
+            login["password"],
+        )
         for login in sorted(status["logins"], key=lambda login: (login["system"] != "superset", login["client"] or ""))
-    ]  # fmt: skip
+    ]
     lines = [table(("who", "where", "user", "password"), rows), ""]
     lines += [f"{name:<9} {url}" for name, url in where.items() if name not in ("airflow", "superset")]
     return "\n".join(lines)
@@ -107,6 +116,8 @@ def access_table(status: dict[str, Any]) -> str:
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Columns as wide as they need to be."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-             for row in [header, tuple("─" * width for width in widths), *rows]]  # fmt: skip
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, tuple("─" * width for width in widths), *rows]
+    ]
     return "\n".join(lines)

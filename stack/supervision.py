@@ -61,9 +61,14 @@ class Supervisor:
             )
         # Its own environment holds no secret; each program gets its own from the configuration.
         done = subprocess.run(
-            [str(AIRFLOW_VENV / "bin" / "supervisord"), "-c", str(self.config)], check=False, capture_output=True,
-            text=True, stdin=subprocess.DEVNULL, cwd="/", env={"PATH": "/usr/bin:/bin", MARK: str(self.state)},
-        )  # fmt: skip
+            [str(AIRFLOW_VENV / "bin" / "supervisord"), "-c", str(self.config)],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", MARK: str(self.state)},
+        )
         deadline = time.monotonic() + 20
         while not self.running():
             if done.returncode != 0 or time.monotonic() > deadline:

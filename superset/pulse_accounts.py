@@ -223,9 +223,13 @@ def password_matches(stored: str, password: str) -> bool:
         return False
     try:
         digest = hashlib.scrypt(
-            password.encode(), salt=salt.encode(), n=cost[0], r=cost[1], p=cost[2],
+            password.encode(),
+            salt=salt.encode(),
+            n=cost[0],
+            r=cost[1],
+            p=cost[2],
             maxmem=132 * cost[0] * cost[1] * cost[2] + 4096,
-        )  # fmt: skip
+        )
     except ValueError:
         return False
     return hmac.compare_digest(digest.hex(), expected.lower())

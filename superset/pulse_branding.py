@@ -164,11 +164,22 @@ _TIME_SERIES = ("echarts_timeseries_line", "echarts_timeseries_bar", "echarts_ti
 # Fillings of the series after each other, so that bars differ by more than their colour.
 _DECALS: list[dict[str, Any]] = [
     {"symbol": "none"},
-    {"symbol": "rect", "dashArrayX": [1, 0], "dashArrayY": [2, 5], "rotation": -0.785, "color": "rgba(255,255,255,0.55)"},
-    {"symbol": "circle", "dashArrayX": [[8, 8], [0, 8, 8, 0]], "dashArrayY": [6, 0], "symbolSize": 0.7,
-     "color": "rgba(255,255,255,0.45)"},
+    {
+        "symbol": "rect",
+        "dashArrayX": [1, 0],
+        "dashArrayY": [2, 5],
+        "rotation": -0.785,
+        "color": "rgba(255,255,255,0.55)",
+    },
+    {
+        "symbol": "circle",
+        "dashArrayX": [[8, 8], [0, 8, 8, 0]],
+        "dashArrayY": [6, 0],
+        "symbolSize": 0.7,
+        "color": "rgba(255,255,255,0.45)",
+    },
     {"symbol": "rect", "dashArrayX": [1, 0], "dashArrayY": [4, 3], "color": "rgba(255,255,255,0.3)"},
-]  # fmt: skip
+]
 
 
 def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -94,29 +94,62 @@ ROW_LIMIT = 5000
 SQL_MAX_ROW = 20000
 SUPERSET_WEBSERVER_TIMEOUT = 60
 _MORE_DISALLOWED = {
-    "set_config", "current_setting", "cursor_to_xml", "cursor_to_xmlschema", "schema_to_xml", "schema_to_xmlschema",
-    "schema_to_xml_and_xmlschema", "database_to_xml_and_xmlschema", "query_to_xml", "table_to_xml", "dblink",
-    "dblink_exec", "dblink_connect", "lo_import", "lo_export", "lo_get", "lo_put", "lo_from_bytea", "pg_read_file",
-    "pg_read_binary_file", "pg_ls_dir", "pg_stat_file", "pg_sleep", "pg_sleep_for", "pg_notify", "pg_cancel_backend",
-    "pg_terminate_backend", "pg_advisory_lock", "session_user", "current_user",
-}  # fmt: skip
+    "set_config",
+    "current_setting",
+    "cursor_to_xml",
+    "cursor_to_xmlschema",
+    "schema_to_xml",
+    "schema_to_xmlschema",
+    "schema_to_xml_and_xmlschema",
+    "database_to_xml_and_xmlschema",
+    "query_to_xml",
+    "table_to_xml",
+    "dblink",
+    "dblink_exec",
+    "dblink_connect",
+    "lo_import",
+    "lo_export",
+    "lo_get",
+    "lo_put",
+    "lo_from_bytea",
+    "pg_read_file",
+    "pg_read_binary_file",
+    "pg_ls_dir",
+    "pg_stat_file",
+    "pg_sleep",
+    "pg_sleep_for",
+    "pg_notify",
+    "pg_cancel_backend",
+    "pg_terminate_backend",
+    "pg_advisory_lock",
+    "session_user",
+    "current_user",
+}
 _MORE_TABLES = {"pg_stats", "pg_stat_all_tables", "pg_database", "pg_auth_members", "pg_policies", "pg_proc"}
 
 # --- caches: files, shared by the workers of this machine
 _cache = {"CACHE_TYPE": "FileSystemCache", "CACHE_THRESHOLD": 20000}
 CACHE_CONFIG = {
-    **_cache, "CACHE_DIR": str(_state / "superset" / "cache" / "app"), "CACHE_DEFAULT_TIMEOUT": 300,
-}  # fmt: skip
+    **_cache,
+    "CACHE_DIR": str(_state / "superset" / "cache" / "app"),
+    "CACHE_DEFAULT_TIMEOUT": 300,
+}
 DATA_CACHE_CONFIG = {
-    **_cache, "CACHE_DIR": str(_state / "superset" / "cache" / "data"), "CACHE_DEFAULT_TIMEOUT": 3600,
-}  # fmt: skip
+    **_cache,
+    "CACHE_DIR": str(_state / "superset" / "cache" / "data"),
+    "CACHE_DEFAULT_TIMEOUT": 3600,
+}
 FILTER_STATE_CACHE_CONFIG = {
-    **_cache, "CACHE_DIR": str(_state / "superset" / "cache" / "filters"), "CACHE_DEFAULT_TIMEOUT": 86400 * 7,
+    **_cache,
+    "CACHE_DIR": str(_state / "superset" / "cache" / "filters"),
+    "CACHE_DEFAULT_TIMEOUT": 86400 * 7,
     "REFRESH_TIMEOUT_ON_RETRIEVAL": True,
-}  # fmt: skip
+}
 EXPLORE_FORM_DATA_CACHE_CONFIG = {
-    **_cache, "CACHE_DIR": str(_state / "superset" / "cache" / "explore"), "CACHE_DEFAULT_TIMEOUT": 86400,
-}  # fmt: skip
+    **_cache,
+    "CACHE_DIR": str(_state / "superset" / "cache" / "explore"),
+    "CACHE_DEFAULT_TIMEOUT": 86400,
+}
 THUMBNAIL_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 
 # --- how it looks

@@ -135,8 +135,10 @@ def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox", "--port", str(port), *options],
-            cwd=ROOT, stdout=out, stderr=out,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdout=out,
+            stderr=out,
+        )
     try:
         _wait_for_http(f"{url}/health", process, log)
         yield SandboxServer(url, SANDBOX_ANCHOR)

@@ -81,12 +81,15 @@ def read_specs() -> list[ClientDagSpec]:
         rows = conn.execute(_SPECS).fetchall()
     return [
         ClientDagSpec(
-            client_id=client_id, slug=slug, name=name, schedule_minutes=minutes,
+            client_id=client_id,
+            slug=slug,
+            name=name,
+            schedule_minutes=minutes,
             integrations=tuple(IntegrationSpec(*row) for row in integrations),
         )
         for client_id, slug, name, minutes, integrations in rows
         if not only or slug in only
-    ]  # fmt: skip
+    ]
 
 
 def stub(spec: ClientDagSpec) -> str:

@@ -44,9 +44,11 @@ class RateLimited(PulseError):
 
     def __init__(self, *, client: str, source: str, resume_at: datetime, message: str) -> None:
         super().__init__(
-            client=client, source=source, message=f"{message}; the budget is back at {resume_at:%Y-%m-%d %H:%M:%S} UTC",
+            client=client,
+            source=source,
+            message=f"{message}; the budget is back at {resume_at:%Y-%m-%d %H:%M:%S} UTC",
             way_out="nothing: the task goes on from its checkpoint then",
-        )  # fmt: skip
+        )
         self.resume_at = resume_at
 
 

@@ -148,19 +148,24 @@ def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> N
                 return
             if time.monotonic() > deadline:
                 raise PulseError(
-                    client=spec.slug, source="replica",
+                    client=spec.slug,
+                    source="replica",
                     message=f"the replica has not replayed {lsn} within {timeout_seconds:.0f} s",
                     way_out="look at the replica's log (./pulse logs replica); dashboards go on with the older data",
-                )  # fmt: skip
+                )
             time.sleep(0.2)
 
 
 def _recorded(conn: Any, spec: ClientDagSpec, integration_id: int | None = None, scope_key: str = "") -> Any:
     context = get_current_context()
     return record_run(
-        conn, client_id=spec.client_id, dag_run_id=str(context["dag_run"].run_id), task_id=str(context["task"].task_id),
-        integration_id=integration_id, scope_key=scope_key,
-    )  # fmt: skip
+        conn,
+        client_id=spec.client_id,
+        dag_run_id=str(context["dag_run"].run_id),
+        task_id=str(context["task"].task_id),
+        integration_id=integration_id,
+        scope_key=scope_key,
+    )
 
 
 def _integration(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:
@@ -174,9 +179,15 @@ def _integration(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> I
         # Stopped cleanly between two scopes: what was read is stored, and the client's DAG follows within seconds.
         raise AirflowSkipException(f"client {spec.slug}: {declared.name} is not active any more")
     return Integration(
-        client_id=spec.client_id, client_slug=spec.slug, id=declared.id, integration_type=declared.integration_type,
-        name=declared.name, base_url=row[0], connection_id=row[1], config=row[2],
-    )  # fmt: skip
+        client_id=spec.client_id,
+        client_slug=spec.slug,
+        id=declared.id,
+        integration_type=declared.integration_type,
+        name=declared.name,
+        base_url=row[0],
+        connection_id=row[1],
+        config=row[2],
+    )
 
 
 def _source(conn: Any, integration: Integration, stats: RunStats) -> Source:

@@ -15,11 +15,21 @@ from tests.support.stack import database, login_of
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-FIVE = ["deployment_frequency", "lead_time_for_changes", "change_failure_rate", "failed_deployment_recovery_time",
-        "deployment_rework_rate"]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+FIVE = [
+    "deployment_frequency",
+    "lead_time_for_changes",
+    "change_failure_rate",
+    "failed_deployment_recovery_time",
+    "deployment_rework_rate",
+]
 CHARTS_WITH_CANVAS = 6
 EVIDENCE = ["Production deployments", "Changes that reached production", "Incidents"]
 

@@ -114,8 +114,9 @@ def test_a_slug_has_to_fit_a_dag_id(slug: str) -> None:
 
 
 def test_the_demo_clients_are_declared_like_any_other() -> None:
-    passwords = {f"{who}@{slug}.example": "p" * 16 for who in ("ceo", "manager")
-                 for slug in ("techcorp", "acme", "recorded")}  # fmt: skip
+    passwords = {
+        f"{who}@{slug}.example": "p" * 16 for who in ("ceo", "manager") for slug in ("techcorp", "acme", "recorded")
+    }
     clients = demo_clients("http://127.0.0.1:1", passwords)
     clients["recorded"] = recorded_client("http://127.0.0.1:1", passwords)
     for slug, client in clients.items():
@@ -137,11 +138,13 @@ def test_passwords_are_salted_and_verified() -> None:
 
 
 DEPLOYS: dict[str, Any] = {
-    "name": "deploys", "entity": "deployments", "path": "/deployments",
+    "name": "deploys",
+    "entity": "deployments",
+    "path": "/deployments",
     "fields": {"id": "id", "service": "service", "result": "state", "created_at": "start", "finished_at": "end"},
     "values": {"result": {"ok": "success", "broken": "failure", "running": None}},
     "constants": {"environment": "production"},
-}  # fmt: skip
+}
 
 
 def custom(**changes: Any) -> str:
@@ -159,13 +162,24 @@ def test_a_custom_source_is_stored_as_json_without_its_secret() -> None:
     assert config["auth"] == {"kind": "bearer", "name": ""}
     [stream] = config["streams"]
     assert stream["pagination"] == {
-        "kind": "cursor", "size": 100, "param": "cursor", "next": "next_cursor", "size_param": "limit",
-    }  # fmt: skip
+        "kind": "cursor",
+        "size": 100,
+        "param": "cursor",
+        "next": "next_cursor",
+        "size_param": "limit",
+    }
     assert stream["since"] == {"param": "after", "format": "iso"}
     assert stream["params"] == {"all": True, "of": "prod", "n": 3}
     assert stream["values"] == DEPLOYS["values"]
-    again = parse_spec("initech", json.dumps({"name": "Initech", "integrations": [
-        {"type": "http_json", "base_url": "https://deploys.example", **config}]}))  # fmt: skip
+    again = parse_spec(
+        "initech",
+        json.dumps(
+            {
+                "name": "Initech",
+                "integrations": [{"type": "http_json", "base_url": "https://deploys.example", **config}],
+            }
+        ),
+    )
     assert again.integrations[0].config() == config
 
 
@@ -175,12 +189,24 @@ def test_a_custom_source_is_stored_as_json_without_its_secret() -> None:
         ({"fields": DEPLOYS["fields"] | {"servce": "x"}}, "streams[0]", "'servce' is no field of deployments"),
         ({"constants": {}}, "streams[0]", "'environment' is required for deployments"),
         ({"entity": "incidents"}, "streams[0]", "'finished_at' is no field of incidents"),
-        ({"fields": DEPLOYS["fields"] | {"approved_at": "x"}}, "streams[0]", "'approved_at' is no field of deployments"),
-        ({"constants": {"environment": "x", "approved_at": "y"}}, "streams[0]", "'approved_at' is no field of deployments"),
+        (
+            {"fields": DEPLOYS["fields"] | {"approved_at": "x"}},
+            "streams[0]",
+            "'approved_at' is no field of deployments",
+        ),
+        (
+            {"constants": {"environment": "x", "approved_at": "y"}},
+            "streams[0]",
+            "'approved_at' is no field of deployments",
+        ),
         ({"entity": "builds"}, "streams[0].entity", "deployments"),
         ({"fields": None}, "streams[0].fields", "required"),
         ({"fields": DEPLOYS["fields"] | {"sha": " "}}, "streams[0]", "the path of 'sha' is empty"),
-        ({"constants": {"environment": "x", "service": "y"}}, "streams[0]", "'service' stands in fields and in constants"),
+        (
+            {"constants": {"environment": "x", "service": "y"}},
+            "streams[0]",
+            "'service' stands in fields and in constants",
+        ),
         ({"constants": {"environment": "x", "url": "y"}}, "streams[0]", "'url' differs by record"),
         ({"values": {"result": {"ok": "fine"}}}, "streams[0]", "'fine' is neither success nor failure"),
         ({"values": {"created_at": {"a": "b"}}}, "streams[0]", "'created_at' is no text field"),
@@ -196,7 +222,7 @@ def test_a_custom_source_is_stored_as_json_without_its_secret() -> None:
         ({"since": {"param": "after", "format": "date"}}, "streams[0].since.format", "epoch_ms"),
         ({"feilds": {}}, "streams[0].feilds", "did you mean 'fields'"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_a_stream_is_named(changes: dict[str, Any], field: str, told: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_spec("initech", custom(**changes))

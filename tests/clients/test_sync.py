@@ -71,11 +71,13 @@ def test_what_is_no_longer_declared_goes(admin: psycopg.Connection[Any]) -> None
     sync(admin)
     sync(admin, users=SPEC["users"][:1], settings={}, integrations=SPEC["integrations"][:1])
     assert all_rows(admin, "select email, active from core.users order by 1") == [
-        ("ceo@initech.example", True), ("old@initech.example", False),
-    ]  # fmt: skip
+        ("ceo@initech.example", True),
+        ("old@initech.example", False),
+    ]
     assert all_rows(admin, "select integration_type, active from core.integrations order by 1") == [
-        ("github", True), ("jira", False),
-    ]  # fmt: skip
+        ("github", True),
+        ("jira", False),
+    ]
     assert all_rows(admin, "select setting_key from core.system_settings where setting_key !~ '^brand'") == []
 
 

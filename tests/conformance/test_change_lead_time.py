@@ -51,8 +51,18 @@ def evidence(db: TestDatabase) -> dict[str, dict[str, Any]]:
     loaded = Loader(world)
     loaded.load()
     world.compute()
-    columns = ("title", "first_commit_at", "opened_at", "first_review_at", "merged_at", "deployed_at", "coding_hours",
-               "pickup_hours", "review_hours", "merge_to_deploy_hours")  # fmt: skip
+    columns = (
+        "title",
+        "first_commit_at",
+        "opened_at",
+        "first_review_at",
+        "merged_at",
+        "deployed_at",
+        "coding_hours",
+        "pickup_hours",
+        "review_hours",
+        "merge_to_deploy_hours",
+    )
     rows = world.rows(f"select {', '.join(columns)} from report.evidence_changes")
     return {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
 
@@ -111,12 +121,25 @@ class Loader:
             world = self.world
             identity = world.new_id()
             world.insert(
-                "core.github_pull_requests", integration_id=world.github, id=identity, repository_id=repository,
-                number=identity % 1000, title=pull["id"], url=f"https://example.com/{pull['id']}", state="merged",
-                author_login=pull["author_id"] or None, base_branch="main", head_branch="x", created_at=created,
-                updated_at=merged, first_authored_at=first_commit, first_committed_at=first_commit,
-                first_review_at=review, merged_at=merged, merge_commit_sha=pull["merge_commit_sha"],
-            )  # fmt: skip
+                "core.github_pull_requests",
+                integration_id=world.github,
+                id=identity,
+                repository_id=repository,
+                number=identity % 1000,
+                title=pull["id"],
+                url=f"https://example.com/{pull['id']}",
+                state="merged",
+                author_login=pull["author_id"] or None,
+                base_branch="main",
+                head_branch="x",
+                created_at=created,
+                updated_at=merged,
+                first_authored_at=first_commit,
+                first_committed_at=first_commit,
+                first_review_at=review,
+                merged_at=merged,
+                merge_commit_sha=pull["merge_commit_sha"],
+            )
 
 
 def test_our_evidence_gives_devlakes_rows(evidence: dict[str, dict[str, Any]]) -> None:
@@ -128,9 +151,12 @@ def test_our_evidence_gives_devlakes_rows(evidence: dict[str, dict[str, Any]]) -
         coding = minutes(ours["first_commit_at"], ours["opened_at"])
         deploy = minutes(ours["merged_at"], deployed)
         got = {
-            "first_commit_authored_date": ours["first_commit_at"], "first_comment_date": ours["first_review_at"],
-            "pr_created_date": ours["opened_at"], "pr_merged_date": ours["merged_at"], "pr_deployed_date": deployed,
-        }  # fmt: skip
+            "first_commit_authored_date": ours["first_commit_at"],
+            "first_comment_date": ours["first_review_at"],
+            "pr_created_date": ours["opened_at"],
+            "pr_merged_date": ours["merged_at"],
+            "pr_deployed_date": deployed,
+        }
         assert got == {name: moment(row[name]) for name in got}, row["id"]
         durations = {
             "pr_coding_time": coding,
@@ -143,8 +169,12 @@ def test_our_evidence_gives_devlakes_rows(evidence: dict[str, dict[str, Any]]) -
 
 
 def test_our_hours_agree_with_the_times_beside_them(evidence: dict[str, dict[str, Any]]) -> None:
-    pairs = {"coding_hours": ("first_commit_at", "opened_at"), "pickup_hours": ("opened_at", "first_review_at"),
-             "review_hours": ("first_review_at", "merged_at"), "merge_to_deploy_hours": ("merged_at", "deployed_at")}  # fmt: skip
+    pairs = {
+        "coding_hours": ("first_commit_at", "opened_at"),
+        "pickup_hours": ("opened_at", "first_review_at"),
+        "review_hours": ("first_review_at", "merged_at"),
+        "merge_to_deploy_hours": ("merged_at", "deployed_at"),
+    }
     checked = 0
     for row in evidence.values():
         for name, (start, end) in pairs.items():

@@ -62,10 +62,16 @@ def test_a_client_dag_has_its_groups_and_ends_red_when_a_source_failed(dags: dic
     dag = dags["pulse__initech"]
     ids = {task.task_id for task in dag.tasks}
     assert ids == {
-        "github.discover_repositories", "github.extract_repositories", "jira.discover_projects",
-        "jira.extract_projects", "normalise_records", "compute_dora", "publish_dashboards", "continue_backfill",
+        "github.discover_repositories",
+        "github.extract_repositories",
+        "jira.discover_projects",
+        "jira.extract_projects",
+        "normalise_records",
+        "compute_dora",
+        "publish_dashboards",
+        "continue_backfill",
         "watch_sources",
-    }  # fmt: skip
+    }
     assert {"client:initech", "pulse"} == set(dag.tags)
     assert dag.get_task("publish_dashboards").upstream_task_ids == {"compute_dora"}
     assert dag.get_task("normalise_records").trigger_rule == "all_done"
@@ -117,7 +123,12 @@ def test_an_import_of_the_library_loads_no_client_of_anything() -> None:
     """The dag-processor imports this for each file: database drivers and HTTP clients wait until a task runs."""
     heavy = ("psycopg", "psycopg2", "requests", "pulse.tasks", "pulse.warehouse.connect", "pulse.sources.base")
     code = f"import sys, pulse.client_dag; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
-                          env={"PYTHONPATH": str(ROOT / "plugins"), "PATH": "/usr/bin:/bin", "HOME": "/tmp"})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT / "plugins"), "PATH": "/usr/bin:/bin", "HOME": "/tmp"},
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -12,19 +12,82 @@ from tests.dora.reference import compute
 Facts = dict[str, dict[Any, dict[str, Any]]]
 
 COLUMNS = {
-    "changes": ("service_id", "number", "title", "url", "head_branch", "is_bot", "is_revert", "reverts_change_id", "is_hotfix",
-                "first_commit_at", "opened_at", "first_review_at", "approved_at", "merged_at", "merged_on",
-                "merge_commit_sha", "merge_position", "changes_requested_count", "reopened_count", "is_reviewed"),
-    "deployments": ("service_id", "environment", "environment_tier", "result", "sha", "position", "ref_name", "url",
-                    "created_at", "finished_at", "finished_on", "is_baseline", "is_rollback", "rolled_back_by",
-                    "contains_after", "failed_change", "is_rework"),
-    "deployment_changes": ("deployment_id", "service_id", "deployed_on", "lead_time_hours", "coding_hours", "pickup_hours",
-                           "review_hours", "merge_to_deploy_hours", "exclusion_reason"),
-    "incidents": ("key", "service_id", "created_at", "resolved_at", "resolved_on", "time_to_restore_hours", "is_external"),
+    "changes": (
+        "service_id",
+        "number",
+        "title",
+        "url",
+        "head_branch",
+        "is_bot",
+        "is_revert",
+        "reverts_change_id",
+        "is_hotfix",
+        "first_commit_at",
+        "opened_at",
+        "first_review_at",
+        "approved_at",
+        "merged_at",
+        "merged_on",
+        "merge_commit_sha",
+        "merge_position",
+        "changes_requested_count",
+        "reopened_count",
+        "is_reviewed",
+    ),
+    "deployments": (
+        "service_id",
+        "environment",
+        "environment_tier",
+        "result",
+        "sha",
+        "position",
+        "ref_name",
+        "url",
+        "created_at",
+        "finished_at",
+        "finished_on",
+        "is_baseline",
+        "is_rollback",
+        "rolled_back_by",
+        "contains_after",
+        "failed_change",
+        "is_rework",
+    ),
+    "deployment_changes": (
+        "deployment_id",
+        "service_id",
+        "deployed_on",
+        "lead_time_hours",
+        "coding_hours",
+        "pickup_hours",
+        "review_hours",
+        "merge_to_deploy_hours",
+        "exclusion_reason",
+    ),
+    "incidents": (
+        "key",
+        "service_id",
+        "created_at",
+        "resolved_at",
+        "resolved_on",
+        "time_to_restore_hours",
+        "is_external",
+    ),
     "incident_deployments": ("deployment_id", "method", "confidence", "recovery_hours"),
-    "dora_metrics": ("period_start", "period_end", "is_partial", "metric_value", "p50", "p75", "p90", "numerator",
-                     "denominator", "sample_size", "null_reason"),
-}  # fmt: skip
+    "dora_metrics": (
+        "period_start",
+        "period_end",
+        "is_partial",
+        "metric_value",
+        "p50",
+        "p75",
+        "p90",
+        "numerator",
+        "denominator",
+        "sample_size",
+        "null_reason",
+    ),
+}
 KEYS = {
     "changes": ("id",),
     "deployments": ("id",),
@@ -57,8 +120,14 @@ def facts_of(loaded: Loaded) -> Facts:
 
 def facts_expected(result: Result) -> Facts:
     """The reference's result in the same form."""
-    parts = {"changes": result.changes, "deployments": result.deployments, "deployment_changes": result.deployed,
-             "incidents": result.incidents, "incident_deployments": result.causes, "dora_metrics": result.metrics}  # fmt: skip
+    parts = {
+        "changes": result.changes,
+        "deployments": result.deployments,
+        "deployment_changes": result.deployed,
+        "incidents": result.incidents,
+        "incident_deployments": result.causes,
+        "dora_metrics": result.metrics,
+    }
     found: Facts = {
         table: {key: {c: getattr(fact, c) for c in COLUMNS[table]} for key, fact in part.items()}  # type: ignore[attr-defined]
         for table, part in parts.items()
@@ -120,12 +189,17 @@ def disagreements(loaded: Loaded) -> list[str]:
 
 
 HANGS_ON = (
-    ("change_references", "change_id", "changes"), ("deployment_changes", "change_id", "changes"),
-    ("deployment_changes", "deployment_id", "deployments"), ("rework_evidence", "deployment_id", "deployments"),
-    ("incident_references", "incident_id", "incidents"), ("incident_deployments", "incident_id", "incidents"),
-    ("incident_deployments", "deployment_id", "deployments"), ("changes", "service_id", "services"),
-    ("deployments", "service_id", "services"), ("incidents", "service_id", "services"),
-)  # fmt: skip
+    ("change_references", "change_id", "changes"),
+    ("deployment_changes", "change_id", "changes"),
+    ("deployment_changes", "deployment_id", "deployments"),
+    ("rework_evidence", "deployment_id", "deployments"),
+    ("incident_references", "incident_id", "incidents"),
+    ("incident_deployments", "incident_id", "incidents"),
+    ("incident_deployments", "deployment_id", "deployments"),
+    ("changes", "service_id", "services"),
+    ("deployments", "service_id", "services"),
+    ("incidents", "service_id", "services"),
+)
 
 
 def dangling(loaded: Loaded) -> list[str]:

@@ -44,11 +44,18 @@ def edit_change(clock: Clock, world: World) -> None:
     pull = pick(clock, world.pull_requests)
     at = pull.created_at
     values: dict[str, st.SearchStrategy[Any]] = {
-        "title": st.sampled_from(TITLES), "head_branch": st.sampled_from(BRANCHES), "author_is_bot": st.booleans(),
-        "first_authored_at": one_of(None, at - DAY, at + DAY), "first_committed_at": one_of(None, at - 2 * DAY),
-        "base_branch": one_of("main", "release/1"), "reverts_number": one_of(None, 1, 2), "additions": st.integers(0, 99),
-        "comment_count": st.integers(0, 5), "deleted": st.booleans(), "ready_at": one_of(None, at),
-    }  # fmt: skip
+        "title": st.sampled_from(TITLES),
+        "head_branch": st.sampled_from(BRANCHES),
+        "author_is_bot": st.booleans(),
+        "first_authored_at": one_of(None, at - DAY, at + DAY),
+        "first_committed_at": one_of(None, at - 2 * DAY),
+        "base_branch": one_of("main", "release/1"),
+        "reverts_number": one_of(None, 1, 2),
+        "additions": st.integers(0, 99),
+        "comment_count": st.integers(0, 5),
+        "deleted": st.booleans(),
+        "ready_at": one_of(None, at),
+    }
     name = clock.draw(st.sampled_from(sorted(values)))
     setattr(pull, name, clock.draw(values[name]))
 
@@ -99,10 +106,13 @@ def edit_custom_change(clock: Clock, world: World) -> None:
         return
     change = pick(clock, world.custom_changes)
     values: dict[str, st.SearchStrategy[Any]] = {
-        "service": st.sampled_from(SERVICES), "title": st.sampled_from(TITLES), "deleted": st.just(not change.deleted),
-        "merged_at": st.just(change.merged_at + DAY), "first_commit_at": one_of(None, change.opened_at - DAY),
+        "service": st.sampled_from(SERVICES),
+        "title": st.sampled_from(TITLES),
+        "deleted": st.just(not change.deleted),
+        "merged_at": st.just(change.merged_at + DAY),
+        "first_commit_at": one_of(None, change.opened_at - DAY),
         "merge_commit_sha": st.sampled_from([None, *(c.sha for c in world.commits)]),
-    }  # fmt: skip
+    }
     name = clock.draw(st.sampled_from(["first_review_at", "approved_at", *sorted(values)]))
     drawn = clock.draw(values[name]) if name in values else draw_review_time(clock, change.merged_at)
     setattr(change, name, drawn)
@@ -116,10 +126,13 @@ def edit_deployment(clock: Clock, world: World) -> None:
     ends = clock.near(deployment.created_at, 0, 3000, 30) + MINUTE
     shas = [c.sha for c in world.commits if c.repository_id == deployment.repository_id]
     values: dict[str, st.SearchStrategy[Any]] = {
-        "deleted": st.just(not deployment.deleted), "first_success_at": one_of(None, ends),
-        "first_failure_at": one_of(None, ends), "sha": st.sampled_from([None, *shas]),
-        "environment": st.sampled_from(ENVIRONMENTS), "ref_name": st.sampled_from(TAGS),
-    }  # fmt: skip
+        "deleted": st.just(not deployment.deleted),
+        "first_success_at": one_of(None, ends),
+        "first_failure_at": one_of(None, ends),
+        "sha": st.sampled_from([None, *shas]),
+        "environment": st.sampled_from(ENVIRONMENTS),
+        "ref_name": st.sampled_from(TAGS),
+    }
     name = clock.draw(st.sampled_from(sorted(values)))
     setattr(deployment, name, clock.draw(values[name]))
 
@@ -143,12 +156,16 @@ def edit_incident(clock: Clock, world: World) -> None:
         issue.moves = clock.draw(st.sampled_from([issue.moves + more, issue.moves[:-1]]))
         return
     values: dict[str, st.SearchStrategy[Any]] = {
-        "key": st.just(f"NEW-{issue.id % 100}"), "components": one_of([], ["shop"], ["billing"]),
-        "labels": one_of([], ["external"], ["incident"]), "issue_type": one_of("Incident", "Task"),
-        "links": one_of([], ["DEV-1"], ["DEV-2"]), "fix_versions": one_of([], ["v1"], ["v3"]),
+        "key": st.just(f"NEW-{issue.id % 100}"),
+        "components": one_of([], ["shop"], ["billing"]),
+        "labels": one_of([], ["external"], ["incident"]),
+        "issue_type": one_of("Incident", "Task"),
+        "links": one_of([], ["DEV-1"], ["DEV-2"]),
+        "fix_versions": one_of([], ["v1"], ["v3"]),
         "description": st.sampled_from(["", *(f"It was {d.url}." for d in world.deployments)]),
-        "deleted": st.just(not issue.deleted), "created_at": st.just(issue.created_at - timedelta(hours=3)),
-    }  # fmt: skip
+        "deleted": st.just(not issue.deleted),
+        "created_at": st.just(issue.created_at - timedelta(hours=3)),
+    }
     name = clock.draw(st.sampled_from(sorted(values)))
     setattr(issue, name, clock.draw(values[name]))
 
@@ -188,9 +205,16 @@ def edit_repository(clock: Clock, world: World) -> None:
 def edit_settings(clock: Clock, world: World) -> None:
     """The admin chooses another definition, time zone, or teams."""
     name, values = clock.draw(
-        one_of(("minimum_sample", (1, 2)), ("start_event", ("opened", "first_commit")), ("exclude_bots", (True, False)),
-               ("incident_window_hours", (2, 300)), ("rollback_window_hours", (1, 48)), ("teams", TEAMS), ("zone", ZONES))
-    )  # fmt: skip
+        one_of(
+            ("minimum_sample", (1, 2)),
+            ("start_event", ("opened", "first_commit")),
+            ("exclude_bots", (True, False)),
+            ("incident_window_hours", (2, 300)),
+            ("rollback_window_hours", (1, 48)),
+            ("teams", TEAMS),
+            ("zone", ZONES),
+        )
+    )
     value = clock.draw(st.sampled_from(values))
     if name == "zone":
         world.time_zone = value
@@ -209,9 +233,24 @@ def time_passes(clock: Clock, world: World) -> None:
     world.now += clock.draw(st.integers(1, 100 * 24 * 60)) * MINUTE
 
 
-EDITS: tuple[Edit, ...] = (edit_change, edit_change, merge_change, review_change, edit_own_commits, edit_custom_change,
-                           edit_deployment, edit_deployment, edit_incident, edit_incident, force_push, lose_commit,
-                           edit_repository, edit_settings, edit_statuses, time_passes)  # fmt: skip
+EDITS: tuple[Edit, ...] = (
+    edit_change,
+    edit_change,
+    merge_change,
+    review_change,
+    edit_own_commits,
+    edit_custom_change,
+    edit_deployment,
+    edit_deployment,
+    edit_incident,
+    edit_incident,
+    force_push,
+    lose_commit,
+    edit_repository,
+    edit_settings,
+    edit_statuses,
+    time_passes,
+)
 
 
 def edited(draw: Draw, world: World, kinds: tuple[Edit, ...] = EDITS, most: int = 3) -> tuple[World, list[str]]:

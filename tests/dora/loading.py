@@ -57,57 +57,153 @@ def rows_of(world: World) -> Rows:
     for status, (name, category) in world.statuses.items():
         add("jira_statuses", id=status, name=name, category=category)
     for r in world.repositories:
-        add("github_repositories", id=r.id, node_id=f"R_{r.id}", full_name=r.full_name, default_branch=r.default_branch,
-            url=f"https://github.example/{r.full_name}")  # fmt: skip
+        add(
+            "github_repositories",
+            id=r.id,
+            node_id=f"R_{r.id}",
+            full_name=r.full_name,
+            default_branch=r.default_branch,
+            url=f"https://github.example/{r.full_name}",
+        )
     for c in world.commits:
-        add("github_commits", repository_id=c.repository_id, sha=c.sha, position=c.position,
-            is_first_parent=c.position is not None and c.brought_by is None, committed_at=c.committed_at,
-            authored_at=c.authored_at, headline=c.headline)  # fmt: skip
+        add(
+            "github_commits",
+            repository_id=c.repository_id,
+            sha=c.sha,
+            position=c.position,
+            is_first_parent=c.position is not None and c.brought_by is None,
+            committed_at=c.committed_at,
+            authored_at=c.authored_at,
+            headline=c.headline,
+        )
     for pull in world.pull_requests:
         _add_pull_request(add, pull)
     for d in world.deployments:
-        add("github_deployments", id=d.id, repository_id=d.repository_id, environment=d.environment, sha=d.sha,
-            ref_name=d.ref_name, state=d.state, url=d.url, created_at=d.created_at, first_success_at=d.first_success_at,
-            first_failure_at=d.first_failure_at, deleted_at=REMOVED_AT if d.deleted else None)  # fmt: skip
+        add(
+            "github_deployments",
+            id=d.id,
+            repository_id=d.repository_id,
+            environment=d.environment,
+            sha=d.sha,
+            ref_name=d.ref_name,
+            state=d.state,
+            url=d.url,
+            created_at=d.created_at,
+            first_success_at=d.first_success_at,
+            first_failure_at=d.first_failure_at,
+            deleted_at=REMOVED_AT if d.deleted else None,
+        )
     for x in world.custom_changes:
-        add("custom_changes", id=x.id, service=x.service, title=x.title, url=x.url, first_commit_at=x.first_commit_at,
-            opened_at=x.opened_at, first_review_at=x.first_review_at, approved_at=x.approved_at, merged_at=x.merged_at,
-            merge_sha=x.merge_commit_sha, deleted_at=REMOVED_AT if x.deleted else None)  # fmt: skip
+        add(
+            "custom_changes",
+            id=x.id,
+            service=x.service,
+            title=x.title,
+            url=x.url,
+            first_commit_at=x.first_commit_at,
+            opened_at=x.opened_at,
+            first_review_at=x.first_review_at,
+            approved_at=x.approved_at,
+            merged_at=x.merged_at,
+            merge_sha=x.merge_commit_sha,
+            deleted_at=REMOVED_AT if x.deleted else None,
+        )
     for issue in world.issues:
         _add_issue(add, world, issue)
     return rows
 
 
 def _add_pull_request(add: Any, p: PullRequest) -> None:
-    add("github_pull_requests", id=p.id, repository_id=p.repository_id, number=p.number, title=p.title, url=p.url,
-        state=p.state, author_login=p.author_login, author_is_bot=p.author_is_bot, base_branch=p.base_branch,
-        head_branch=p.head_branch, created_at=p.created_at, updated_at=p.merged_at or p.created_at, ready_at=p.ready_at,
-        first_authored_at=p.first_authored_at, first_committed_at=p.first_committed_at, first_review_at=p.first_review_at,
-        approved_at=p.approved_at, merged_at=p.merged_at, closed_at=p.merged_at, merge_commit_sha=p.merge_commit_sha,
-        additions=p.additions, deletions=p.deletions, changed_files=1, commit_count=max(len(p.commits), 1),
-        review_count=len(p.reviews), comment_count=p.comment_count, reverts_number=p.reverts_number, reverts_sha=p.reverts_sha,
-        deleted_at=REMOVED_AT if p.deleted else None)  # fmt: skip
+    add(
+        "github_pull_requests",
+        id=p.id,
+        repository_id=p.repository_id,
+        number=p.number,
+        title=p.title,
+        url=p.url,
+        state=p.state,
+        author_login=p.author_login,
+        author_is_bot=p.author_is_bot,
+        base_branch=p.base_branch,
+        head_branch=p.head_branch,
+        created_at=p.created_at,
+        updated_at=p.merged_at or p.created_at,
+        ready_at=p.ready_at,
+        first_authored_at=p.first_authored_at,
+        first_committed_at=p.first_committed_at,
+        first_review_at=p.first_review_at,
+        approved_at=p.approved_at,
+        merged_at=p.merged_at,
+        closed_at=p.merged_at,
+        merge_commit_sha=p.merge_commit_sha,
+        additions=p.additions,
+        deletions=p.deletions,
+        changed_files=1,
+        commit_count=max(len(p.commits), 1),
+        review_count=len(p.reviews),
+        comment_count=p.comment_count,
+        reverts_number=p.reverts_number,
+        reverts_sha=p.reverts_sha,
+        deleted_at=REMOVED_AT if p.deleted else None,
+    )
     for n, commit in enumerate(p.commits):
-        add("github_pull_request_commits", pull_request_id=p.id, sha=commit.sha, position=n, authored_at=commit.authored_at,
-            headline=commit.headline)  # fmt: skip
+        add(
+            "github_pull_request_commits",
+            pull_request_id=p.id,
+            sha=commit.sha,
+            position=n,
+            authored_at=commit.authored_at,
+            headline=commit.headline,
+        )
     for n, review in enumerate(p.reviews):
-        add("github_pull_request_reviews", pull_request_id=p.id, id=p.id * 10 + n, author_login=review.author_login,
-            author_is_bot=review.author_is_bot, state=review.state, submitted_at=review.submitted_at)  # fmt: skip
+        add(
+            "github_pull_request_reviews",
+            pull_request_id=p.id,
+            id=p.id * 10 + n,
+            author_login=review.author_login,
+            author_is_bot=review.author_is_bot,
+            state=review.state,
+            submitted_at=review.submitted_at,
+        )
     for n, at in enumerate(p.reopened_at):
         add("github_pull_request_events", pull_request_id=p.id, id=f"E{n}", event_type="Reopened", created_at=at)
 
 
 def _add_issue(add: Any, world: World, issue: Issue) -> None:
     name, category = world.statuses[issue.moves[-1].target if issue.moves else "1"]
-    add("jira_issues", id=issue.id, project_id=PROJECT, key=issue.key, url=f"https://jira.example/browse/{issue.key}",
-        issue_type=issue.issue_type, summary=issue.summary, description=issue.description, status=name,
-        status_category=category, priority=issue.priority, labels=sorted(issue.labels), components=sorted(issue.components),
-        fix_versions=sorted(issue.fix_versions), created_at=issue.created_at, updated_at=issue.created_at,
-        deleted_at=REMOVED_AT if issue.deleted else None)  # fmt: skip
+    add(
+        "jira_issues",
+        id=issue.id,
+        project_id=PROJECT,
+        key=issue.key,
+        url=f"https://jira.example/browse/{issue.key}",
+        issue_type=issue.issue_type,
+        summary=issue.summary,
+        description=issue.description,
+        status=name,
+        status_category=category,
+        priority=issue.priority,
+        labels=sorted(issue.labels),
+        components=sorted(issue.components),
+        fix_versions=sorted(issue.fix_versions),
+        created_at=issue.created_at,
+        updated_at=issue.created_at,
+        deleted_at=REMOVED_AT if issue.deleted else None,
+    )
     for n, move in enumerate(issue.moves):
-        add("jira_issue_changes", issue_id=issue.id, history_id=n + 1, item_index=0, field="status", field_id="status",
-            from_id=move.source, from_text=world.statuses[move.source][0], to_id=move.target,
-            to_text=world.statuses[move.target][0], created_at=move.at)  # fmt: skip
+        add(
+            "jira_issue_changes",
+            issue_id=issue.id,
+            history_id=n + 1,
+            item_index=0,
+            field="status",
+            field_id="status",
+            from_id=move.source,
+            from_text=world.statuses[move.source][0],
+            to_id=move.target,
+            to_text=world.statuses[move.target][0],
+            created_at=move.at,
+        )
     for n, key in enumerate(issue.links):
         add("jira_issue_links", issue_id=issue.id, id=n, link_type="Relates", direction="outward", other_key=key)
 
@@ -126,8 +222,10 @@ def in_batches(rows: Rows, batches: int, seed: int) -> list[list[RowKey]]:
             place = -1.0 if table == "jira_projects" else -0.5
         batch[table, key] = place
     arriving = sorted(batch, key=lambda k: batch[k])
-    return [[k for k in arriving if max(int(batch[k]), 0) == n or (n == batches - 1 and batch[k] >= batches)]
-            for n in range(batches)]  # fmt: skip
+    return [
+        [k for k in arriving if max(int(batch[k]), 0) == n or (n == batches - 1 and batch[k] >= batches)]
+        for n in range(batches)
+    ]
 
 
 @dataclass
@@ -211,8 +309,20 @@ def _integration(world: World, table: str) -> int:
 
 # --------------------------------------------------------------------------------------------------- what can be compared
 
-FACTS = ("services", "changes", "change_references", "deployments", "deployment_changes", "incidents", "incident_references",
-         "incident_deployments", "rework_evidence", "dora_scopes", "dora_metrics", "quality_results")  # fmt: skip
+FACTS = (
+    "services",
+    "changes",
+    "change_references",
+    "deployments",
+    "deployment_changes",
+    "incidents",
+    "incident_references",
+    "incident_deployments",
+    "rework_evidence",
+    "dora_scopes",
+    "dora_metrics",
+    "quality_results",
+)
 VOLATILE = {"dora_metrics": ("id", "published_at"), "quality_results": ("measured_at",)}
 
 

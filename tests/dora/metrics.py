@@ -215,22 +215,30 @@ class Family:
 
 def deployments_family(result: Result) -> Family:
     production = [d for d in result.deployments.values() if d.environment_tier == "production"]
-    return Family(production, lambda d: d.finished_on, {
-        FREQUENCY: (GRAINS, frequency),
-        "deployment_days_per_week": (WEEKLY, days_per_week),
-        "change_failure_rate": (GRAINS, lambda e, c: ratio([d.failed_change for d in e], c)),
-        "deployment_rework_rate": (GRAINS, lambda e, c: ratio([d.is_rework for d in e], c)),
-    })  # fmt: skip
+    return Family(
+        production,
+        lambda d: d.finished_on,
+        {
+            FREQUENCY: (GRAINS, frequency),
+            "deployment_days_per_week": (WEEKLY, days_per_week),
+            "change_failure_rate": (GRAINS, lambda e, c: ratio([d.failed_change for d in e], c)),
+            "deployment_rework_rate": (GRAINS, lambda e, c: ratio([d.is_rework for d in e], c)),
+        },
+    )
 
 
 def delivery_family(result: Result) -> Family:
-    return Family(list(result.deployed.values()), lambda d: d.deployed_on, {
-        "lead_time_for_changes": (GRAINS, stage("lead_time_hours")),
-        "lead_time_coding": (COARSE, stage("coding_hours")),
-        "lead_time_pickup": (COARSE, stage("pickup_hours")),
-        "lead_time_review": (COARSE, stage("review_hours")),
-        "lead_time_merge_to_deploy": (COARSE, stage("merge_to_deploy_hours")),
-    })  # fmt: skip
+    return Family(
+        list(result.deployed.values()),
+        lambda d: d.deployed_on,
+        {
+            "lead_time_for_changes": (GRAINS, stage("lead_time_hours")),
+            "lead_time_coding": (COARSE, stage("coding_hours")),
+            "lead_time_pickup": (COARSE, stage("pickup_hours")),
+            "lead_time_review": (COARSE, stage("review_hours")),
+            "lead_time_merge_to_deploy": (COARSE, stage("merge_to_deploy_hours")),
+        },
+    )
 
 
 def recovery_family(result: Result) -> Family:
@@ -240,10 +248,14 @@ def recovery_family(result: Result) -> Family:
         causes = [result.causes[i.id] for i in events if i.id in result.causes]
         return median([c.recovery_hours for c in causes], context)
 
-    return Family(resolved, lambda i: i.resolved_on, {
-        "failed_deployment_recovery_time": (GRAINS, recovery),
-        "time_to_restore": (GRAINS, lambda e, c: median([i.time_to_restore_hours for i in e], c)),
-    })  # fmt: skip
+    return Family(
+        resolved,
+        lambda i: i.resolved_on,
+        {
+            "failed_deployment_recovery_time": (GRAINS, recovery),
+            "time_to_restore": (GRAINS, lambda e, c: median([i.time_to_restore_hours for i in e], c)),
+        },
+    )
 
 
 def pull_requests_family(world: World, result: Result) -> Family:
@@ -254,13 +266,20 @@ def pull_requests_family(world: World, result: Result) -> Family:
     def of(column: str) -> Callable[[list[ChangeFact]], list[Any]]:
         return lambda events: [getattr(e, column) for e in events]
 
-    return Family(changes, lambda c: c.merged_on, {
-        "pull_request_size": (COARSE, lambda e, c: median(of("lines")(e), c)),
-        "review_depth": (COARSE, lambda e, c: median(of("depth")(e), c)),
-        "rework_cycles": (COARSE, lambda e, c: mean(of("changes_requested_count")(e), c)),
-        "merged_without_review": (COARSE, lambda e, c: ratio([not reviewed for reviewed in of("is_reviewed")(e)], c)),
-        "reopened_pull_requests": (COARSE, lambda e, c: ratio([n > 0 for n in of("reopened_count")(e)], c)),
-    })  # fmt: skip
+    return Family(
+        changes,
+        lambda c: c.merged_on,
+        {
+            "pull_request_size": (COARSE, lambda e, c: median(of("lines")(e), c)),
+            "review_depth": (COARSE, lambda e, c: median(of("depth")(e), c)),
+            "rework_cycles": (COARSE, lambda e, c: mean(of("changes_requested_count")(e), c)),
+            "merged_without_review": (
+                COARSE,
+                lambda e, c: ratio([not reviewed for reviewed in of("is_reviewed")(e)], c),
+            ),
+            "reopened_pull_requests": (COARSE, lambda e, c: ratio([n > 0 for n in of("reopened_count")(e)], c)),
+        },
+    )
 
 
 def compute_metrics(world: World, result: Result) -> dict[MetricKey, MetricRow]:

@@ -122,15 +122,31 @@ def push_of(world: World, commit: Commit) -> ChangeFact:
     repository = next(r for r in world.repositories if r.id == commit.repository_id)
     return ChangeFact(
         id=f"gh-commit:{world.github}:{commit.repository_id}:{commit.sha}",
-        service_id=world.service_id(commit.repository_id), number=None, title=commit.headline,
-        url=f"https://github.example/{repository.full_name}/commit/{commit.sha}", head_branch=None, is_bot=False,
-        is_revert=re.match(r"revert\b", commit.headline, re.I) is not None, reverts_change_id=None,
+        service_id=world.service_id(commit.repository_id),
+        number=None,
+        title=commit.headline,
+        url=f"https://github.example/{repository.full_name}/commit/{commit.sha}",
+        head_branch=None,
+        is_bot=False,
+        is_revert=re.match(r"revert\b", commit.headline, re.I) is not None,
+        reverts_change_id=None,
         is_hotfix=bool(re.search(world.settings.hotfix_pattern, commit.headline, re.I)),
-        first_commit_at=authored or commit.committed_at, opened_at=commit.committed_at, first_review_at=None, approved_at=None,
-        merged_at=commit.committed_at, merged_on=day_of(commit.committed_at, ZoneInfo(world.time_zone)),
-        merge_commit_sha=commit.sha, merge_position=commit.position, lines=0, depth=0, changes_requested_count=0,
-        reopened_count=0, is_reviewed=False, names=set(ISSUE_KEY.findall(commit.headline)), is_pull_request=False,
-    )  # fmt: skip
+        first_commit_at=authored or commit.committed_at,
+        opened_at=commit.committed_at,
+        first_review_at=None,
+        approved_at=None,
+        merged_at=commit.committed_at,
+        merged_on=day_of(commit.committed_at, ZoneInfo(world.time_zone)),
+        merge_commit_sha=commit.sha,
+        merge_position=commit.position,
+        lines=0,
+        depth=0,
+        changes_requested_count=0,
+        reopened_count=0,
+        is_reviewed=False,
+        names=set(ISSUE_KEY.findall(commit.headline)),
+        is_pull_request=False,
+    )
 
 
 def reverted_by(world: World, pull: PullRequest) -> str | None:
@@ -349,9 +365,17 @@ def deployed_change(world: World, change: ChangeFact, deployment: DeploymentFact
     )
     lead = hours(start, deployment.finished_at, zone, settings.working_calendar)
     return DeployedChange(
-        change.id, deployment.id, change.service_id, deployment.finished_on, lead, coding, pickup, review, merge_to_deploy,
+        change.id,
+        deployment.id,
+        change.service_id,
+        deployment.finished_on,
+        lead,
+        coding,
+        pickup,
+        review,
+        merge_to_deploy,
         reason,
-    )  # fmt: skip
+    )
 
 
 def exclusion_reason(is_left_out_bot: bool, start: datetime | None, finished_at: datetime) -> str | None:

@@ -21,8 +21,10 @@ def loaded(db: TestDatabase, world: World) -> Loaded:
 def test_a_roll_back_shows_what_it_undid(db: TestDatabase) -> None:
     """Its evidence is the deployment before it, not itself."""
     deployments = [
-        deploy(1, "a", "2026-03-02 12:00"), deploy(2, "b", "2026-03-03 12:00"), deploy(3, "a", "2026-03-03 13:00")
-    ]  # fmt: skip
+        deploy(1, "a", "2026-03-02 12:00"),
+        deploy(2, "b", "2026-03-03 12:00"),
+        deploy(3, "a", "2026-03-03 13:00"),
+    ]
     assert compare.disagreements(loaded(db, world_of(deployments=deployments))) == []
 
 
@@ -55,8 +57,10 @@ def test_an_abbreviated_commit_may_be_of_digits_or_letters_only(db: TestDatabase
 def test_nothing_hangs_on_what_is_gone(db: TestDatabase) -> None:
     """An incident that named a deployment, and deployments with rework evidence, are deleted at the source."""
     deployments = [
-        deploy(1, "a", "2026-03-02 12:00"), deploy(2, "b", "2026-03-03 12:00"), deploy(3, "a", "2026-03-03 13:00")
-    ]  # fmt: skip
+        deploy(1, "a", "2026-03-02 12:00"),
+        deploy(2, "b", "2026-03-03 12:00"),
+        deploy(3, "a", "2026-03-03 13:00"),
+    ]
     world = world_of(deployments=deployments)
     world.issues = [Issue(1, "OPS-1", at("2026-03-04 12:00"), description=f"Since {deployments[1].sha}.")]
     here = loaded(db, world)

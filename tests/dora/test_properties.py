@@ -50,8 +50,14 @@ def assert_full_changes_nothing(loaded: Loaded, what: object = "") -> None:
 
 
 def describe(world: World) -> str:
-    parts = [*world.repositories, *world.commits, *world.pull_requests, *world.custom_changes, *world.deployments,
-             *world.issues]  # fmt: skip
+    parts = [
+        *world.repositories,
+        *world.commits,
+        *world.pull_requests,
+        *world.custom_changes,
+        *world.deployments,
+        *world.issues,
+    ]
     return f"\n\n{world.time_zone} {world.now} {world.given} {world.statuses}\n" + "\n".join(map(repr, parts))
 
 

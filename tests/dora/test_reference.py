@@ -25,10 +25,18 @@ def world_of(**parts: Any) -> World:
     """A shop with commits a to f on its chain, merged by pull requests 1 to 6 on 2 to 7 March 2026 at 09:00."""
     commits = [Commit(1, sha, n, at(f"2026-03-0{n + 1} 09:00")) for n, sha in enumerate(SHA.values(), start=1)]
     pulls = [
-        PullRequest(n, 1, n, f"Change {n}", c.committed_at - 10 * HOUR, c.committed_at, c.sha,
-                    first_authored_at=c.committed_at - 10 * HOUR)
+        PullRequest(
+            n,
+            1,
+            n,
+            f"Change {n}",
+            c.committed_at - 10 * HOUR,
+            c.committed_at,
+            c.sha,
+            first_authored_at=c.committed_at - 10 * HOUR,
+        )
         for n, c in enumerate(commits, start=1)
-    ]  # fmt: skip
+    ]
     world = World(
         "UTC", at("2026-03-20 12:00"), {"minimum_sample": 1}, [Repository(1, "acme/shop")], commits, pulls, [], []
     )
@@ -160,9 +168,18 @@ def test_frequency_counts_from_the_first_success_until_today() -> None:
     result = compute(
         world_of(deployments=[failed, deploy(2, "c", "2026-03-04 12:00"), deploy(3, "d", "2026-03-11 12:00")])
     )
-    frequency = {key: metric(result, "deployment_frequency", *key) for key in
-                 [("day", "2026-03-01"), ("week", "2026-03-08"), ("week", "2026-03-15"), ("week", "2026-03-22"),
-                  ("month", "2026-03-31"), ("rolling_7d", "2026-03-20"), ("rolling_7d", "2026-03-01")]}  # fmt: skip
+    frequency = {
+        key: metric(result, "deployment_frequency", *key)
+        for key in [
+            ("day", "2026-03-01"),
+            ("week", "2026-03-08"),
+            ("week", "2026-03-15"),
+            ("week", "2026-03-22"),
+            ("month", "2026-03-31"),
+            ("rolling_7d", "2026-03-20"),
+            ("rolling_7d", "2026-03-01"),
+        ]
+    }
     assert {k: (v.numerator, v.denominator, v.is_partial, v.null_reason) for k, v in frequency.items()} == {
         ("day", "2026-03-01"): (0, None, True, "no_data"),
         ("week", "2026-03-08"): (1, 5, True, None),

@@ -29,10 +29,22 @@ ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Pacific/Auckland")
 NAMES = ("shop", "billing", "web-app")
 KEYS = ("OPS-1", "OPS-2", "OPS-3", "OPS-12", "DEV-1", "DEV-2")
 TITLES = (
-    "Change", "Change", "Change", "hotfix: now", "Emergency patch", "Hotfixes listed", "OPS-1: fix", "Fix of OPS-2",
-    "DEV-1 and DEV-2: more", 'Revert "Change" (OPS-1)', "Revert of OPS-2, OPS-3", "TOPS-1: unrelated", "OPS-12: fix",
-    'Revert "Change"', "Revert for OPS-1 and OPS-2",
-)  # fmt: skip
+    "Change",
+    "Change",
+    "Change",
+    "hotfix: now",
+    "Emergency patch",
+    "Hotfixes listed",
+    "OPS-1: fix",
+    "Fix of OPS-2",
+    "DEV-1 and DEV-2: more",
+    'Revert "Change" (OPS-1)',
+    "Revert of OPS-2, OPS-3",
+    "TOPS-1: unrelated",
+    "OPS-12: fix",
+    'Revert "Change"',
+    "Revert for OPS-1 and OPS-2",
+)
 SERVICES = (*NAMES, "Shop", "SHOP", "Till", "till")
 BRANCHES = ("work", "work", "work", "hotfix/now", "fix_OPS-3", "OPS-1_fix", "DEV-2-more", "x/hotfix")
 PLACES = (("production",), ("production", "production", "production", "production-eu"))
@@ -131,8 +143,17 @@ def worlds(
     issues = [draw_issue(clock, n, deployments, [*pulls, *customs]) for n in range(draw(one_of(0, 1, 2, 3, 4)))]
     for issue in issues:
         draw_story(clock, issue, pulls)
-    world = World(draw(st.sampled_from(zones)), BEGIN, draw(given or settings()), repositories, commits, pulls, deployments,
-                  issues, custom_changes=customs)  # fmt: skip
+    world = World(
+        draw(st.sampled_from(zones)),
+        BEGIN,
+        draw(given or settings()),
+        repositories,
+        commits,
+        pulls,
+        deployments,
+        issues,
+        custom_changes=customs,
+    )
     world.now = latest_moment(world) + draw(st.integers(0, 40 * 24 * 60)) * MINUTE
     return world
 
@@ -158,10 +179,16 @@ def draw_commits(clock: Clock, repository: Repository) -> list[Commit]:
     times = sorted(clock.moment(0) for _ in range(draw(one_of(0, 3, 6, 9, 12))))
     step = draw(st.integers(1, 3))
     chain = [
-        Commit(repository.id, sha_of(repository.id, n), 1 + n * step, at, draw(one_of(None, at - DAY, at - MINUTE)),
-               draw(st.sampled_from(TITLES)))
+        Commit(
+            repository.id,
+            sha_of(repository.id, n),
+            1 + n * step,
+            at,
+            draw(one_of(None, at - DAY, at - MINUTE)),
+            draw(st.sampled_from(TITLES)),
+        )
         for n, at in enumerate(times)
-    ]  # fmt: skip
+    ]
     merges = draw(st.lists(st.sampled_from(chain), max_size=2, unique_by=lambda c: c.sha)) if chain else []
     return chain + [
         Commit(repository.id, sha_of(c.sha), c.position, c.committed_at - draw(one_of(DAY, MINUTE)), brought_by=c.sha)
@@ -212,22 +239,38 @@ def draw_pull_request(
     )
     author, is_bot = (draw(st.sampled_from(LOGINS)), False) if draw(st.integers(0, 7)) else ("dependabot[bot]", True)
     reviews = [
-        Review(login, login == "checker[bot]", draw(one_of("APPROVED", "CHANGES_REQUESTED", "COMMENTED")),
-               clock.near(at, 3000, 60, 15))
+        Review(
+            login,
+            login == "checker[bot]",
+            draw(one_of("APPROVED", "CHANGES_REQUESTED", "COMMENTED")),
+            clock.near(at, 3000, 60, 15),
+        )
         for login in draw(st.lists(one_of("ada", "bob", "checker[bot]"), max_size=2))
-    ]  # fmt: skip
+    ]
     return PullRequest(
-        id=identity, repository_id=repository.id, number=earlier + 1, title=title, created_at=created,
-        merged_at=None if is_open else at, merge_commit_sha=None if is_open else sha, state="open" if is_open else "merged",
-        author_login=author, author_is_bot=is_bot, base_branch=draw(one_of("main", "main", "main", "main", "release/1")),
+        id=identity,
+        repository_id=repository.id,
+        number=earlier + 1,
+        title=title,
+        created_at=created,
+        merged_at=None if is_open else at,
+        merge_commit_sha=None if is_open else sha,
+        state="open" if is_open else "merged",
+        author_login=author,
+        author_is_bot=is_bot,
+        base_branch=draw(one_of("main", "main", "main", "main", "release/1")),
         head_branch=draw(st.sampled_from(BRANCHES)),
-        ready_at=draw(st.none() | st.just(created) | st.just(clock.near(created, 0, 100, 6))), first_authored_at=authored,
+        ready_at=draw(st.none() | st.just(created) | st.just(clock.near(created, 0, 100, 6))),
+        first_authored_at=authored,
         first_committed_at=authored and authored + draw(st.integers(0, 300)) * MINUTE,
-        additions=draw(st.integers(0, 50)), deletions=draw(st.integers(0, 50)), comment_count=draw(st.integers(0, 3)),
-        reverts_number=reverts, reviews=reviews,
+        additions=draw(st.integers(0, 50)),
+        deletions=draw(st.integers(0, 50)),
+        comment_count=draw(st.integers(0, 3)),
+        reverts_number=reverts,
+        reviews=reviews,
         commented_at=clock.near(at, 3000, 60, 15) if draw(st.integers(0, 3)) == 0 else None,
         reopened_at=[clock.near(at, 100, 0, 16)] if draw(st.integers(0, 4)) == 0 else [],
-    )  # fmt: skip
+    )
 
 
 def draw_custom_change(clock: Clock, n: int, commits: list[Commit]) -> CustomChange:
@@ -237,12 +280,17 @@ def draw_custom_change(clock: Clock, n: int, commits: list[Commit]) -> CustomCha
     merged = commit.committed_at.replace(second=10) if commit else clock.moment(10)
     opened = clock.near(merged, 5000, 0, 5)
     return CustomChange(
-        id=f"merges:{n}", service=draw(st.sampled_from(SERVICES)), title=draw(st.sampled_from(TITLES)), opened_at=opened,
-        merged_at=merged, merge_commit_sha=commit.sha if commit else draw(st.none() | st.just(sha_of("custom", n))),
+        id=f"merges:{n}",
+        service=draw(st.sampled_from(SERVICES)),
+        title=draw(st.sampled_from(TITLES)),
+        opened_at=opened,
+        merged_at=merged,
+        merge_commit_sha=commit.sha if commit else draw(st.none() | st.just(sha_of("custom", n))),
         url=draw(one_of(None, f"https://review.example/c/{n}x")),
         first_commit_at=draw(st.none() | st.just(clock.near(opened, 6000, 900, 0))),
-        first_review_at=draw_review_time(clock, merged), approved_at=draw_review_time(clock, merged),
-    )  # fmt: skip
+        first_review_at=draw_review_time(clock, merged),
+        approved_at=draw_review_time(clock, merged),
+    )
 
 
 def draw_review_time(clock: Clock, merged: datetime) -> datetime | None:
@@ -268,13 +316,20 @@ def draw_deployments(
         identity = IDS + ahead + len(made)
         sha = chain[n].sha if n >= 0 else draw(st.none() | st.just(sha_of("unknown", identity)))
         outcome = draw(one_of("success", "success", "success", "success", "failure", "recovered", "pending"))
-        made.append(Deployment(
-            identity, repository.id, draw(st.sampled_from(environments)), sha, clock.near(at, draw(one_of(10, 3000)), 0, 20),
-            at if outcome in ("success", "recovered") else None,
-            clock.near(at, 30, 0, 25) if outcome == "recovered" else at if outcome == "failure" else None,
-            draw(st.sampled_from(TAGS)), f"https://ci.example/runs/{identity}",
-            draw(one_of("active", "inactive")) if outcome != "pending" else "in_progress",
-        ))  # fmt: skip
+        made.append(
+            Deployment(
+                identity,
+                repository.id,
+                draw(st.sampled_from(environments)),
+                sha,
+                clock.near(at, draw(one_of(10, 3000)), 0, 20),
+                at if outcome in ("success", "recovered") else None,
+                clock.near(at, 30, 0, 25) if outcome == "recovered" else at if outcome == "failure" else None,
+                draw(st.sampled_from(TAGS)),
+                f"https://ci.example/runs/{identity}",
+                draw(one_of("active", "inactive")) if outcome != "pending" else "in_progress",
+            )
+        )
         made[-1].created_at = min(made[-1].created_at, made[-1].first_failure_at or at)
     return made
 
@@ -283,14 +338,18 @@ def draw_issue(clock: Clock, n: int, deployments: list[Deployment], changes: lis
     draw = clock.draw
     at = clock.moment(40)
     return Issue(
-        id=IDS + n, key=("OPS-1", "OPS-2", "OPS-3", "OPS-12")[n], created_at=at,
+        id=IDS + n,
+        key=("OPS-1", "OPS-2", "OPS-3", "OPS-12")[n],
+        created_at=at,
         issue_type=draw(one_of("Incident", "Incident", "Incident", "Bug")),
-        description=draw_description(draw, deployments, changes), priority=draw(one_of(None, "Highest", "Low")),
+        description=draw_description(draw, deployments, changes),
+        priority=draw(one_of(None, "Highest", "Low")),
         labels=draw(st.lists(one_of("incident", "external", "outage", "Billing"), max_size=2, unique=True)),
         components=draw(one_of([], ["Shop"], ["shop"], ["billing", "shop"], ["nothing we know"], ["WEB-APP"])),
-        fix_versions=draw(one_of([], [], ["v1"], ["v2", "v9"])), links=draw(one_of([], [], ["DEV-1"], ["DEV-2", "OPS-3"])),
+        fix_versions=draw(one_of([], [], ["v1"], ["v2", "v9"])),
+        links=draw(one_of([], [], ["DEV-1"], ["DEV-2", "OPS-3"])),
         moves=draw_moves(clock, at, "1", draw(st.sampled_from(WALKS))),
-    )  # fmt: skip
+    )
 
 
 def draw_story(clock: Clock, issue: Issue, pulls: list[PullRequest]) -> None:

@@ -34,15 +34,32 @@ def client(stack: dict[str, Any], airflow: AirflowApi) -> Iterator[DeclaredClien
         "schedule_minutes": 1440,
         "users": [{"email": email, "name": "Bill", "role": "executive", "password": password}],
         "integrations": [
-            {"type": "github", "base_url": f"{sandbox}/github", "organization": "acme", "repositories": ["acme/billing"],
-             "token": f"ghp_sandbox_acme.{MARK}-github"},
+            {
+                "type": "github",
+                "base_url": f"{sandbox}/github",
+                "organization": "acme",
+                "repositories": ["acme/billing"],
+                "token": f"ghp_sandbox_acme.{MARK}-github",
+            },
             {"type": "jira", "base_url": f"{sandbox}/jira/acme"},
-            {"type": "http_json", "name": "pager", "base_url": f"{sandbox}/custom/acme", "token": f"{MARK}-pager",
-             "auth": {"kind": "query", "name": "api_key"},
-             "streams": [{"name": "incidents", "entity": "incidents", "path": "/none/incidents", "records": "incidents",
-                          "fields": {"id": "id", "key": "id", "title": "title", "created_at": "created_at"}}]},
+            {
+                "type": "http_json",
+                "name": "pager",
+                "base_url": f"{sandbox}/custom/acme",
+                "token": f"{MARK}-pager",
+                "auth": {"kind": "query", "name": "api_key"},
+                "streams": [
+                    {
+                        "name": "incidents",
+                        "entity": "incidents",
+                        "path": "/none/incidents",
+                        "records": "incidents",
+                        "fields": {"id": "id", "key": "id", "title": "title", "created_at": "created_at"},
+                    }
+                ],
+            },
         ],
-    }  # fmt: skip
+    }
     airflow.set_connection(f"jira__{slug}", login=f"{MARK}@acme.example", password=f"{MARK}-jira")
     airflow.set_variable(f"pulse_client_{slug}", spec)
     assert airflow.sync_clients() == "success"
@@ -101,8 +118,13 @@ def test_a_quiet_repository_costs_one_call_and_no_task(
 def test_a_used_up_budget_defers_and_says_when_it_goes_on(
     stack: dict[str, Any], airflow: AirflowApi, client: DeclaredClient
 ) -> None:
-    fault = {"path_regex": "/github/graphql", "body_regex": "query RepositoriesNamed.*billing", "count": 1, "status": 429,
-             "headers": {"Retry-After": "75"}}  # fmt: skip
+    fault = {
+        "path_regex": "/github/graphql",
+        "body_regex": "query RepositoriesNamed.*billing",
+        "count": 1,
+        "status": 429,
+        "headers": {"Retry-After": "75"},
+    }
     request = urllib.request.Request(
         f"{stack['addresses']['sandbox']}/_sandbox/faults",
         json.dumps(fault).encode(),
@@ -118,9 +140,10 @@ def test_a_used_up_budget_defers_and_says_when_it_goes_on(
     assert airflow.wait_run(client.dag_id, run_id, 240) == "success"
     assert runs(stack, client, "github")[0][1] == "success"
     instance = next(
-        task for task in airflow.get(f"dags/{client.dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        task
+        for task in airflow.get(f"dags/{client.dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         if task["task_id"] == "github.discover_repositories"
-    )  # fmt: skip
+    )
     assert instance["try_number"] == 1, "waiting must not use up a retry"
 
 
@@ -136,12 +159,16 @@ def test_no_planted_secret_is_anywhere(stack: dict[str, Any], client: DeclaredCl
     for ending in ("-github", "-jira", "-pager", "-password"):
         done = subprocess.run(
             ["grep", "-rlaF", "--exclude-dir=venv", "--exclude-dir=npm", MARK + ending, str(state)],
-            capture_output=True, text=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+        )
         assert done.stdout == "", f"{MARK}{ending}"
-    assert client.slug in subprocess.run(
-        ["grep", "-rlaF", "--exclude-dir=venv", client.slug, str(state)], capture_output=True, text=True
-    ).stdout, "the search finds what is there"  # fmt: skip
+    assert (
+        client.slug
+        in subprocess.run(
+            ["grep", "-rlaF", "--exclude-dir=venv", client.slug, str(state)], capture_output=True, text=True
+        ).stdout
+    ), "the search finds what is there"
 
 
 def tasks(airflow: AirflowApi, client: DeclaredClient) -> set[str]:

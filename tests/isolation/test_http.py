@@ -163,15 +163,39 @@ def test_filter_values_samples_and_cached_answers(
 
 def test_no_api_lists_other_clients(world: dict[str, Any], executive: SupersetSession) -> None:
     for path in (
-        "api/v1/dataset/", "api/v1/database/", "api/v1/chart/", "api/v1/dashboard/", "api/v1/theme/", "api/v1/log/",
-        "api/v1/security/users/", "api/v1/security/roles/", "api/v1/rowlevelsecurity/", "api/v1/query/",
-        "api/v1/saved_query/", "api/v1/me/", "api/v1/me/roles/", "api/v1/menu/", "api/v1/tag/", "api/v1/report/",
-        "api/v1/annotation_layer/", "api/v1/css_template/", "users/list/", "roles/list/", "superset/welcome/",
-        "dashboard/list/", "api/v1/dataset/related/owners", "api/v1/dashboard/related/owners",
-        "api/v1/dashboard/related/roles", "api/v1/chart/related/owners", "api/v1/log/recent_activity/",
-        "api/v1/dashboard/executive-overview", "api/v1/dashboard/executive-overview/charts",
-        "api/v1/dashboard/executive-overview/datasets", "swagger/v1", "api/v1/_openapi",
-    ):  # fmt: skip
+        "api/v1/dataset/",
+        "api/v1/database/",
+        "api/v1/chart/",
+        "api/v1/dashboard/",
+        "api/v1/theme/",
+        "api/v1/log/",
+        "api/v1/security/users/",
+        "api/v1/security/roles/",
+        "api/v1/rowlevelsecurity/",
+        "api/v1/query/",
+        "api/v1/saved_query/",
+        "api/v1/me/",
+        "api/v1/me/roles/",
+        "api/v1/menu/",
+        "api/v1/tag/",
+        "api/v1/report/",
+        "api/v1/annotation_layer/",
+        "api/v1/css_template/",
+        "users/list/",
+        "roles/list/",
+        "superset/welcome/",
+        "dashboard/list/",
+        "api/v1/dataset/related/owners",
+        "api/v1/dashboard/related/owners",
+        "api/v1/dashboard/related/roles",
+        "api/v1/chart/related/owners",
+        "api/v1/log/recent_activity/",
+        "api/v1/dashboard/executive-overview",
+        "api/v1/dashboard/executive-overview/charts",
+        "api/v1/dashboard/executive-overview/datasets",
+        "swagger/v1",
+        "api/v1/_openapi",
+    ):
         assert_clean(world, path, executive.call("GET", path))
 
 
@@ -183,14 +207,20 @@ def test_no_sql_lab_no_writing(world: dict[str, Any], executive: SupersetSession
     for method, path, body in (
         ("PUT", f"api/v1/dataset/{dataset}", {"sql": "select * from core.clients"}),
         ("POST", "api/v1/dataset/", {"database": 1, "schema": "core", "table_name": "clients"}),
-        ("POST", "api/v1/chart/", {"slice_name": "x", "datasource_id": dataset, "datasource_type": "table",
-                                   "viz_type": "table"}),
+        (
+            "POST",
+            "api/v1/chart/",
+            {"slice_name": "x", "datasource_id": dataset, "datasource_type": "table", "viz_type": "table"},
+        ),
         ("POST", "api/v1/database/", {"database_name": "x", "sqlalchemy_uri": "postgresql://127.0.0.1/pulse"}),
-        ("POST", "api/v1/rowlevelsecurity/", {"name": "x", "filter_type": "Regular", "tables": [dataset],
-                                              "roles": [], "clause": "1=1"}),
+        (
+            "POST",
+            "api/v1/rowlevelsecurity/",
+            {"name": "x", "filter_type": "Regular", "tables": [dataset], "roles": [], "clause": "1=1"},
+        ),
         ("POST", "api/v1/security/roles/", {"name": "client_1000"}),
         ("POST", "api/v1/theme/", {"theme_name": "x", "json_data": json.dumps({})}),
-    ):  # fmt: skip
+    ):
         answer = executive.call(method, path, json=body)
         assert answer.status_code in refused, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
 

@@ -35,10 +35,14 @@ def schema_of(cluster: Cluster, database: str) -> str:
     dump = run_as(
         cluster.account,
         [
-            str(cluster.binaries / "pg_dump"), "--schema-only", "--restrict-key=test",
-            "--exclude-table=public.alembic_version", "--dbname", cluster.primary.conninfo("postgres", database),
+            str(cluster.binaries / "pg_dump"),
+            "--schema-only",
+            "--restrict-key=test",
+            "--exclude-table=public.alembic_version",
+            "--dbname",
+            cluster.primary.conninfo("postgres", database),
         ],
-    )  # fmt: skip
+    )
     assert "PostgreSQL database dump complete" in dump
     return dump
 
@@ -84,8 +88,10 @@ def test_days_that_only_said_no_data_go_with_the_upgrade(cluster: Cluster, empty
     configuration = postgres_roles.alembic_config(cluster.primary.url("pulse_owner", empty))
     command.upgrade(configuration, "0009")
     kept = {
-        ("lead_time_for_changes", "day", 2), ("deployment_frequency", "day", 0), ("lead_time_for_changes", "week", 0)
-    }  # fmt: skip
+        ("lead_time_for_changes", "day", 2),
+        ("deployment_frequency", "day", 0),
+        ("lead_time_for_changes", "week", 0),
+    }
     with cluster.primary.connect(database=empty) as superuser:
         for metric, grain, sample in {*kept, ("change_failure_rate", "day", 0)}:
             superuser.execute(

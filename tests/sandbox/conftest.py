@@ -33,6 +33,9 @@ def published() -> Path:
         installed.write_text(wanted)
         subprocess.run(
             [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"],
-            cwd=folder, check=True, capture_output=True, timeout=300,
-        )  # fmt: skip
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            timeout=300,
+        )
     return folder / "node_modules"

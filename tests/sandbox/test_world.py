@@ -20,9 +20,11 @@ PULLS = """query($after: String) { repository(owner: "acme", name: "portal") {
 
 def ask(sandbox: SandboxServer, query: str, token: str = "ghp_sandbox_acme", **variables: Any) -> requests.Response:
     return requests.post(
-        f"{sandbox.url}/github/graphql", json={"query": query, "variables": variables},
-        headers={"Authorization": f"Bearer {token}"}, timeout=30,
-    )  # fmt: skip
+        f"{sandbox.url}/github/graphql",
+        json={"query": query, "variables": variables},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
 
 
 def jira(

@@ -49,8 +49,9 @@ def test_the_first_review_is_the_first_review_or_comment_of_another_person(
     pipeline.extract(("github",))
     pipeline.transform()
     seen = {"comment first": 0, "review first": 0, "nobody else": 0, "behind a page": 0}
-    stored = pipeline.rows("select number, first_review_at, comment_count, ready_at, merged_at"
-                           " from core.github_pull_requests order by 1")  # fmt: skip
+    stored = pipeline.rows(
+        "select number, first_review_at, comment_count, ready_at, merged_at from core.github_pull_requests order by 1"
+    )
     assert len(stored) > 300
     for number, first_review_at, comment_count, ready_at, merged_at in stored:
         pull = rest(sandbox, f"pulls/{number}")
@@ -124,13 +125,28 @@ def test_the_comments_up_to_the_one_that_counts_are_kept() -> None:
         ([(TARIQ, 5)], 11, 11, True),
         ([(TARIQ, 5)], None, 5, False),
     ],
-    ids=["before the review", "after it", "alone", "the author", "bots", "author and bot", "somebody who is gone",
-         "after the merge", "reviewed after the merge", "nothing", "on the draft, then reviewed", "on the draft alone"],
-)  # fmt: skip
+    ids=[
+        "before the review",
+        "after it",
+        "alone",
+        "the author",
+        "bots",
+        "author and bot",
+        "somebody who is gone",
+        "after the merge",
+        "reviewed after the merge",
+        "nothing",
+        "on the draft, then reviewed",
+        "on the draft alone",
+    ],
+)
 def test_who_counts(
-    db: TestDatabase, comments: list[tuple[Node | None, int]], review: int | None, expected: int | None,
+    db: TestDatabase,
+    comments: list[tuple[Node | None, int]],
+    review: int | None,
+    expected: int | None,
     is_reviewed: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Drafted at 4, ready at 6, merged at 15. A comment is where the review began, and yet none."""
     pipeline = Pipeline.of(db, "http://127.0.0.1:9", "acme")
     integration, credential = pipeline.integrations[0]
@@ -139,21 +155,43 @@ def test_who_counts(
         [{"fullDatabaseId": "5", "state": "APPROVED", "submittedAt": hour(review), "author": TARIQ}] if review else []
     )
     node = {
-        "id": "PR_1", "fullDatabaseId": "1", "number": 1, "url": "https://github.com/acme/portal/pull/1", "state": "MERGED",
-        "createdAt": hour(4), "updatedAt": hour(21), "publishedAt": hour(4), "mergedAt": hour(15), "closedAt": hour(15),
+        "id": "PR_1",
+        "fullDatabaseId": "1",
+        "number": 1,
+        "url": "https://github.com/acme/portal/pull/1",
+        "state": "MERGED",
+        "createdAt": hour(4),
+        "updatedAt": hour(21),
+        "publishedAt": hour(4),
+        "mergedAt": hour(15),
+        "closedAt": hour(15),
         "timelineItems": {"nodes": [{"id": "E_1", "__typename": "ReadyForReviewEvent", "createdAt": hour(6)}]},
-        "author": MIRA, "baseRefName": "main", "mergeCommit": {"oid": "a1"}, "reviews": {"nodes": reviews},
-        "comments": {"totalCount": len(comments), "nodes": [
-            {"fullDatabaseId": str(place), "createdAt": hour(at), "author": who}
-            for place, (who, at) in enumerate(comments, start=1)
-        ]},
-    }  # fmt: skip
-    about = {"databaseId": 7, "id": "R_7", "nameWithOwner": "acme/portal", "url": "https://github.com/acme/portal",
-             "createdAt": hour(1), "defaultBranchRef": {"name": "main"}}  # fmt: skip
-    source.store([
-        Page("github_repositories", [records.repository(about)]),
-        Page("github_pull_requests", [records.pull_request(node, "7")]),
-    ])  # fmt: skip
+        "author": MIRA,
+        "baseRefName": "main",
+        "mergeCommit": {"oid": "a1"},
+        "reviews": {"nodes": reviews},
+        "comments": {
+            "totalCount": len(comments),
+            "nodes": [
+                {"fullDatabaseId": str(place), "createdAt": hour(at), "author": who}
+                for place, (who, at) in enumerate(comments, start=1)
+            ],
+        },
+    }
+    about = {
+        "databaseId": 7,
+        "id": "R_7",
+        "nameWithOwner": "acme/portal",
+        "url": "https://github.com/acme/portal",
+        "createdAt": hour(1),
+        "defaultBranchRef": {"name": "main"},
+    }
+    source.store(
+        [
+            Page("github_repositories", [records.repository(about)]),
+            Page("github_pull_requests", [records.pull_request(node, "7")]),
+        ]
+    )
     pipeline.transform()
     assert pipeline.rows("select first_review_at, comment_count from core.github_pull_requests") == [
         (datetime.fromisoformat(hour(expected)) if expected else None, len(comments))

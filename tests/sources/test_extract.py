@@ -177,14 +177,25 @@ def test_the_recorded_world_is_stored_whole(recorded: Pipeline) -> None:
         "GitHub issues": "select count(*) from core.github_issues",
     }
     assert {what: recorded.rows(sql)[0][0] for what, sql in counts.items()} == {
-        "pull requests": 49, "merged": 26, "closed": 19, "open": 4, "commits": 90, "reviews": 30, "issues": 33,
-        "rejects": 0, "deployments": 7, "workflow runs": 35, "GitHub issues": 26,
-    }  # fmt: skip
+        "pull requests": 49,
+        "merged": 26,
+        "closed": 19,
+        "open": 4,
+        "commits": 90,
+        "reviews": 30,
+        "issues": 33,
+        "rejects": 0,
+        "deployments": 7,
+        "workflow runs": 35,
+        "GitHub issues": 26,
+    }
 
 
 def test_nul_and_other_scripts(recorded: Pipeline) -> None:
-    row = recorded.rows("select payload -> '_sanitised', payload -> 'fields' ->> 'summary' from raw.jira_issues"
-                        " where record_id = '10066'")[0]  # fmt: skip
+    row = recorded.rows(
+        "select payload -> '_sanitised', payload -> 'fields' ->> 'summary' from raw.jira_issues"
+        " where record_id = '10066'"
+    )[0]
     assert row[0] == ["fields.summary"]
     assert row[1]
     chinese = recorded.rows("select count(*) from core.jira_issues where summary ~ '[一-龥]'")[0][0]

@@ -126,14 +126,21 @@ def test_a_cursor_that_github_forgot_starts_the_walk_again(db: TestDatabase, san
             broken,
             "insert into core.etl_checkpoints (client_id, integration_id, stream, scope_key, cursor_data)"
             " values (%s, %s, %s, %s, %s)",
-            broken.client_id, source.integration.id, stream, scope.key,
+            broken.client_id,
+            source.integration.id,
+            stream,
+            scope.key,
             json.dumps({"after": "long gone", "segments": [{"after": "long gone", "until": None}]}),
-        )  # fmt: skip
+        )
     for query in ("History", "PullRequests"):
         sandbox.add_fault(
-            path_regex="/github/", body_regex=rf"query {query}\(.*long gone", status=200,
-            body={"errors": [{"type": "INVALID_CURSOR_ARGUMENTS", "message": "`x` does not appear to be a valid cursor."}]},
-        )  # fmt: skip
+            path_regex="/github/",
+            body_regex=rf"query {query}\(.*long gone",
+            status=200,
+            body={
+                "errors": [{"type": "INVALID_CURSOR_ARGUMENTS", "message": "`x` does not appear to be a valid cursor."}]
+            },
+        )
     broken.extract(("github",))
     calm.extract(("github",))
     assert broken.snapshot() == calm.snapshot()
@@ -153,8 +160,10 @@ def test_commits_that_a_force_push_took_away_are_marked(db: TestDatabase, sandbo
         source.store([Page("github_commits", [RawRow(f"{scope.key}:{oid}", scope.key, payload)])])
         parent = oid
     change(
-        pipeline, "update core.etl_checkpoints set cursor_data = %s where stream = 'history'", json.dumps({"head": "dead2"})
-    )  # fmt: skip
+        pipeline,
+        "update core.etl_checkpoints set cursor_data = %s where stream = 'history'",
+        json.dumps({"head": "dead2"}),
+    )
     forget_the_probe(pipeline)
     assert pipeline.extract(("github",)).rows_written == 2
     gone = pipeline.rows("select record_id from raw.github_commits where deleted_at is not null order by 1")
@@ -197,11 +206,27 @@ def test_a_limit_that_is_told_with_http_200_is_one(
 def test_a_body_that_speaks_of_rate_limits_is_none(db: TestDatabase, sandbox: SandboxServer) -> None:
     source = github(portal(db, sandbox))
     sandbox.add_fault(
-        path_regex="/github/", status=200,
-        body={"data": {"repositoryOwner": {"repositories": {"pageInfo": {"hasNextPage": False}, "nodes": [
-            {"databaseId": 1, "id": "R_1", "nameWithOwner": "acme/portal", "url": "https://x/secondary rate limit",
-             "createdAt": "2026-01-01T00:00:00Z"}]}}}},
-    )  # fmt: skip
+        path_regex="/github/",
+        status=200,
+        body={
+            "data": {
+                "repositoryOwner": {
+                    "repositories": {
+                        "pageInfo": {"hasNextPage": False},
+                        "nodes": [
+                            {
+                                "databaseId": 1,
+                                "id": "R_1",
+                                "nameWithOwner": "acme/portal",
+                                "url": "https://x/secondary rate limit",
+                                "createdAt": "2026-01-01T00:00:00Z",
+                            }
+                        ],
+                    }
+                }
+            }
+        },
+    )
     assert [scope.key for scope in source.discover()] == ["1"]
 
 

@@ -18,8 +18,10 @@ from tests.support.keys import app_key
 
 LATER = "2026-07-02T09:00:00+00:00"
 DELETIONS = {
-    "delete_deployment": "github_deployments", "delete_issue": "github_issues", "delete_release": "github_releases",
-}  # fmt: skip
+    "delete_deployment": "github_deployments",
+    "delete_issue": "github_issues",
+    "delete_release": "github_releases",
+}
 
 
 def portal(db: TestDatabase, sandbox: SandboxServer, slug: str = "acme", **config: Any) -> Pipeline:

@@ -45,10 +45,16 @@ def test_a_second_sync_writes_nothing(custom: Custom) -> None:
 
 @pytest.mark.parametrize(
     ("auth", "login"),
-    [({}, None), ({"kind": "bearer"}, None), ({"kind": "basic"}, "pulse"), ({"kind": "header"}, None),
-     ({"kind": "header", "name": "x-api-key"}, None), ({"kind": "query"}, None)],
+    [
+        ({}, None),
+        ({"kind": "bearer"}, None),
+        ({"kind": "basic"}, "pulse"),
+        ({"kind": "header"}, None),
+        ({"kind": "header", "name": "x-api-key"}, None),
+        ({"kind": "query"}, None),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_every_kind_of_authentication_is_let_in_and_a_wrong_key_is_not(
     custom: Custom, auth: dict[str, Any], login: str | None
 ) -> None:
@@ -105,8 +111,11 @@ def test_with_since_only_what_changed_is_asked_for(custom: Custom, form: str) ->
     assert custom.rows("select watermark_at, cursor_data from core.etl_checkpoints") == [(watermark, {})]
 
     custom.sandbox.set_clock(None)
-    changed = [one for one in custom.upstream("deployments")
-               if datetime.fromisoformat(one["updated_at"]).replace(tzinfo=UTC) >= watermark]  # fmt: skip
+    changed = [
+        one
+        for one in custom.upstream("deployments")
+        if datetime.fromisoformat(one["updated_at"]).replace(tzinfo=UTC) >= watermark
+    ]
     second = custom.sync()
     assert 0 < second.rows_read == len(changed) < first.rows_read
     assert set(custom.records()) == {f"deploys:{one['id']}" for one in custom.upstream("deployments")}

@@ -51,11 +51,38 @@ def listener() -> Iterator[Listener]:
     thread.join(5)
 
 
-PRIVATE = ["127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",
-           "100.100.100.200", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1",
-           "fe80::1%eth0", "fc00::1", "fd12::1", "fec0::1", "ff02::1", "ff0e::1", "2001:db8::1", "::ffff:127.0.0.1",
-           "::ffff:169.254.169.254", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2002:a9fe:a9fe::1",
-           "::127.0.0.1"]  # fmt: skip
+PRIVATE = [
+    "127.0.0.1",
+    "127.1.2.3",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "0.0.0.0",
+    "100.64.0.1",
+    "100.100.100.200",
+    "224.0.0.1",
+    "239.1.1.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fc00::1",
+    "fd12::1",
+    "fec0::1",
+    "ff02::1",
+    "ff0e::1",
+    "2001:db8::1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "::ffff:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "2002:7f00:1::",
+    "2002:a9fe:a9fe::1",
+    "::127.0.0.1",
+]
 PUBLIC = ["8.8.8.8", "140.82.112.3", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 
 
@@ -154,18 +181,27 @@ def test_a_redirect_is_not_followed(custom: Custom, listener: Listener, status: 
 
 
 @pytest.mark.parametrize(
-    "target", ["http://127.0.0.1:{port}/x?page=2", "//127.0.0.1:{port}/x", "https://{sandbox}/x", "http://u:p@{sandbox}/x",
-               "file:///etc/passwd", "http://[::1"]
-)  # fmt: skip
+    "target",
+    [
+        "http://127.0.0.1:{port}/x?page=2",
+        "//127.0.0.1:{port}/x",
+        "https://{sandbox}/x",
+        "http://u:p@{sandbox}/x",
+        "file:///etc/passwd",
+        "http://[::1",
+    ],
+)
 @pytest.mark.parametrize("kind", ["link", "link in the answer"])
 def test_a_next_page_on_another_host_is_not_asked(custom: Custom, listener: Listener, kind: str, target: str) -> None:
     custom.streams = [DEPLOYS | PAGED[kind]]
     target = target.format(port=listener.port, sandbox=custom.sandbox.url.removeprefix("http://"))
     part = custom.upstream("deployments")[:1]
     custom.sandbox.add_fault(
-        path_regex="link/deployments", status=200, headers={"Link": f'<{target}>; rel="next"'},
+        path_regex="link/deployments",
+        status=200,
+        headers={"Link": f'<{target}>; rel="next"'},
         body=part if kind == "link" else {"deployments": part, "next": target},
-    )  # fmt: skip
+    )
     with pytest.raises(ConfigError, match="another host than base_url's"):
         custom.sync()
     assert listener.connections == 0
@@ -189,9 +225,15 @@ def test_a_name_that_does_not_exist_is_a_failure_that_is_tried_again(
 
 @pytest.mark.parametrize(
     ("url", "told"),
-    [("ftp://a.example", "'ftp'"), ("file:///etc/passwd", "'file'"), ("https://u:p@a.example", "a login"),
-     ("https://u@a.example", "a login"), ("https:///x", "no host"), ("http://[::1", "cannot be read"),
-     ("https://a.example:99999", "cannot be read")],
-)  # fmt: skip
+    [
+        ("ftp://a.example", "'ftp'"),
+        ("file:///etc/passwd", "'file'"),
+        ("https://u:p@a.example", "a login"),
+        ("https://u@a.example", "a login"),
+        ("https:///x", "no host"),
+        ("http://[::1", "cannot be read"),
+        ("https://a.example:99999", "cannot be read"),
+    ],
+)
 def test_an_address_that_is_wrong_as_written_is_named(url: str, told: str) -> None:
     assert told in str(guard.refusal_of_url(url))

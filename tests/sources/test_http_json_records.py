@@ -49,9 +49,10 @@ def test_a_field_that_is_not_there_and_a_record_that_is_no_object_are_rejected(c
     custom.sync()
     assert [(row[0], row[2].partition(",")[0]) for row in custom.rejects()] == [
         (f"deploys:{one['id']}", "finished_at: ended_at is missing"),
-        (None, "the record is no object but 'text'"), (None, "the record is no object but None"),
+        (None, "the record is no object but 'text'"),
+        (None, "the record is no object but None"),
         (None, "id: id is missing"),
-    ]  # fmt: skip
+    ]
 
 
 def test_what_has_not_ended_or_is_declared_as_none_of_ours_is_left_out(custom: Custom) -> None:
@@ -132,12 +133,20 @@ def test_deployments_and_incidents_are_normalised(custom: Custom) -> None:
     custom.transform()
     wanted = []
     for one in custom.upstream("deployments"):
-        wanted.append((
-            f"deploys:{one['id']}", one["service"]["name"], "production" if one["env"] == "prod" else "staging",
-            {"ok": "success", "broken": "failure"}[one["outcome"]], one["commit"]["sha"], "main",
-            one["links"][0]["href"], datetime.fromisoformat(f"{one['started_at']}+00:00"),
-            datetime.fromisoformat(f"{one['ended_at']}+00:00"), None,
-        ))  # fmt: skip
+        wanted.append(
+            (
+                f"deploys:{one['id']}",
+                one["service"]["name"],
+                "production" if one["env"] == "prod" else "staging",
+                {"ok": "success", "broken": "failure"}[one["outcome"]],
+                one["commit"]["sha"],
+                "main",
+                one["links"][0]["href"],
+                datetime.fromisoformat(f"{one['started_at']}+00:00"),
+                datetime.fromisoformat(f"{one['ended_at']}+00:00"),
+                None,
+            )
+        )
     assert custom.rows(
         "select id, service, environment, result, sha, ref_name, url, created_at, finished_at, deleted_at"
         " from core.custom_deployments order by id"
@@ -145,10 +154,19 @@ def test_deployments_and_incidents_are_normalised(custom: Custom) -> None:
     wanted = []
     for one in custom.incidents():
         closed = datetime.fromtimestamp(one["closed"] / 1000, UTC) if one["closed"] else None
-        wanted.append((
-            f"pager:{one['incident_id']}", one["reference"], one["summary"], "", one["impacted"][0]["component"],
-            one["urgency"], None, datetime.fromtimestamp(one["opened"] / 1000, UTC), closed,
-        ))  # fmt: skip
+        wanted.append(
+            (
+                f"pager:{one['incident_id']}",
+                one["reference"],
+                one["summary"],
+                "",
+                one["impacted"][0]["component"],
+                one["urgency"],
+                None,
+                datetime.fromtimestamp(one["opened"] / 1000, UTC),
+                closed,
+            )
+        )
     assert custom.rows(
         "select id, key, title, description, service, severity, url, created_at, resolved_at"
         " from core.custom_incidents order by id"
@@ -158,10 +176,18 @@ def test_deployments_and_incidents_are_normalised(custom: Custom) -> None:
 
 def test_changes_are_normalised_and_a_stream_may_become_another_entity(custom: Custom) -> None:
     changes = DEPLOYS | {
-        "entity": "changes", "values": {}, "constants": {"author": "the tool"},
-        "fields": {"id": "id", "service": "service.name", "title": "commit.branch", "opened_at": "started_at",
-                   "merged_at": "ended_at", "merge_sha": "commit.sha"},
-    }  # fmt: skip
+        "entity": "changes",
+        "values": {},
+        "constants": {"author": "the tool"},
+        "fields": {
+            "id": "id",
+            "service": "service.name",
+            "title": "commit.branch",
+            "opened_at": "started_at",
+            "merged_at": "ended_at",
+            "merge_sha": "commit.sha",
+        },
+    }
     custom.streams = [DEPLOYS]
     custom.sync()
     custom.transform()
@@ -170,10 +196,15 @@ def test_changes_are_normalised_and_a_stream_may_become_another_entity(custom: C
     custom.transform()
     listed = custom.upstream("deployments")
     assert custom.rows("select id, title, author, merge_sha, opened_at from core.custom_changes order by id") == sorted(
-        (f"deploys:{one['id']}", "main", "the tool", one["commit"]["sha"],
-         datetime.fromisoformat(f"{one['started_at']}+00:00"))
+        (
+            f"deploys:{one['id']}",
+            "main",
+            "the tool",
+            one["commit"]["sha"],
+            datetime.fromisoformat(f"{one['started_at']}+00:00"),
+        )
         for one in listed
-    )  # fmt: skip
+    )
     assert custom.rows("select count(*) from core.custom_deployments where deleted_at is null") == [(0,)]
     custom.streams = [DEPLOYS]
     custom.sync()
@@ -183,14 +214,29 @@ def test_changes_are_normalised_and_a_stream_may_become_another_entity(custom: C
 
 
 REVIEWED: dict[str, Any] = {
-    "name": "merges", "entity": "changes", "path": "/none/deployments", "records": "deployments",
-    "fields": {"id": "iid", "service": "project", "title": "title", "opened_at": "created_at",
-               "first_review_at": "first_note_at", "approved_at": "approval.at", "merged_at": "merged_at"},
-}  # fmt: skip
+    "name": "merges",
+    "entity": "changes",
+    "path": "/none/deployments",
+    "records": "deployments",
+    "fields": {
+        "id": "iid",
+        "service": "project",
+        "title": "title",
+        "opened_at": "created_at",
+        "first_review_at": "first_note_at",
+        "approved_at": "approval.at",
+        "merged_at": "merged_at",
+    },
+}
 MERGE: dict[str, Any] = {
-    "iid": 1, "project": "till", "title": "Change 1", "created_at": "2026-02-02T09:00:00Z",
-    "first_note_at": "2026-02-02T12:00:00+01:00", "approval": {"at": 1770033600}, "merged_at": "2026-02-02T15:00:00",
-}  # fmt: skip
+    "iid": 1,
+    "project": "till",
+    "title": "Change 1",
+    "created_at": "2026-02-02T09:00:00Z",
+    "first_note_at": "2026-02-02T12:00:00+01:00",
+    "approval": {"at": 1770033600},
+    "merged_at": "2026-02-02T15:00:00",
+}
 
 
 def test_review_times_of_changes_are_kept_and_may_be_missing_or_null(custom: Custom) -> None:
@@ -207,14 +253,20 @@ def test_review_times_of_changes_are_kept_and_may_be_missing_or_null(custom: Cus
     noted, approved = datetime(2026, 2, 2, 11, tzinfo=UTC), datetime(2026, 2, 2, 12, tzinfo=UTC)
     query = "select id, first_review_at, approved_at from core.custom_changes order by id"
     assert custom.rows(query) == [
-        ("merges:1", noted, approved), ("merges:2", None, None), ("merges:3", None, None), ("merges:4", None, approved)
-    ]  # fmt: skip
+        ("merges:1", noted, approved),
+        ("merges:2", None, None),
+        ("merges:3", None, None),
+        ("merges:4", None, approved),
+    ]
     custom.answer(MERGE, MERGE | {"iid": 2}, bare | {"iid": 3}, bare | {"iid": 4})
     custom.sync()
     custom.transform()
     assert custom.rows(query) == [
-        ("merges:1", noted, approved), ("merges:2", noted, approved), ("merges:3", None, None), ("merges:4", None, None)
-    ]  # fmt: skip
+        ("merges:1", noted, approved),
+        ("merges:2", noted, approved),
+        ("merges:3", None, None),
+        ("merges:4", None, None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -240,11 +292,13 @@ def test_the_review_times_of_a_custom_source_are_stages_of_the_lead_time(custom:
     """From the answer over HTTP to what a client reads."""
     custom.streams = [REVIEWED]
     custom.answer(
-        MERGE, MERGE | {"iid": 2, "approval": None}, MERGE | {"iid": 3, "first_note_at": None},
+        MERGE,
+        MERGE | {"iid": 2, "approval": None},
+        MERGE | {"iid": 3, "first_note_at": None},
         MERGE | {"iid": 4, "first_note_at": None, "approval": None},
         MERGE | {"iid": 5, "first_note_at": "2026-02-02T16:00:00Z", "approval": None},
         MERGE | {"iid": 6, "first_note_at": "2026-02-02T08:00:00Z"},
-    )  # fmt: skip
+    )
     custom.sync()
     custom.transform()
     assert custom.identity

@@ -129,38 +129,58 @@ def test_no_time_is_no_time(value: Any) -> None:
 
 def test_a_document_becomes_plain_text_with_its_links() -> None:
     document = {
-        "type": "doc", "version": 1,
+        "type": "doc",
+        "version": 1,
         "content": [
             {"type": "heading", "content": [{"type": "text", "text": "Störung"}]},
-            {"type": "paragraph", "content": [
-                {"type": "text", "text": "see "},
-                {"type": "text", "text": "the run", "marks": [{"type": "link", "attrs": {"href": "https://ci/1"}}]},
-                {"type": "hardBreak"},
-                {"type": "inlineCard", "attrs": {"url": "https://gh/pull/2"}},
-            ]},
-            {"type": "bulletList", "content": [
-                {"type": "listItem", "content": [{"type": "paragraph", "content": [{"type": "text", "text": "一"}]}]}]},
+            {
+                "type": "paragraph",
+                "content": [
+                    {"type": "text", "text": "see "},
+                    {"type": "text", "text": "the run", "marks": [{"type": "link", "attrs": {"href": "https://ci/1"}}]},
+                    {"type": "hardBreak"},
+                    {"type": "inlineCard", "attrs": {"url": "https://gh/pull/2"}},
+                ],
+            },
+            {
+                "type": "bulletList",
+                "content": [
+                    {
+                        "type": "listItem",
+                        "content": [{"type": "paragraph", "content": [{"type": "text", "text": "一"}]}],
+                    }
+                ],
+            },
         ],
-    }  # fmt: skip
+    }
     text = plain_text(document)
     assert [line.strip() for line in text.split("\n") if line.strip()] == [
-        "Störung", "see the run https://ci/1", "https://gh/pull/2", "一",
-    ]  # fmt: skip
+        "Störung",
+        "see the run https://ci/1",
+        "https://gh/pull/2",
+        "一",
+    ]
     assert plain_text("as it is") == "as it is"
     assert plain_text(None) == ""
 
 
 def good_issue() -> dict[str, Any]:
     return {
-        "id": "10", "key": "AB-1",
+        "id": "10",
+        "key": "AB-1",
         "fields": {
-            "summary": "s", "project": {"id": "5", "key": "AB", "avatarUrls": {}}, "status": {"id": "1", "name": "Done"},
-            "issuetype": {"name": "Bug"}, "created": "2026-01-01T00:00:00.000+0000",
-            "updated": "2026-01-02T00:00:00.000+0000", "customfield_1": None, "customfield_2": 3.5,
+            "summary": "s",
+            "project": {"id": "5", "key": "AB", "avatarUrls": {}},
+            "status": {"id": "1", "name": "Done"},
+            "issuetype": {"name": "Bug"},
+            "created": "2026-01-01T00:00:00.000+0000",
+            "updated": "2026-01-02T00:00:00.000+0000",
+            "customfield_1": None,
+            "customfield_2": 3.5,
             "customfield_3": [{"id": 4, "name": "Sprint 4", "state": "closed", "goal": "long text"}],
             "customfield_4": {"id": "1", "value": "Blue", "self": "https://x", "child": {"value": "Sky"}},
         },
-    }  # fmt: skip
+    }
 
 
 def test_custom_fields_are_stored_under_what_they_mean() -> None:

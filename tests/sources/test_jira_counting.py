@@ -130,10 +130,12 @@ def test_a_project_that_the_search_does_not_know_is_access_that_was_lost(
 def test_a_project_that_is_not_listed_any_more_is_told_of(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     source = sync(pipeline)
     execute(
-        pipeline, "insert into raw.jira_projects (client_id, integration_id, record_id, scope_key, payload, payload_hash)"
+        pipeline,
+        "insert into raw.jira_projects (client_id, integration_id, record_id, scope_key, payload, payload_hash)"
         """ values (%s, %s, '4711', '4711', '{"id": "4711", "key": "OLD"}', '')""",
-        pipeline.client_id, source.integration.id,
-    )  # fmt: skip
+        pipeline.client_id,
+        source.integration.id,
+    )
     assert "OLD" in sync(pipeline).stats.warnings[0]
     assert sync(pipeline, projects=["ACM"]).stats.warnings == []
     assert pipeline.rows("select count(*) from raw.jira_projects where deleted_at is not null") == [(0,)]
@@ -144,9 +146,14 @@ def test_an_issue_that_was_moved_to_another_project(
     pipeline: Pipeline, sandbox: SandboxServer, projects: list[str]
 ) -> None:
     source = sync(pipeline, projects=projects)
-    fields = {"summary": "moved", "project": {"id": "999", "key": "ELSE"}, "status": {"name": "Done"},
-              "issuetype": {"name": "Bug"}, "created": "2026-01-01T00:00:00.000+0000",
-              "updated": "2026-01-02T00:00:00.000+0000"}  # fmt: skip
+    fields = {
+        "summary": "moved",
+        "project": {"id": "999", "key": "ELSE"},
+        "status": {"name": "Done"},
+        "issuetype": {"name": "Bug"},
+        "created": "2026-01-01T00:00:00.000+0000",
+        "updated": "2026-01-02T00:00:00.000+0000",
+    }
     sandbox.set_clock(WEEK_LATER)
     scope = source.discover()[0]
     ids = sorted(source.site.ids(scope), key=int)
@@ -217,9 +224,11 @@ def test_a_reject_that_can_be_read_by_now_is_stored_with_its_changes(
     assert source.replay_rejects() == (0, 1)
     # As if the code could read it now.
     execute(
-        pipeline, "update raw.rejects set payload = jsonb_set(payload::jsonb, '{fields}', (select payload -> 'fields' from"
-        " raw.jira_issues order by record_id limit 1))::text where record_id = %s", issue_id,
-    )  # fmt: skip
+        pipeline,
+        "update raw.rejects set payload = jsonb_set(payload::jsonb, '{fields}', (select payload -> 'fields' from"
+        " raw.jira_issues order by record_id limit 1))::text where record_id = %s",
+        issue_id,
+    )
     assert source.replay_rejects() == (1, 0)
     pipeline.transform()
     assert pipeline.rows(changes, issue_id)[0][0] > 0

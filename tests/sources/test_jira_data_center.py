@@ -151,10 +151,17 @@ def test_an_interrupted_walk_goes_on_behind_its_last_issue(sandbox: SandboxServe
     [
         ({"startAt": 0, "total": 10, "issues": []}, "before its last page"),
         ({"startAt": 0, "issues": []}, "no issues and total"),
-        ({"total": 1, "issues": [{"id": "5", "key": "A-5", "fields": {},
-                                  "changelog": {"total": 101, "histories": [{}] * 100}}]}, "complete changelog"),
+        (
+            {
+                "total": 1,
+                "issues": [
+                    {"id": "5", "key": "A-5", "fields": {}, "changelog": {"total": 101, "histories": [{}] * 100}}
+                ],
+            },
+            "complete changelog",
+        ),
     ],
-)  # fmt: skip
+)
 def test_answers_that_are_not_complete_fail(
     sandbox: SandboxServer, data_center: Make, body: dict[str, Any], message: str
 ) -> None:

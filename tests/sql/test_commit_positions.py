@@ -44,15 +44,24 @@ class Repository:
         """Store these commits (by default all that were not) and the head, as an extraction does."""
         wanted = [sha for sha in self.history if sha not in self.loaded] if shas is None else list(shas)
         repository = {
-            "databaseId": self.id, "id": f"R_{self.id}", "nameWithOwner": f"acme/{self.id}", "url": "https://x",
+            "databaseId": self.id,
+            "id": f"R_{self.id}",
+            "nameWithOwner": f"acme/{self.id}",
+            "url": "https://x",
             "defaultBranchRef": self.head and {"name": "main", "target": {"oid": self.head}},
-        }  # fmt: skip
+        }
         with client_transaction(self.conn, self.client_id):
             self._upsert("github_repositories", [(str(self.id), repository)], "where t.payload <> excluded.payload")
-            self._upsert("github_commits", [
-                (f"{self.id}:{sha}", {"oid": sha, "parents": self.history[sha], "committedDate": "2026-01-01T00:00:00Z"})
-                for sha in wanted
-            ])  # fmt: skip
+            self._upsert(
+                "github_commits",
+                [
+                    (
+                        f"{self.id}:{sha}",
+                        {"oid": sha, "parents": self.history[sha], "committedDate": "2026-01-01T00:00:00Z"},
+                    )
+                    for sha in wanted
+                ],
+            )
         self.loaded.update({sha: self.history[sha] for sha in wanted})
 
     def _upsert(self, table: str, rows: list[tuple[str, dict[str, Any]]], condition: str = "") -> None:
@@ -62,10 +71,13 @@ class Repository:
             " on conflict (client_id, integration_id, record_id) do update set payload = excluded.payload,"
             f" loaded_xid = pg_current_xact_id() {condition}",
             [
-                self.client_id, self.integration_id, str(self.id),
-                [row[0] for row in rows], [json.dumps(row[1]) for row in rows],
+                self.client_id,
+                self.integration_id,
+                str(self.id),
+                [row[0] for row in rows],
+                [json.dumps(row[1]) for row in rows],
             ],
-        )  # fmt: skip
+        )
 
     def push(self, graph: str, head: str | None = None) -> Positions:
         """Add commits, the last of which is the new head, load all and normalise; the positions then."""
@@ -397,9 +409,10 @@ def take(repository: Repository, step: Step) -> None:
 
 @given(steps(), steps())
 @settings(
-    max_examples=60, deadline=None,
+    max_examples=60,
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)  # fmt: skip
+)
 def test_any_history_in_any_pieces(maker: Maker, first: list[Step], second: list[Step]) -> None:
     repositories = (maker.repository(), maker.repository())
     for number in range(max(len(first), len(second))):

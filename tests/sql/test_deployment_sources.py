@@ -54,8 +54,17 @@ def test_a_custom_deployment_joins_the_service_of_its_name_by_its_commit(db: Tes
     world.change(shop, "base", at("2026-02-02 09:00"))
     world.change(shop, "a", at("2026-02-03 09:00"))
     for number, sha in enumerate(("base", "a")):
-        custom(world, "deployments", id=f"d{number}", service="shop", environment="production", result="success", sha=sha,
-               created_at=at(f"2026-02-0{number + 2} 10:00"), finished_at=at(f"2026-02-0{number + 2} 10:05"))  # fmt: skip
+        custom(
+            world,
+            "deployments",
+            id=f"d{number}",
+            service="shop",
+            environment="production",
+            result="success",
+            sha=sha,
+            created_at=at(f"2026-02-0{number + 2} 10:00"),
+            finished_at=at(f"2026-02-0{number + 2} 10:05"),
+        )
     world.compute()
     assert world.rows("select title, deployed_at from report.evidence_changes where deployed_at is not null") == [
         ("Change a", at("2026-02-03 10:05"))
@@ -67,17 +76,41 @@ def test_a_service_that_only_a_custom_source_knows(db: TestDatabase) -> None:
     """Without a commit graph, a deployment contains what was merged before it began."""
     world = World(db, minimum_sample=1, deployment_source="custom")
     for number, hour in ((1, "09:00"), (2, "11:00")):
-        custom(world, "changes", id=f"c{number}", service="Mainframe", title=f"Change {number}",
-               opened_at=at(f"2026-02-03 {hour}"), merged_at=at(f"2026-02-03 {hour}"))  # fmt: skip
+        custom(
+            world,
+            "changes",
+            id=f"c{number}",
+            service="Mainframe",
+            title=f"Change {number}",
+            opened_at=at(f"2026-02-03 {hour}"),
+            merged_at=at(f"2026-02-03 {hour}"),
+        )
     for number, day in enumerate(("02", "03", "04")):
-        custom(world, "deployments", id=f"d{number}", service="Mainframe", environment="production", result="success",
-               created_at=at(f"2026-02-{day} 10:00"), finished_at=at(f"2026-02-{day} 10:30"))  # fmt: skip
-    custom(world, "incidents", id="i1", key="PD-1", title="Down", service="mainframe", created_at=at("2026-02-03 11:00"),
-           resolved_at=at("2026-02-03 12:00"))  # fmt: skip
+        custom(
+            world,
+            "deployments",
+            id=f"d{number}",
+            service="Mainframe",
+            environment="production",
+            result="success",
+            created_at=at(f"2026-02-{day} 10:00"),
+            finished_at=at(f"2026-02-{day} 10:30"),
+        )
+    custom(
+        world,
+        "incidents",
+        id="i1",
+        key="PD-1",
+        title="Down",
+        service="mainframe",
+        created_at=at("2026-02-03 11:00"),
+        resolved_at=at("2026-02-03 12:00"),
+    )
     world.compute()
     assert world.rows("select title, deployed_at from report.evidence_changes order by 1") == [
-        ("Change 1", at("2026-02-03 10:30")), ("Change 2", at("2026-02-04 10:30"))
-    ]  # fmt: skip
+        ("Change 1", at("2026-02-03 10:30")),
+        ("Change 2", at("2026-02-04 10:30")),
+    ]
     assert world.rows("select key, caused_by_deployment_id from report.evidence_incidents") == [
         ("PD-1", f"custom:{world.custom()}:d1")
     ]
@@ -91,9 +124,18 @@ def test_a_github_issue_can_be_an_incident(db: TestDatabase) -> None:
     world.deploy(shop, "base", at("2026-02-02 10:00"))
     for number, labels in ((1, ["Incident"]), (2, ["bug"])):
         world.insert(
-            "core.github_issues", integration_id=world.github, id=number, repository_id=shop, number=number, title="Down",
-            state="closed", labels=labels, url=f"https://github.com/acme/shop/issues/{number}",
-            created_at=at("2026-02-02 12:00"), updated_at=at("2026-02-02 14:00"), closed_at=at("2026-02-02 14:00"),
-        )  # fmt: skip
+            "core.github_issues",
+            integration_id=world.github,
+            id=number,
+            repository_id=shop,
+            number=number,
+            title="Down",
+            state="closed",
+            labels=labels,
+            url=f"https://github.com/acme/shop/issues/{number}",
+            created_at=at("2026-02-02 12:00"),
+            updated_at=at("2026-02-02 14:00"),
+            closed_at=at("2026-02-02 14:00"),
+        )
     world.compute()
     assert world.rows("select key, resolved_at from report.evidence_incidents") == [("#1", at("2026-02-02 14:00"))]

@@ -14,16 +14,20 @@ def brought(world: World, repository: int, sha: str, merge: str) -> None:
         "insert into core.github_commits (client_id, integration_id, repository_id, sha, position, is_first_parent, committed_at)"
         " select client_id, integration_id, repository_id, %s, position, false, committed_at - interval '1 day'"
         " from core.github_commits where repository_id = %s and sha = %s",
-        sha, repository, merge,
-    )  # fmt: skip
+        sha,
+        repository,
+        merge,
+    )
 
 
 def deployed(world: World) -> dict[str, str]:
     """Which deployment brought each change, by the commits."""
-    return dict(world.rows(
-        "select c.merge_commit_sha, d.sha from core.changes c join core.deployment_changes l on l.change_id = c.id"
-        " join core.deployments d on d.id = l.deployment_id"
-    ))  # fmt: skip
+    return dict(
+        world.rows(
+            "select c.merge_commit_sha, d.sha from core.changes c join core.deployment_changes l on l.change_id = c.id"
+            " join core.deployments d on d.id = l.deployment_id"
+        )
+    )
 
 
 FLAGGED = "select sha from report.evidence_deployments where is_rollback or failed_change"
@@ -40,9 +44,14 @@ def test_a_branch_that_is_deployed_and_merged_later_has_no_place_in_the_order(wo
         world.compute()
     if known == "branch first":
         world.insert(
-            "core.github_commits", integration_id=world.github, repository_id=shop, sha="branch", is_first_parent=False,
-            position=world.positions[shop] + 1, committed_at=at("2026-02-20 10:00"),
-        )  # fmt: skip
+            "core.github_commits",
+            integration_id=world.github,
+            repository_id=shop,
+            sha="branch",
+            is_first_parent=False,
+            position=world.positions[shop] + 1,
+            committed_at=at("2026-02-20 10:00"),
+        )
         world.compute()
     world.change(shop, "merge", at("2026-02-21 15:00"), lead_hours=40)
     if known != "branch first":

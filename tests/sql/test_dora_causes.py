@@ -39,9 +39,13 @@ def test_the_address_of_a_pull_request_names_the_deployment_that_brought_it(worl
 @pytest.mark.parametrize("said", ["https://github.com/acme/mono/pull/12", "5b1e0d7c"])
 def test_a_pull_request_of_a_monorepo_is_named_by_its_parts_change(db: TestDatabase, said: str) -> None:
     world = World(
-        db, minimum_sample=1, services=[{"name": "billing", "repository": "mono", "paths": [r"^billing/"]},
-                                        {"name": "web", "repository": "mono", "paths": [r"^web/"]}],
-    )  # fmt: skip
+        db,
+        minimum_sample=1,
+        services=[
+            {"name": "billing", "repository": "mono", "paths": [r"^billing/"]},
+            {"name": "web", "repository": "mono", "paths": [r"^web/"]},
+        ],
+    )
     mono, sha = world.repository("mono"), "5b1e0d7c4f2a9c1be07d5a3386c1f0e2d94b7a6c"
     for commit, day, path in (("base", 1, "README"), (sha, 2, "billing/x"), ("later", 3, "web/x")):
         named = {"number": 12, "url": "https://github.com/acme/mono/pull/12"} if commit == sha else {}
@@ -60,18 +64,35 @@ def test_a_pull_request_of_a_monorepo_is_named_by_its_parts_change(db: TestDatab
 def test_a_change_of_a_custom_source_is_named_by_its_address_or_commit(world: World, said: str) -> None:
     """Whose address need not end with a number."""
     source = world.custom()
-    for identity, day, url, sha in (("0", 1, "https://review.example/c/first", "base"),
-                                    ("1", 3, "https://review.example/c/abc", "5b1e0d7c4f2a9c1be07d"),
-                                    ("2", 5, "https://review.example/c/xyz", "77aa0d7c4f2a9c1be07d")):  # fmt: skip
+    for identity, day, url, sha in (
+        ("0", 1, "https://review.example/c/first", "base"),
+        ("1", 3, "https://review.example/c/abc", "5b1e0d7c4f2a9c1be07d"),
+        ("2", 5, "https://review.example/c/xyz", "77aa0d7c4f2a9c1be07d"),
+    ):
         merged, deployed = at(f"2026-02-0{day} 09:00"), at(f"2026-02-0{day + 1} 10:00")
         world.insert(
-            "core.custom_changes", integration_id=source, id=identity, service="till", title=f"Change {identity}", url=url,
-            first_commit_at=merged, opened_at=merged, merged_at=merged, merge_sha=sha,
-        )  # fmt: skip
+            "core.custom_changes",
+            integration_id=source,
+            id=identity,
+            service="till",
+            title=f"Change {identity}",
+            url=url,
+            first_commit_at=merged,
+            opened_at=merged,
+            merged_at=merged,
+            merge_sha=sha,
+        )
         world.insert(
-            "core.custom_deployments", integration_id=source, id=identity, service="till", environment="production",
-            result="success", sha=f"release-{identity}", created_at=deployed, finished_at=deployed,
-        )  # fmt: skip
+            "core.custom_deployments",
+            integration_id=source,
+            id=identity,
+            service="till",
+            environment="production",
+            result="success",
+            sha=f"release-{identity}",
+            created_at=deployed,
+            finished_at=deployed,
+        )
     world.incident(at("2026-02-06 13:00"), component="till", description=f"Since {said}, it seems.")
     world.compute()
     found = world.rows("select caused_by_deployment_id, method from report.evidence_incidents")
@@ -111,8 +132,13 @@ def test_a_custom_field_can_make_an_incident(db: TestDatabase) -> None:
     world = World(db, minimum_sample=1, incident_rule={"fields": {"Severity": ["S1", "S2"]}})
     for severity in ('"S1"', '{"value": "s2"}', '"S3"'):
         made = world.incident(at("2026-02-03 12:00"), at("2026-02-03 13:00"))
-        run(world, "update core.jira_issues set issue_type = 'Bug', custom_fields = jsonb_build_object('Severity', %s::jsonb)"
-                   " where id = %s", severity, int(made.rpartition(":")[2]))  # fmt: skip
+        run(
+            world,
+            "update core.jira_issues set issue_type = 'Bug', custom_fields = jsonb_build_object('Severity', %s::jsonb)"
+            " where id = %s",
+            severity,
+            int(made.rpartition(":")[2]),
+        )
     world.compute()
     assert world.rows("select count(*) from core.incidents") == [(2,)]
 
@@ -121,8 +147,12 @@ def test_rework_has_its_evidence(world: World) -> None:
     repository = steady(world, days=1)
     incident = world.incident(at("2026-02-03 12:00"), at("2026-02-03 18:00"))
     key = f"OPS-{incident.rpartition(':')[2]}"
-    for sha, columns in (("hot", {"title": "hotfix: stop the bleeding"}), ("named", {"title": f"{key} repair it"}),
-                         ("branch", {"head_branch": f"fix/{key.lower()}-again"}), ("plain", {})):  # fmt: skip
+    for sha, columns in (
+        ("hot", {"title": "hotfix: stop the bleeding"}),
+        ("named", {"title": f"{key} repair it"}),
+        ("branch", {"head_branch": f"fix/{key.lower()}-again"}),
+        ("plain", {}),
+    ):
         when = at("2026-02-03 14:00") + timedelta(hours=["hot", "named", "branch", "plain"].index(sha))
         world.change(repository, sha, when, **columns)
         world.deploy(repository, sha, when + timedelta(minutes=10))
@@ -142,8 +172,9 @@ def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
     world.deploy(repository, "old", at("2026-02-03 10:02"))
     world.compute()
     assert world.rows("select count(*) from report.evidence_deployments where is_rollback or failed_change") == [(0,)]
-    assert world.rows("select count(distinct deployed_at) from report.evidence_changes"
-                      " where title in ('Change old', 'Change new')") == [(1,)]  # fmt: skip
+    assert world.rows(
+        "select count(distinct deployed_at) from report.evidence_changes where title in ('Change old', 'Change new')"
+    ) == [(1,)]
 
 
 @pytest.mark.parametrize("how", ["gone", "another", "rewritten"])
@@ -195,12 +226,22 @@ def test_a_deployments_number_names_it(db: TestDatabase, source: str) -> None:
         guilty = f"gh-run:{world.github}:12345678901:2"
         for number, hour in ((12345678901, 8), (12345678902, 9)):
             world.insert(
-                "core.github_workflow_runs", integration_id=world.github, id=number, run_attempt=2, repository_id=shop,
-                workflow_name="deploy", event="push", head_branch="main", head_sha="first", status="completed",
-                conclusion="success", url=f"https://github.com/acme/shop/actions/runs/{number}",
-                created_at=at(f"2026-02-05 0{hour}:50"), started_at=at(f"2026-02-05 0{hour}:50"),
+                "core.github_workflow_runs",
+                integration_id=world.github,
+                id=number,
+                run_attempt=2,
+                repository_id=shop,
+                workflow_name="deploy",
+                event="push",
+                head_branch="main",
+                head_sha="first",
+                status="completed",
+                conclusion="success",
+                url=f"https://github.com/acme/shop/actions/runs/{number}",
+                created_at=at(f"2026-02-05 0{hour}:50"),
+                started_at=at(f"2026-02-05 0{hour}:50"),
                 updated_at=at(f"2026-02-05 0{hour}:59"),
-            )  # fmt: skip
+            )
     number = guilty.split(":")[2]
     world.incident(at("2026-02-06 12:00"), description=f"It was deployment {number}.")
     world.compute()

@@ -12,17 +12,36 @@ from tests.support.world import World, at, run, steady
 
 
 def workflow_run(
-    world: World, repository: int, sha: str, created_at: datetime, *, branch: str = "main", attempt: int = 1,
-    identity: int | None = None, started_at: datetime | None = None, event: str = "push",
-) -> str:  # fmt: skip
+    world: World,
+    repository: int,
+    sha: str,
+    created_at: datetime,
+    *,
+    branch: str = "main",
+    attempt: int = 1,
+    identity: int | None = None,
+    started_at: datetime | None = None,
+    event: str = "push",
+) -> str:
     """A successful attempt of ten minutes; returns its id in core.deployments."""
     identity, started_at = identity or world.new_id(), started_at or created_at
     world.insert(
-        "core.github_workflow_runs", integration_id=world.github, id=identity, run_attempt=attempt,
-        repository_id=repository, workflow_name="Deploy", event=event, head_branch=branch, head_sha=sha,
-        status="completed", conclusion="success", url=f"https://github.com/acme/shop/actions/runs/{identity}",
-        created_at=created_at, started_at=started_at, updated_at=started_at + timedelta(minutes=10),
-    )  # fmt: skip
+        "core.github_workflow_runs",
+        integration_id=world.github,
+        id=identity,
+        run_attempt=attempt,
+        repository_id=repository,
+        workflow_name="Deploy",
+        event=event,
+        head_branch=branch,
+        head_sha=sha,
+        status="completed",
+        conclusion="success",
+        url=f"https://github.com/acme/shop/actions/runs/{identity}",
+        created_at=created_at,
+        started_at=started_at,
+        updated_at=started_at + timedelta(minutes=10),
+    )
     return f"gh-run:{world.github}:{identity}:{attempt}"
 
 
@@ -49,9 +68,14 @@ def test_which_runs_are_deployments(db: TestDatabase, settings: dict[str, Any], 
     world = World(db, minimum_sample=1, deployment_source="workflow_runs", **settings)
     shop = world.repository()
     for day, (sha, branch, event) in enumerate(
-        (("a", "main", "push"), ("b", "v1.2.3", "push"), ("c", "release/1", "push"), ("d", "main", "pull_request"),
-         ("e", "v2", "release"))
-    ):  # fmt: skip
+        (
+            ("a", "main", "push"),
+            ("b", "v1.2.3", "push"),
+            ("c", "release/1", "push"),
+            ("d", "main", "pull_request"),
+            ("e", "v2", "release"),
+        )
+    ):
         workflow_run(world, shop, sha, at(f"2026-02-0{day + 2} 10:00"), branch=branch, event=event)
     world.compute()
     assert deployed(world) == expected
@@ -117,19 +141,40 @@ def test_all_parts_of_a_rule_or_any(db: TestDatabase) -> None:
     found = {}
     for match in ("any", "all"):
         world = World(
-            db, match, minimum_sample=1,
-            incident_rule={"issue_types": ["Bug"], "priorities": ["Highest"], "fields": {"Where": ["live"]}, "match": match},
-        )  # fmt: skip
+            db,
+            match,
+            minimum_sample=1,
+            incident_rule={
+                "issue_types": ["Bug"],
+                "priorities": ["Highest"],
+                "fields": {"Where": ["live"]},
+                "match": match,
+            },
+        )
         for key, kind, priority, where in (
-            ("OPS-1", "Bug", "Highest", "live"), ("OPS-2", "Bug", "Low", "live"), ("OPS-3", "Task", "Highest", "live"),
-            ("OPS-4", "Bug", None, "live"), ("OPS-5", "Bug", "Highest", "test"), ("OPS-6", "Task", None, "test"),
-        ):  # fmt: skip
+            ("OPS-1", "Bug", "Highest", "live"),
+            ("OPS-2", "Bug", "Low", "live"),
+            ("OPS-3", "Task", "Highest", "live"),
+            ("OPS-4", "Bug", None, "live"),
+            ("OPS-5", "Bug", "Highest", "test"),
+            ("OPS-6", "Task", None, "test"),
+        ):
             world.insert(
-                "core.jira_issues", integration_id=world.jira, id=int(key[4:]), project_id=1, key=key, summary="Down",
-                url=f"https://jira.example/{key}", issue_type=kind, status="Open", status_category="new",
-                priority=priority, custom_fields=f'{{"Where": "{where}"}}', created_at=at("2026-02-02 09:00"),
+                "core.jira_issues",
+                integration_id=world.jira,
+                id=int(key[4:]),
+                project_id=1,
+                key=key,
+                summary="Down",
+                url=f"https://jira.example/{key}",
+                issue_type=kind,
+                status="Open",
+                status_category="new",
+                priority=priority,
+                custom_fields=f'{{"Where": "{where}"}}',
+                created_at=at("2026-02-02 09:00"),
                 updated_at=at("2026-02-02 09:00"),
-            )  # fmt: skip
+            )
         world.compute()
         found[match] = [key for (key,) in world.rows("select key from report.evidence_incidents order by key")]
     assert found == {"any": ["OPS-1", "OPS-2", "OPS-3", "OPS-4", "OPS-5"], "all": ["OPS-1"]}
@@ -214,9 +259,14 @@ def test_a_change_without_a_pull_request_says_nothing_of_pull_requests(db: TestD
     run(world, "update core.github_pull_requests set additions = 7 where repository_id = %s", shop)
     for number in range(3):
         world.insert(
-            "core.custom_changes", integration_id=world.custom(), id=f"c{number}", service="shop", title="Change",
-            opened_at=at("2026-02-02 08:00"), merged_at=at("2026-02-02 09:00"),
-        )  # fmt: skip
+            "core.custom_changes",
+            integration_id=world.custom(),
+            id=f"c{number}",
+            service="shop",
+            title="Change",
+            opened_at=at("2026-02-02 08:00"),
+            merged_at=at("2026-02-02 09:00"),
+        )
     world.compute()
     month = world.metric("pull_request_size", "month", at("2026-02-02 09:00"))
     assert (month["metric_value"], month["sample_size"]) == (7, 2)
@@ -242,9 +292,14 @@ def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None
     pull = world.change(shop, "last", at("2026-02-03 10:00"))
     for position, (sha, headline) in enumerate((("x", "First half"), ("y", "Second half"), ("z", "The rest"))):
         world.insert(
-            "core.github_pull_request_commits", integration_id=world.github, pull_request_id=pull, sha=sha,
-            position=position, headline=headline, authored_at=at("2026-02-03 08:00"),
-        )  # fmt: skip
+            "core.github_pull_request_commits",
+            integration_id=world.github,
+            pull_request_id=pull,
+            sha=sha,
+            position=position,
+            headline=headline,
+            authored_at=at("2026-02-03 08:00"),
+        )
     run(world, "update core.github_pull_requests set commit_count = 3 where id = %s", pull)
     world.deploy(shop, "last", at("2026-02-03 12:00"))
     world.compute()
@@ -285,11 +340,22 @@ def test_a_push_is_its_own_deployment_where_merges_are(db: TestDatabase) -> None
     query = "select merge_commit_sha, lead_time_hours from report.evidence_lead_time order by 1"
     assert world.rows(query) == [("merged", 10), ("pushed", 3)]
     world.insert(
-        "core.github_pull_requests", integration_id=world.github, id=1, repository_id=shop, number=1, title="Late",
-        url="https://github.com/acme/shop/pull/1", state="merged", base_branch="main", head_branch="work",
-        created_at=at("2026-02-01 09:00"), updated_at=at("2026-02-02 09:00"), merged_at=at("2026-02-02 09:00"),
-        first_authored_at=at("2026-02-02 04:00"), merge_commit_sha="pushed",
-    )  # fmt: skip
+        "core.github_pull_requests",
+        integration_id=world.github,
+        id=1,
+        repository_id=shop,
+        number=1,
+        title="Late",
+        url="https://github.com/acme/shop/pull/1",
+        state="merged",
+        base_branch="main",
+        head_branch="work",
+        created_at=at("2026-02-01 09:00"),
+        updated_at=at("2026-02-02 09:00"),
+        merged_at=at("2026-02-02 09:00"),
+        first_authored_at=at("2026-02-02 04:00"),
+        merge_commit_sha="pushed",
+    )
     world.compute()
     assert world.rows(query) == [("merged", 10), ("pushed", 5)]
     assert world.rows("select count(*) from report.evidence_deployments") == [(2,)]
@@ -299,8 +365,13 @@ def test_reviews_count_whatever_the_pull_request_says_of_their_number(world: Wor
     shop = steady(world, days=1)
     pull = world.change(shop, "x", at("2026-02-20 09:00"), review_count=0)
     world.insert(
-        "core.github_pull_request_reviews", integration_id=world.github, pull_request_id=pull, id=1, author_login="bob",
-        state="APPROVED", submitted_at=at("2026-02-20 08:00"),
-    )  # fmt: skip
+        "core.github_pull_request_reviews",
+        integration_id=world.github,
+        pull_request_id=pull,
+        id=1,
+        author_login="bob",
+        state="APPROVED",
+        submitted_at=at("2026-02-20 08:00"),
+    )
     world.compute()
     assert world.rows("select is_reviewed from report.evidence_pull_requests where title = 'Change x'") == [(True,)]

@@ -164,8 +164,10 @@ def test_an_incident_is_linked_within_the_window_only(world: World) -> None:
     near = world.incident(at("2026-02-05 10:00"), at("2026-02-05 13:00"))
     world.incident(at("2026-02-20 10:00"), at("2026-02-20 12:00"))
     world.compute()
-    assert world.rows("select incident_id, caused_by_deployment_id, method, recovery_hours from report.evidence_incidents"
-                      " where method is not null") == [(near, first, "time_window", 75.0)]  # fmt: skip
+    assert world.rows(
+        "select incident_id, caused_by_deployment_id, method, recovery_hours from report.evidence_incidents"
+        " where method is not null"
+    ) == [(near, first, "time_window", 75.0)]
     month = world.metric("time_to_restore", "month", at("2026-02-05 00:00"))
     assert (month["sample_size"], month["metric_value"]) == (2, 2.5)
     assert world.metric("failed_deployment_recovery_time", "month", at("2026-02-05 00:00"))["metric_value"] == 75.0
@@ -285,9 +287,11 @@ def test_days_are_the_clients_and_survive_daylight_saving(db: TestDatabase) -> N
         world.deploy(repository, sha, at(when))
     world.compute()
     days = dict(
-        world.rows("select period_start::text, numerator from core.dora_metrics where metric_type = 'deployment_frequency'"
-                   " and grain = 'day' and scope_type = 'client' and period_start between '2026-03-28' and '2026-03-30'")
-    )  # fmt: skip
+        world.rows(
+            "select period_start::text, numerator from core.dora_metrics where metric_type = 'deployment_frequency'"
+            " and grain = 'day' and scope_type = 'client' and period_start between '2026-03-28' and '2026-03-30'"
+        )
+    )
     assert days == {"2026-03-28": 1, "2026-03-29": 1, "2026-03-30": 1}
     lead = world.metric("lead_time_for_changes", "day", at("2026-03-29 12:00"))
     assert lead["metric_value"] == pytest.approx(10.0), "hours are hours, whatever the clocks do"
@@ -300,8 +304,10 @@ def test_partial_periods_are_marked(world: World) -> None:
     world.compute()
     assert world.metric("deployment_frequency", "week", at("2026-02-04 00:00"))["is_partial"], "began on a Wednesday"
     assert not world.metric("deployment_frequency", "week", at("2026-02-11 00:00"))["is_partial"]
-    running = world.rows("select distinct is_partial from core.dora_metrics where grain in ('week', 'month')"
-                         " and period_end > current_date + 1 and metric_type = 'deployment_frequency'")  # fmt: skip
+    running = world.rows(
+        "select distinct is_partial from core.dora_metrics where grain in ('week', 'month')"
+        " and period_end > current_date + 1 and metric_type = 'deployment_frequency'"
+    )
     assert running in ([(True,)], [])
 
 

@@ -19,13 +19,21 @@ from tests.support.world import World, at, run, steady
 
 def test_a_monorepos_parts_are_services_with_their_own_deployments(db: TestDatabase) -> None:
     world = World(
-        db, minimum_sample=1,
-        services=[{"name": "billing", "repository": "mono", "paths": [r"^billing/"]},
-                  {"name": "web", "repository": "mono", "paths": [r"^web/"]}],
-    )  # fmt: skip
+        db,
+        minimum_sample=1,
+        services=[
+            {"name": "billing", "repository": "mono", "paths": [r"^billing/"]},
+            {"name": "web", "repository": "mono", "paths": [r"^web/"]},
+        ],
+    )
     mono = world.repository("mono")
-    for sha, day, paths in (("base", 1, ["billing/a", "web/a", "README"]), ("b", 2, ["billing/x"]), ("w", 3, ["web/x"]),
-                            ("both", 4, ["billing/y", "web/y"]), ("docs", 5, ["README"])):  # fmt: skip
+    for sha, day, paths in (
+        ("base", 1, ["billing/a", "web/a", "README"]),
+        ("b", 2, ["billing/x"]),
+        ("w", 3, ["web/x"]),
+        ("both", 4, ["billing/y", "web/y"]),
+        ("docs", 5, ["README"]),
+    ):
         pull = world.change(mono, sha, at(f"2026-02-0{day} 09:00"))
         for path in paths:
             world.insert("core.github_pull_request_files", integration_id=world.github, pull_request_id=pull, path=path)
@@ -34,8 +42,10 @@ def test_a_monorepos_parts_are_services_with_their_own_deployments(db: TestDatab
     world.deploy(mono, "both", at("2026-02-06 10:00"), "production-billing")
     world.deploy(mono, "w", at("2026-02-07 10:00"), "production-web")
     world.compute()
-    rows = world.rows("select service_name, title, deployed_at from report.evidence_changes where title <> 'Change base'"
-                      " order by merged_at, service_name")  # fmt: skip
+    rows = world.rows(
+        "select service_name, title, deployed_at from report.evidence_changes where title <> 'Change base'"
+        " order by merged_at, service_name"
+    )
     assert rows == [
         ("billing", "Change b", at("2026-02-06 10:00")),
         ("web", "Change w", at("2026-02-07 10:00")),
@@ -43,8 +53,10 @@ def test_a_monorepos_parts_are_services_with_their_own_deployments(db: TestDatab
         ("web", "Change both", None),
         ("mono", "Change docs", None),
     ]
-    repository = world.rows("select metric_value, sample_size from report.metric_series where scope_type = 'repository'"
-                            " and metric_type = 'lead_time_for_changes' and grain = 'month'")  # fmt: skip
+    repository = world.rows(
+        "select metric_value, sample_size from report.metric_series where scope_type = 'repository'"
+        " and metric_type = 'lead_time_for_changes' and grain = 'month'"
+    )
     assert [sample for _, sample in repository] == [3]
 
 
@@ -75,8 +87,10 @@ def test_the_rows_behind_the_lead_time_are_the_deployed_changes(world: World) ->
 def test_a_repository_that_is_one_service_has_its_numbers(world: World) -> None:
     steady(world)
     world.compute()
-    query = ("select metric_type, grain, period_at, metric_value, sample_size from report.metric_series"
-             " where scope_type = %s order by 1, 2, 3")  # fmt: skip
+    query = (
+        "select metric_type, grain, period_at, metric_value, sample_size from report.metric_series"
+        " where scope_type = %s order by 1, 2, 3"
+    )
     assert world.rows(query, "repository") == world.rows(query, "service") != []
 
 
@@ -85,12 +99,20 @@ def test_a_team_pools_the_events_of_its_services(db: TestDatabase) -> None:
     for name, days in (("billing", 3), ("payout", 5), ("shop", 7)):
         steady(world, name, days)
     world.compute()
-    samples = dict(world.rows("select scope_type || scope_id, sample_size from core.dora_metrics"
-                              " where scope_type in ('team', 'client')"
-                              " and metric_type = 'lead_time_for_changes' and grain = 'month'"))  # fmt: skip
+    samples = dict(
+        world.rows(
+            "select scope_type || scope_id, sample_size from core.dora_metrics"
+            " where scope_type in ('team', 'client')"
+            " and metric_type = 'lead_time_for_changes' and grain = 'month'"
+        )
+    )
     assert samples["teamPayments"] == 8
-    assert max(world.rows("select sample_size from core.dora_metrics where scope_type = 'client' and grain = 'month'"
-                          " and metric_type = 'lead_time_for_changes'")) == (15,)  # fmt: skip
+    assert max(
+        world.rows(
+            "select sample_size from core.dora_metrics where scope_type = 'client' and grain = 'month'"
+            " and metric_type = 'lead_time_for_changes'"
+        )
+    ) == (15,)
 
 
 def test_merges_into_other_branches_count_where_the_client_says_so(db: TestDatabase) -> None:
@@ -128,8 +150,10 @@ def test_the_median_number_of_days_with_a_deployment_per_week(world: World) -> N
         world.change(repository, f"c{index}", at(f"2026-03-{day:02} 09:00") + timedelta(minutes=index))
         world.deploy(repository, f"c{index}", at(f"2026-03-{day:02} 10:00") + timedelta(minutes=index))
     world.compute(at("2026-03-23 12:00"))
-    row = world.rows("select metric_value, sample_size from core.dora_metrics where metric_type = 'deployment_days_per_week'"
-                     " and grain = 'rolling_30d' and scope_type = 'client' and calculation_date = '2026-03-23'")  # fmt: skip
+    row = world.rows(
+        "select metric_value, sample_size from core.dora_metrics where metric_type = 'deployment_days_per_week'"
+        " and grain = 'rolling_30d' and scope_type = 'client' and calculation_date = '2026-03-23'"
+    )
     assert row == [(2.0, 3)]
 
 
@@ -150,8 +174,10 @@ def test_tiers_name_the_year_of_their_table(db: TestDatabase, year: int, tier: s
 def test_what_was_reported_can_be_read_after_the_data_has_changed(world: World) -> None:
     steady(world)
     world.compute(at("2026-03-20 12:00"))
-    query = ("select metric_type, grain, scope_type, scope_id, calculation_date, metric_value, sample_size, null_reason"
-             " from core.dora_metrics order by 1, 2, 3, 4, 5")  # fmt: skip
+    query = (
+        "select metric_type, grain, scope_type, scope_id, calculation_date, metric_value, sample_size, null_reason"
+        " from core.dora_metrics order by 1, 2, 3, 4, 5"
+    )
     said = world.rows(query)
     ((then,),) = world.rows("select max(published_at) from core.dora_metrics")
     assert world.rows("select reason, restated from report.publications") == [("first", 0)]
@@ -168,8 +194,10 @@ def test_what_was_reported_can_be_read_after_the_data_has_changed(world: World) 
     )
     assert world.rows(as_reported, then, then) == said
 
-    cause = world.rows("select distinct metric_type, reason, cause, evidence -> 0 -> 'facts' ->> 0 from report.restatements"
-                       " where grain = 'day' and scope_type = 'client'")  # fmt: skip
+    cause = world.rows(
+        "select distinct metric_type, reason, cause, evidence -> 0 -> 'facts' ->> 0 from report.restatements"
+        " where grain = 'day' and scope_type = 'client'"
+    )
     ((change,),) = world.rows("select change_id from report.evidence_changes where title = 'Change shop-4'")
     assert ("lead_time_for_changes", "data", "deployed changes: 1 changed", change) in cause
     assert {metric for metric, *_ in cause} <= {"lead_time_for_changes", "lead_time_coding"}
@@ -195,8 +223,9 @@ def test_a_day_that_goes_by_is_no_restatement(world: World) -> None:
     world.compute(at("2026-03-20 12:00"))
     world.compute(at("2026-03-23 12:00"))
     assert world.rows("select reason, restated from report.publications order by publication_id") == [
-        ("first", 0), ("calendar", 0)
-    ]  # fmt: skip
+        ("first", 0),
+        ("calendar", 0),
+    ]
     assert world.rows("select count(*) from report.restatements") == [(0,)]
     assert world.rows("select count(*) from report.kpi_current where period_end = '2026-03-24'") == [(16,)]
 
@@ -240,8 +269,12 @@ def test_impossible_orders_and_unknown_commits_are_told(world: World) -> None:
     world.change(repository, "odd", at("2026-02-05 09:00"), ready_at=at("2026-02-06 09:00"))
     world.deploy(repository, "nobody-knows", at("2026-02-05 10:00"))
     world.compute(today)
-    found = dict(world.rows("select check_name, value from report.quality_checks where check_name in"
-                            " ('impossible_orders', 'deployments_without_commit', 'reconciliation')"))  # fmt: skip
+    found = dict(
+        world.rows(
+            "select check_name, value from report.quality_checks where check_name in"
+            " ('impossible_orders', 'deployments_without_commit', 'reconciliation')"
+        )
+    )
     assert found["impossible_orders"] == 1
     assert found["deployments_without_commit"] == pytest.approx(1 / 3)
     assert found["reconciliation"] == 0
@@ -252,20 +285,27 @@ def test_records_of_what_is_not_stored_are_told(world: World) -> None:
     steady(world, days=1)
     for scope, stream in (("1", "issues"), ("77", "sprints"), ("78", "issues")):
         world.insert(
-            "core.etl_checkpoints", integration_id=world.jira, scope_key=scope, stream=stream,
+            "core.etl_checkpoints",
+            integration_id=world.jira,
+            scope_key=scope,
+            stream=stream,
             watermark_at=at("2026-02-05 09:00"),
-        )  # fmt: skip
+        )
     world.compute(at("2026-02-10 12:00"))
     orphans = "select status, value, examples from core.quality_results where check_name = 'orphans'"
     assert world.rows(orphans) == [("fail", 1, ["jira 78"])]
 
 
 def test_every_column_of_a_report_is_described(world: World) -> None:
-    missing = world.db.connect("pulse_owner").execute(
-        "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid"
-        " where c.relnamespace = 'report'::regnamespace and c.relkind = 'v' and a.attnum > 0"
-        " and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)"
-    ).fetchall()  # fmt: skip
+    missing = (
+        world.db.connect("pulse_owner")
+        .execute(
+            "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid"
+            " where c.relnamespace = 'report'::regnamespace and c.relkind = 'v' and a.attnum > 0"
+            " and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)"
+        )
+        .fetchall()
+    )
     assert missing == []
 
 
@@ -278,18 +318,22 @@ def test_an_increment_reads_no_large_table_as_a_whole(world: World) -> None:
             "insert into core.github_commits"
             " (client_id, integration_id, repository_id, sha, position, is_first_parent, committed_at)"
             " select %s, %s, %s, 'bulk' || n, 10 + n, true, timestamptz '2024-06-01' + n * interval '50 minutes'"
-            " from generate_series(1, 20000) n", [world.client_id, world.github, repository])  # fmt: skip
+            " from generate_series(1, 20000) n",
+            [world.client_id, world.github, repository],
+        )
         superuser.execute(
             "insert into core.github_pull_requests (client_id, integration_id, id, repository_id, number, title, url, state,"
             " base_branch, head_branch, created_at, updated_at, first_authored_at, merged_at, merge_commit_sha)"
             " select %s, %s, n, %s, n, 'Bulk', 'u' || n, 'merged', 'main', 'x', t, t, t - interval '1 hour', t, 'bulk' || n"
             " from (select n, timestamptz '2024-06-01' + n * interval '50 minutes' as t from generate_series(1, 20000) n) x",
-            [world.client_id, world.github, repository])  # fmt: skip
+            [world.client_id, world.github, repository],
+        )
         superuser.execute(
             "insert into core.github_deployments (client_id, integration_id, id, repository_id, environment, sha, state,"
             " created_at, first_success_at) select %s, %s, n, %s, 'production', 'bulk' || n, 'success', t, t"
             " from (select n, timestamptz '2024-06-01' + n * interval '50 minutes' as t from generate_series(5, 20000, 5) n) x",
-            [world.client_id, world.github, repository])  # fmt: skip
+            [world.client_id, world.github, repository],
+        )
         superuser.execute("analyze")
     now = at("2026-04-27 12:00")
     world.compute(now, full=True)

@@ -52,13 +52,25 @@ def test_which_commit_a_pull_request_reverts(world: World, body: str, reverted: 
 def store_pull_request(world: World, **fields: str | None) -> None:
     """One as GitHub gives it, normalised."""
     shop = world.repository()
-    payload = {"fullDatabaseId": 7, "number": 13, "title": "Change", "headRefName": "work", "state": "OPEN",
-               "url": "https://github.com/acme/shop/pull/13", "baseRefName": "main", "createdAt": "2026-02-02T09:00:00Z",
-               "updatedAt": "2026-02-02T09:00:00Z", **fields}  # fmt: skip
+    payload = {
+        "fullDatabaseId": 7,
+        "number": 13,
+        "title": "Change",
+        "headRefName": "work",
+        "state": "OPEN",
+        "url": "https://github.com/acme/shop/pull/13",
+        "baseRefName": "main",
+        "createdAt": "2026-02-02T09:00:00Z",
+        "updatedAt": "2026-02-02T09:00:00Z",
+        **fields,
+    }
     run(
         world,
         "insert into raw.github_pull_requests (client_id, integration_id, record_id, scope_key, payload, payload_hash)"
         " values (%s, %s, 'PR_7', %s, %s, '\\x00')",
-        world.client_id, world.github, str(shop), json.dumps(payload),
-    )  # fmt: skip
+        world.client_id,
+        world.github,
+        str(shop),
+        json.dumps(payload),
+    )
     run_stage(world.conn, world.client_id, "normalise")

@@ -70,8 +70,12 @@ def test_status_of_nothing(tmp_path: Path) -> None:
     done = pulse("status", "--json", state=tmp_path / "none")
     assert done.returncode == 1
     assert json.loads(done.stdout) == {
-        "state": "stopped", "healthy": False, "processes": [], "addresses": {}, "logins": [],
-    }  # fmt: skip
+        "state": "stopped",
+        "healthy": False,
+        "processes": [],
+        "addresses": {},
+        "logins": [],
+    }
     assert not (tmp_path / "none").exists(), "looking changes nothing"
 
 

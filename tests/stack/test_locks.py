@@ -52,8 +52,11 @@ def test_every_wanted_package_is_pinned(lock: Path) -> None:
 def test_this_environment_is_the_locked_one() -> None:
     locked = pins(install.AIRFLOW.lock)
     installed = {canonical(d.metadata["Name"]): d.version for d in distributions()}
-    differing = {name: (version, locked[name]) for name, version in installed.items()
-                 if name in locked and version != locked[name]}  # fmt: skip
+    differing = {
+        name: (version, locked[name])
+        for name, version in installed.items()
+        if name in locked and version != locked[name]
+    }
     assert not differing
     assert set(installed) - set(locked) <= {"pip", "setuptools", "wheel"}
 

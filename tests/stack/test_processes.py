@@ -64,9 +64,16 @@ def test_a_value_that_supervisor_cannot_carry_is_refused(settings: Settings) -> 
 
 def test_processes_of_the_contract(settings: Settings, cluster: Cluster, programs: dict[str, Program]) -> None:
     assert set(programs) == {
-        "meta", "primary", "replica", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor",
-        "airflow-triggerer", "superset", "sandbox",
-    }  # fmt: skip
+        "meta",
+        "primary",
+        "replica",
+        "airflow-api-server",
+        "airflow-scheduler",
+        "airflow-dag-processor",
+        "airflow-triggerer",
+        "superset",
+        "sandbox",
+    }
     without = processes.programs(settings, cluster, Options(demo=False))
     assert {p.name for p in without} == set(programs) - {"sandbox"}
 

@@ -181,8 +181,11 @@ def test_the_bundle_is_the_same_every_time_and_complete() -> None:
         if name.startswith("pulse/charts/"):
             assert json.loads(config["query_context"])["queries"]
         if name.startswith("pulse/dashboards/"):
-            numbers = [n["meta"]["chartId"] for n in config["position"].values()
-                       if isinstance(n, dict) and n.get("type") == "CHART"]  # fmt: skip
+            numbers = [
+                n["meta"]["chartId"]
+                for n in config["position"].values()
+                if isinstance(n, dict) and n.get("type") == "CHART"
+            ]
             assert len(set(numbers)) == len(CHARTS)
             assert config["metadata"][HASH_KEY] == bundle.digest
             assert config["css"]

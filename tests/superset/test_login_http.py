@@ -43,8 +43,10 @@ def declared(stack: dict[str, Any], email: str) -> Iterator[str]:
     admin(
         stack,
         "insert into core.users (client_id, email, full_name, password_hash, role) values (%s, %s, 'Life Cycle', %s, 'manager')",
-        client_ids(stack)["techcorp"], email, password_hash(PASSWORD),
-    )  # fmt: skip
+        client_ids(stack)["techcorp"],
+        email,
+        password_hash(PASSWORD),
+    )
     try:
         yield email
     finally:
@@ -202,8 +204,9 @@ def test_a_clients_account_never_becomes_staff(stack: dict[str, Any]) -> None:
     admin(
         stack,
         "insert into core.users (client_id, email, password_hash, role) values (%s, 'pulse_service', %s, 'executive')",
-        client_ids(stack)["techcorp"], password_hash(PASSWORD),
-    )  # fmt: skip
+        client_ids(stack)["techcorp"],
+        password_hash(PASSWORD),
+    )
     try:
         assert api_login(stack, "pulse_service", PASSWORD).status_code == 401
     finally:

@@ -93,8 +93,19 @@ def test_a_new_client_gets_a_role_a_rule_and_no_more_than_a_viewers_rights(api: 
     given = permissions(api, f"client_{stranger}")
     assert ("can_read", "Dashboard") in given
     assert sum(permission == "datasource_access" for permission, _ in given) == len(pulse_datasets(api))
-    forbidden = {"can_csv", "can_explore", "can_explore_json", "can_samples", "can_sqllab", "all_datasource_access",
-                 "all_database_access", "database_access", "schema_access", "can_export", "can_delete"}  # fmt: skip
+    forbidden = {
+        "can_csv",
+        "can_explore",
+        "can_explore_json",
+        "can_samples",
+        "can_sqllab",
+        "all_datasource_access",
+        "all_database_access",
+        "database_access",
+        "schema_access",
+        "can_export",
+        "can_delete",
+    }
     assert not {permission for permission, _ in given} & forbidden
     writing = {view for permission, view in given if permission == "can_write"}
     assert writing == {"DashboardFilterStateRestApi", "DashboardPermalinkRestApi"}

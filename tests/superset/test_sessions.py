@@ -73,8 +73,11 @@ def test_password_hashes(superset_modules: None, stored: str, password: str, mat
 def test_an_account_is_found_by_its_address_in_any_case(world: SimpleNamespace) -> None:
     account = world.accounts.find_account(" Ada@TechCorp.example ")
     assert (account.client_id, account.full_name, account.role, account.active) == (
-        world.client, "Ada Lovelace", "executive", True,
-    )  # fmt: skip
+        world.client,
+        "Ada Lovelace",
+        "executive",
+        True,
+    )
     assert world.accounts.find_account("nobody@techcorp.example") is None
 
 

@@ -18,16 +18,38 @@ from tests.support.database import TestDatabase
 
 KEY = "custom_sandbox_acme"
 DEPLOYS: dict[str, Any] = {
-    "name": "deploys", "entity": "deployments", "path": "/none/deployments", "records": "deployments",
-    "fields": {"id": "id", "service": "service.name", "environment": "env", "result": "outcome", "sha": "commit.sha",
-               "ref_name": "commit.branch", "url": "links.0.href", "created_at": "started_at", "finished_at": "ended_at"},
+    "name": "deploys",
+    "entity": "deployments",
+    "path": "/none/deployments",
+    "records": "deployments",
+    "fields": {
+        "id": "id",
+        "service": "service.name",
+        "environment": "env",
+        "result": "outcome",
+        "sha": "commit.sha",
+        "ref_name": "commit.branch",
+        "url": "links.0.href",
+        "created_at": "started_at",
+        "finished_at": "ended_at",
+    },
     "values": {"result": {"ok": "success", "broken": "failure"}, "environment": {"prod": "production"}},
-}  # fmt: skip
+}
 PAGER: dict[str, Any] = {
-    "name": "pager", "entity": "incidents", "path": "/none/incidents", "records": "incidents",
-    "fields": {"id": "incident_id", "key": "reference", "title": "summary", "severity": "urgency",
-               "service": "impacted.0.component", "created_at": "opened", "resolved_at": "closed"},
-}  # fmt: skip
+    "name": "pager",
+    "entity": "incidents",
+    "path": "/none/incidents",
+    "records": "incidents",
+    "fields": {
+        "id": "incident_id",
+        "key": "reference",
+        "title": "summary",
+        "severity": "urgency",
+        "service": "impacted.0.component",
+        "created_at": "opened",
+        "resolved_at": "closed",
+    },
+}
 # The same stream as the sandbox gives it in pages of 100.
 PAGED: dict[str, dict[str, Any]] = {
     "none": {},
@@ -36,9 +58,12 @@ PAGED: dict[str, dict[str, Any]] = {
     "offset that tells its end": {"path": "/offset/deployments", "pagination": {"kind": "offset", "more": "more"}},
     "cursor": {"path": "/cursor/deployments", "pagination": {"kind": "cursor", "next": "meta.next_cursor"}},
     "link": {"path": "/link/deployments", "records": "", "pagination": {"kind": "link"}},
-    "link in the answer": {"path": "/link/deployments", "params": {"envelope": 1},
-                           "pagination": {"kind": "link", "next": "next"}},
-}  # fmt: skip
+    "link in the answer": {
+        "path": "/link/deployments",
+        "params": {"envelope": 1},
+        "pagination": {"kind": "link", "next": "next"},
+    },
+}
 
 
 @dataclass
@@ -55,14 +80,24 @@ class Custom:
 
     def source(self, stats: RunStats | None = None) -> HttpJsonSource:
         base_url = self.base_url or f"{self.sandbox.url}/custom/acme"
-        variable = {"name": "Acme", "integrations": [
-            {"type": "http_json", "base_url": base_url, "auth": self.auth, "streams": self.streams}]}  # fmt: skip
+        variable = {
+            "name": "Acme",
+            "integrations": [{"type": "http_json", "base_url": base_url, "auth": self.auth, "streams": self.streams}],
+        }
         declared = parse_spec("acme", json.dumps(variable)).integrations[0]
         if self.identity is None:
             client_id = self.db.add_client("acme")
             self.identity = (client_id, self.db.add_integration(client_id, "http_json", base_url=declared.url))
-        integration = Integration(*self.identity[:1], "acme", self.identity[1], "http_json", "http_json", declared.url,
-                                  "http_json__acme", json.loads(json.dumps(declared.config())))  # fmt: skip
+        integration = Integration(
+            *self.identity[:1],
+            "acme",
+            self.identity[1],
+            "http_json",
+            "http_json",
+            declared.url,
+            "http_json__acme",
+            json.loads(json.dumps(declared.config())),
+        )
         return HttpJsonSource(integration, self.credential, self.db.connect("pulse_etl"), stats)
 
     def sync(self) -> RunStats:

@@ -144,11 +144,16 @@ class TestDatabase:
                 "insert into core.integrations (client_id, integration_type, name, base_url, connection_id,"
                 " config_data, schedule_minutes, active) values (%s, %s, %s, %s, %s, %s, %s, %s) returning id",
                 [
-                    client_id, integration_type, name or integration_type, base_url,
-                    connection_id or f"{integration_type}__test", json.dumps(config_data or {}), schedule_minutes,
+                    client_id,
+                    integration_type,
+                    name or integration_type,
+                    base_url,
+                    connection_id or f"{integration_type}__test",
+                    json.dumps(config_data or {}),
+                    schedule_minutes,
                     active,
                 ],
-            ).fetchone()  # fmt: skip
+            ).fetchone()
         assert row is not None
         return int(row[0])
 

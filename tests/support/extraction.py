@@ -38,9 +38,13 @@ class Pipeline:
         made = []
         for kind, url, data, credential in (
             ("github", f"{sandbox_url}/github", github, Credential(None, f"ghp_sandbox_{owner}")),
-            ("jira", f"{sandbox_url}/jira/{slug}", {"projects": ["*"]},
-             Credential(f"pulse@{slug}.example", f"jira_sandbox_{slug}")),
-        ):  # fmt: skip
+            (
+                "jira",
+                f"{sandbox_url}/jira/{slug}",
+                {"projects": ["*"]},
+                Credential(f"pulse@{slug}.example", f"jira_sandbox_{slug}"),
+            ),
+        ):
             identity = db.add_integration(client_id, kind, base_url=url, config_data=data)
             made.append((Integration(client_id, slug, identity, kind, kind, url, f"{kind}__{slug}", data), credential))
         return cls(db, client_id, made)
@@ -118,13 +122,15 @@ class Pipeline:
             newest[run["id"]] = max(run["run_attempt"], newest.get(run["id"], 0))
         young = (now - actions.ATTEMPTS_OF).isoformat()
         found["github_workflow_runs"] = {
-            key: row for key, row in found["github_workflow_runs"].items()
+            key: row
+            for key, row in found["github_workflow_runs"].items()
             if row[1]["run_attempt"] == newest[row[1]["id"]] or row[1]["created_at"] >= young
-        }  # fmt: skip
+        }
         found["github_workflow_jobs"] = {
-            key: row for key, row in found["github_workflow_jobs"].items()
+            key: row
+            for key, row in found["github_workflow_jobs"].items()
             if row[1]["runAttempt"] == newest[row[1]["runId"]]
-        }  # fmt: skip
+        }
         return found
 
     def _tables(self, conn: psycopg.Connection[Any]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:

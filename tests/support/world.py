@@ -44,18 +44,28 @@ class World:
     def repository(self, name: str = "shop") -> int:
         identity = self.new_id()
         self.insert(
-            "core.github_repositories", integration_id=self.github, id=identity, node_id=f"R_{identity}",
-            full_name=f"acme/{name}", default_branch="main", url=f"https://github.com/acme/{name}",
-        )  # fmt: skip
+            "core.github_repositories",
+            integration_id=self.github,
+            id=identity,
+            node_id=f"R_{identity}",
+            full_name=f"acme/{name}",
+            default_branch="main",
+            url=f"https://github.com/acme/{name}",
+        )
         return identity
 
     def commit(self, repository: int, sha: str, at: datetime) -> str:
         """The next commit of the default branch's first-parent chain."""
         position = self.positions[repository] = self.positions.get(repository, 0) + 1
         self.insert(
-            "core.github_commits", integration_id=self.github, repository_id=repository, sha=sha, position=position,
-            is_first_parent=True, committed_at=at,
-        )  # fmt: skip
+            "core.github_commits",
+            integration_id=self.github,
+            repository_id=repository,
+            sha=sha,
+            position=position,
+            is_first_parent=True,
+            committed_at=at,
+        )
         return sha
 
     def change(self, repository: int, sha: str, merged_at: datetime, lead_hours: float = 10, **columns: Any) -> int:
@@ -66,49 +76,98 @@ class World:
         self.insert(
             "core.github_pull_requests",
             **{
-                "integration_id": self.github, "id": identity, "repository_id": repository,
-                "number": identity % 100_000, "title": f"Change {sha}",
-                "url": f"https://github.com/acme/x/pull/{identity}", "state": "merged", "author_login": "ada",
-                "base_branch": "main", "head_branch": "work", "created_at": started, "updated_at": merged_at,
-                "ready_at": started, "first_authored_at": started, "first_committed_at": started,
-                "merged_at": merged_at, "closed_at": merged_at, "merge_commit_sha": sha, **columns,
+                "integration_id": self.github,
+                "id": identity,
+                "repository_id": repository,
+                "number": identity % 100_000,
+                "title": f"Change {sha}",
+                "url": f"https://github.com/acme/x/pull/{identity}",
+                "state": "merged",
+                "author_login": "ada",
+                "base_branch": "main",
+                "head_branch": "work",
+                "created_at": started,
+                "updated_at": merged_at,
+                "ready_at": started,
+                "first_authored_at": started,
+                "first_committed_at": started,
+                "merged_at": merged_at,
+                "closed_at": merged_at,
+                "merge_commit_sha": sha,
+                **columns,
             },
-        )  # fmt: skip
+        )
         return identity
 
     def deploy(
-        self, repository: int, sha: str, at: datetime, environment: str = "production", *, failed: bool = False,
-        state: str = "active", url: str | None = None,
-    ) -> str:  # fmt: skip
+        self,
+        repository: int,
+        sha: str,
+        at: datetime,
+        environment: str = "production",
+        *,
+        failed: bool = False,
+        state: str = "active",
+        url: str | None = None,
+    ) -> str:
         """A deployment that ended at `at`; returns its id in core.deployments."""
         identity = self.new_id()
         self.insert(
-            "core.github_deployments", integration_id=self.github, id=identity, repository_id=repository,
-            environment=environment, sha=sha, state=state, url=url, created_at=at - timedelta(minutes=5),
-            first_success_at=None if failed else at, first_failure_at=at if failed else None,
-        )  # fmt: skip
+            "core.github_deployments",
+            integration_id=self.github,
+            id=identity,
+            repository_id=repository,
+            environment=environment,
+            sha=sha,
+            state=state,
+            url=url,
+            created_at=at - timedelta(minutes=5),
+            first_success_at=None if failed else at,
+            first_failure_at=at if failed else None,
+        )
         return f"gh-deployment:{self.github}:{identity}"
 
     def incident(
-        self, at: datetime, resolved_at: datetime | None = None, component: str = "shop", description: str = "",
+        self,
+        at: datetime,
+        resolved_at: datetime | None = None,
+        component: str = "shop",
+        description: str = "",
         moves: list[tuple[datetime, str, str]] | None = None,
-    ) -> str:  # fmt: skip
+    ) -> str:
         """An incident; `moves` are its status changes (time, from, to), by default one to Done at `resolved_at`."""
         identity = self.new_id()
         if moves is None:
             moves = [(resolved_at, "1", "2")] if resolved_at else []
         done = bool(moves) and moves[-1][2] == "2"
         self.insert(
-            "core.jira_issues", integration_id=self.jira, id=identity, project_id=1, key=f"OPS-{identity}",
-            url=f"https://jira.example/OPS-{identity}", issue_type="Incident", summary="Something broke",
-            description=description, status="Done" if done else "Open", status_category="done" if done else "new",
-            components=[component], created_at=at, updated_at=at,
-        )  # fmt: skip
+            "core.jira_issues",
+            integration_id=self.jira,
+            id=identity,
+            project_id=1,
+            key=f"OPS-{identity}",
+            url=f"https://jira.example/OPS-{identity}",
+            issue_type="Incident",
+            summary="Something broke",
+            description=description,
+            status="Done" if done else "Open",
+            status_category="done" if done else "new",
+            components=[component],
+            created_at=at,
+            updated_at=at,
+        )
         for index, (moved_at, source, target) in enumerate(moves):
             self.insert(
-                "core.jira_issue_changes", integration_id=self.jira, issue_id=identity, history_id=index + 1,
-                item_index=0, field="status", from_id=source, to_id=target, created_at=moved_at,
-            )  # fmt: skip
+                "core.jira_issue_changes",
+                integration_id=self.jira,
+                issue_id=identity,
+                history_id=index + 1,
+                item_index=0,
+                field="status",
+                from_id=source,
+                to_id=target,
+                created_at=moved_at,
+            )
         return f"jira:{self.jira}:{identity}"
 
     def compute(self, now: datetime | None = None, *, full: bool = False) -> int:
@@ -125,13 +184,27 @@ class World:
 
     def metric(self, name: str, grain: str, day: datetime, scope: str = "client") -> dict[str, Any]:
         """The published row of a metric whose period holds the day."""
-        columns = ("metric_value", "numerator", "denominator", "sample_size", "null_reason", "is_partial", "p50", "p75",
-                   "p90", "tier")  # fmt: skip
+        columns = (
+            "metric_value",
+            "numerator",
+            "denominator",
+            "sample_size",
+            "null_reason",
+            "is_partial",
+            "p50",
+            "p75",
+            "p90",
+            "tier",
+        )
         found = self.rows(
             f"select {', '.join(columns)} from core.dora_metrics where metric_type = %s and grain = %s"
             " and scope_type = %s and period_start <= %s and period_end > %s order by period_start desc limit 1",
-            name, grain, scope, day.date(), day.date(),
-        )  # fmt: skip
+            name,
+            grain,
+            scope,
+            day.date(),
+            day.date(),
+        )
         assert found, f"no row of {name} by {grain} for {day}"
         return dict(zip(columns, found[0], strict=True))
 

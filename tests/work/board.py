@@ -13,15 +13,22 @@ from tests.support.database import TestDatabase
 
 OPEN, PROGRESS, REVIEW, DONE, CLOSED = "1", "2", "3", "4", "5"
 STATUSES = {
-    OPEN: ("Open", "new"), PROGRESS: ("In Progress", "indeterminate"), REVIEW: ("In Review", "indeterminate"),
-    DONE: ("Done", "done"), CLOSED: ("Closed", "done"),
-}  # fmt: skip
+    OPEN: ("Open", "new"),
+    PROGRESS: ("In Progress", "indeterminate"),
+    REVIEW: ("In Review", "indeterminate"),
+    DONE: ("Done", "done"),
+    CLOSED: ("Closed", "done"),
+}
 PROJECTS = {"OPS": 1, "WEB": 2}
 TABLES = {
-    "work_items": "id", "work_status_times": "work_item_id, status", "work_sprint_items": "sprint_id, issue_id",
-    "work_sprints": "id", "work_metrics": "metric_type, grain, scope_type, scope_id, calculation_date",
-    "work_time_in_status": "scope_type, scope_id, status", "work_scopes": "scope_type, scope_id",
-}  # fmt: skip
+    "work_items": "id",
+    "work_status_times": "work_item_id, status",
+    "work_sprint_items": "sprint_id, issue_id",
+    "work_sprints": "id",
+    "work_metrics": "metric_type, grain, scope_type, scope_id, calculation_date",
+    "work_time_in_status": "scope_type, scope_id, status",
+    "work_scopes": "scope_type, scope_id",
+}
 Move = tuple[str, str, str]
 
 
@@ -50,22 +57,36 @@ class Board:
             self.insert("core.jira_statuses", id=status, name=name, category=category)
 
     def issue(
-        self, created: str, *moves: Move, kind: str = "Story", project: str = "OPS", points: float | None = None,
-        sprints: tuple[int, ...] = (), **columns: Any,
-    ) -> int:  # fmt: skip
+        self,
+        created: str,
+        *moves: Move,
+        kind: str = "Story",
+        project: str = "OPS",
+        points: float | None = None,
+        sprints: tuple[int, ...] = (),
+        **columns: Any,
+    ) -> int:
         """An issue with its status changes (time, from, to); returns its id."""
         identity = self.next_id = self.next_id + 1
         status = moves[-1][2] if moves else OPEN
         self.insert(
             "core.jira_issues",
             **{
-                "id": identity, "project_id": PROJECTS[project], "key": f"{project}-{identity}",
-                "url": f"https://jira.example/{identity}", "issue_type": kind, "summary": f"Item {identity}",
-                "status": STATUSES[status][0], "status_category": STATUSES[status][1], "story_points": points,
-                "custom_fields": json.dumps({"sprints": sprints} if sprints else {}), "created_at": at(created),
-                "updated_at": at(created), **columns,
+                "id": identity,
+                "project_id": PROJECTS[project],
+                "key": f"{project}-{identity}",
+                "url": f"https://jira.example/{identity}",
+                "issue_type": kind,
+                "summary": f"Item {identity}",
+                "status": STATUSES[status][0],
+                "status_category": STATUSES[status][1],
+                "story_points": points,
+                "custom_fields": json.dumps({"sprints": sprints} if sprints else {}),
+                "created_at": at(created),
+                "updated_at": at(created),
+                **columns,
             },
-        )  # fmt: skip
+        )
         for moved_at, source, target in moves:
             self.change(identity, moved_at, "status", source, target)
         return identity
@@ -75,10 +96,17 @@ class Board:
         self.next_id += 1
         by_id = field in ("status", "Sprint")
         self.insert(
-            "core.jira_issue_changes", issue_id=issue, history_id=self.next_id, item_index=0, field=field,
-            from_id=source if by_id else None, to_id=target if by_id else None, from_text=None if by_id else source,
-            to_text=None if by_id else target, created_at=at(moved_at),
-        )  # fmt: skip
+            "core.jira_issue_changes",
+            issue_id=issue,
+            history_id=self.next_id,
+            item_index=0,
+            field=field,
+            from_id=source if by_id else None,
+            to_id=target if by_id else None,
+            from_text=None if by_id else source,
+            to_text=None if by_id else target,
+            created_at=at(moved_at),
+        )
 
     def move(self, issue: int, moved_at: str, source: str, target: str) -> None:
         """A status change of an issue that exists."""
@@ -90,9 +118,15 @@ class Board:
         """A sprint of two weeks; `ended`: when it was closed."""
         begin = at(started) if started else None
         self.insert(
-            "core.jira_sprints", id=identity, board_id=7, name=f"Sprint {identity}", state=state, started_at=begin,
-            ends_at=begin + timedelta(days=14) if begin else None, completed_at=at(ended) if ended else None,
-        )  # fmt: skip
+            "core.jira_sprints",
+            id=identity,
+            board_id=7,
+            name=f"Sprint {identity}",
+            state=state,
+            started_at=begin,
+            ends_at=begin + timedelta(days=14) if begin else None,
+            completed_at=at(ended) if ended else None,
+        )
         return identity
 
     def insert(self, table: str, **columns: Any) -> None:
@@ -129,13 +163,25 @@ class Board:
     def metric(self, name: str, grain: str, day: str, scope: str = "") -> dict[str, Any]:
         """The published row of a metric whose period holds the day."""
         columns = (
-            "metric_value", "sample_size", "null_reason", "is_partial", "p50", "p75", "p90", "numerator", "denominator",
-        )  # fmt: skip
+            "metric_value",
+            "sample_size",
+            "null_reason",
+            "is_partial",
+            "p50",
+            "p75",
+            "p90",
+            "numerator",
+            "denominator",
+        )
         found = self.rows(
             f"select {', '.join(columns)} from report.work_metrics where metric_type = %s and grain = %s"
             " and scope_id = %s and period_at <= %s and period_end > %s",
-            name, grain, scope, date.fromisoformat(day), date.fromisoformat(day),
-        )  # fmt: skip
+            name,
+            grain,
+            scope,
+            date.fromisoformat(day),
+            date.fromisoformat(day),
+        )
         assert len(found) == 1, f"{len(found)} rows of {name} by {grain} for {day}"
         return dict(zip(columns, found[0], strict=True))
 

@@ -32,9 +32,11 @@ def sprint(board: Board, identity: int, *columns: str) -> tuple[object, ...]:
 def test_an_item_is_started_with_its_first_progress_and_done_with_its_first_done(board: Board) -> None:
     issue = board.issue(
         "2026-03-02 08:00",
-        ("2026-03-03 08:00", OPEN, PROGRESS), ("2026-03-03 20:00", PROGRESS, REVIEW),
-        ("2026-03-04 08:00", REVIEW, DONE), ("2026-03-06 08:00", DONE, CLOSED),
-    )  # fmt: skip
+        ("2026-03-03 08:00", OPEN, PROGRESS),
+        ("2026-03-03 20:00", PROGRESS, REVIEW),
+        ("2026-03-04 08:00", REVIEW, DONE),
+        ("2026-03-06 08:00", DONE, CLOSED),
+    )
     board.compute()
     assert board.item(issue, *TIMES) == (at("2026-03-03 08:00"), at("2026-03-04 08:00"), 24, 48, 0)
     assert board.item(issue, "is_in_progress", "was_reopened", "lead_time_text") == (False, False, "2.0 days")
@@ -43,10 +45,14 @@ def test_an_item_is_started_with_its_first_progress_and_done_with_its_first_done
 def test_a_reopened_item_is_done_after_its_last_reopening(board: Board) -> None:
     issue = board.issue(
         "2026-03-02 08:00",
-        ("2026-03-02 09:00", OPEN, PROGRESS), ("2026-03-02 12:00", PROGRESS, DONE),
-        ("2026-03-03 12:00", DONE, PROGRESS), ("2026-03-03 15:00", PROGRESS, DONE),
-        ("2026-03-04 09:00", DONE, OPEN), ("2026-03-04 10:00", OPEN, CLOSED), ("2026-03-05 10:00", CLOSED, DONE),
-    )  # fmt: skip
+        ("2026-03-02 09:00", OPEN, PROGRESS),
+        ("2026-03-02 12:00", PROGRESS, DONE),
+        ("2026-03-03 12:00", DONE, PROGRESS),
+        ("2026-03-03 15:00", PROGRESS, DONE),
+        ("2026-03-04 09:00", DONE, OPEN),
+        ("2026-03-04 10:00", OPEN, CLOSED),
+        ("2026-03-05 10:00", CLOSED, DONE),
+    )
     still_open = board.issue("2026-03-02 08:00", ("2026-03-02 12:00", OPEN, DONE), ("2026-03-03 12:00", DONE, OPEN))
     board.compute()
     assert board.item(issue, *TIMES) == (at("2026-03-02 09:00"), at("2026-03-04 10:00"), 49, 50, 2)
@@ -79,10 +85,13 @@ def test_without_a_changelog_the_resolution_says_when_it_was_done(board: Board) 
 def test_the_time_in_its_statuses_adds_up_to_the_lead_time(board: Board) -> None:
     issue = board.issue(
         "2026-03-02 08:00",
-        ("2026-03-02 10:00", OPEN, PROGRESS), ("2026-03-02 13:00", PROGRESS, REVIEW),
-        ("2026-03-02 14:00", REVIEW, PROGRESS), ("2026-03-02 18:00", PROGRESS, DONE), ("2026-03-03 18:00", DONE, OPEN),
+        ("2026-03-02 10:00", OPEN, PROGRESS),
+        ("2026-03-02 13:00", PROGRESS, REVIEW),
+        ("2026-03-02 14:00", REVIEW, PROGRESS),
+        ("2026-03-02 18:00", PROGRESS, DONE),
+        ("2026-03-03 18:00", DONE, OPEN),
         ("2026-03-03 19:00", OPEN, DONE),
-    )  # fmt: skip
+    )
     open_one = board.issue(
         "2026-03-02 08:00", ("2026-03-02 10:00", OPEN, PROGRESS), ("2026-03-02 11:00", PROGRESS, OPEN)
     )
@@ -109,9 +118,10 @@ def test_time_in_status_is_the_median_of_what_was_done_in_90_days(board: Board) 
     for day, hours in ((1, 2), (2, 4), (3, 9)):
         board.issue(
             f"2026-01-0{day} 00:00",
-            (f"2026-01-0{day} 01:00", OPEN, PROGRESS), (f"2026-01-0{day} {1 + hours:02}:00", PROGRESS, DONE),
+            (f"2026-01-0{day} 01:00", OPEN, PROGRESS),
+            (f"2026-01-0{day} {1 + hours:02}:00", PROGRESS, DONE),
             project="WEB",
-        )  # fmt: skip
+        )
     board.compute()  # 90 days that end on 31 March begin on 1 January
     query = (
         "select status, median_hours, p90_hours, total_hours, time_share, sample_size from report.work_time_in_status"
@@ -159,9 +169,11 @@ def test_days_and_hours_over_a_change_of_the_clocks(db: TestDatabase) -> None:
 def test_percentiles_interpolate_and_shares_divide(board: Board) -> None:
     for hours, kind in ((1, "Bug"), (2, "Story"), (3, "Sub-defect"), (4, "Debugging")):
         board.issue(
-            "2026-03-02 08:00", ("2026-03-02 09:00", OPEN, PROGRESS), (f"2026-03-02 {9 + hours:02}:00", PROGRESS, DONE),
+            "2026-03-02 08:00",
+            ("2026-03-02 09:00", OPEN, PROGRESS),
+            (f"2026-03-02 {9 + hours:02}:00", PROGRESS, DONE),
             kind=kind,
-        )  # fmt: skip
+        )
     board.compute()
     cycle = board.metric("cycle_time", "week", "2026-03-02")
     assert (cycle["metric_value"], cycle["p75"], cycle["p90"]) == (2.5, 3.25, pytest.approx(3.7))
@@ -180,8 +192,11 @@ def test_incident_load_is_incidents_per_item_created(board: Board) -> None:
     board.write(
         "insert into core.incidents (client_id, id, integration_id, source, key, title, created_at)"
         " values (%s, %s, %s, 'jira', 'OPS-1', 'Down', %s) on conflict do nothing",
-        board.client_id, f"jira:{board.jira}:{with_incident}", board.jira, at("2026-03-09 08:00"),
-    )  # fmt: skip
+        board.client_id,
+        f"jira:{board.jira}:{with_incident}",
+        board.jira,
+        at("2026-03-09 08:00"),
+    )
     board.compute()
     assert [board.item(one, "is_incident") for one in (issues[0], with_incident)] == [(False,), (True,)]
     assert board.value("incident_load", "month", "2026-03-02") == 0.25
@@ -225,8 +240,13 @@ def test_a_service_is_found_by_component_or_label(board: Board) -> None:
         board.write(
             "insert into core.custom_deployments (client_id, integration_id, id, service, environment, result,"
             " created_at, finished_at) values (%s, %s, %s, %s, 'production', 'success', %s, %s)",
-            board.client_id, custom, name, name, at("2026-03-03 08:00"), at("2026-03-03 09:00"),
-        )  # fmt: skip
+            board.client_id,
+            custom,
+            name,
+            name,
+            at("2026-03-03 08:00"),
+            at("2026-03-03 09:00"),
+        )
     board.compute()  # no issue was written, but there are other services now
     names = [board.item(one, "service_name") for one in (by_label, by_component, none)]
     assert names == [("shop",), ("pay",), (None,)]

@@ -105,9 +105,12 @@ class Edits:
         times = sorted(at(self.time()) for _ in range(2))
         state = self.random.choice(("future", "active", "closed"))
         self.board.update(
-            "core.jira_sprints", self.random.choice(self.sprints), state=state, started_at=times[0],
+            "core.jira_sprints",
+            self.random.choice(self.sprints),
+            state=state,
+            started_at=times[0],
             completed_at=times[1] if state == "closed" else None,
-        )  # fmt: skip
+        )
 
     def rename(self) -> None:
         """What no issue's row shows: another category of a status, another key of a project."""
@@ -130,9 +133,10 @@ class Edits:
 
 def differences(board: Board) -> list[tuple[Any, ...]]:
     return [
-        row for row in board.rows(EVIDENCE)
+        row
+        for row in board.rows(EVIDENCE)
         if row[-1] != pytest.approx(row[-3]) and not (row[-1] is None and row[-3] is None)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("seed", range(3))

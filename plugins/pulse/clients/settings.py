@@ -78,8 +78,12 @@ def _incident_rule(value: Any) -> str | None:
     return None
 
 
-def _objects(value: Any, required: dict[str, Callable[[Any], str | None]], optional: dict[str, Callable[[Any], str | None]],
-             example: str) -> str | None:  # fmt: skip
+def _objects(
+    value: Any,
+    required: dict[str, Callable[[Any], str | None]],
+    optional: dict[str, Callable[[Any], str | None]],
+    example: str,
+) -> str | None:
     """What is wrong with a list of objects with these keys and a unique name."""
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         return f"must be a list of objects such as {example}"
@@ -104,9 +108,11 @@ def _name(value: Any) -> str | None:
 
 def _services(value: Any) -> str | None:
     return _objects(
-        value, {"name": _name, "repository": _name, "paths": _patterns()}, {"deployments": _pattern},
+        value,
+        {"name": _name, "repository": _name, "paths": _patterns()},
+        {"deployments": _pattern},
         '{"name": "billing", "repository": "mono", "paths": ["^services/billing/"]}',
-    )  # fmt: skip
+    )
 
 
 def _teams(value: Any) -> str | None:
@@ -175,10 +181,21 @@ SETTINGS: dict[str, Callable[[Any], str | None]] = {
 }
 # The checks of include/sql/quality, and how severe each is by itself.
 QUALITY_CHECKS = (
-    "changes_deployed", "changes_without_commit", "deployments_with_changes", "deployments_without_commit", "facts_lost",
-    "impossible_orders", "incidents_linked", "incidents_without_service", "negative_durations", "orphans",
-    "reconciliation", "rejected_records", "stored_of_upstream", "sudden_jump",
-)  # fmt: skip
+    "changes_deployed",
+    "changes_without_commit",
+    "deployments_with_changes",
+    "deployments_without_commit",
+    "facts_lost",
+    "impossible_orders",
+    "incidents_linked",
+    "incidents_without_service",
+    "negative_durations",
+    "orphans",
+    "reconciliation",
+    "rejected_records",
+    "stored_of_upstream",
+    "sudden_jump",
+)
 SETTINGS |= {f"quality.{check}": _one_of("block", "warn", "off") for check in QUALITY_CHECKS}
 FEATURE = re.compile(r"feature\.[a-z][a-z0-9_]{0,39}")
 

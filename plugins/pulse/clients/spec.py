@@ -256,9 +256,21 @@ def _explain(slug: str, item: Any) -> str:
     path = re.sub(r"\.pagination\.(none|page|offset|cursor|link)(?=\.|$)", ".pagination", path) or "the JSON"
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        known = sorted({name for model in (ClientSpec, Branding, User, GitHubIntegration, JiraIntegration,
-                                           HttpJsonIntegration, Stream)
-                        for name in model.model_fields})  # fmt: skip
+        known = sorted(
+            {
+                name
+                for model in (
+                    ClientSpec,
+                    Branding,
+                    User,
+                    GitHubIntegration,
+                    JiraIntegration,
+                    HttpJsonIntegration,
+                    Stream,
+                )
+                for name in model.model_fields
+            }
+        )
         near = get_close_matches(str(item["loc"][-1]), known, n=1)
         message = "is no known field" + (f": did you mean '{near[0]}'?" if near else ": remove it")
     return (

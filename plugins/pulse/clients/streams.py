@@ -36,9 +36,10 @@ class HttpJsonAuth(_Declared):
 
     kind: Literal["none", "bearer", "basic", "header", "query"] = "bearer"
     name: str = Field(
-        "", pattern=r"^[A-Za-z0-9_-]{0,60}$",
+        "",
+        pattern=r"^[A-Za-z0-9_-]{0,60}$",
         description="header: its name (default X-Api-Key); query: the parameter's (default api_key)",
-    )  # fmt: skip
+    )
 
     @model_validator(mode="after")
     def _named_only_where_it_counts(self) -> HttpJsonAuth:

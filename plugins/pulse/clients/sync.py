@@ -173,9 +173,17 @@ def _sync_integrations(conn: Connection, client_id: int, slug: str, spec: Client
             " where (t.base_url, t.connection_id, t.config_data, t.schedule_minutes, t.active) is distinct from"
             " (excluded.base_url, excluded.connection_id, excluded.config_data, excluded.schedule_minutes,"
             " excluded.active)",
-            [client_id, integration.type, name, integration.url, connection_id(slug, integration.type, name),
-             Jsonb(integration.config()), spec.schedule_minutes, active],
-        ).rowcount  # fmt: skip
+            [
+                client_id,
+                integration.type,
+                name,
+                integration.url,
+                connection_id(slug, integration.type, name),
+                Jsonb(integration.config()),
+                spec.schedule_minutes,
+                active,
+            ],
+        ).rowcount
     written += conn.execute(
         "update core.integrations set active = false, updated_at = now()"
         " where client_id = %s and active and not integration_type || '/' || name = any (%s)",

@@ -161,17 +161,21 @@ class Source(ABC):
         rejected, read = self.stats.rows_rejected, self.stats.rows_read
         if rejected > REJECTED_ROWS and rejected > REJECTED_SHARE * read:
             raise TooManyRejects(
-                client=self.integration.client_slug, source=self.integration.name,
+                client=self.integration.client_slug,
+                source=self.integration.name,
                 message=f"{rejected} of {read} records could not be read",
                 way_out="look at raw.rejects (column reason); everything else is stored",
-            )  # fmt: skip
+            )
         return self.stats
 
 
 def page_of(
-    entity: str, items: Iterable[Any], build: Callable[[Any], RawRow], scope_key: str = "",
+    entity: str,
+    items: Iterable[Any],
+    build: Callable[[Any], RawRow],
+    scope_key: str = "",
     identify: Callable[[Any], str | None] = lambda item: str(item["id"]),
-) -> Page:  # fmt: skip
+) -> Page:
     """A page of an entity. An item that `build` cannot read (KeyError, TypeError, ValueError and the like) becomes a
     reject with its payload and the reason; `identify` names it."""
     page = Page(entity)

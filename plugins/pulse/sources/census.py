@@ -64,8 +64,12 @@ def count(source: Source, entity: str, scope: Scope, upstream: set[str], settle:
     if difference.missing or removed:
         log.warning(
             "client %s: census of %s in %s: %d were missing and have been asked for, %d are gone upstream",
-            source.integration.client_slug, entity, scope.label, len(difference.missing), removed,
-        )  # fmt: skip
+            source.integration.client_slug,
+            entity,
+            scope.label,
+            len(difference.missing),
+            removed,
+        )
     left = compare(source, entity, scope.key, upstream)
     record(source, entity, scope.key, len(upstream), len(upstream) - len(left.missing), len(left.missing), removed)
 

@@ -91,9 +91,15 @@ class HttpClient:
         self.session.headers.update({"User-Agent": "pulse", "Accept": "application/json", **headers})
 
     def call(
-        self, method: str, url: str, *, resource: str = "core", heavy: bool = False,
-        is_limited: Callable[[Any], bool] = lambda body: False, **kwargs: Any,
-    ) -> Answer:  # fmt: skip
+        self,
+        method: str,
+        url: str,
+        *,
+        resource: str = "core",
+        heavy: bool = False,
+        is_limited: Callable[[Any], bool] = lambda body: False,
+        **kwargs: Any,
+    ) -> Answer:
         """One JSON call. Waits as told up to a minute; retries lost connections and 5xx.
 
         `resource`: whose budget it spends. `heavy`: a 502, 504 or timeout raises HeavyPage at once instead. `is_limited`
@@ -130,9 +136,12 @@ class HttpClient:
     def failure(self, message: str, status: int | None = None) -> UpstreamError:
         """An UpstreamError of this upstream."""
         return UpstreamError(
-            client=self.client, source=self.source, message=message, status=status,
+            client=self.client,
+            source=self.source,
+            message=message,
+            status=status,
             way_out="the task is retried; if it stays, look at the upstream's status page",
-        )  # fmt: skip
+        )
 
     def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
         self.stats.api_calls += 1
@@ -144,17 +153,29 @@ class HttpClient:
         where: dict[str, Any] = {"client": self.client, "source": self.source, "status": code}
         told = self._without_secrets(response.text[:200].replace("\n", " "))
         if response.is_redirect:
-            return ConfigError(**where, message=f"{shown(url)} is now at {shown(response.headers['Location'])}",
-                               way_out="correct base_url in the client's Variable")  # fmt: skip
+            return ConfigError(
+                **where,
+                message=f"{shown(url)} is now at {shown(response.headers['Location'])}",
+                way_out="correct base_url in the client's Variable",
+            )
         if code == 401:
-            return AuthError(**where, message=f"the token is refused (HTTP 401 from {shown(url)})",
-                             way_out="renew the token in the Airflow Connection")  # fmt: skip
+            return AuthError(
+                **where,
+                message=f"the token is refused (HTTP 401 from {shown(url)})",
+                way_out="renew the token in the Airflow Connection",
+            )
         if code == 403:
-            return AuthError(**where, message=f"the token may not read {shown(url)} (HTTP 403: {told})",
-                             way_out="give the token read access, or exclude this repository or project")  # fmt: skip
+            return AuthError(
+                **where,
+                message=f"the token may not read {shown(url)} (HTTP 403: {told})",
+                way_out="give the token read access, or exclude this repository or project",
+            )
         if code in (404, 410):
-            return AccessLost(**where, message=f"{shown(url)} is not there or not visible (HTTP {code})",
-                              way_out="check the name and the token's access; stored rows are kept")  # fmt: skip
+            return AccessLost(
+                **where,
+                message=f"{shown(url)} is not there or not visible (HTTP {code})",
+                way_out="check the name and the token's access; stored rows are kept",
+            )
         return self.failure(f"unexpected HTTP {code} from {shown(url)}: {told}", code)
 
     def _without_secrets(self, text: str) -> str:
@@ -176,8 +197,12 @@ class HttpClient:
     def _wait(self, seconds: float, attempt: int, url: str, reason: str = "") -> None:
         if seconds > MAX_WAIT_SECONDS or attempt == TRIES:
             told = f" ({reason[:60]})" if reason else ""  # Jira's: which of its limits
-            raise RateLimited(client=self.client, source=self.source, message=f"rate limit reached at {shown(url)}{told}",
-                              resume_at=datetime.now(UTC) + timedelta(seconds=seconds))  # fmt: skip
+            raise RateLimited(
+                client=self.client,
+                source=self.source,
+                message=f"rate limit reached at {shown(url)}{told}",
+                resume_at=datetime.now(UTC) + timedelta(seconds=seconds),
+            )
         # Jitter: several tasks are told the same moment.
         time.sleep(seconds + random.uniform(0, 0.2 * min(seconds, 5)))
 

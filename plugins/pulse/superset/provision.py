@@ -18,9 +18,14 @@ from pulse.superset.permissions import STAFF, VIEWER
 from pulse.tenancy import superset_role
 
 __all__ = [
-    "SupersetApi", "SupersetError", "api_from_connection", "assets_are_current", "ensure_assets", "ensure_client",
+    "SupersetApi",
+    "SupersetError",
+    "api_from_connection",
+    "assets_are_current",
+    "ensure_assets",
+    "ensure_client",
     "touch_datasets",
-]  # fmt: skip
+]
 
 CONNECTION_ID = "pulse_superset"
 DATABASE_NAME = "pulse"
@@ -167,10 +172,14 @@ def _ensure_permissions(api: SupersetApi, role: str, wanted: frozenset[tuple[str
 def _ensure_rule(api: SupersetApi, name: str, kind: str, clause: str, roles: list[int], tables: list[int]) -> None:
     """Create a row-level-security rule or bring it to these values."""
     body = {
-        "name": name, "filter_type": kind, "clause": clause, "group_key": RULE_GROUP,
-        "roles": sorted(roles), "tables": tables,
+        "name": name,
+        "filter_type": kind,
+        "clause": clause,
+        "group_key": RULE_GROUP,
+        "roles": sorted(roles),
+        "tables": tables,
         "description": "Made by Pulse (plugins/pulse/superset/provision.py): changes are undone.",
-    }  # fmt: skip
+    }
     row = api.find("rowlevelsecurity/", "name", name)
     if row is None:
         api.post("rowlevelsecurity/", body)

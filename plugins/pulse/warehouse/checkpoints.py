@@ -42,6 +42,12 @@ def save_checkpoint(conn: psycopg.Connection[Any], client_id: int, integration_i
         "insert into core.etl_checkpoints (client_id, integration_id, stream, scope_key, watermark_at, cursor_data)"
         " values (%s, %s, %s, %s, %s, %s) on conflict (client_id, integration_id, stream, scope_key) do update set"
         " watermark_at = excluded.watermark_at, cursor_data = excluded.cursor_data, updated_at = now()",
-        [client_id, integration_id, checkpoint.stream, checkpoint.scope_key, checkpoint.watermark_at,
-         Jsonb(checkpoint.cursor)],
-    )  # fmt: skip
+        [
+            client_id,
+            integration_id,
+            checkpoint.stream,
+            checkpoint.scope_key,
+            checkpoint.watermark_at,
+            Jsonb(checkpoint.cursor),
+        ],
+    )

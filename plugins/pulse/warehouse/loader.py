@@ -219,10 +219,15 @@ class _Target:
         if not lines:
             return 0
         # Sending a payload and casting it to jsonb is the expensive part: what is stored so already stays here.
-        known = self.conn.execute(sql.SQL(_KNOWN).format(target=self.table), {
-            **self.params, "ids": list(lines), "hashes": [line.payload_hash for line in lines.values()],
-            "scopes": [line.scope_key for line in lines.values()],
-        }).fetchall()  # fmt: skip
+        known = self.conn.execute(
+            sql.SQL(_KNOWN).format(target=self.table),
+            {
+                **self.params,
+                "ids": list(lines),
+                "hashes": [line.payload_hash for line in lines.values()],
+                "scopes": [line.scope_key for line in lines.values()],
+            },
+        ).fetchall()
         changed = lines.keys() - {row[0] for row in known}
         self._close_rejects(list(lines))
         if not changed:
@@ -245,9 +250,11 @@ class _Target:
     def reject(self, rejects: Iterable[Reject]) -> None:
         for reject in rejects:
             clean = {
-                "record": _visible(reject.record_id), "scope": _visible(reject.scope_key),
-                "payload": _visible(reject.payload), "reason": _visible(reject.reason),
-            }  # fmt: skip
+                "record": _visible(reject.record_id),
+                "scope": _visible(reject.scope_key),
+                "payload": _visible(reject.payload),
+                "reason": _visible(reject.reason),
+            }
             self.conn.execute(_REJECT, {**self.params, **clean})
 
 

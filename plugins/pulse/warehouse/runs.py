@@ -108,14 +108,32 @@ def record_run(
 
 
 def _finish(
-    conn: psycopg.Connection[Any], client_id: int, run_id: int, stats: RunStats, state: str, error: str | None,
+    conn: psycopg.Connection[Any],
+    client_id: int,
+    run_id: int,
+    stats: RunStats,
+    state: str,
+    error: str | None,
     resume_at: datetime | None = None,
-) -> None:  # fmt: skip
+) -> None:
     with client_transaction(conn, client_id):
         conn.execute(
             "update core.etl_runs set state = %s, error = %s, finished_at = now(), api_calls = %s, api_points = %s,"
             " rows_read = %s, rows_written = %s, rows_rejected = %s, budget_remaining = %s, resume_at = %s, warnings = %s,"
             " unfinished = %s where client_id = %s and id = %s",
-            [state, error, stats.api_calls, stats.api_points, stats.rows_read, stats.rows_written, stats.rows_rejected,
-             stats.budget_remaining, resume_at, stats.warnings, stats.unfinished, client_id, run_id],
-        )  # fmt: skip
+            [
+                state,
+                error,
+                stats.api_calls,
+                stats.api_points,
+                stats.rows_read,
+                stats.rows_written,
+                stats.rows_rejected,
+                stats.budget_remaining,
+                resume_at,
+                stats.warnings,
+                stats.unfinished,
+                client_id,
+                run_id,
+            ],
+        )

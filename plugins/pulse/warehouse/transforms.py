@@ -66,10 +66,11 @@ def run_stage(
         with client_transaction(conn, client_id):
             _store_failed_checks(conn, blocked.checks)
         raise PublicationStopped(
-            client=str(client_id), source="quality checks",
+            client=str(client_id),
+            source="quality checks",
             message=f"nothing was published, the dashboards keep the numbers they have. {_told(blocked.checks)}",
             way_out="look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _run_files(

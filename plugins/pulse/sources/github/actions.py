@@ -126,14 +126,20 @@ class WorkflowRuns:
         self, items: Iterable[dict[str, Any]], checkpoints: Iterable[Checkpoint] = (), with_jobs: bool = True
     ) -> None:
         page = page_of(
-            ENTITY, items, lambda item: records.workflow_run(item, self.scope.key), self.scope.key,
+            ENTITY,
+            items,
+            lambda item: records.workflow_run(item, self.scope.key),
+            self.scope.key,
             lambda item: f"{item['id']}:{item.get('run_attempt') or 1}",
-        )  # fmt: skip
+        )
         stored = self._stored(row.record_id for row in page.rows)
         ended = [
-            row.payload for row in page.rows
-            if row.payload["status"] == "completed" and stored.get(row.record_id) != "completed" and row.payload["node_id"]
-        ]  # fmt: skip
+            row.payload
+            for row in page.rows
+            if row.payload["status"] == "completed"
+            and stored.get(row.record_id) != "completed"
+            and row.payload["node_id"]
+        ]
         self.read.update((row.payload["id"], row.payload["run_attempt"]) for row in page.rows)
         self.source.store([page, self._jobs(ended if with_jobs else [])], checkpoints)
 
@@ -192,19 +198,26 @@ class WorkflowRuns:
     def _jobs_of(self, run_id: int) -> list[dict[str, Any]]:
         """All jobs of one run from REST, as GraphQL would tell them."""
         return [
-            {"databaseId": job["id"], "name": job["name"], "status": job["status"].upper(),
-             "conclusion": (job["conclusion"] or "").upper() or None, "startedAt": job["started_at"],
-             "completedAt": job["completed_at"]}
+            {
+                "databaseId": job["id"],
+                "name": job["name"],
+                "status": job["status"].upper(),
+                "conclusion": (job["conclusion"] or "").upper() or None,
+                "startedAt": job["started_at"],
+                "completedAt": job["completed_at"],
+            }
             for job in self.github.rest_pages(f"repos/{self.scope.label}/actions/runs/{run_id}/jobs", "jobs")
-        ]  # fmt: skip
+        ]
 
     def _stored(self, record_ids: Iterable[str]) -> dict[str, str]:
         return dict(self._rows(_STORED, ids=list(record_ids)))
 
     def _rows(self, query: Any, **params: Any) -> list[tuple[Any, ...]]:
         keys = {
-            "client": self.source.integration.client_id, "integration": self.source.integration.id, "scope": self.scope.key
-        }  # fmt: skip
+            "client": self.source.integration.client_id,
+            "integration": self.source.integration.id,
+            "scope": self.scope.key,
+        }
         with client_transaction(self.source.conn, self.source.integration.client_id):
             return self.source.conn.execute(query, {**keys, **params}).fetchall()
 

@@ -32,10 +32,11 @@ def auth_for(integration: Integration, credential: Credential, stats: RunStats) 
         return TokenAuth(credential.token)
     if not credential.login:
         raise ConfigError(
-            client=integration.client_slug, source=integration.name,
+            client=integration.client_slug,
+            source=integration.name,
             message="the Connection holds a private key but no App id",
             way_out=f"set the GitHub App's id or client id as login of {integration.connection_id}",
-        )  # fmt: skip
+        )
     return AppAuth(integration, credential, stats)
 
 
@@ -56,9 +57,10 @@ class _JwtAuth:
         except (ValueError, TypeError, jwt.PyJWTError):
             # Its message may hold parts of the key.
             raise ConfigError(
-                **self.where, message="the Connection's private key cannot be read",
+                **self.where,
+                message="the Connection's private key cannot be read",
                 way_out=f"put the whole PEM file, with its line breaks, into {self.connection_id} as password",
-            ) from None  # fmt: skip
+            ) from None
         request.headers["Authorization"] = f"Bearer {signed}"
         return request
 
@@ -131,8 +133,10 @@ class AppAuth:
             body: dict[str, Any] = self.http.call(method, f"{self.base_url}/{path}").body
         except AuthError as error:
             raise AuthError(
-                **self.where, status=error.status, message="GitHub refuses the App's key, or the App may not do this",
+                **self.where,
+                status=error.status,
+                message="GitHub refuses the App's key, or the App may not do this",
                 way_out="check the App's id (login) and private key (password) of the Connection, and that the App is"
                 f" installed at {self.owner}",
-            ) from error  # fmt: skip
+            ) from error
         return body

@@ -42,9 +42,11 @@ class GitHubClient:
         self.stats = stats
         self.where: Where = {"client": integration.client_slug, "source": integration.name}
         self.http = HttpClient(
-            auth_for(integration, credential, stats), **self.where, stats=stats,
+            auth_for(integration, credential, stats),
+            **self.where,
+            stats=stats,
             headers={"X-GitHub-Api-Version": REST_VERSION},
-        )  # fmt: skip
+        )
 
     def rest(self, path: str, **params: Any) -> Answer:
         """The answer to a GET below the base URL. Raises AccessLost for 404, and what HttpClient.call raises."""
@@ -102,9 +104,13 @@ class GitHubClient:
         self, query: str, variables: dict[str, Any], divisible: bool
     ) -> tuple[dict[str, Any] | None, list[dict[str, Any]], Answer]:
         answer = self.http.call(
-            "POST", self.url, resource="graphql", heavy=divisible, is_limited=_limited,
+            "POST",
+            self.url,
+            resource="graphql",
+            heavy=divisible,
+            is_limited=_limited,
             json={"query": query, "variables": variables},
-        )  # fmt: skip
+        )
         body = answer.body if isinstance(answer.body, dict) else {}
         data = body.get("data") if isinstance(body.get("data"), dict) else None
         self.stats.api_points += int(((data or {}).get("rateLimit") or {}).get("cost", 0))
@@ -118,15 +124,20 @@ class GitHubClient:
         if "INVALID_CURSOR_ARGUMENTS" in types or "valid cursor" in told:
             raise StaleCursor
         if "INSUFFICIENT_SCOPES" in types:
-            raise AuthError(**self.where, message=f"the token may not read {what} ({told})",
-                            way_out="give the token the scopes that the message names")  # fmt: skip
+            raise AuthError(
+                **self.where,
+                message=f"the token may not read {what} ({told})",
+                way_out="give the token the scopes that the message names",
+            )
         if "NOT_FOUND" in types or "FORBIDDEN" in types:
             raise AccessLost(
-                **self.where, message=f"{what} is not visible to the token ({told})",
+                **self.where,
+                message=f"{what} is not visible to the token ({told})",
                 way_out="check the name and the token's access; stored rows are kept",
-            )  # fmt: skip
-        raise UpstreamError(**self.where, message=f"GitHub refused to answer about {what}: {told}",
-                            way_out="the task is retried")  # fmt: skip
+            )
+        raise UpstreamError(
+            **self.where, message=f"GitHub refused to answer about {what}: {told}", way_out="the task is retried"
+        )
 
 
 def _limited(body: Any) -> bool:

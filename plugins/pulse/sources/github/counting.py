@@ -47,9 +47,10 @@ class Census:
         counts = {s.name: [int(self.scope.data["totals"][s.name]), self._stored(s)] for s in self.streams}
         weekly = bool(self.scope.data.get("census"))
         suspect = [
-            s for s in self.streams
+            s
+            for s in self.streams
             if weekly or (counts[s.name][0] != counts[s.name][1] and counts[s.name] != known.get(s.name))
-        ]  # fmt: skip
+        ]
         for stream in self.streams:
             if stream not in suspect:
                 total, stored = counts[stream.name]

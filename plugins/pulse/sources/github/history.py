@@ -111,16 +111,21 @@ class History:
             if gone:
                 log.warning(
                     "client %s: the history of %s was rewritten: %d commits are no longer on its default branch",
-                    self.source.integration.client_slug, self.scope.label, len(gone),
-                )  # fmt: skip
+                    self.source.integration.client_slug,
+                    self.scope.label,
+                    len(gone),
+                )
             pages = [Page("github_commits", gone=gone)]
         self.source.store(pages, [Checkpoint(STREAM, self.scope.key, now, {"head": new_head})])
 
     def _page(self, nodes: list[Any]) -> Page:
         return page_of(
-            "github_commits", nodes, lambda node: records.commit(node, self.scope.key), self.scope.key,
+            "github_commits",
+            nodes,
+            lambda node: records.commit(node, self.scope.key),
+            self.scope.key,
             lambda node: f"{self.scope.key}:{node['oid']}",
-        )  # fmt: skip
+        )
 
     def _still_missing(self, page: Page, missing: set[str]) -> set[str]:
         """Parents that neither this page nor the table holds, after this page."""

@@ -93,9 +93,10 @@ def known_repositories(source: Source, now: datetime) -> dict[str, Known]:
     """What the last visits left, by repository."""
     found: dict[str, Known] = {}
     keys = {
-        "client": source.integration.client_id, "integration": source.integration.id,
+        "client": source.integration.client_id,
+        "integration": source.integration.id,
         "month_ago": (now - timedelta(days=35)).isoformat(),
-    }  # fmt: skip
+    }
     with client_transaction(source.conn, source.integration.client_id):
         for key, stream, watermark, cursor in source.conn.execute(_STORED, keys).fetchall():
             one = found.setdefault(key, Known())
@@ -131,11 +132,14 @@ def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool, wi
     if not due:
         return None
     data: dict[str, Any] = {
-        "node_id": node["id"], "created_at": node["createdAt"], "now": now.isoformat(), "due": sorted(due),
+        "node_id": node["id"],
+        "created_at": node["createdAt"],
+        "now": now.isoformat(),
+        "due": sorted(due),
         "seen": settled(node, seen, now),
         "totals": totals(node),
         "moved_at": (now if moved or old.moved_at is None else old.moved_at).isoformat(),
-    }  # fmt: skip
+    }
     if counts:
         data["census"] = True
     return Scope(str(int(node["databaseId"])), str(node["nameWithOwner"]), data)
@@ -144,6 +148,8 @@ def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool, wi
 def visited(scope: Scope) -> Checkpoint:
     """The checkpoint that says that a repository was read as far as this scope's fingerprint goes."""
     return Checkpoint(
-        STREAM, scope.key, datetime.fromisoformat(scope.data["now"]),
+        STREAM,
+        scope.key,
+        datetime.fromisoformat(scope.data["now"]),
         {"seen": scope.data["seen"], "moved_at": scope.data["moved_at"]},
-    )  # fmt: skip
+    )

@@ -25,17 +25,26 @@ _TIMELINE_TYPES = (
     " MERGED_EVENT, CLOSED_EVENT, REOPENED_EVENT, ADDED_TO_MERGE_QUEUE_EVENT, REMOVED_FROM_MERGE_QUEUE_EVENT"
 )
 _EVENT_TYPES = (
-    "ReadyForReviewEvent", "ConvertToDraftEvent", "ReviewRequestedEvent", "HeadRefForcePushedEvent", "MergedEvent",
-    "ClosedEvent", "ReopenedEvent", "AddedToMergeQueueEvent", "RemovedFromMergeQueueEvent",
-)  # fmt: skip
+    "ReadyForReviewEvent",
+    "ConvertToDraftEvent",
+    "ReviewRequestedEvent",
+    "HeadRefForcePushedEvent",
+    "MergedEvent",
+    "ClosedEvent",
+    "ReopenedEvent",
+    "AddedToMergeQueueEvent",
+    "RemovedFromMergeQueueEvent",
+)
 
 COMMITS = "nodes { commit { oid authoredDate committedDate messageHeadline author { user { login } } } }"
 REVIEWS = f"nodes {{ fullDatabaseId state submittedAt author {_ACTOR} comments {{ totalCount }} }}"
 # In the order they were written, as GitHub gives them without an orderBy.
 COMMENTS = f"totalCount nodes {{ fullDatabaseId createdAt author {_ACTOR} }}"
-TIMELINE = "nodes { __typename " + " ".join(
-    f"... on {name} {{ id createdAt actor {{ login }} }}" for name in _EVENT_TYPES
-) + " }"  # fmt: skip
+TIMELINE = (
+    "nodes { __typename "
+    + " ".join(f"... on {name} {{ id createdAt actor {{ login }} }}" for name in _EVENT_TYPES)
+    + " }"
+)
 LABELS = "nodes { name }"
 CLOSING = "nodes { number repository { nameWithOwner } }"
 STATUSES = "nodes { id state createdAt updatedAt logUrl environmentUrl }"

@@ -96,9 +96,10 @@ def issue(node: Node, scope_key: str) -> RawRow:
     _check_times(node, "createdAt", "closedAt")
     _check_numbers(node, "number")
     payload = {
-        **node, "body": (node.get("body") or "")[:BODY_CHARACTERS],
+        **node,
+        "body": (node.get("body") or "")[:BODY_CHARACTERS],
         "labels": [label["name"] for label in _nodes(node, "labels")],
-    }  # fmt: skip
+    }
     return RawRow(_id(node["fullDatabaseId"]), scope_key, payload, _time(node["updatedAt"]))
 
 
@@ -121,8 +122,24 @@ def tag(node: Node, scope_key: str) -> RawRow:
 def workflow_run(item: Node, scope_key: str) -> RawRow:
     """One attempt of a workflow run, from REST. Its key is run and attempt: a run that is repeated keeps its past."""
     require(item, "id", "html_url", "status", "created_at", "updated_at", "head_sha", "event")
-    keep = ("id", "node_id", "name", "run_number", "run_attempt", "event", "status", "conclusion", "head_branch",
-            "head_sha", "html_url", "created_at", "updated_at", "run_started_at", "path", "workflow_id")  # fmt: skip
+    keep = (
+        "id",
+        "node_id",
+        "name",
+        "run_number",
+        "run_attempt",
+        "event",
+        "status",
+        "conclusion",
+        "head_branch",
+        "head_sha",
+        "html_url",
+        "created_at",
+        "updated_at",
+        "run_started_at",
+        "path",
+        "workflow_id",
+    )
     payload = {name: item.get(name) for name in keep}
     payload["run_attempt"] = int(item.get("run_attempt") or 1)
     payload["actor"] = (item.get("actor") or {}).get("login")

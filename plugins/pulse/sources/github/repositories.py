@@ -43,10 +43,11 @@ class Roster:
         chosen = {node["id"]: node for node in self._chosen(self.config["organization"], include)}
         if not chosen:
             raise ConfigError(
-                client=self.source.integration.client_slug, source=self.source.integration.name,
+                client=self.source.integration.client_slug,
+                source=self.source.integration.name,
                 message=f"no repository of {self.config['organization']} matches {include}",
                 way_out="check the organisation's name, the patterns and what the token may see",
-            )  # fmt: skip
+            )
         page = page_of("github_repositories", chosen.values(), records.repository, "", records.record_id)
         page.gone.extend(self._vanished({row.record_id: row.payload["nameWithOwner"] for row in page.rows}, page))
         self.source.store([page])
@@ -83,10 +84,11 @@ class Roster:
             self.source.stats.warn(f"{name} was deleted, or is hidden from the token: its rows are kept{again}")
         if len(gone) > LOST_AT_ONCE and len(gone) * 2 > len(stored):
             raise AccessLost(
-                client=self.source.integration.client_slug, source=self.source.integration.name,
+                client=self.source.integration.client_slug,
+                source=self.source.integration.name,
                 message=f"{len(gone)} of {len(stored)} repositories are not visible any more",
                 way_out="check what the token may see; nothing was marked as deleted",
-            )  # fmt: skip
+            )
         return gone
 
     def _chosen(self, owner: str, include: list[str]) -> Iterator[Node]:
@@ -128,10 +130,11 @@ class Roster:
             self._note(answer)
             if data["repositoryOwner"] is None:
                 raise AccessLost(
-                    client=self.source.integration.client_slug, source=self.source.integration.name,
+                    client=self.source.integration.client_slug,
+                    source=self.source.integration.name,
                     message=f"GitHub knows no organisation or user {owner}, or the token may not see it",
                     way_out="correct 'organization' in the Variable, or the token's access",
-                )  # fmt: skip
+                )
             connection = data["repositoryOwner"]["repositories"]
             if any(node is None for node in connection["nodes"]):
                 raise self.github.http.failure(f"GitHub leaves out repositories of {owner}")

@@ -13,46 +13,70 @@ from pulse.sources.github.client import GitHubClient, Node
 
 # REST's timeline events that are asked of GraphQL, by their names there.
 _EVENTS = {
-    "ready_for_review": "ReadyForReviewEvent", "convert_to_draft": "ConvertToDraftEvent",
-    "review_requested": "ReviewRequestedEvent", "head_ref_force_pushed": "HeadRefForcePushedEvent",
-    "merged": "MergedEvent", "closed": "ClosedEvent", "reopened": "ReopenedEvent",
-    "added_to_merge_queue": "AddedToMergeQueueEvent", "removed_from_merge_queue": "RemovedFromMergeQueueEvent",
-}  # fmt: skip
+    "ready_for_review": "ReadyForReviewEvent",
+    "convert_to_draft": "ConvertToDraftEvent",
+    "review_requested": "ReviewRequestedEvent",
+    "head_ref_force_pushed": "HeadRefForcePushedEvent",
+    "merged": "MergedEvent",
+    "closed": "ClosedEvent",
+    "reopened": "ReopenedEvent",
+    "added_to_merge_queue": "AddedToMergeQueueEvent",
+    "removed_from_merge_queue": "RemovedFromMergeQueueEvent",
+}
 
 
 def pull_request(github: GitHubClient, full_name: str, bare: Node, with_files: bool) -> Node:
     """The whole of a pull request that is known by `bare` (id, fullDatabaseId, number). Six calls or more."""
     path = f"repos/{full_name}/pulls/{bare['number']}"
     pull = github.rest(path).body
-    comments = Counter(
-        str(comment.get("pull_request_review_id")) for comment in github.rest_pages(f"{path}/comments")
-    )  # fmt: skip
+    comments = Counter(str(comment.get("pull_request_review_id")) for comment in github.rest_pages(f"{path}/comments"))
     node = {
-        "id": bare["id"], "fullDatabaseId": str(pull["id"]), "number": pull["number"], "title": pull["title"],
-        "body": pull["body"] or "", "url": pull["html_url"], "state": _state(pull), "isDraft": bool(pull.get("draft")),
-        "createdAt": pull["created_at"], "updatedAt": pull["updated_at"],
+        "id": bare["id"],
+        "fullDatabaseId": str(pull["id"]),
+        "number": pull["number"],
+        "title": pull["title"],
+        "body": pull["body"] or "",
+        "url": pull["html_url"],
+        "state": _state(pull),
+        "isDraft": bool(pull.get("draft")),
+        "createdAt": pull["created_at"],
+        "updatedAt": pull["updated_at"],
         "publishedAt": None if pull.get("draft") else pull["created_at"],
-        "mergedAt": pull["merged_at"], "closedAt": pull["closed_at"], "additions": pull["additions"],
-        "deletions": pull["deletions"], "changedFiles": pull["changed_files"], "baseRefName": pull["base"]["ref"],
-        "headRefName": pull["head"]["ref"], "author": _actor(pull["user"]),
+        "mergedAt": pull["merged_at"],
+        "closedAt": pull["closed_at"],
+        "additions": pull["additions"],
+        "deletions": pull["deletions"],
+        "changedFiles": pull["changed_files"],
+        "baseRefName": pull["base"]["ref"],
+        "headRefName": pull["head"]["ref"],
+        "author": _actor(pull["user"]),
         "mergeCommit": {"oid": pull["merge_commit_sha"]} if pull["merged_at"] else None,
         "comments": {"totalCount": pull["comments"], "nodes": _first_comments(github, full_name, pull)},
         "labels": {"nodes": [{"name": label["name"]} for label in pull["labels"]]},
         "commits": {"nodes": [{"commit": _commit(item)} for item in github.rest_pages(f"{path}/commits")]},
         "reviews": {"nodes": [_review(item, comments) for item in github.rest_pages(f"{path}/reviews")]},
-        "timelineItems": {"nodes": [
-            {"__typename": _EVENTS[item["event"]], "id": item["node_id"], "createdAt": item["created_at"],
-             "actor": _login(item.get("actor"))}
-            for item in github.rest_pages(f"repos/{full_name}/issues/{bare['number']}/timeline")
-            if item.get("event") in _EVENTS
-        ]},
+        "timelineItems": {
+            "nodes": [
+                {
+                    "__typename": _EVENTS[item["event"]],
+                    "id": item["node_id"],
+                    "createdAt": item["created_at"],
+                    "actor": _login(item.get("actor")),
+                }
+                for item in github.rest_pages(f"repos/{full_name}/issues/{bare['number']}/timeline")
+                if item.get("event") in _EVENTS
+            ]
+        },
         "closingIssuesReferences": {"nodes": []},
-    }  # fmt: skip
+    }
     if with_files:
         files = github.rest_pages(f"{path}/files")
-        node["files"] = {"nodes": [
-            {"path": item["filename"], "additions": item["additions"], "deletions": item["deletions"]} for item in files
-        ]}  # fmt: skip
+        node["files"] = {
+            "nodes": [
+                {"path": item["filename"], "additions": item["additions"], "deletions": item["deletions"]}
+                for item in files
+            ]
+        }
     return node
 
 
@@ -63,17 +87,22 @@ def _state(pull: dict[str, Any]) -> str:
 def _commit(item: dict[str, Any]) -> Node:
     told = item["commit"]
     return {
-        "oid": item["sha"], "authoredDate": told["author"]["date"], "committedDate": told["committer"]["date"],
+        "oid": item["sha"],
+        "authoredDate": told["author"]["date"],
+        "committedDate": told["committer"]["date"],
         "messageHeadline": told["message"].split("\n")[0],
         "author": {"user": _login(item.get("author"))},
-    }  # fmt: skip
+    }
 
 
 def _review(item: dict[str, Any], comments: Counter[str]) -> Node:
     return {
-        "fullDatabaseId": str(item["id"]), "state": item["state"], "submittedAt": item.get("submitted_at"),
-        "author": _actor(item["user"]), "comments": {"totalCount": comments[str(item["id"])]},
-    }  # fmt: skip
+        "fullDatabaseId": str(item["id"]),
+        "state": item["state"],
+        "submittedAt": item.get("submitted_at"),
+        "author": _actor(item["user"]),
+        "comments": {"totalCount": comments[str(item["id"])]},
+    }
 
 
 def _first_comments(github: GitHubClient, full_name: str, pull: dict[str, Any]) -> list[Node]:

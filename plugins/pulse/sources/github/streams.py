@@ -48,32 +48,70 @@ class Stream:
 
 
 PULL_REQUESTS = Stream(
-    "pull_requests", "pullRequests", "PullRequest", "fullDatabaseId", queries.PULL_REQUEST_PAGES, queries.PULL_REQUESTS,
-    queries.PULL_REQUESTS_BARE, queries.PULL_REQUESTS_BY_ID, "updatedAt", records.pull_request,
+    "pull_requests",
+    "pullRequests",
+    "PullRequest",
+    "fullDatabaseId",
+    queries.PULL_REQUEST_PAGES,
+    queries.PULL_REQUESTS,
+    queries.PULL_REQUESTS_BARE,
+    queries.PULL_REQUESTS_BY_ID,
+    "updatedAt",
+    records.pull_request,
     queries.PULL_REQUEST_CONNECTIONS,
-)  # fmt: skip
+)
 PULL_REQUESTS_WITH_FILES = replace(
-    PULL_REQUESTS, query=queries.PULL_REQUESTS_WITH_FILES, by_id_query=queries.PULL_REQUESTS_WITH_FILES_BY_ID,
+    PULL_REQUESTS,
+    query=queries.PULL_REQUESTS_WITH_FILES,
+    by_id_query=queries.PULL_REQUESTS_WITH_FILES_BY_ID,
     widths=queries.PULL_REQUEST_WITH_FILES_PAGES,
     inner={**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS},
     # Progress of its own: when files are wanted from now on, all pull requests are read once more.
     checkpoint=f"{PULL_REQUESTS.name}{WITH_FILES}",
-)  # fmt: skip
+)
 # A deployment is asked for by its creation; its statuses may come later.
 DEPLOYMENTS = Stream(
-    "deployments", "deployments", "Deployment", "databaseId", queries.DEPLOYMENT_PAGES, queries.DEPLOYMENTS,
-    queries.DEPLOYMENTS_BARE, queries.DEPLOYMENTS_BY_ID, "createdAt", records.deployment, queries.DEPLOYMENT_CONNECTIONS,
+    "deployments",
+    "deployments",
+    "Deployment",
+    "databaseId",
+    queries.DEPLOYMENT_PAGES,
+    queries.DEPLOYMENTS,
+    queries.DEPLOYMENTS_BARE,
+    queries.DEPLOYMENTS_BY_ID,
+    "createdAt",
+    records.deployment,
+    queries.DEPLOYMENT_CONNECTIONS,
     timedelta(days=3),
-)  # fmt: skip
+)
 ISSUES = Stream(
-    "issues", "issues", "Issue", "fullDatabaseId", queries.PAGES, queries.ISSUES, queries.ISSUES_BARE,
-    queries.ISSUES_BY_ID, "updatedAt", records.issue, queries.ISSUE_CONNECTIONS,
-)  # fmt: skip
+    "issues",
+    "issues",
+    "Issue",
+    "fullDatabaseId",
+    queries.PAGES,
+    queries.ISSUES,
+    queries.ISSUES_BARE,
+    queries.ISSUES_BY_ID,
+    "updatedAt",
+    records.issue,
+    queries.ISSUE_CONNECTIONS,
+)
 # A draft may be published long after it was made.
 RELEASES = Stream(
-    "releases", "releases", "Release", "databaseId", queries.PAGES, queries.RELEASES, queries.RELEASES_BARE,
-    queries.RELEASES_BY_ID, "createdAt", records.release, {}, timedelta(days=60),
-)  # fmt: skip
+    "releases",
+    "releases",
+    "Release",
+    "databaseId",
+    queries.PAGES,
+    queries.RELEASES,
+    queries.RELEASES_BARE,
+    queries.RELEASES_BY_ID,
+    "createdAt",
+    records.release,
+    {},
+    timedelta(days=60),
+)
 
 # In the order they are read; pull requests come last, so that their merge commits and deployments are there by then.
 STREAMS = (DEPLOYMENTS, RELEASES, ISSUES, PULL_REQUESTS)

@@ -19,9 +19,12 @@ def read_tags(source: Source, github: GitHubClient, scope: Scope) -> None:
         data, _ = github.ask_sized(queries.TAGS, scope.label, queries.PAGES, id=scope.data["node_id"], after=after)
         connection = subject(source, scope, data)["refs"]
         page = page_of(
-            ENTITY, connection["nodes"], lambda node: records.tag(node, scope.key), scope.key,
+            ENTITY,
+            connection["nodes"],
+            lambda node: records.tag(node, scope.key),
+            scope.key,
             lambda node: f"{scope.key}:{node['name']}",
-        )  # fmt: skip
+        )
         listed |= {row.record_id for row in page.rows} | {reject.record_id for reject in page.rejects}
         source.store([page])
         if not connection["pageInfo"]["hasNextPage"]:

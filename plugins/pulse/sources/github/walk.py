@@ -82,9 +82,14 @@ class Walk:
     elsewhere for a row that GraphQL cannot tell (None: nowhere), and may raise PulseError."""
 
     def __init__(
-        self, source: Source, github: GitHubClient, scope: Scope, stream: Stream, build: Callable[[list[Node]], Page],
+        self,
+        source: Source,
+        github: GitHubClient,
+        scope: Scope,
+        stream: Stream,
+        build: Callable[[list[Node]], Page],
         rescue: Callable[[Node], Node] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.source = source
         self.github = github
         self.scope = scope
@@ -182,9 +187,11 @@ def subject(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
     """The repository of an answer. Raises AccessLost when there is none."""
     if data.get("node") is None:
         raise AccessLost(
-            client=source.integration.client_slug, source=source.integration.name,
-            message=f"{scope.label} is not visible any more", way_out="check the token's access; stored rows are kept",
-        )  # fmt: skip
+            client=source.integration.client_slug,
+            source=source.integration.name,
+            message=f"{scope.label} is not visible any more",
+            way_out="check the token's access; stored rows are kept",
+        )
     node: Node = data["node"]
     return node
 

@@ -54,8 +54,9 @@ class JsonClient:
         self.declared_auth = auth
         self.stats = stats
         if wrong := guard.refusal_of_url(self.base_url):
-            raise ConfigError(**self.where, message=f"base_url: {wrong}",
-                              way_out="correct base_url in the client's Variable")  # fmt: skip
+            raise ConfigError(
+                **self.where, message=f"base_url: {wrong}", way_out="correct base_url in the client's Variable"
+            )
         self.http = HttpClient(self._auth(credential, integration.connection_id), **self.where, stats=stats, headers={})
         guard.harden(self.http.session)
 
@@ -63,14 +64,20 @@ class JsonClient:
         token, login, kind = credential.token, credential.login, self.declared_auth.kind
         if any(ord(character) < 32 or ord(character) > 255 for character in f"{token}{login or ''}"):
             # Python would show the secret in the error that it makes of this.
-            raise ConfigError(**self.where, message="the token or login holds a line break or another character that a"
-                              " header cannot carry", way_out=f"enter it again in {connection_id}")  # fmt: skip
+            raise ConfigError(
+                **self.where,
+                message="the token or login holds a line break or another character that a header cannot carry",
+                way_out=f"enter it again in {connection_id}",
+            )
         if kind == "bearer":
             return TokenAuth(token)
         if kind == "basic":
             if not login:
-                raise ConfigError(**self.where, message="the Connection has no login",
-                                  way_out=f"set the user name as login of {connection_id}")  # fmt: skip
+                raise ConfigError(
+                    **self.where,
+                    message="the Connection has no login",
+                    way_out=f"set the user name as login of {connection_id}",
+                )
             return TokenAuth(token, login)
         return KeyAuth(kind, self.declared_auth.carrier, token)
 
@@ -89,8 +96,10 @@ class JsonClient:
             content = hashlib.sha256(json.dumps(items, sort_keys=True).encode()).hexdigest()
             empty = 0 if items else empty + 1
             if items and content in contents:
-                raise self.http.failure(f"stream {stream.name}: a page has the records of an earlier one: the upstream"
-                                        " does not heed the parameters of its pagination")  # fmt: skip
+                raise self.http.failure(
+                    f"stream {stream.name}: a page has the records of an earlier one: the upstream"
+                    " does not heed the parameters of its pagination"
+                )
             contents.add(content)
             yield position, answer, items
             following = self._following(stream, position, answer, items)
@@ -114,21 +123,27 @@ class JsonClient:
         except guard.RefusedAddress as refused:
             raise self._refused(refused) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise ConfigError(**self.where, message=f"{shown(url)} is no address: {type(error).__name__}",
-                              way_out="correct base_url in the client's Variable") from None  # fmt: skip
+            raise ConfigError(
+                **self.where,
+                message=f"{shown(url)} is no address: {type(error).__name__}",
+                way_out="correct base_url in the client's Variable",
+            ) from None
         except ConfigError:
             raise ConfigError(
-                **self.where, message=f"{shown(url)} redirects to another address, and redirects are not followed: the"
-                " token would travel with them", way_out="set base_url and path to the address that answers itself",
-            ) from None  # fmt: skip
+                **self.where,
+                message=f"{shown(url)} redirects to another address, and redirects are not followed: the"
+                " token would travel with them",
+                way_out="set base_url and path to the address that answers itself",
+            ) from None
 
     def _refused(self, refused: guard.RefusedAddress) -> PulseError:
         host = f"{refused.host}:{refused.port}"
         return ConfigError(
-            **self.where, message=f"{host} is at {refused.address}, which is not a public address",
+            **self.where,
+            message=f"{host} is at {refused.address}, which is not a public address",
             way_out=f"correct base_url; an operator who wants Pulse to ask this host adds {host} to the environment"
             f" variable {guard.ALLOW_VARIABLE}",
-        )  # fmt: skip
+        )
 
     def _records(self, stream: Stream, body: Any) -> list[Any]:
         found = paging.at(body, stream.records, paging.ABSENT)
@@ -138,9 +153,10 @@ class JsonClient:
             return []
         place = f"at '{stream.records}'" if stream.records else "as the answer itself"
         raise ConfigError(
-            **self.where, message=f"stream {stream.name}: there is no list {place}: {paging.outline(body)}",
+            **self.where,
+            message=f"stream {stream.name}: there is no list {place}: {paging.outline(body)}",
             way_out="set 'records' to the dotted path of the list",
-        )  # fmt: skip
+        )
 
     def _following(self, stream: Stream, position: Position, answer: Answer, items: list[Any]) -> Position | None:
         following = paging.following(stream.pagination, position, answer, items)
@@ -163,9 +179,10 @@ class JsonClient:
                 # Some upstreams repeat the key in it; it is signed anew, and must not be stored.
                 return paging.without(url, self.declared_auth.carrier if self.declared_auth.kind == "query" else "")
         raise ConfigError(
-            **self.where, message=f"the next page is said to be at another host than base_url's: {_host(given)}",
+            **self.where,
+            message=f"the next page is said to be at another host than base_url's: {_host(given)}",
             way_out="set base_url to the address that the upstream calls itself by, or take another pagination",
-        )  # fmt: skip
+        )
 
 
 def _host(url: str) -> str:

@@ -39,9 +39,11 @@ class HttpJsonSource(Source):
             self.streams = {one["name"]: Stream.model_validate(one) for one in config["streams"]}
         except (ValidationError, LookupError, TypeError):
             raise ConfigError(
-                client=self.integration.client_slug, source=self.integration.name,
-                message="the stored declaration cannot be read", way_out="trigger sync_clients, which checks it",
-            ) from None  # fmt: skip
+                client=self.integration.client_slug,
+                source=self.integration.name,
+                message="the stored declaration cannot be read",
+                way_out="trigger sync_clients, which checks it",
+            ) from None
         self.upstream = JsonClient(self.integration, credential, auth, self.stats)
 
     def discover(self) -> list[Scope]:
@@ -52,9 +54,11 @@ class HttpJsonSource(Source):
         stream = self.streams.get(scope.key)
         if stream is None:
             raise ConfigError(
-                client=self.integration.client_slug, source=self.integration.name,
-                message=f"the stream {scope.key} is not declared any more", way_out="nothing: the next run leaves it out",
-            )  # fmt: skip
+                client=self.integration.client_slug,
+                source=self.integration.name,
+                message=f"the stream {scope.key} is not declared any more",
+                way_out="nothing: the next run leaves it out",
+            )
         checkpoint = self.checkpoint(self._checkpoint_name(stream), stream.name)
         try:
             self._walk(stream, checkpoint)
@@ -117,8 +121,9 @@ def _since(declared: Since | None, watermark: datetime | None) -> dict[str, str]
     seconds = int(watermark.timestamp())
     texts = {
         "iso": watermark.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "epoch": str(seconds), "epoch_ms": str(seconds * 1000),
-    }  # fmt: skip
+        "epoch": str(seconds),
+        "epoch_ms": str(seconds * 1000),
+    }
     return {declared.param: texts[declared.format]}
 
 

@@ -49,9 +49,10 @@ class JiraClient:
     def _require_login(self) -> None:
         if not self.has_login and not self.by_gateway:
             raise ConfigError(
-                **self.where, message="the Connection has no login",
+                **self.where,
+                message="the Connection has no login",
                 way_out=f"set the e-mail address of the token's owner as login of {self.connection_id}",
-            )  # fmt: skip
+            )
 
     def get(self, path: str, *, heavy: bool = False, **params: Any) -> Answer:
         """A GET below the base URL. `heavy`: see HttpClient.call."""
@@ -70,10 +71,12 @@ class JiraClient:
                 raise
             self._require_login()
             raise AuthError(
-                **self.where, message=f"the token is refused (HTTP 401 from {shown(self.base_url)})", status=401,
+                **self.where,
+                message=f"the token is refused (HTTP 401 from {shown(self.base_url)})",
+                status=401,
                 way_out="renew the token in the Airflow Connection; if it is a token with scopes, set base_url to "
                 f"https://{GATEWAY_HOST}/ex/jira/{cloud_id}",
-            ) from error  # fmt: skip
+            ) from error
 
     def _cloud_id(self) -> str | None:
         """The site's id, which Cloud tells anybody; None when nothing tells it, or it is in the address already."""

@@ -70,9 +70,13 @@ class DataCenter:
         return batch
 
     def _batches(
-        self, scope: Scope, answer: Answer, place: dict[str, Any], pages: Iterator[tuple[Answer, dict[str, Any]]],
+        self,
+        scope: Scope,
+        answer: Answer,
+        place: dict[str, Any],
+        pages: Iterator[tuple[Answer, dict[str, Any]]],
         ids: set[str],
-    ) -> Iterator[Batch]:  # fmt: skip
+    ) -> Iterator[Batch]:
         while True:
             batch = Batch(cursor=place)
             self._add(batch, scope, answer.body["issues"])
@@ -129,9 +133,14 @@ class DataCenter:
             wanted = min(size, self.size) if fields is not None else size
             try:
                 answer = self.jira.get(
-                    endpoints.DC_SEARCH, heavy=True, jql=jql, startAt=0, maxResults=wanted,
-                    fields=",".join(fields or ["id"]), **params,
-                )  # fmt: skip
+                    endpoints.DC_SEARCH,
+                    heavy=True,
+                    jql=jql,
+                    startAt=0,
+                    maxResults=wanted,
+                    fields=",".join(fields or ["id"]),
+                    **params,
+                )
             except HeavyPage:
                 if wanted <= endpoints.DC_SMALLEST_PAGE:
                     raise self.jira.http.failure(f"Jira does not answer a search for {wanted} issues in time") from None

@@ -35,9 +35,24 @@ DC_PAGE, DC_SMALLEST_PAGE, DC_IDS = 1000, 50, 100
 DC_ID_PAGE = 5000
 
 ISSUE_FIELDS = [
-    "summary", "issuetype", "status", "priority", "labels", "components", "fixVersions", "created", "updated",
-    "resolutiondate", "resolution", "assignee", "reporter", "parent", "project", "description", "issuelinks",
-]  # fmt: skip
+    "summary",
+    "issuetype",
+    "status",
+    "priority",
+    "labels",
+    "components",
+    "fixVersions",
+    "created",
+    "updated",
+    "resolutiondate",
+    "resolution",
+    "assignee",
+    "reporter",
+    "parent",
+    "project",
+    "description",
+    "issuelinks",
+]
 # Custom fields that are found by name, as their ids differ from site to site: what they mean, what they are called.
 CUSTOM_FIELDS = {
     "story_points": ("story points", "story point estimate"),

@@ -50,9 +50,11 @@ class JiraSource(Source):
         chosen = [project for project in visible if selected(str(project.get("key")), include)]
         if not chosen:
             raise ConfigError(
-                client=self.integration.client_slug, source=self.integration.name,
-                message=f"no project matches {include}", way_out="check 'projects' and what the token's owner may see",
-            )  # fmt: skip
+                client=self.integration.client_slug,
+                source=self.integration.name,
+                message=f"no project matches {include}",
+                way_out="check 'projects' and what the token's owner may see",
+            )
         projects = page_of("jira_projects", chosen, records.project)
         answer = self.jira.get(self.site.STATUSES)
         self.store([page_of("jira_statuses", answer.body, records.status), projects])

@@ -82,9 +82,12 @@ def add_changelog(batch: Batch, issue_id: str, entries: Iterable[Any], scope_key
     """Read an issue's history entries into a batch. An entry is kept with the issue's id, so that a reject can be read
     again."""
     page = page_of(
-        "jira_changelogs", ({"issueId": issue_id, "history": entry} for entry in entries),
-        lambda item: records.history(item, scope_key), scope_key, records.history_id,
-    )  # fmt: skip
+        "jira_changelogs",
+        ({"issueId": issue_id, "history": entry} for entry in entries),
+        lambda item: records.history(item, scope_key),
+        scope_key,
+        records.history_id,
+    )
     batch.changelogs.rows.extend(page.rows)
     batch.changelogs.rejects.extend(page.rejects)
 

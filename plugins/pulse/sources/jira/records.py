@@ -32,9 +32,12 @@ def board(item: Record) -> RawRow:
     """One agile board with the project that it belongs to, where Jira tells it (Data Center does not)."""
     location = item.get("location") or {}
     payload = {
-        "id": str(int(item["id"])), "name": item["name"], "type": item["type"],
-        "projectKey": location.get("projectKey"), "projectId": location.get("projectId"),
-    }  # fmt: skip
+        "id": str(int(item["id"])),
+        "name": item["name"],
+        "type": item["type"],
+        "projectKey": location.get("projectKey"),
+        "projectId": location.get("projectId"),
+    }
     return RawRow(payload["id"], "", payload)
 
 
@@ -109,8 +112,20 @@ def _trimmed(value: Any) -> Any:
     if isinstance(value, list):
         return [_trimmed(item) for item in value]
     if isinstance(value, dict):
-        keep = ("id", "key", "name", "value", "accountId", "displayName", "type", "outwardIssue", "inwardIssue",
-                "statusCategory", "outward", "inward")  # fmt: skip
+        keep = (
+            "id",
+            "key",
+            "name",
+            "value",
+            "accountId",
+            "displayName",
+            "type",
+            "outwardIssue",
+            "inwardIssue",
+            "statusCategory",
+            "outward",
+            "inward",
+        )
         return {name: _trimmed(value[name]) for name in keep if name in value}
     return value
 
