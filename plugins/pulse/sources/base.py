@@ -135,14 +135,14 @@ class Source(ABC):
         self.stats.rows_written += result.written
         self.stats.rows_rejected += result.rejected
 
-    def warn_before_token_ends(self, told: str | None, today: date) -> None:
-        """Tell an admin three weeks ahead that the credential ends: the source stops that day. `told`: what the upstream or
+    def warn_before_token_ends(self, expiry: str | None, today: date) -> None:
+        """Tell an admin three weeks ahead that the credential ends: the source stops that day. `expiry`: what the upstream or
         the declaration says of it, a text that begins with an ISO date; nothing: nobody knows."""
-        if not told:
+        if not expiry:
             return
         name = self.integration.name
         try:
-            ends = date.fromisoformat(told[:10])
+            ends = date.fromisoformat(expiry[:10])
         except ValueError:
             self.stats.warn(f"the last day of the token of {name} is no date: write 'token_expires' as 2026-12-31")
             return
@@ -164,7 +164,7 @@ class Source(ABC):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"{rejected} of {read} records could not be read",
-                way_out="look at raw.rejects (column reason); everything else is stored",
+                remedy="look at raw.rejects (column reason); everything else is stored",
             )
         return self.stats
 

@@ -56,11 +56,13 @@ def compare(source: Source, entity: str, scope_key: str, upstream: set[str]) -> 
     return Difference(upstream - stored, stored - upstream)
 
 
-def count(source: Source, entity: str, scope: Scope, upstream: set[str], settle: Callable[[Difference], int]) -> None:
-    """Compare, let `settle` mend the difference (fetch the missing, mark those that upstream confirms as gone; it returns
+def count(
+    source: Source, entity: str, scope: Scope, upstream: set[str], reconcile: Callable[[Difference], int]
+) -> None:
+    """Compare, let `reconcile` mend the difference (fetch the missing, mark those that upstream confirms as gone; it returns
     how many it marked) and record the outcome in core.etl_census."""
     difference = compare(source, entity, scope.key, upstream)
-    removed = settle(difference) if difference.missing or difference.surplus else 0
+    removed = reconcile(difference) if difference.missing or difference.surplus else 0
     if difference.missing or removed:
         log.warning(
             "client %s: census of %s in %s: %d were missing and have been asked for, %d are gone upstream",
