@@ -6,8 +6,8 @@ import itertools
 import multiprocessing
 import statistics
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,23 +21,29 @@ from tests.support.database import Connection, TestDatabase
 MANY_ROWS = 10_000
 
 
+def slowest(files: Mapping[str, float], count: int) -> list[tuple[str, float]]:
+    """The files that took the most seconds."""
+    return sorted(files.items(), key=lambda item: item[1], reverse=True)[:count]
+
+
 @dataclass
 class Recompute:
     """A full recompute of some clients: wall seconds, and the seconds and rows of each SQL file in all."""
 
     seconds: float = 0.0
-    files: Counter[str] = field(default_factory=Counter)
+    files: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     rows: Counter[str] = field(default_factory=Counter)
     deadlocks: int = 0
 
     def add(self, other: Recompute) -> None:
         self.seconds += other.seconds
-        self.files += other.files
+        for file, seconds in other.files.items():
+            self.files[file] += seconds
         self.rows += other.rows
         self.deadlocks += other.deadlocks
 
     def slowest(self, count: int = 8) -> list[tuple[str, float, int]]:
-        return [(file, seconds, self.rows[file]) for file, seconds in self.files.most_common(count)]
+        return [(file, seconds, self.rows[file]) for file, seconds in slowest(self.files, count)]
 
 
 @dataclass
@@ -45,7 +51,7 @@ class Increment:
     """The dora stage after something small moved, once a client; rows that were read of a table by the worst run."""
 
     seconds: list[float] = field(default_factory=list)
-    files: Counter[str] = field(default_factory=Counter)
+    files: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     large_scanned: Counter[str] = field(default_factory=Counter)
     small_scanned: Counter[str] = field(default_factory=Counter)
     fetched: Counter[str] = field(default_factory=Counter)

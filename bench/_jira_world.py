@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import uvicorn
 
@@ -38,7 +39,7 @@ def site() -> Site:
             )
             for place in range(ENTRIES)
         ]
-        fields = {
+        fields: dict[str, Any] = {
             "summary": f"Make thing {number}",
             "issuetype": kind,
             "priority": {"id": "3", "name": "Medium"},

@@ -33,7 +33,7 @@ from typing import Any
 from bench import _dora_dashboards as dashboards
 from bench._dora_floor import write_alone
 from bench._dora_servers import Disk, database_bytes, give_up_replica, has_replica, replica_away, roomy
-from bench._dora_stage import Increment, Recompute, edits, increments, many, recompute
+from bench._dora_stage import Increment, Recompute, edits, increments, many, recompute, slowest
 from bench._dora_world import World, add_commits, caught_up, counts, ensure_roles, generate, settle
 from bench._place import cluster, database
 from stack.postgres import Cluster
@@ -120,7 +120,7 @@ def one_size(db: TestDatabase, world: World, size: str, figures: Figures, worker
         f"disk: {sources >> 20:,} MB of sources, {database_bytes(db) >> 20:,} MB in all, "
         f"{database_bytes(db) / world.changes:,.0f} bytes a change"
     )
-    scans = {}
+    scans: dict[str, Any] = {}
     for name, found in (("increment_s", increments(db, world, sample)), ("increment_edit_s", edits(db, world, sample))):
         figures[name][size] = found.median
         scans |= show_increment(name, found)
@@ -172,7 +172,7 @@ def show_increment(name: str, found: Increment) -> dict[str, int]:
     say(f"    by sequential scans of large tables: {scanned or 'none'}")
     say(f"    by many scans of small tables: {many(found.small_scanned) or 'none'}")
     say(f"    by index: {many(found.fetched) or 'none'}")
-    for file, seconds in found.files.most_common(5):
+    for file, seconds in slowest(found.files, 5):
         say(f"    {file:<40} {seconds:>9.3f} s")
     return {f"{name}: {table}": rows for table, rows in scanned.items()}
 

@@ -42,7 +42,7 @@ def replay_rejects() -> None:
     def replay_client(slug: str) -> dict[str, Any]:
         from pulse.orchestration.tasks import replay_rejects_of
 
-        get_current_context()["slug"] = slug  # type: ignore[typeddict-unknown-key]
+        get_current_context()["slug"] = slug
         return replay_rejects_of(slug)
 
     replay_client.expand(slug=list_clients())

@@ -44,7 +44,7 @@ def sync_clients() -> None:
     def sync_client(slug: str) -> dict[str, Any]:
         from pulse.orchestration.sync_tasks import sync_declared_client
 
-        get_current_context()["slug"] = slug  # type: ignore[typeddict-unknown-key]
+        get_current_context()["slug"] = slug
         return sync_declared_client(slug)
 
     @task

@@ -17,7 +17,15 @@ from graphql import (
     graphql_sync,
     parse,
 )
-from graphql.language import FieldNode, FragmentDefinitionNode, IntValueNode, SelectionSetNode, VariableNode
+from graphql.language import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    IntValueNode,
+    SelectionSetNode,
+    VariableNode,
+)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -68,9 +76,11 @@ def _walk(
                 nodes += times * count
                 inner = times * count
             subset = selection.selection_set
+        elif isinstance(selection, FragmentSpreadNode):
+            subset = fragments[selection.name.value].selection_set
         else:
-            name = getattr(selection, "name", None)
-            subset = fragments[name.value].selection_set if name else selection.selection_set  # type: ignore[union-attr]
+            assert isinstance(selection, InlineFragmentNode)
+            subset = selection.selection_set
         more_requests, more_nodes = _walk(subset, inner, variables, fragments)
         requests, nodes = requests + more_requests, nodes + more_nodes
     return requests, nodes

@@ -103,7 +103,7 @@ def tags(repository: Repository, args: Node, now: datetime) -> Node:
 
 
 def _tag(tag: Tag) -> Node:
-    commit = {"__typename": "Commit", "id": f"C_{tag.oid}", "oid": tag.oid}
+    commit: Node = {"__typename": "Commit", "id": f"C_{tag.oid}", "oid": tag.oid}
     target = commit
     if tag.annotated:
         target = {

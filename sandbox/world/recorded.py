@@ -61,9 +61,11 @@ def _actor(user: dict[str, Any] | None) -> Actor | None:
 def _repositories(folder: Path) -> Iterator[Repository]:
     pulls = {payload["number"]: payload for payload, _ in _payloads(folder / "pull_requests.csv")}
     about = next(iter(pulls.values()))["base"]["repo"]
+    owner, name = about["full_name"].split("/")
     repository = Repository(
         about["id"],
-        *about["full_name"].split("/"),
+        owner,
+        name,
         _required(about["created_at"]),
         default_branch=about["default_branch"],
         url=about["html_url"],

@@ -12,7 +12,7 @@ from sandbox.world.profiles import Profile
 from sandbox.world.sprints import SPRINT_FIELD, plan
 
 TODO, IN_PROGRESS, IN_REVIEW, DONE = "10000", "3", "10001", "10002"
-STATUSES = [
+STATUSES: list[dict[str, Any]] = [
     {"id": TODO, "name": "To Do", "statusCategory": {"id": 2, "key": "new", "name": "To Do"}},
     {
         "id": IN_PROGRESS,

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from flask import g, has_request_context
 from superset.config import THEME_DARK as STOCK_DARK
@@ -99,7 +99,7 @@ HOUSE = Brand(
 )
 
 
-def is_logo(value: object) -> bool:
+def is_logo(value: object) -> TypeGuard[str]:
     """Whether a setting may be a logo: an image in itself or a path of this server, never another host."""
     return (
         isinstance(value, str)
