@@ -11,8 +11,8 @@ import psycopg
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from pulse.clients.credentials import credential_for
 from pulse.errors import PulseError, RateLimited
+from pulse.orchestration.credentials import credential_for
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec, read_specs
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
