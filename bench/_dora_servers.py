@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench._dora_world import World, caught_up
-from stack import postgres_config
-from stack.postgres import SLOT, Cluster, running
+from stack.postgres import config as postgres_config
+from stack.postgres.cluster import SLOT, Cluster, running
 from tests.support.database import TestDatabase
 
 # A server of this size would have more than the 128 MB of the embedded one; the WAL is neither archived nor cut off.

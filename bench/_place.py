@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack.postgres import Cluster, free_port
+from stack.postgres.cluster import Cluster, free_port
 from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from sandbox import demo
-from stack.demo import DerivedPasswords
-from stack.http_json import AirflowApi, HttpError
+from stack.airflow.api import AirflowApi, HttpError
+from stack.airflow.demo import DerivedPasswords
 
 AIRFLOW = "http://airflow-api-server:8080"
 SANDBOX = "http://sandbox:8099"

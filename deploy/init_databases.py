@@ -10,14 +10,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import postgres_roles
-from stack.postgres import Server
-from stack.postgres_account import Account
+from stack.postgres import roles as postgres_roles
+from stack.postgres.account import Account
+from stack.postgres.cluster import Server
 
 
 @dataclass(frozen=True)
 class RemoteServers:
-    """What stack.postgres_roles needs of a cluster, for servers that this job does not run."""
+    """What stack.postgres.roles needs of a cluster, for servers that this job does not run."""
 
     secret: str
     primary: Server

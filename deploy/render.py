@@ -17,9 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from pulse.tenancy import role_password  # noqa: E402
-from stack import environment, postgres_config  # noqa: E402
+from stack import environment  # noqa: E402
 from stack.environment import Settings  # noqa: E402
 from stack.ports import StackPorts  # noqa: E402
+from stack.postgres import config as postgres_config  # noqa: E402
 from stack.secret_file import load_secrets  # noqa: E402
 
 FOLDER = ROOT / ".pulse" / "compose"

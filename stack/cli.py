@@ -7,8 +7,8 @@ import os
 import sys
 import time
 
-from stack import install
 from stack.errors import StackError
+from stack.install import packages as install
 from stack.options import load_options
 from stack.paths import AIRFLOW_VENV, ROOT, state_folder
 from stack.steps import Progress, Step, StepFailed
@@ -67,11 +67,11 @@ def main(argv: list[str]) -> int:
     arguments, _ = parse(argv)
     try:
         if arguments.command == "doctor":
-            from stack.doctor import doctor
+            from stack.install.doctor import doctor
 
             return doctor()
         if arguments.command == "lock":
-            from stack.lock import lock
+            from stack.install.lock import lock
 
             return lock()
         if arguments.command in ("up", "test", "bench"):
@@ -101,7 +101,7 @@ def total_steps(*, sandbox: bool) -> int:
 def _install(arguments: argparse.Namespace) -> None:
     os.environ[STARTED] = repr(time.time())
     if arguments.command == "up":
-        from stack.doctor import before_start
+        from stack.install.doctor import before_start
 
         before_start()
         options = load_options(state_folder()).changed(arguments.demo, arguments.recorded)

@@ -11,10 +11,10 @@ from stack.health import Health, HealthChecks
 from stack.options import Options, load_options, save_options
 from stack.paths import ROOT, make_state_folder, state_folder
 from stack.ports import StackPorts, choose_ports, load_ports
-from stack.postgres import Cluster, Ports
-from stack.processes import AIRFLOW_PROCESSES, DATABASES
+from stack.postgres.cluster import Cluster, Ports
 from stack.secret_file import load_secrets
-from stack.supervision import Supervisor
+from stack.supervision.programs import AIRFLOW_PROCESSES, DATABASES
+from stack.supervision.supervisor import Supervisor
 
 
 @dataclass

@@ -10,10 +10,10 @@ from typing import Any
 
 import psycopg
 
+from stack.airflow.api import HttpError, call
 from stack.environment import Settings
-from stack.http_json import HttpError, call
-from stack.postgres import Cluster
-from stack.supervision import ProcessInfo
+from stack.postgres.cluster import Cluster
+from stack.supervision.supervisor import ProcessInfo
 
 MAX_REPLICA_LAG_BYTES = 256 * 2**20
 

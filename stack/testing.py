@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stack import environment
-from stack.commands import remove_state, start
 from stack.context import Stack, existing_stack, stack_to_start
-from stack.doctor import CHROMIUM
+from stack.install.doctor import CHROMIUM
+from stack.lifecycle import remove_state, start
 from stack.paths import AIRFLOW_VENV, FIXTURES, ROOT, TEST_STATE
 from stack.steps import StepFailed
-from stack.supervision import Supervisor
+from stack.supervision.supervisor import Supervisor
 
 PORT_BASE = "10000"  # the test stack never takes the real one's ports, whichever is started first
 

@@ -10,13 +10,16 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from stack import dashboards, demo, environment, install, postgres_roles
+from stack import environment
+from stack.airflow import dashboards, demo
 from stack.context import Stack
 from stack.errors import StackError
+from stack.install import packages as install
 from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV
-from stack.postgres import Server
-from stack.processes import AIRFLOW_PROCESSES, programs
+from stack.postgres import roles as postgres_roles
+from stack.postgres.cluster import Server
 from stack.steps import Progress, Say, Step
+from stack.supervision.programs import AIRFLOW_PROCESSES, programs
 
 SCHEDULER = "airflow-scheduler"
 START_SECONDS = 180
@@ -110,8 +113,9 @@ class Up:
             time.sleep(0.05)
 
     def _database_mark(self) -> str:
-        files = [*(ROOT / "migrations").rglob("*.py"), *(ROOT / "migrations").rglob("*.sql"), *ROOT.glob("stack/post*")]
-        return fingerprint(files, self.stack.settings.secrets["PULSE_ROLE_SECRET"])
+        migrations = (path for path in (ROOT / "migrations").rglob("*") if path.suffix in (".py", ".sql"))
+        servers = (ROOT / "stack" / "postgres").glob("*.py")
+        return fingerprint([*migrations, *servers], self.stack.settings.secrets["PULSE_ROLE_SECRET"])
 
     # --- metadata -----------------------------------------------------------------------------------------------
 

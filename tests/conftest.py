@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from stack.postgres import Cluster, free_port
+from stack.postgres.cluster import Cluster, free_port
 from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
 from tests.support.network import forbid_network
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg import errors, sql
 
 from pulse.tenancy import client_role, ensure_client_role
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 from tests.support.rows import fill_every_table, secret_of, tenant_relations
 

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from stack import doctor, install
 from stack.cli import total_steps
 from stack.context import Stack
 from stack.environment import Settings
+from stack.install import doctor
+from stack.install import packages as install
 from stack.options import Options
 from stack.paths import ROOT
 from stack.ports import StackPorts
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
-from stack.supervision import Supervisor
+from stack.supervision.supervisor import Supervisor
 from stack.testing import closing_line, counts
 from stack.up import Up
 

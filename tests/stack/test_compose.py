@@ -53,7 +53,7 @@ def test_hosts_are_services_of_the_file(compose: dict[str, Any], rendered: dict[
 
 
 def test_every_process_of_the_launcher_has_a_container(compose: dict[str, Any]) -> None:
-    from stack.processes import AIRFLOW_PROCESSES, DATABASES
+    from stack.supervision.programs import AIRFLOW_PROCESSES, DATABASES
 
     assert {*DATABASES, *AIRFLOW_PROCESSES, "superset", "sandbox"} <= set(compose["services"])
     assert compose["services"]["sandbox"]["profiles"] == ["demo"]

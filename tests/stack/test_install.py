@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stack import install
 from stack.errors import StackError
-from stack.install import PackageSet, advice_for, ensure
+from stack.install import packages as install
+from stack.install.packages import PackageSet, advice_for, ensure
 
 
 @pytest.fixture

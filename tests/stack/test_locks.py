@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stack import install
-from stack.lock import LOCKS
+from stack.install import packages as install
+from stack.install.lock import LOCKS
 from stack.paths import ROOT
 
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!_]+")

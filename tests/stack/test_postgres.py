@@ -15,9 +15,10 @@ import psycopg
 import pytest
 
 from pulse.tenancy import role_password, scram_verifier, verifier_matches
-from stack import postgres_config, postgres_roles
-from stack.postgres import SLOT, Cluster, Ports, free_port, running
-from stack.postgres_account import Account, PostgresError
+from stack.postgres import config as postgres_config
+from stack.postgres import roles as postgres_roles
+from stack.postgres.account import Account, PostgresError
+from stack.postgres.cluster import SLOT, Cluster, Ports, free_port, running
 from tests.support.database import wait_replayed
 
 SECRET = "secret-of-these-tests"
@@ -235,7 +236,7 @@ def test_root_may_keep_the_state_where_nobody_else_looks(state: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as another account")
 def test_binaries_out_of_reach_are_copied(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stack import postgres
+    from stack.postgres import cluster as postgres
 
     package = postgres.find_binaries().parent.parent
     hidden = state / "venv"

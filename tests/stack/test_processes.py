@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
-from stack import environment, processes
+from stack import environment
 from stack.environment import Settings
 from stack.errors import StackError
 from stack.options import Options
 from stack.paths import ROOT
 from stack.ports import StackPorts
-from stack.postgres import Cluster
-from stack.processes import Program, socket_path, supervisor_config
+from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
+from stack.supervision import programs as processes
+from stack.supervision.programs import Program, socket_path, supervisor_config
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stack.postgres import free_port
+from stack.postgres.cluster import free_port
 from tests.support.database import TestDatabase
 
 SALT = "abcdefgh12345678"

@@ -17,8 +17,8 @@ import psycopg
 from psycopg import sql
 
 from pulse.tenancy import ensure_client_role
-from stack import postgres_roles
-from stack.postgres import Cluster, Ports, free_port, running
+from stack.postgres import roles as postgres_roles
+from stack.postgres.cluster import Cluster, Ports, free_port, running
 
 Connection = psycopg.Connection[Any]
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stack import dag_runs as runs
+from stack.airflow import runs
+from stack.airflow.api import AirflowApi, HttpError, call
 from stack.environment import Settings
 from stack.errors import StackError
-from stack.http_json import AirflowApi, HttpError, call
 from stack.options import Options
 from stack.secret_file import demo_password
 from stack.status import SEEDED, seeded

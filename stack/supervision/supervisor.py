@@ -18,7 +18,7 @@ from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped
 
 from stack.errors import StackError
 from stack.paths import AIRFLOW_VENV
-from stack.processes import DATABASES, MARK, Program, socket_path, supervisor_config
+from stack.supervision.programs import DATABASES, MARK, Program, socket_path, supervisor_config
 
 ALREADY_STARTED = 60  # supervisor's fault codes
 NOT_RUNNING = 70

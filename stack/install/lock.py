@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from stack import install
 from stack.errors import StackError
+from stack.install import packages as install
 from stack.paths import ROOT
 
 # No index and no link into it: the files must say the same wherever the packages come from.

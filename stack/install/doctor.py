@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import install
 from stack.errors import StackError
+from stack.install import packages as install
 from stack.paths import VENVS, state_folder
 from stack.ports import StackPorts, is_free, load_ports
 from stack.secret_file import FILE_NAME as SECRETS

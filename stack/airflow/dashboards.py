@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pulse.superset.api import SupersetApi
 from pulse.superset.provision import assets_are_current
-from stack import dag_runs as runs
+from stack.airflow import runs
 from stack.environment import Settings
 from stack.errors import StackError
 from stack.steps import Say

@@ -23,8 +23,8 @@ from typing import Any
 import psycopg
 
 from pulse.tenancy import role_password
-from stack import postgres_config as config
-from stack.postgres_account import Account, PostgresError, find_binaries, owner_of, run_as
+from stack.postgres import config
+from stack.postgres.account import Account, PostgresError, find_binaries, owner_of, run_as
 
 SUPERUSER = "postgres"
 REPLICATION_ROLE = "pulse_replication"

@@ -1,6 +1,5 @@
 """Databases, roles and passwords of the embedded servers: what a superuser does around the migrations."""
 
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,9 +8,9 @@ from alembic.config import Config
 from psycopg import sql
 
 from pulse.tenancy import SERVICE_ROLES, client_of_role, role_password, scram_verifier, verifier_matches
-from stack.postgres import DATABASE, REPLICATION_ROLE, Cluster
+from stack.paths import ROOT
+from stack.postgres.cluster import DATABASE, REPLICATION_ROLE, Cluster
 
-ROOT = Path(__file__).resolve().parent.parent
 BOOTSTRAP = ROOT / "migrations" / "bootstrap"
 SEARCH_PATH = "core, report, raw, public"
 META_DATABASES = ("airflow", "superset")

@@ -16,7 +16,7 @@ from stack.errors import StackError
 from stack.options import Options
 from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV
 from stack.ports import LOOPBACK
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 
 DATABASES = ("meta", "primary", "replica")
 AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
@@ -60,7 +60,7 @@ def programs(settings: Settings, cluster: Cluster, options: Options) -> list[Pro
 
 
 def _database_programs(settings: Settings, cluster: Cluster) -> list[Program]:
-    env = environment.base() | {"LC_ALL": "C", "LANG": "C"} | build_of("stack/postgres_config.py")
+    env = environment.base() | {"LC_ALL": "C", "LANG": "C"} | build_of("stack/postgres/config.py")
     env.pop("HOME", None)
     # SIGINT is PostgreSQL's fast shutdown: sessions end, nothing is lost.
     return [

@@ -94,7 +94,7 @@ LOGINS = {"primary": PRIMARY_LOGINS, "replica": REPLICA_LOGINS, "meta": META_LOG
 def hba(kind: str, address: str = f"{LOOPBACK}/32") -> str:
     """pg_hba.conf of the server `kind` (primary, replica, meta); whoever is not listed is refused."""
     lines = [login.line(address) for login in LOGINS[kind]]
-    return "\n".join(["# Written by stack/postgres.py at every start.", *lines, ""])
+    return "\n".join(["# Written by stack/postgres/cluster.py at every start.", *lines, ""])
 
 
 def settings(kind: str, port: int, *, durable: bool, archive_script: Path, primary_conninfo: str) -> str:
@@ -119,7 +119,7 @@ def settings(kind: str, port: int, *, durable: bool, archive_script: Path, prima
     if not durable:
         values |= _NOT_DURABLE
     lines = [f"{name} = '{str(value).replace(chr(39), chr(39) * 2)}'" for name, value in values.items()]
-    return "\n".join(["# Written by stack/postgres.py at every start.", *lines, ""])
+    return "\n".join(["# Written by stack/postgres/cluster.py at every start.", *lines, ""])
 
 
 # The copy is renamed into place, so a crash leaves no half segment that would stop archiving for good; a segment that

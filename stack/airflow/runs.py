@@ -6,9 +6,9 @@ import time
 from datetime import datetime
 from typing import Any
 
+from stack.airflow.api import AirflowApi, HttpError
 from stack.environment import Settings
 from stack.errors import StackError
-from stack.http_json import AirflowApi, HttpError
 from stack.steps import Say
 
 RUN_SECONDS = 600
