@@ -44,7 +44,8 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="run a benchmark of bench/; without a name, which there are")
     bench.add_argument("name", nargs="?")
     commands.add_parser("doctor", help="check this machine; say what to do about what is wrong")
-    commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
+    lock = commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
+    lock.add_argument("--keep", action="store_true", help="keep every pin that still fits")
     ctl = commands.add_parser("ctl", help="start, stop or restart one process (tests and drills)")
     ctl.add_argument("action", choices=("start", "stop", "restart"))
     ctl.add_argument("name")
@@ -73,7 +74,7 @@ def main(argv: list[str]) -> int:
         if arguments.command == "lock":
             from stack.install.lock import lock
 
-            return lock()
+            return lock(upgrade=not arguments.keep)
         if arguments.command in ("up", "test", "bench"):
             _install(arguments)
         elif install.AIRFLOW.state() in ("missing", "half"):
