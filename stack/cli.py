@@ -7,13 +7,12 @@ import os
 import sys
 import time
 
+from pulse import environ
 from stack.errors import StackError
 from stack.install import packages as install
 from stack.options import load_options
 from stack.paths import AIRFLOW_VENV, ROOT, state_folder
 from stack.steps import Progress, Step, StepFailed
-
-STARTED = "PULSE_STARTED_AT"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -100,7 +99,7 @@ def total_steps(*, sandbox: bool) -> int:
 
 
 def _install(arguments: argparse.Namespace) -> None:
-    os.environ[STARTED] = repr(time.time())
+    os.environ[environ.STARTED_AT.name] = repr(time.time())
     if arguments.command == "up":
         from stack.install.doctor import before_start
 

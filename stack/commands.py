@@ -10,14 +10,14 @@ import sys
 import time
 from typing import NoReturn
 
+from pulse import environ
 from pulse.tenancy import role_password
 from stack import environment
-from stack.cli import STARTED
 from stack.context import existing_stack, stack_to_start
 from stack.errors import StackError
 from stack.lifecycle import only_one_start, remove_state, start
 from stack.paths import AIRFLOW_VENV, ROOT, state_folder
-from stack.status import access_table, processes_table, report, stopped_report
+from stack.status import access_table, processes_table, report
 from stack.supervision.supervisor import Supervisor, our_processes
 from stack.testing import run_tests
 
@@ -29,8 +29,8 @@ def up(arguments: argparse.Namespace, _: list[str]) -> int:
         for line in moved:
             print(f"      {line}")
         start(stack, done=1)
-    print(f"\n{access_table(report(stack.settings, [], sandbox=stack.options.sandbox))}")
-    seconds = time.time() - float(os.environ.get(STARTED, time.time()))
+    print(f"\n{access_table(report(stack, []))}")
+    seconds = time.time() - (environ.STARTED_AT.given() or time.time())
     print(f"\nPulse is up ({seconds:.0f} s). ./pulse status shows its processes, ./pulse down stops them.")
     return 0
 
@@ -52,9 +52,7 @@ def down(_arguments: argparse.Namespace, _: list[str]) -> int:
 def status(arguments: argparse.Namespace, _: list[str]) -> int:
     """What runs; exit code 0 when all is healthy."""
     stack = existing_stack()
-    content = stopped_report()
-    if stack is not None:
-        content = report(stack.settings, stack.health(), sandbox=stack.options.sandbox)
+    content = report(stack, stack.health() if stack else [])
     if arguments.json:
         print(json.dumps(content, indent=2))
     elif stack is None:
@@ -154,11 +152,7 @@ def ctl(arguments: argparse.Namespace, _: list[str]) -> int:
         stack.supervisor.stop_processes([arguments.name])
     if arguments.action in ("start", "restart"):
         stack.supervisor.start_process(arguments.name)
-        deadline = time.monotonic() + 120
-        while not (health := stack.health([arguments.name])[0]).healthy:
-            if time.monotonic() > deadline:
-                raise StackError(f"{arguments.name} is not healthy after 120 s: {health.detail}")
-            time.sleep(0.3)
+        stack.wait_healthy([arguments.name], 120)
     print(f"{arguments.name}: {arguments.action} done")
     return 0
 

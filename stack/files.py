@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from stack.paths import ROOT
 
 
 def replace(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
@@ -31,3 +37,20 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock file, once nobody else does. Raises BlockingIOError when somebody does and `wait` is false."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+def fingerprint(paths: Iterable[Path], secret: str = "") -> str:
+    """Hash of a secret and of files of the checkout: names and contents, of a folder all that is in it."""
+    files = {file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])}
+    digest = hashlib.sha256(secret.encode())
+    for file in sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts):
+        digest.update(f"\0{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 from collections.abc import Iterator
 
+from stack import files
 from stack.cli import total_steps
 from stack.context import Stack
 from stack.errors import StackError
@@ -18,12 +18,12 @@ from stack.up import Up
 
 @contextlib.contextmanager
 def only_one_start() -> Iterator[None]:
-    """Two ./pulse up on one state folder would get into each other's way: the second is told so (StackError)."""
+    """Two ./pulse up on one state folder would get into each other's way: the second raises StackError."""
     state = make_state_folder()
-    with (state / "up.lock").open("w") as file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            stack.enter_context(files.locked(state / "up.lock", wait=False))
+        except BlockingIOError:
             raise StackError(f"another ./pulse up is at work on {state}: wait until it has ended") from None
         yield
 

@@ -30,7 +30,8 @@ def make_state_folder() -> Path:
         if not state.is_dir():
             state.mkdir(parents=True)
             state.chmod(0o711)
-        (state / "logs").mkdir(mode=0o700, exist_ok=True)
+        for folder in ("logs", "airflow", "superset"):
+            (state / folder).mkdir(mode=0o700, exist_ok=True)
         if not os.access(state, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:

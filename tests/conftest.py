@@ -21,9 +21,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from stack.postgres.cluster import Cluster, free_port
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
 from tests.support.network import forbid_network
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "secret-of-the-tests"

@@ -106,12 +106,17 @@ SUPERSET_PUBLIC_URL = _text(
     LAUNCHER, "PULSE_SUPERSET_PUBLIC_URL", "http://127.0.0.1:8088", "Superset's address in a browser."
 )
 AIRFLOW_PUBLIC_URL = _text(
-    LAUNCHER, "PULSE_AIRFLOW_PUBLIC_URL", "", "Airflow's address in a browser. Its pages may show dashboards in a frame."
+    LAUNCHER,
+    "PULSE_AIRFLOW_PUBLIC_URL",
+    "",
+    "Airflow's address in a browser. Its pages may show dashboards in a frame.",
 )
 AIRFLOW_PASSWORDS = _text(
     LAUNCHER, "PULSE_AIRFLOW_PASSWORDS", "", "Content of Airflow's password file, for the job `airflow-init`."
 )
-BUILD = _text(LAUNCHER, "PULSE_BUILD", "", "Hash of a process's code: `./pulse up` restarts the process when it differs.")
+BUILD = _text(
+    LAUNCHER, "PULSE_BUILD", "", "Hash of a process's code: `./pulse up` restarts the process when it differs."
+)
 SUPERVISED_STATE = _text(
     LAUNCHER, "PULSE_SUPERVISED_STATE", "", "State folder of a process: `./pulse down` finds every process by it."
 )

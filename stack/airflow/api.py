@@ -1,15 +1,12 @@
-"""JSON over HTTP with the standard library, for health checks and Airflow's REST API."""
+"""JSON over HTTP, and Airflow's REST API on top of it."""
 
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 from typing import Any
+from urllib.parse import quote
 
-# Loopback only: a proxy that the caller's shell is set up for must not get in between.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+import httpx
 
 
 class HttpError(Exception):
@@ -20,40 +17,39 @@ class HttpError(Exception):
         self.status = status
 
 
-def call(
-    method: str, url: str, body: Any = None, headers: dict[str, str] | None = None, timeout_seconds: float = 30
-) -> Any:
-    """One request; the parsed JSON answer, or its text when it is none. Raises HttpError."""
-    data = None if body is None else json.dumps(body).encode()
-    wanted = {"Accept": "application/json", **(headers or {})}
-    if data is not None:
-        wanted["Content-Type"] = "application/json"
-    request = urllib.request.Request(url, data=data, headers=wanted, method=method)
-    try:
-        with _OPENER.open(request, timeout=timeout_seconds) as answer:
-            text = answer.read().decode()
-    except urllib.error.HTTPError as error:
-        raise HttpError(error.code, f"{method} {url}: {error.code} {error.read().decode()[:500]}") from error
-    except (OSError, ValueError) as error:
-        raise HttpError(0, f"{method} {url}: {error}") from error
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return text
+class JsonApi:
+    """A server of the stack that speaks JSON."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        # Loopback: a proxy that the caller's shell is set up for must not get in between.
+        self._client = httpx.Client(base_url=base_url, trust_env=False)
+
+    def log_in(self, path: str, body: dict[str, Any]) -> None:
+        """Exchange a login for a token, which further calls carry. Raises HttpError."""
+        self._client.headers["Authorization"] = f"Bearer {self.call('POST', path, body)['access_token']}"
+
+    def call(self, method: str, path: str, body: Any = None, timeout_seconds: float = 30, **params: Any) -> Any:
+        """One request; the parsed JSON answer, or its text when it is not JSON. Raises HttpError."""
+        try:
+            answer = self._client.request(method, path, json=body, params=params or None, timeout=timeout_seconds)
+        except httpx.HTTPError as error:
+            raise HttpError(0, f"{method} {self.base_url}{path}: {error}") from error
+        if not answer.is_success:
+            raise HttpError(answer.status_code, f"{method} {answer.url}: {answer.status_code} {answer.text[:500]}")
+        try:
+            return answer.json()
+        except ValueError:
+            return answer.text
 
 
-class AirflowApi:
-    """A login to Airflow's REST API."""
+class AirflowApi(JsonApi):
+    """A login to Airflow's REST API; paths are below /api/v2."""
 
     def __init__(self, base_url: str, username: str, password: str) -> None:
-        self.base_url = base_url
-        token = call("POST", f"{base_url}/auth/token", {"username": username, "password": password})
-        self.headers = {"Authorization": f"Bearer {token['access_token']}"}
-
-    def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-        """A request below /api/v2."""
-        query = f"?{urllib.parse.urlencode(params, doseq=True)}" if params else ""
-        return call(method, f"{self.base_url}/api/v2/{path}{query}", body, self.headers)
+        super().__init__(base_url)
+        self.log_in("/auth/token", {"username": username, "password": password})
+        self._client.base_url = httpx.URL(f"{base_url}/api/v2/")
 
     def put_variable(self, key: str, value: Any, description: str = "") -> None:
         """Create a Variable, or overwrite it. `value` is stored as JSON."""
@@ -70,4 +66,4 @@ class AirflowApi:
         except HttpError as error:
             if error.status != 409:
                 raise
-            self.call("PATCH", f"{kind}/{urllib.parse.quote(key, safe='')}", body)
+            self.call("PATCH", f"{kind}/{quote(key, safe='')}", body)

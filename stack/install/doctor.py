@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
+import pwd
 import shutil
 import subprocess
 import sys
@@ -11,15 +13,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulse import environ
 from stack.errors import StackError
 from stack.install import packages as install
-from stack.paths import VENVS, state_folder
+from stack.install.uv import BINARY
+from stack.paths import VENVS, existing, state_folder
 from stack.ports import StackPorts, is_free, load_ports
 from stack.secret_file import FILE_NAME as SECRETS
 
 NEEDED_MEMORY_MB = 3000
 FREE_DISK_MB = 1000  # for a running installation
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+INSTALLATION = {  # by PackageSet.state()
+    "ready": "installed",
+    "missing": "not installed yet: ./pulse up installs it",
+    "half": "an installation did not finish: ./pulse up starts it afresh",
+    "outdated": "installed from older pins: ./pulse up brings it up to date",
+}
 
 
 @dataclass(frozen=True)
@@ -33,13 +43,12 @@ class Finding:
 
 def doctor() -> int:
     """Print every check; exit code 1 when one is a problem."""
-    findings = []
+    problems = 0
     for check in CHECKS:
         for finding in check():
-            findings.append(finding)
+            problems += finding.level == "problem"
             mark = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}[finding.level]
             print(f"{mark} {finding.what}" + (f"\n        → {finding.advice}" if finding.advice else ""), flush=True)
-    problems = sum(finding.level == "problem" for finding in findings)
     print(f"\n{problems} problem{'s' * (problems != 1)}." if problems else "\nThis machine is ready for Pulse.")
     return 1 if problems else 0
 
@@ -53,19 +62,15 @@ def before_start() -> None:
 
 
 def check_python() -> Iterator[Finding]:
-    """The launcher runs 3.11 only, so this tells which one and whether it can make environments."""
+    """Which of the Pythons that Pulse runs on this is, and whether it can make environments."""
     yield Finding("ok", f"Python {platform.python_version()} ({sys.executable})")
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError:
-        level = "ok" if shutil.which("uv") else "problem"
-        advice = "" if level == "ok" else "install it (Debian, Ubuntu: apt-get install python3.11-venv)"
-        yield Finding(level, "this Python comes without the venv module", advice)
+    if not importlib.util.find_spec("ensurepip") or not importlib.util.find_spec("venv"):
+        advice = f"install it (Debian, Ubuntu: apt-get install {install.PYTHON}-venv)"
+        yield _finding(bool(shutil.which("uv")), "problem", "this Python comes without the venv module", advice)
 
 
 def check_system() -> Iterator[Finding]:
-    """The PostgreSQL wheel is for Linux with glibc, and the launcher reads /proc."""
+    """The PostgreSQL wheel is for Linux with glibc."""
     machine = platform.machine()
     if sys.platform != "linux":
         yield Finding("problem", f"this is {platform.system()}", "use Linux, or docker-compose.yml in containers")
@@ -77,87 +82,57 @@ def check_system() -> Iterator[Finding]:
 
 def check_memory() -> Iterator[Finding]:
     """All processes together take about 2 GB."""
-    values = {}
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            name, _, rest = line.partition(":")
-            values[name] = int(rest.split()[0]) // 1024
-    except (OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
         yield Finding("note", "the free memory cannot be read", f"Pulse wants {NEEDED_MEMORY_MB} MB")
         return
-    available = values.get("MemAvailable", 0)
-    advice = "" if available >= NEEDED_MEMORY_MB else f"Pulse wants {NEEDED_MEMORY_MB} MB: close something large"
-    yield Finding("note" if advice else "ok", f"{available} MB memory available", advice)
+    advice = f"Pulse wants {NEEDED_MEMORY_MB} MB: close something large"
+    yield _finding(available >= NEEDED_MEMORY_MB, "note", f"{available} MB memory available", advice)
 
 
 def check_disk() -> Iterator[Finding]:
     """Space for the packages (when they are not there yet) and for the data."""
     ready = all(packages.state() == "ready" for packages in (install.AIRFLOW, install.SUPERSET))
-    for folder, needed in (
-        (VENVS, FREE_DISK_MB if ready else install.NEEDED_MEGABYTES),
-        (state_folder(), FREE_DISK_MB),
-    ):
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        free = shutil.disk_usage(existing).free // 2**20
-        advice = "" if free >= needed else f"Pulse needs {needed} MB there: free some space"
-        yield Finding("problem" if advice else "ok", f"{free} MB free for {folder}", advice)
+    for_packages = FREE_DISK_MB if ready else install.NEEDED_MEGABYTES
+    for folder, needed in ((VENVS, for_packages), (state_folder(), FREE_DISK_MB)):
+        free = shutil.disk_usage(existing(folder)).free // 2**20
+        advice = f"Pulse needs {needed} MB there: free some space"
+        yield _finding(free >= needed, "problem", f"{free} MB free for {folder}", advice)
 
 
 def check_state_folder() -> Iterator[Finding]:
     """The state folder and the checkout's .pulse can be written; secrets are for the owner only."""
     for folder in {state_folder(), VENVS}:
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        if not os.access(existing, os.W_OK | os.X_OK):
-            advice = f"run Pulse as {_owner(existing)}, or set PULSE_STATE to a folder of your own"
-            yield Finding("problem", f"{existing} cannot be written", advice)
-        else:
+        place = existing(folder)
+        if os.access(place, os.W_OK | os.X_OK):
             yield Finding("ok", f"{folder} can be written")
+        else:
+            advice = f"run Pulse as {_owner(place)}, or set PULSE_STATE to a folder of your own"
+            yield Finding("problem", f"{place} cannot be written", advice)
     secrets = state_folder() / SECRETS
     if secrets.exists() and secrets.stat().st_mode & 0o077:
         yield Finding("note", f"others may read {secrets}", "the next ./pulse up closes it, or: chmod 600 on it")
 
 
-def check_installation() -> Iterator[Finding]:
-    """Whether the environments are there and complete."""
-    for name, packages in (("Airflow", install.AIRFLOW), ("Superset", install.SUPERSET)):
-        state = packages.state()
-        words = {
-            "ready": ("ok", "installed", ""),
-            "missing": ("note", "not installed yet", "./pulse up installs it"),
-            "half": ("note", "an installation did not finish", "./pulse up starts it afresh"),
-            "outdated": ("note", "installed from older pins", "./pulse up brings it up to date"),
-        }
-        level, what, advice = words[state]
-        yield Finding(level, f"{name} environment: {what}", advice)
-
-
-def check_installer() -> Iterator[Finding]:
-    """uv, or pip; and the registry through it, by asking for one small package without installing it."""
-    uv = next(
-        (str(path) for path in (shutil.which("uv"), VENVS / "tools/bin/uv") if path and Path(path).exists()), None
-    )
-    if uv:
-        python = install.AIRFLOW.python if install.AIRFLOW.python.exists() else sys.executable
-        command = [uv, "pip", "install", "--dry-run", "--reinstall", "--no-deps", "--python", str(python), "supervisor"]
+def check_account() -> Iterator[Finding]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        yield Finding("ok", "runs as an ordinary user")
+        return
+    known = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid != 0}
+    if known & {environ.POSTGRES_USER.get() or "postgres", "nobody"}:
+        yield Finding("ok", "runs as root: PostgreSQL gets an unprivileged account")
     else:
-        command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "supervisor"]
-    yield Finding("ok", f"installer: {uv or 'pip (slower than uv; ./pulse up tries to fetch uv)'}")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        problem = "" if done.returncode == 0 else (done.stderr or done.stdout).strip()[-300:]
-    except (OSError, subprocess.TimeoutExpired) as error:
-        problem = str(error)
-    if problem:
-        yield Finding("problem", f"the package registry does not answer: {problem}", install.advice_for(problem))
-    else:
-        yield Finding("ok", "the package registry answers")
+        yield Finding("problem", "no unprivileged account for PostgreSQL", "useradd --system postgres")
 
 
 def check_ports() -> Iterator[Finding]:
     """The usual ports, or the ones chosen before; a taken one is no problem unless Pulse itself is there."""
     ports = load_ports(state_folder())
     mine = ports is not None and (state_folder() / "supervisord.pid").exists()
-    for name, port in (ports or StackPorts()).__dict__.items():
+    for name, port in vars(ports or StackPorts()).items():
         if not is_free(port) and not mine:
             yield Finding("note", f"port {port} ({name}) is taken", "./pulse up takes another one and says which")
     yield Finding("ok", "ports: in use by Pulse" if mine else "ports: looked at")
@@ -166,25 +141,41 @@ def check_ports() -> Iterator[Finding]:
 def check_locale() -> Iterator[Finding]:
     """Processes get C.UTF-8 whatever the caller has; only the launcher's own output depends on the terminal."""
     encoding = (sys.stdout.encoding or "").lower()
-    advice = "" if encoding in ("utf-8", "utf8") else "set LANG=C.UTF-8, or names in the output look odd"
-    yield Finding("note" if advice else "ok", f"terminal encoding {encoding or 'unknown'}", advice)
+    advice = "set LANG=C.UTF-8, or names in the output look odd"
+    yield _finding(encoding in ("utf-8", "utf8"), "note", f"terminal encoding {encoding or 'unknown'}", advice)
 
 
-def check_account() -> Iterator[Finding]:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        yield Finding("ok", "runs as an ordinary user")
-    elif _account_exists():
-        yield Finding("ok", "runs as root: PostgreSQL gets an unprivileged account")
-    else:
-        yield Finding("problem", "no unprivileged account for PostgreSQL", "useradd --system postgres")
+def check_installation() -> Iterator[Finding]:
+    """Whether the environments are there and complete."""
+    for name, packages in (("Airflow", install.AIRFLOW), ("Superset", install.SUPERSET)):
+        state = packages.state()
+        what, _, advice = INSTALLATION[state].partition(": ")
+        yield Finding("ok" if state == "ready" else "note", f"{name} environment: {what}", advice)
+
+
+def check_installer() -> Iterator[Finding]:
+    """uv, or pip; and the registry through it, by asking for one small package without installing it."""
+    uv = shutil.which("uv") or (str(BINARY) if BINARY.exists() else None)
+    yield Finding("ok", f"installer: {uv or 'pip (slower than uv; ./pulse up tries to fetch uv)'}")
+    command = [sys.executable, "-m", "pip", "install", "--ignore-installed"]
+    if uv:
+        python = install.AIRFLOW.python if install.AIRFLOW.python.exists() else sys.executable
+        command = [uv, "pip", "install", "--reinstall", "--python", str(python)]
+    command += ["--dry-run", "--no-deps", "supervisor"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        problem = "" if done.returncode == 0 else (done.stderr or done.stdout).strip()[-300:]
+    except (OSError, subprocess.TimeoutExpired) as error:
+        problem = str(error)
+    what = f"the package registry does not answer: {problem}" if problem else "the package registry answers"
+    yield _finding(not problem, "problem", what, install.advice_for(problem))
 
 
 def check_chromium() -> Iterator[Finding]:
     """Only the browser tests need it."""
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    advice = "" if found else "for ./pulse test: apt-get install chromium (as root the tests do it themselves)"
-    yield Finding("ok" if found else "note", f"browser for the tests: {found or 'none'}", advice)
+    advice = "for ./pulse test: apt-get install chromium (as root the tests do it themselves)"
+    yield _finding(bool(found), "note", f"browser for the tests: {found or 'none'}", advice)
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
@@ -202,16 +193,13 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
 )
 
 
+def _finding(well: bool, level: str, what: str, advice: str) -> Finding:
+    """Ok, or a finding of this level with advice."""
+    return Finding("ok", what) if well else Finding(level, what, advice)
+
+
 def _owner(path: Path) -> str:
     try:
         return path.owner()
     except (KeyError, OSError):
         return "its owner"
-
-
-def _account_exists() -> bool:
-    import pwd
-
-    names = [os.environ.get("PULSE_POSTGRES_USER") or "postgres", "nobody"]
-    known = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid != 0}
-    return any(name in known for name in names)

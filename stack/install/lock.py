@@ -12,7 +12,7 @@ from stack.install.uv import find_uv
 from stack.paths import ROOT
 
 # No index and no link into it: the files must say the same wherever the packages come from.
-OPTIONS = "--quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links".split()
+OPTIONS = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
 SOURCES = {"airflow": (AIRFLOW.requirements, TESTS.requirements), "superset": (SUPERSET.requirements,)}
 LOCKS = {lock_of(name, version): sources for name, sources in SOURCES.items() for version in SUPPORTED}
 

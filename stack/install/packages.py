@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +80,8 @@ def ensure(packages: PackageSet, say: Say, *, extra: bool = False) -> str:
     state = packages.state()
     if state == "ready":
         return "already installed"
-    with _locked(packages):
+    _make_folder()
+    with files.locked(VENVS / f"{packages.venv.name}.lock"):
         if packages.state() == "ready":
             return "installed by another ./pulse"
         _check_space(VENVS)
@@ -164,13 +162,10 @@ def _check_space(folder: Path) -> None:
         )
 
 
-@contextlib.contextmanager
-def _locked(packages: PackageSet) -> Iterator[None]:
+def _make_folder() -> None:
     try:
         VENVS.mkdir(parents=True, exist_ok=True)
-        file = (VENVS / f"{packages.venv.name}.lock").open("w")
+        if not os.access(VENVS, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise StackError(f"cannot write to {VENVS}: {error.strerror}: run as the owner of {ROOT}") from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

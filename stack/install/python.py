@@ -75,7 +75,7 @@ def _fetch() -> str:
     problem = "the installer uv could not be installed"
     if uv is not None:
         env = {**os.environ, "UV_PYTHON_INSTALL_DIR": str(FETCHED), "UV_PYTHON_INSTALL_BIN": "0"}
-        command = [str(uv), "python", "install", "%d.%d" % SUPPORTED[-1]]
+        command = [str(uv), "python", "install", name_of(SUPPORTED[-1]).removeprefix("python")]
         problem = subprocess.run(command, capture_output=True, text=True, check=False, env=env).stderr.strip()
     found = _found()
     if found is None:

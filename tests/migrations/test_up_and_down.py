@@ -41,7 +41,7 @@ def schema_of(cluster: Cluster, database: str) -> str:
             "--restrict-key=test",
             "--exclude-table=public.alembic_version",
             "--dbname",
-            cluster.primary.conninfo("postgres", database),
+            cluster.primary.url("postgres", database),
         ],
     )
     assert "PostgreSQL database dump complete" in dump

@@ -14,15 +14,17 @@ import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
 from stack import environment
-from stack.environment import Settings
 from stack.errors import StackError
 from stack.options import Options
 from stack.paths import ROOT
 from stack.ports import StackPorts
 from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
+from stack.settings import Settings
+from stack.supervision import config
 from stack.supervision import programs as processes
-from stack.supervision.programs import Program, socket_path, supervisor_config
+from stack.supervision.config import socket_path, supervisor_config
+from stack.supervision.programs import Program
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def parsed_environments(text: str) -> dict[str, dict[str, str]]:
 def test_supervisor_reads_back_every_value(settings: Settings, programs: dict[str, Program]) -> None:
     read = parsed_environments(supervisor_config(settings.state, list(programs.values())))
     for name, program in programs.items():
-        assert read[name] == {**program.environment, processes.MARK: str(settings.state)}, name
+        assert read[name] == {**program.environment, config.MARK: str(settings.state)}, name
 
 
 def test_a_value_that_supervisor_cannot_carry_is_refused(settings: Settings) -> None:
@@ -144,7 +146,7 @@ def test_every_folder_airflow_writes_to_is_in_the_state_folder(settings: Setting
 
 def test_the_socket_path_stays_short_in_a_deep_folder(tmp_path: Path) -> None:
     deep = tmp_path / "/".join(["a-rather-long-folder-name"] * 6)
-    assert len(str(socket_path(deep))) <= processes.SOCKET_PATH_LIMIT
+    assert len(str(socket_path(deep))) <= config.SOCKET_PATH_LIMIT
     assert socket_path(deep) != socket_path(deep / "other")
     assert socket_path(Path("/srv/pulse")) == Path("/srv/pulse/supervisor.sock")
 

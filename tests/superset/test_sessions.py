@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stack.postgres.cluster import free_port
 from tests.support.database import TestDatabase
+from tests.support.servers import free_port
 
 SALT = "abcdefgh12345678"
 HASH = (
