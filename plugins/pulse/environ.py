@@ -16,7 +16,7 @@ T = TypeVar("T")
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-class MissingVariable(Exception):
+class MissingVariable(ValueError):
     """A variable that is needed, and has no default, is not set."""
 
 

@@ -44,7 +44,7 @@ def variables(settings: Settings) -> dict[str, str]:
         "AIRFLOW_CONN_PULSE_ADMIN": settings.database_url("pulse_admin", "primary"),
         "AIRFLOW_CONN_PULSE_REPLICA": settings.database_url("pulse_staff", "replica"),
         "AIRFLOW_CONN_PULSE_SUPERSET": settings.url("superset").replace("://", f"://{service}@"),
-        "PULSE_PRIVATE_URLS": ",".join(allowed),
+        "PULSE_PRIVATE_URLS": ",".join(dict.fromkeys(allowed)),
     }
 
 

@@ -104,12 +104,20 @@ def test_metadata_and_client_data_are_on_different_servers(settings: Settings) -
     assert f":{settings.ports.replica}/pulse" in airflow["AIRFLOW_CONN_PULSE_REPLICA"]
 
 
+def config_of(variables: dict[str, str]) -> configparser.ConfigParser:
+    """The file of settings that Airflow reads beside its variables."""
+    parser = configparser.ConfigParser()
+    parser.read_string(Path(variables["AIRFLOW_CONFIG"]).read_text())
+    return parser
+
+
 def test_the_callers_own_airflow_settings_do_not_leak_in(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "SequentialExecutor")
     monkeypatch.setenv("PGHOST", "elsewhere")
     monkeypatch.setenv("PYTHONPATH", "/tmp/strange")
     found = environment.airflow(settings)
-    assert found["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert "AIRFLOW__CORE__EXECUTOR" not in found
+    assert config_of(found)["core"]["executor"] == "LocalExecutor"
     assert "PGHOST" not in found
     assert found["PYTHONPATH"] == str(ROOT / "plugins")
 
@@ -123,7 +131,10 @@ def test_airflow_knows_every_setting_it_is_given(settings: Settings) -> None:
         " for o in conf.configuration_description[s]['options']}\n"
         "print(json.dumps(sorted(set(json.load(sys.stdin)) - known)))"
     )
-    names = [name for name in environment.airflow(settings) if name.startswith("AIRFLOW__")]
+    variables = environment.airflow(settings)
+    names = [name for name in variables if name.startswith("AIRFLOW__")]
+    config = config_of(variables)
+    names += [f"AIRFLOW__{section}__{name}".upper() for section in config.sections() for name in config[section]]
     env = {**os.environ, "AIRFLOW_HOME": str(settings.state)}
     done = subprocess.run(
         [sys.executable, "-c", code], input=json.dumps(names), capture_output=True, text=True, env=env, check=True
