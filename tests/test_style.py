@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
     [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["mypy", "plugins/pulse", "plugins/pulse_plugin.py"],
+        ["mypy", "plugins/pulse", "plugins/pulse_plugin.py", "stack", "deploy"],
     ],
     ids=["ruff check", "ruff format", "mypy"],
 )

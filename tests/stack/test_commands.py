@@ -169,6 +169,13 @@ def test_a_python_that_uv_fetches_is_used(tmp_path: Path, checkout: Path) -> Non
     assert "usage: pulse" in done.stdout
 
 
+def test_what_runs_before_the_installation_needs_no_package() -> None:
+    modules = "stack.cli, stack.install.doctor, stack.install.lock, deploy.render"
+    code = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'plugins')!r}]; import {modules}"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_runs_first_runs_under_3_9() -> None:
     """Syntax only; the launcher itself is started under every Python that this machine has."""
     for name in (
