@@ -12,7 +12,6 @@ from typing import Any
 
 from pulse import environ
 
-GROUP_ROLE = "pulse_reader"
 SERVICE_ROLES = ("pulse_owner", "pulse_etl", "pulse_admin", "pulse_auth", "pulse_staff", "pulse_nobody")
 
 _CLIENT_ROLE = re.compile(r"pulse_client_([1-9][0-9]{0,9})")

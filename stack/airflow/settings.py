@@ -64,6 +64,10 @@ def _bundles(settings: Settings) -> str:
     return json.dumps(
         [
             {"name": "dags", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": local},
-            {"name": "clients", "classpath": "pulse.dag_bundle.ClientBundle", "kwargs": {"refresh_interval": 10}},
+            {
+                "name": "clients",
+                "classpath": "pulse.orchestration.bundle.ClientBundle",
+                "kwargs": {"refresh_interval": 10},
+            },
         ]
     )
