@@ -79,8 +79,9 @@ def _fetch() -> str:
         problem = subprocess.run(command, capture_output=True, text=True, check=False, env=env).stderr.strip()
     found = _found()
     if found is None:
+        reason = (problem.splitlines() or ["it says no more"])[-1].strip().removeprefix("cause: ")
         sys.exit(
             f"Pulse needs Python 3.11 or 3.12; this is Python {sys.version_info[0]}.{sys.version_info[1]}"
-            f" ({sys.executable}), and uv could not fetch one. {ADVICE}.\n{problem[-500:]}"
+            f" ({sys.executable}), and uv could not fetch one ({reason}). {ADVICE}."
         )
     return found
