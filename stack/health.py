@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -60,9 +61,14 @@ class HealthChecks:
 
     def _ask(self, service: str, path: str) -> Any:
         try:
-            return JsonApi(self.settings.url(service)).call("GET", path, timeout_seconds=15)
+            return _server(self.settings.url(service)).call("GET", path, timeout_seconds=15)
         except HttpError as error:
             return error
+
+
+@functools.cache
+def _server(url: str) -> JsonApi:
+    return JsonApi(url)
 
 
 def _airflow_problem(name: str, answer: Any) -> str | None:

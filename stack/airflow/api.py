@@ -22,8 +22,10 @@ class JsonApi:
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
-        # Loopback: a proxy that the caller's shell is set up for must not get in between.
-        self._client = httpx.Client(base_url=base_url, trust_env=False)
+        # Loopback: a proxy that the caller's shell is set up for must not get in between. No connection is kept, because
+        # the server may be restarted between two calls.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(base_url=base_url, trust_env=False, limits=limits)
 
     def log_in(self, path: str, body: dict[str, Any]) -> None:
         """Exchange a login for a token, which further calls carry. Raises HttpError."""
