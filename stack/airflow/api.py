@@ -36,7 +36,7 @@ class JsonApi:
         try:
             answer = self._client.request(method, path, json=body, params=params or None, timeout=timeout_seconds)
         except httpx.HTTPError as error:
-            raise HttpError(0, f"{method} {self.base_url}{path}: {error}") from error
+            raise HttpError(0, f"{method} {self._client.base_url}{path.lstrip('/')}: {error}") from error
         if not answer.is_success:
             raise HttpError(answer.status_code, f"{method} {answer.url}: {answer.status_code} {answer.text[:500]}")
         try:
