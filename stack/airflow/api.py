@@ -33,12 +33,13 @@ class JsonApi:
 
     def call(self, method: str, path: str, body: Any = None, timeout_seconds: float = 30, **params: Any) -> Any:
         """One request; the parsed JSON answer, or its text when it is not JSON. Raises HttpError."""
+        request = self._client.build_request(method, path, json=body, params=params or None, timeout=timeout_seconds)
         try:
-            answer = self._client.request(method, path, json=body, params=params or None, timeout=timeout_seconds)
+            answer = self._client.send(request)
         except httpx.HTTPError as error:
-            raise HttpError(0, f"{method} {self._client.base_url}{path.lstrip('/')}: {error}") from error
+            raise HttpError(0, f"{method} {request.url}: {error}") from error
         if not answer.is_success:
-            raise HttpError(answer.status_code, f"{method} {answer.url}: {answer.status_code} {answer.text[:500]}")
+            raise HttpError(answer.status_code, f"{method} {request.url}: {answer.status_code} {answer.text[:500]}")
         try:
             return answer.json()
         except ValueError:
