@@ -115,13 +115,13 @@ def _relocate(api: AirflowApi, old: str, new: str) -> None:
 
 
 def _wait_first_runs(api: AirflowApi, note: Note, say: Say) -> None:
-    runs.wait_dag(api, "sync_clients", say)
-    say("sync_clients")
-    runs.wait_run(api, "sync_clients", runs.sync_run(api, datetime.fromisoformat(note.declared_at)), say)
-    for slug in note.pending:
-        runs.wait_dag(api, f"pulse__{slug}", say)
-    for slug in note.pending:
-        runs.wait_run(api, f"pulse__{slug}", runs.newest_run(api, f"pulse__{slug}"), say)
+    """Wait for a run of sync_clients that reads the Variables as declared, then for one of each client."""
+    declared_at = datetime.fromisoformat(note.declared_at)
+    for dag_ids in (["sync_clients"], [f"pulse__{slug}" for slug in note.pending]):
+        for dag_id in dag_ids:
+            runs.wait_dag(api, dag_id, say)
+        for dag_id in dag_ids:
+            runs.wait_run(api, dag_id, runs.run_since(api, dag_id, declared_at), say)
 
 
 def _check_dashboard(settings: Settings, email: str) -> None:

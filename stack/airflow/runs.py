@@ -21,36 +21,21 @@ def login(settings: Settings) -> AirflowApi:
     return AirflowApi(settings.url("airflow"), "admin", settings.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"])
 
 
-def sync_run(api: AirflowApi, declared_at: datetime) -> str:
-    """A run of sync_clients that reads the Variables as declared: the scheduler's own, or one asked for."""
-    for _ in range(5):
-        run = _newest(api, "sync_clients")
-        if run and run["state"] != "failed":
+def run_since(api: AirflowApi, dag_id: str, since: datetime) -> str:
+    """A run that began after `since` and has not failed: the scheduler's own, or one that is triggered after a while."""
+    for _ in range(10):
+        runs = api.call("GET", f"dags/{dag_id}/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
+        for run in runs:
             begun = run["start_date"]
-            if begun is None or datetime.fromisoformat(begun) > declared_at:
+            if run["state"] != "failed" and (begun is None or datetime.fromisoformat(begun) > since):
                 return str(run["dag_run_id"])
         time.sleep(0.5)
-    return trigger(api, "sync_clients")
-
-
-def newest_run(api: AirflowApi, dag_id: str) -> str:
-    """The newest run. The scheduler starts the first one by itself; one is triggered when it does not within a while."""
-    for _ in range(10):
-        run = _newest(api, dag_id)
-        if run:
-            return str(run["dag_run_id"])
-        time.sleep(1)
     return trigger(api, dag_id)
 
 
 def trigger(api: AirflowApi, dag_id: str) -> str:
     """Ask for a run; its id."""
     return str(api.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
-
-
-def _newest(api: AirflowApi, dag_id: str) -> dict[str, Any] | None:
-    runs: list[dict[str, Any]] = api.call("GET", f"dags/{dag_id}/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
-    return runs[0] if runs else None
 
 
 def wait_dag(api: AirflowApi, dag_id: str, say: Say) -> None:

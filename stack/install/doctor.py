@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import pwd
 import shutil
 import subprocess
 import sys
@@ -13,12 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pulse import environ
 from stack.errors import StackError
 from stack.install import packages as install
 from stack.install.uv import BINARY
 from stack.paths import VENVS, existing, state_folder
 from stack.ports import StackPorts, is_free, load_ports
+from stack.postgres.account import Account, owner_of
 from stack.secret_file import FILE_NAME as SECRETS
 
 NEEDED_MEMORY_MB = 3000
@@ -109,7 +108,7 @@ def check_state_folder() -> Iterator[Finding]:
         if os.access(place, os.W_OK | os.X_OK):
             yield Finding("ok", f"{folder} can be written")
         else:
-            advice = f"run Pulse as {_owner(place)}, or set PULSE_STATE to a folder of your own"
+            advice = f"run Pulse as {owner_of(place) or 'its owner'}, or set PULSE_STATE to a folder of your own"
             yield Finding("problem", f"{place} cannot be written", advice)
     secrets = state_folder() / SECRETS
     if secrets.exists() and secrets.stat().st_mode & 0o077:
@@ -118,14 +117,14 @@ def check_state_folder() -> Iterator[Finding]:
 
 def check_account() -> Iterator[Finding]:
     """PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        yield Finding("ok", "runs as an ordinary user")
-        return
-    known = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid != 0}
-    if known & {environ.POSTGRES_USER.get() or "postgres", "nobody"}:
-        yield Finding("ok", "runs as root: PostgreSQL gets an unprivileged account")
+    try:
+        account = Account.choose(state_folder())
+    except StackError as error:
+        yield Finding("problem", "no unprivileged account for PostgreSQL", str(error))
     else:
-        yield Finding("problem", "no unprivileged account for PostgreSQL", "useradd --system postgres")
+        yield Finding(
+            "ok", f"runs as root, PostgreSQL as {account.name}" if account.name else "runs as an ordinary user"
+        )
 
 
 def check_ports() -> Iterator[Finding]:
@@ -196,10 +195,3 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
 def _finding(well: bool, level: str, what: str, advice: str) -> Finding:
     """Ok, or a finding of this level with advice."""
     return Finding("ok", what) if well else Finding(level, what, advice)
-
-
-def _owner(path: Path) -> str:
-    try:
-        return path.owner()
-    except (KeyError, OSError):
-        return "its owner"
