@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench._dora_world import World, caught_up
-from stack import postgres_config
-from stack.postgres import SLOT, Cluster, running
+from stack.postgres import config as postgres_config
+from stack.postgres.cluster import SLOT, Cluster
 from tests.support.database import TestDatabase
+from tests.support.servers import running, start, stop
 
 # A server of this size would have more than the 128 MB of the embedded one; the WAL is neither archived nor cut off.
 ROOM = {"max_wal_size": "4GB", "checkpoint_timeout": "15min", "max_slot_wal_keep_size": "-1", "archive_command": "true"}
@@ -30,8 +31,8 @@ def roomy(made: Cluster) -> Iterator[None]:
         lines = [f"{name} = '{value}'" for name, value in {**ROOM, "shared_buffers": memory}.items()]
         with (server.data / "postgresql.auto.conf").open("a") as file:
             file.write("\n".join(["# bench/dora.py", *lines, ""]))
-    made.replica.stop()
-    made.primary.stop()
+    stop(made.replica)
+    stop(made.primary)
     with (
         running(made.primary, made.state / "primary.log"),
         running(made.replica, made.state / "replica.log"),
@@ -39,7 +40,7 @@ def roomy(made: Cluster) -> Iterator[None]:
         try:
             yield
         finally:
-            made.replica.stop()  # which replica_away may have started anew
+            stop(made.replica)  # which replica_away may have started anew
 
 
 def has_replica(made: Cluster) -> bool:
@@ -49,7 +50,7 @@ def has_replica(made: Cluster) -> bool:
 def give_up_replica(made: Cluster) -> None:
     """For good: the primary stands for it, and there the clients' logins may then enter."""
     replica, primary = made.replica, made.primary
-    replica.stop(120)
+    stop(replica, 120)
     shutil.rmtree(replica.data)
     made.replica = primary
     logins = postgres_config.hba("primary").replace("reject", "scram-sha-256")
@@ -75,13 +76,13 @@ def replica_away(db: TestDatabase) -> Iterator[Replay]:
     if not has_replica(made):
         yield replay
         return
-    made.replica.stop(120)
+    stop(made.replica, 120)
     try:
         yield replay
     finally:
         started = time.monotonic()
-        process = made.replica.start(made.state / "replica.log")
-        made.replica.wait_ready(600, process)
+        start(made.replica, made.state / "replica.log")
+        made.replica.wait_ready(600)
         caught_up(db)
         replay.seconds = time.monotonic() - started
 

@@ -12,8 +12,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack.postgres import Cluster, free_port
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -36,7 +36,7 @@ from bench._dora_servers import Disk, database_bytes, give_up_replica, has_repli
 from bench._dora_stage import Increment, Recompute, edits, increments, many, recompute, slowest
 from bench._dora_world import World, add_commits, caught_up, counts, ensure_roles, generate, settle
 from bench._place import cluster, database
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TestDatabase
 
 SAMPLE, READERS = 5, 5

@@ -32,7 +32,7 @@ from pulse.sources.registry import source_for
 from pulse.warehouse.connect import connect
 from pulse.warehouse.loader import Page, RawRow, load_pages
 from pulse.warehouse.runs import RunStats
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
 

@@ -17,8 +17,10 @@ sys.path[:] = [
     entry for entry in sys.path if os.path.abspath(entry or ".") != os.path.dirname(os.path.abspath(__file__))
 ]
 
-SERVICE = ("pulse_service", "Admin", "PULSE_SUPERSET_SERVICE_PASSWORD", ("Pulse", "service"))
-STAFF = ("staff", "pulse_staff", "PULSE_SUPERSET_STAFF_PASSWORD", ("Pulse", "staff"))
+from pulse import environ  # noqa: E402
+
+SERVICE = ("pulse_service", "Admin", environ.SUPERSET_SERVICE_PASSWORD, ("Pulse", "service"))
+STAFF = ("staff", "pulse_staff", environ.SUPERSET_STAFF_PASSWORD, ("Pulse", "staff"))
 
 
 def ensure_account(manager: Any, username: str, role_name: str, password: str, name: tuple[str, str]) -> str:
@@ -57,10 +59,7 @@ def main() -> None:
         from superset.extensions import db, security_manager
 
         for username, role, variable, name in (SERVICE, STAFF):
-            password = os.environ.get(variable)
-            if not password:
-                raise SystemExit(f"{variable} is not set: the launcher sets it from .pulse/secrets.env")
-            print(f"{username}: {ensure_account(security_manager, username, role, password, name)}")
+            print(f"{username}: {ensure_account(security_manager, username, role, variable.get(), name)}")
         print(f"anonymous visitors: {close_public_role(security_manager, db.session)} permissions removed")
 
 

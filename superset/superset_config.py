@@ -1,23 +1,23 @@
 """Superset's settings for Pulse. The parts with logic are in the package pulse_superset; secrets come from the environment."""
 
-import os
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from pulse import environ
 from pulse_superset import web
 from pulse_superset.branding import HOUSE, Theme, bootstrap_overrides
 from pulse_superset.connections import mutate_connection
 from pulse_superset.security import PulseSecurityManager
 from pulse_superset.sessions import LIFETIME_SECONDS
 
-_state = Path(os.environ.get("PULSE_STATE", Path(__file__).resolve().parents[1] / ".pulse"))
-_https = os.environ.get("PULSE_SUPERSET_PUBLIC_URL", "").startswith("https://")
+_state = environ.STATE.get()
+_https = environ.SUPERSET_PUBLIC_URL.get().startswith("https://")
 
-SECRET_KEY = os.environ["PULSE_SUPERSET_SECRET_KEY"]
-SQLALCHEMY_DATABASE_URI = os.environ["PULSE_SUPERSET_DB_URL"]
+SECRET_KEY = environ.SUPERSET_SECRET_KEY.get()
+SQLALCHEMY_DATABASE_URI = environ.SUPERSET_DB_URL.get()
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8}
 
 # --- who may come in
@@ -58,7 +58,7 @@ TALISMAN_CONFIG = {
         "connect-src": ["'self'"],
         "object-src": "'none'",
         "form-action": ["'self'"],
-        "frame-ancestors": ["'self'", *filter(None, [os.environ.get("PULSE_AIRFLOW_PUBLIC_URL")])],
+        "frame-ancestors": ["'self'", *filter(None, [environ.AIRFLOW_PUBLIC_URL.get()])],
         "style-src": ["'self'", "'unsafe-inline'"],
         "font-src": ["'self'", "data:"],
         "script-src": ["'self'", "'strict-dynamic'", "'unsafe-eval'"],

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -21,14 +20,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from stack.postgres import Cluster, free_port
+from pulse import environ
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
 from tests.support.network import forbid_network
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "secret-of-the-tests"
 SANDBOX_ANCHOR = "2026-06-30"
-FIXTURES = Path(os.environ.get("PULSE_FIXTURES") or ROOT.parent / "shared" / "fixtures")
+FIXTURES = environ.FIXTURES.get()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,7 +55,7 @@ def db(cluster: Cluster) -> Iterator[TestDatabase]:
 @pytest.fixture(scope="session")
 def stack() -> dict[str, Any]:
     """`./pulse status --json` of the stack that `./pulse test` has started."""
-    if "PULSE_STATE" not in os.environ:
+    if environ.STATE.given() is None:
         pytest.skip("needs the running stack: ./pulse test")
     done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)
     status: dict[str, Any] = json.loads(done.stdout)

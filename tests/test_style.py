@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
     [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["mypy", "plugins", "dags", "sandbox", "superset", "migrations", "bench", "deploy"],
+        ["mypy", "plugins", "dags", "stack", "sandbox", "superset", "migrations", "bench", "deploy"],
     ],
     ids=["ruff check", "ruff format", "mypy"],
 )

@@ -10,6 +10,8 @@ import os
 import re
 from typing import Any
 
+from pulse import environ
+
 SERVICE_ROLES = ("pulse_owner", "pulse_etl", "pulse_admin", "pulse_auth", "pulse_staff", "pulse_nobody")
 
 _CLIENT_ROLE = re.compile(r"pulse_client_([1-9][0-9]{0,9})")
@@ -72,7 +74,7 @@ def ensure_client_role(connection: Any, client_id: int, *, active: bool, secret:
     open session of the client then sees no rows any more. `secret` is by default PULSE_ROLE_SECRET. Returns whether
     the role was made now; raises psycopg's ForeignKeyViolation for an unknown client.
     """
-    password = role_password(secret or os.environ.get("PULSE_ROLE_SECRET", ""), client_role(client_id))
+    password = role_password(secret or environ.ROLE_SECRET.get(), client_role(client_id))
     row = connection.execute(
         "select core.ensure_client_role(%s, %s, %s)", [client_id, scram_verifier(password), active]
     ).fetchone()

@@ -6,9 +6,6 @@ primary only when the replica does not answer. Sessions are written on the prima
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
 import queue
 import time
 from collections.abc import Iterator
@@ -18,13 +15,19 @@ from typing import Any
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from werkzeug.security import check_password_hash
 
+from pulse import environ
 from pulse.tenancy import role_password
 
 LOGIN = "pulse_auth"
 IDLE_CONNECTIONS = 3
 RETRY_SECONDS = 5
 
+_ADDRESSES = {
+    "primary": (environ.PRIMARY_HOST, environ.PRIMARY_PORT),
+    "replica": (environ.REPLICA_HOST, environ.REPLICA_PORT),
+}
 _SCRYPT_LIMIT = 1 << 20  # of n * r: 32 MB * 128 / 4; more is a typing error or an attack
 
 
@@ -58,9 +61,8 @@ class SessionState:
 class Server:
     """Connections to one PostgreSQL server: a few idle ones are kept, and a stopped server is not asked at each request."""
 
-    def __init__(self, kind: str, default_port: int) -> None:
+    def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._default_port = default_port
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue(IDLE_CONNECTIONS)
         self._away_until = 0.0
 
@@ -100,14 +102,14 @@ class Server:
     def _open(self) -> Any:
         if time.monotonic() < self._away_until:
             raise DatabaseAway(f"{self._kind} did not answer a moment ago")
-        prefix = f"PULSE_{self._kind.upper()}"
+        host, port = _ADDRESSES[self._kind]
         try:
             return psycopg2.connect(
-                host=os.environ.get(f"{prefix}_HOST", "127.0.0.1"),
-                port=os.environ.get(f"{prefix}_PORT", self._default_port),
-                dbname=os.environ.get("PULSE_DATABASE", "pulse"),
+                host=host.get(),
+                port=port.get(),
+                dbname=environ.DATABASE.get(),
                 user=LOGIN,
-                password=role_password(os.environ["PULSE_ROLE_SECRET"], LOGIN),
+                password=role_password(environ.ROLE_SECRET.get(), LOGIN),
                 connect_timeout=2,
                 application_name="pulse superset login",
             )
@@ -125,8 +127,8 @@ class Server:
             connection.close()
 
 
-replica = Server("replica", 5433)
-primary = Server("primary", 5432)
+replica = Server("replica")
+primary = Server("primary")
 
 
 def _read(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -212,24 +214,11 @@ def brand_settings(client_id: int) -> dict[str, Any]:
 
 
 def password_matches(stored: str, password: str) -> bool:
-    """Whether a password belongs to a werkzeug-style hash `scrypt:n:r:p$salt$hex`, compared in constant time."""
+    """Whether a password belongs to a werkzeug-style hash `scrypt:n:r:p$salt$hex`; False for any other notation."""
     try:
-        method, salt, expected = stored.split("$", 2)
-        name, n, r, p = method.split(":")
-        cost = (int(n), int(r), int(p))
+        name, n, r, p = stored.partition("$")[0].split(":")
+        if name != "scrypt" or int(n) * int(r) > _SCRYPT_LIMIT or not 1 <= int(p) <= 4:
+            return False
+        return check_password_hash(stored, password)
     except ValueError:
         return False
-    if name != "scrypt" or cost[0] * cost[1] > _SCRYPT_LIMIT or not 1 <= cost[2] <= 4:
-        return False
-    try:
-        digest = hashlib.scrypt(
-            password.encode(),
-            salt=salt.encode(),
-            n=cost[0],
-            r=cost[1],
-            p=cost[2],
-            maxmem=132 * cost[0] * cost[1] * cost[2] + 4096,
-        )
-    except ValueError:
-        return False
-    return hmac.compare_digest(digest.hex(), expected.lower())

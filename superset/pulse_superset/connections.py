@@ -7,7 +7,6 @@ gets a login that may do nothing.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from flask import g, has_request_context
 from sqlalchemy.engine import URL
 
+from pulse import environ
 from pulse.tenancy import client_role, role_password
 
 PLACEHOLDER_HOST = "pulse-replica"
@@ -60,9 +60,9 @@ def mutate_connection(
     login = login_for(roles)
     uri = uri.set(
         username=login,
-        password=role_password(os.environ["PULSE_ROLE_SECRET"], login),
-        host=os.environ.get("PULSE_REPLICA_HOST", "127.0.0.1"),
-        port=int(os.environ.get("PULSE_REPLICA_PORT", "5433")),
+        password=role_password(environ.ROLE_SECRET.get(), login),
+        host=environ.REPLICA_HOST.get(),
+        port=environ.REPLICA_PORT.get(),
         database="pulse",
     )
     connect_args = {

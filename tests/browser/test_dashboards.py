@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from pulse import environ
 from tests.support.stack import database, login_of
 
 CHROMIUM = "/usr/bin/chromium"
@@ -74,7 +74,7 @@ def test_executive_overview(
     page.set_viewport_size({"width": width, "height": 2200 if width > 700 else 4400})
     page.wait_for_function(f"document.querySelectorAll('canvas').length >= {CHARTS_WITH_CANVAS}", timeout=60_000)
     expect(page.locator(".pulse-row").first).to_be_visible(timeout=30_000)
-    folder = Path(os.environ["PULSE_STATE"]) / "screenshots"
+    folder = environ.STATE.get() / "screenshots"
     folder.mkdir(exist_ok=True)
     page.wait_for_timeout(1500)
     page.screenshot(path=folder / f"{client}-{width}-{scheme}.png", full_page=True)

@@ -4,7 +4,6 @@ arrives changes nothing, an incremental run gives what a full one gives, clients
 from __future__ import annotations
 
 import copy
-import os
 from dataclasses import fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 
+from pulse import environ
 from tests.dora import compare, edits, worlds
 from tests.dora.loading import Loaded, differences, dump, rows_of
 from tests.dora.model import World
@@ -20,11 +20,11 @@ from tests.support.database import Connection, TestDatabase
 
 # The same few worlds in every run; PULSE_EXAMPLES=200 asks for other and more ones. Shrinking takes minutes, longer than a
 # test may: PULSE_SHRINK=1 asks for it.
-PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("PULSE_SHRINK")]
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or environ.SHRINK.given()]
 random_worlds = settings(
     deadline=None,
-    max_examples=int(os.environ.get("PULSE_EXAMPLES", "10")),
-    derandomize="PULSE_EXAMPLES" not in os.environ,
+    max_examples=environ.EXAMPLES.get(),
+    derandomize=environ.EXAMPLES.given() is None,
     print_blob=True,
     phases=PHASES,
     suppress_health_check=list(HealthCheck),

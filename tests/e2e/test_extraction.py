@@ -6,16 +6,15 @@ The tests of this module run in order and share one client.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pulse import environ
 from tests.e2e.conftest import DeclaredClient
 from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.stack import database
@@ -149,7 +148,7 @@ def test_a_used_up_budget_defers_and_says_when_it_goes_on(
 
 def test_no_planted_secret_is_anywhere(stack: dict[str, Any], client: DeclaredClient) -> None:
     """Logs, DAG files, XComs, tables, write-ahead logs: the whole state folder, as bytes."""
-    state = Path(os.environ["PULSE_STATE"])
+    state = environ.STATE.get()
     done = subprocess.run(
         ["grep", "-rlaF", "--exclude-dir=venv", "--exclude-dir=npm", MARK, str(state)], capture_output=True, text=True
     )

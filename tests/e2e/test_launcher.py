@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from pulse import environ
 from pulse.superset.assets import HASH_KEY
 from pulse.superset.provision import assets_are_current
 from tests.support.stack import ROOT, superset_service
@@ -88,7 +89,7 @@ def test_all_processes_together_stay_under_three_gigabytes(stack: dict[str, Any]
 
 def test_secrets_are_in_no_log_and_no_dag_file(stack: dict[str, Any]) -> None:
     """Every generated secret and every demo token, searched in all logs and DAG files of the installation."""
-    state = Path(os.environ["PULSE_STATE"])
+    state = environ.STATE.get()
     values = [line.partition("=")[2].strip().strip("'\"") for line in (state / "secrets.env").read_text().splitlines()]
     secrets = [value.encode() for value in values if len(value) >= 12]
     secrets += [b"ghp_sandbox_", b"jira_sandbox_"]

@@ -10,7 +10,7 @@ import pytest
 from psycopg import errors, sql
 
 from pulse.tenancy import client_role, ensure_client_role
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 from tests.support.rows import fill_every_table, secret_of, tenant_relations
 
@@ -262,7 +262,7 @@ def test_the_rights_themselves_are_to_read(db: TestDatabase, clients: tuple[int,
 @pytest.mark.parametrize("database", ["postgres", "template1"])
 def test_no_other_database_of_the_server_opens(db: TestDatabase, clients: tuple[int, int], database: str) -> None:
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        psycopg.connect(db.cluster.replica.conninfo(client_role(clients[0]), database))
+        psycopg.connect(db.cluster.replica.url(client_role(clients[0]), database))
 
 
 def test_the_primary_refuses_a_clients_login(db: TestDatabase, clients: tuple[int, int]) -> None:

@@ -12,7 +12,7 @@ from psycopg import errors
 
 from pulse.tenancy import role_password
 from pulse.warehouse.connect import client_transaction, connect
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 from tests.support.rows import RowMaker, fill_every_table, secret_of, tenant_relations
 

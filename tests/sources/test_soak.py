@@ -16,14 +16,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pulse import environ
 from pulse.errors import PulseError
 from pulse.sources import http
 from tests.conftest import ROOT, SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
 
-SEEDS = [int(seed) for seed in os.environ.get("PULSE_SOAK_SEEDS", "1").split(",")]
-ROUNDS = int(os.environ.get("PULSE_SOAK_ROUNDS", "200"))
+SEEDS = [int(seed) for seed in environ.SOAK_SEEDS.get()]
+ROUNDS = environ.SOAK_ROUNDS.get()
 KILLED, FAULTS, CHANGES = 0.05, 0.03, 0.03
 SCRIPT = "import sys; from tests.support.extraction import run_from_environment; run_from_environment(sys.argv[1:])"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stack.postgres import free_port
 from tests.support.database import TestDatabase
+from tests.support.servers import free_port
 
 SALT = "abcdefgh12345678"
 HASH = (
@@ -28,8 +28,8 @@ def world(superset_modules: None, db: TestDatabase, monkeypatch: pytest.MonkeyPa
     for name, value in db.conn_env().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PULSE_DATABASE", db.name)
-    monkeypatch.setattr(accounts, "replica", accounts.Server("replica", 1))
-    monkeypatch.setattr(accounts, "primary", accounts.Server("primary", 1))
+    monkeypatch.setattr(accounts, "replica", accounts.Server("replica"))
+    monkeypatch.setattr(accounts, "primary", accounts.Server("primary"))
     client = db.add_client("techcorp", "TechCorp")
     admin = db.connect("pulse_admin", autocommit=True)
     admin.execute(
@@ -45,7 +45,7 @@ def world(superset_modules: None, db: TestDatabase, monkeypatch: pytest.MonkeyPa
 
 def away(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setenv(f"PULSE_{kind.upper()}_PORT", str(free_port()))
-    monkeypatch.setattr(world.accounts, kind, world.accounts.Server(kind, 1))
+    monkeypatch.setattr(world.accounts, kind, world.accounts.Server(kind))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_with_the_primary_away_a_login_works_and_is_recorded_later(
     assert not world.sessions.end(session), "the caller has to know that the logout is not recorded"
 
     monkeypatch.setenv("PULSE_PRIMARY_PORT", port)
-    monkeypatch.setattr(world.accounts, "primary", world.accounts.Server("primary", 1))
+    monkeypatch.setattr(world.accounts, "primary", world.accounts.Server("primary"))
     assert world.sessions.is_valid(session)
     assert world.admin.execute("select count(*) from core.user_sessions").fetchone() == (1,)
     world.admin.execute("update core.user_sessions set active = false")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from pulse import environ
 from pulse.superset.api import SupersetApi
 from pulse.tenancy import role_password
 from tests.support.database import wait_replayed
@@ -34,7 +35,7 @@ def database(stack: dict[str, Any], role: str, *, replica: bool = False) -> psyc
         port=address.port,
         dbname="pulse",
         user=role,
-        password=role_password(os.environ["PULSE_ROLE_SECRET"], role),
+        password=role_password(environ.ROLE_SECRET.get(), role),
     )
 
 

@@ -6,12 +6,12 @@ goes on with the files that are there: an outage never takes a DAG away. Task pr
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
+from pulse import environ
 from pulse.orchestration.specs import ClientDagSpec, read_specs
 from pulse.warehouse.connect import connect
 
@@ -27,8 +27,7 @@ class ClientBundle(BaseDagBundle):
 
     def __init__(self, *, folder: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        state = os.environ.get("PULSE_STATE") or Path(__file__).resolve().parents[3] / ".pulse"
-        self._path = Path(folder or Path(state) / "airflow" / "client_dags")
+        self._path = Path(folder) if folder else environ.STATE.get() / "airflow" / "client_dags"
 
     @property
     def path(self) -> Path:

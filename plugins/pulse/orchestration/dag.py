@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_current_context, task
 
+from pulse import environ
 from pulse.orchestration.defaults import default_args
 from pulse.orchestration.operators import ContinueBackfill, deferring_task
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
@@ -64,7 +64,7 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
 
 def dashboard_url() -> str:
     """Where the executives' dashboard is."""
-    return os.environ.get("PULSE_SUPERSET_PUBLIC_URL", "http://127.0.0.1:8088").rstrip("/") + DASHBOARD_PATH
+    return environ.SUPERSET_PUBLIC_URL.get().rstrip("/") + DASHBOARD_PATH
 
 
 def _offset(spec: ClientDagSpec) -> timedelta:

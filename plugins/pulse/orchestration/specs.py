@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pulse import environ
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,7 +53,7 @@ def read_specs(connection: psycopg.Connection[Any]) -> list[ClientDagSpec]:
 
     `connection`: as pulse_admin.
     """
-    only = {slug for slug in os.environ.get("PULSE_CLIENTS", "").replace(" ", "").split(",") if slug}
+    only = set(environ.CLIENTS.get())
     rows = connection.execute(_SPECS).fetchall()
     return [
         ClientDagSpec(

@@ -18,7 +18,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-ALLOW_VARIABLE = "PULSE_ALLOW_PRIVATE_URLS"
+from pulse import environ
+
+ALLOW_VARIABLE = environ.PRIVATE_URLS.name
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -47,8 +49,8 @@ def is_public(address: str) -> bool:
 
 
 def is_allowed(host: str, port: int | None) -> bool:
-    """Whether the operator lets this host be asked wherever it is: PULSE_ALLOW_PRIVATE_URLS is "true" or names it."""
-    named = {entry.strip().lower() for entry in os.environ.get(ALLOW_VARIABLE, "").split(",")}
+    """Whether the operator lets this host be asked wherever it is: PULSE_PRIVATE_URLS is "true" or names it."""
+    named = {entry.lower() for entry in environ.PRIVATE_URLS.get()}
     bare = host.lower().strip("[]")
     return bool(named & {"true", bare, f"{bare}:{port}", f"[{bare}]", f"[{bare}]:{port}"})
 
