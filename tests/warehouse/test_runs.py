@@ -85,7 +85,7 @@ def test_a_run_that_was_killed_is_closed_by_the_next_one(recorded: Recorded) -> 
             [recorded.client_id],
         )
     with recorded.run():
-        assert recorded.rows("state, error") == [("failed", "killed before its end"), ("running", None)]
+        assert recorded.rows("state, error") == [("failed", "killed before it ended"), ("running", None)]
     assert recorded.rows("state") == [("failed",), ("success",)]
 
 

@@ -1,9 +1,9 @@
-"""What has moved: one call for many repositories, so that quiet ones cost nothing.
+"""What moved: one call for many repositories, so that quiet ones cost nothing.
 
-Each answer holds, per connection, the number of rows and the newest one: a repository's fingerprint. It is compared with
-the one of the last visit that ended (checkpoint stream "probe"), connection by connection, and only what differs is read.
-Workflow runs cannot be seen from here (GraphQL has no such connection): they follow a push or a deployment, so they are
-looked at in every visit, while a repository settles after its last movement, and a few times a day.
+Each answer holds the number of rows and the newest row of every connection: the repository's fingerprint. It is compared,
+connection by connection, with that of the last finished visit (checkpoint stream "probe"), and only what differs is read.
+GraphQL has no connection for workflow runs. They follow a push or a deployment, so they are read at every visit, for a
+while after the repository last moved, and a few times a day.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pulse.warehouse.connect import client_transaction
 
 STREAM = "probe"
 SETTLES_AFTER = timedelta(hours=1)
-# GitHub's times are seconds, and its replicas are behind: within this time a row may change without a newer time.
+# GitHub's times are whole seconds, and its replicas lag: for this long, a row may change without getting a newer time.
 UNSURE_FOR = timedelta(minutes=5)
 RUNS_EVERY = timedelta(hours=6)
 CENSUS_EVERY = timedelta(days=7)
@@ -51,7 +51,7 @@ _OPEN = """
 
 @dataclass
 class Known:
-    """What is stored of a repository's last visit."""
+    """What a repository's last visit stored."""
 
     seen: dict[str, str] = field(default_factory=dict)
     moved_at: datetime | None = None
@@ -61,7 +61,7 @@ class Known:
 
 
 def fingerprint(node: Node) -> dict[str, str]:
-    """What of a repository has to differ for a stream to be read again, by stream."""
+    """For each stream, the value that must differ from the last visit's for the stream to be read again."""
     head = ((node.get("defaultBranchRef") or {}).get("target") or {}).get("oid") or ""
     seen = {"history": str(head), "tags": str((node.get("refs") or {}).get("totalCount", 0))}
     for stream, connection in COUNTED.items():
@@ -73,8 +73,11 @@ def fingerprint(node: Node) -> dict[str, str]:
 
 
 def settled(node: Node, seen: dict[str, str], now: datetime) -> dict[str, str]:
-    """The part of a fingerprint that can be relied on: without the streams whose newest row is so young that another change
-    of the same second may not have been read with it. They are read once more by the next visit."""
+    """The reliable part of a fingerprint.
+
+    It leaves out streams whose newest row is so young that another change of the same second may have been missed. The
+    next visit reads those once more.
+    """
 
     def is_young(connection: str) -> bool:
         newest = ((node.get(connection) or {}).get("nodes") or [None])[0] or {}
@@ -85,12 +88,12 @@ def settled(node: Node, seen: dict[str, str], now: datetime) -> dict[str, str]:
 
 
 def totals(node: Node) -> dict[str, int]:
-    """How many rows upstream has, by stream."""
+    """The upstream's number of rows, by stream."""
     return {stream: int((node.get(connection) or {}).get("totalCount", 0)) for stream, connection in COUNTED.items()}
 
 
 def known_repositories(source: Source, now: datetime) -> dict[str, Known]:
-    """What the last visits left, by repository."""
+    """What the last visits stored, by repository."""
     found: dict[str, Known] = {}
     keys = {
         "client": source.integration.client_id,
@@ -114,7 +117,7 @@ def known_repositories(source: Source, now: datetime) -> dict[str, Known]:
 
 
 def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool, with_files: bool) -> Scope | None:
-    """The repository as a scope with what has to be read of it; None when that is nothing."""
+    """The repository as a scope that says what to read of it; None if there is nothing to read."""
     seen = fingerprint(node)
     if with_files:
         seen["pull_requests"] += WITH_FILES
@@ -146,7 +149,7 @@ def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool, wi
 
 
 def visited(scope: Scope) -> Checkpoint:
-    """The checkpoint that says that a repository was read as far as this scope's fingerprint goes."""
+    """The checkpoint that records that a repository was read up to this scope's fingerprint."""
     return Checkpoint(
         STREAM,
         scope.key,

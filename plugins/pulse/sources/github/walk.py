@@ -1,10 +1,10 @@
-"""Walking a repository's connection from its newest row down, page by page, and surviving the way.
+"""Walking a repository's connection from its newest row down, page by page, in a way that survives interruptions.
 
-The first page of a walk sets the watermark to the server's clock at its start, less an overlap, and notes in the same
-transaction what is still to be read below it: a segment, from a cursor down to the old watermark. So at any moment every
-row that changed before the watermark is stored or lies in a noted segment, and every later one is found by the next walk,
-which starts at the top again. A row that changes meanwhile moves to the top, out of a segment's way: rows may be read
-twice and are never missed. A killed run leaves its segment behind; a long history is read in bounded runs, newest first.
+The first page of a walk sets the watermark to the server's clock at the start, minus an overlap. In the same transaction
+it notes what is still to be read below: a segment, from a cursor down to the old watermark. So at any moment, every row
+that changed before the watermark is stored or lies in a noted segment, and the next walk, which starts at the top again,
+finds every later one. A row that changes meanwhile moves to the top, out of the segment, so rows may be read twice but are
+never missed. A killed run leaves its segment behind. A long history is read in bounded runs, newest first.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from pulse.sources.http import Answer, HeavyPage
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page, Reject
 
-# Also covers what GitHub's replicas lag behind its clock.
+# Also covers the lag of GitHub's replicas.
 OVERLAP = timedelta(minutes=5)
 PAGES_BEFORE_WIDER = 2
 PAUSES_SECONDS = (1.0, 4.0)
 DRAINED_TOGETHER = 20
 
-# What is still to be read: below the cursor `after` (none: from the top) down to the time `until` (none: to the end).
+# What is still to be read: from the cursor `after` (None: the top) down to the time `until` (None: the end).
 Segment = dict[str, str | None]
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A way to ask for a page. `bare`: only what names its row, which is then asked for elsewhere or becomes a reject."""
+    """A way to ask for a page. `bare`: only what identifies the row, which is then read elsewhere or becomes a reject."""
 
     query: str
     first: int
@@ -45,7 +45,7 @@ class Rung:
 
 
 class Ladder:
-    """How much is asked for at once: less when GitHub cannot answer, more again when pages went well."""
+    """How much to ask for at once: less when GitHub cannot answer, more again after pages that went well."""
 
     def __init__(self, stream: Stream) -> None:
         full = [Rung(stream.query, first) for first in stream.widths]
@@ -58,18 +58,18 @@ class Ladder:
         return self.rungs[self.place]
 
     def down(self) -> bool:
-        """A rung less; False at the last one."""
+        """Ask for less; False if there is nothing less."""
         self.good = 0
         if self.place == len(self.rungs) - 1:
             return False
         if self.place >= self.narrowest - 1:
-            # Few rows can hardly be too much: give an upstream that is out of order a moment first.
+            # So few rows can hardly be too many. The upstream may be in trouble: give it a moment first.
             time.sleep(PAUSES_SECONDS[self.place - self.narrowest + 1])
         self.place += 1
         return True
 
     def went_well(self) -> None:
-        """Count a page; back to wider ones after some."""
+        """Count a good page; after some, ask for more again."""
         self.good += 1
         if self.place > self.narrowest:
             self.place, self.good = self.narrowest, 0
@@ -78,8 +78,11 @@ class Ladder:
 
 
 class Walk:
-    """One stream of one repository. `build` makes the page that is stored, and may ask for more (HeavyPage); `rescue` asks
-    elsewhere for a row that GraphQL cannot tell (None: nowhere), and may raise PulseError."""
+    """One stream of one repository.
+
+    `build` makes the page to store; it may call GitHub and raise HeavyPage. `rescue` reads a row elsewhere that GraphQL
+    cannot deliver, and may raise PulseError; None: there is no other way.
+    """
 
     def __init__(
         self,
@@ -100,8 +103,10 @@ class Walk:
         self.pages_left = stream.pages_per_run
 
     def run(self, since: datetime | None = None) -> None:
-        """From the top down to the watermark, or further down to `since`; then what earlier runs left, newest first, as far
-        as this run's pages go. The rest is counted as unfinished."""
+        """Read from the top down to the watermark, or further down to `since`; then what earlier runs left, newest first.
+
+        When this run's pages are used up, the rest is counted as unfinished.
+        """
         checkpoint = self.source.checkpoint(self.stream.checkpoint_name, self.scope.key)
         left: list[Segment] = list(checkpoint.cursor.get("segments", []))
         until = checkpoint.watermark_at - self.stream.lookback if checkpoint.watermark_at else None
@@ -116,7 +121,7 @@ class Walk:
         self.source.stats.unfinished += 1 if segments else 0
 
     def _page(self, segments: list[Segment], watermark: datetime | None, top: bool) -> datetime | None:
-        """Read and store the next page of the first segment, and take from it what was read. Returns the watermark."""
+        """Read and store the next page of the first segment, and shorten the segment. Returns the watermark."""
         segment = segments[0]
         until = datetime.fromisoformat(segment["until"]) if segment["until"] else None
         connection, answer, page, fresh = self._read(segment, until)
@@ -134,7 +139,8 @@ class Walk:
         return watermark
 
     def _read(self, segment: Segment, until: datetime | None) -> tuple[dict[str, Any], Answer, Page, int]:
-        """The next page of a segment, at the width that GitHub can answer: also what is stored, how many rows are fresh."""
+        """The next page of a segment at a size that GitHub can answer: the connection, the answer, the page to store, and
+        how many of its rows are fresh."""
         while True:
             try:
                 connection, answer = self._ask(self.ladder.rung, segment["after"])
@@ -144,7 +150,7 @@ class Walk:
             except HeavyPage:
                 if not self.ladder.down():
                     raise self.github.http.failure(
-                        f"GitHub cannot answer for a single one of {self.scope.label}'s {self.stream.name}"
+                        f"GitHub cannot answer for even one of {self.scope.label}'s {self.stream.name}"
                     ) from None
             except StaleCursor:
                 if segment["after"] is None:
@@ -164,7 +170,7 @@ class Walk:
         try:
             return until is None or node is None or datetime.fromisoformat(node[self.stream.ordered_by]) >= until
         except (KeyError, TypeError, ValueError):
-            return True  # build rejects it
+            return True  # build will reject it
 
     def _bare_page(self, nodes: list[Node | None]) -> Page:
         page = Page(self.stream.entity)
@@ -184,12 +190,12 @@ class Walk:
 
 
 def subject(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
-    """The repository of an answer. Raises AccessLost when there is none."""
+    """The repository in an answer. Raises AccessLost if there is none."""
     if data.get("node") is None:
         raise AccessLost(
             client=source.integration.client_slug,
             source=source.integration.name,
-            message=f"{scope.label} is not visible any more",
+            message=f"{scope.label} is no longer visible",
             way_out="check the token's access; stored rows are kept",
         )
     node: Node = data["node"]
@@ -197,7 +203,7 @@ def subject(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
 
 
 def drain(github: GitHubClient, nodes: list[Node], typename: str, connections: Connections) -> None:
-    """Complete the inner connections that have more pages, several nodes a call; comments as far as they are wanted."""
+    """Read the remaining pages of inner connections, several nodes per call; of comments only as many as are needed."""
     for connection in connections.items():
         name = connection[0]
         unfinished = {node["id"]: node for node in nodes if _wants_more(node, name)}

@@ -1,8 +1,9 @@
-"""What is asked of Jira, in which order, until when.
+"""What Pulse reads from Jira, in what order, until when.
 
-Per project: the issues that changed since the watermark (epoch milliseconds, so that no time zone matters, and without an
-upper bound) with their complete changelogs; then those that could not be read before; then, once a week, the count. The
-watermark is the server's clock at the start of the sweep, less an overlap for Jira's eventually consistent search.
+For each project it reads the issues that changed since the watermark (epoch milliseconds, so that no time zone matters, and
+without an upper bound) with their complete changelogs, then those that could not be read before, and once a week the
+complete list of ids. The watermark is the server's clock at the start of the sweep, minus an overlap for Jira's eventually
+consistent search.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ STREAM = "issues"
 
 
 class JiraSource(Source):
-    """Projects of a Jira site, Cloud or Data Center; per project its issues with their changelogs."""
+    """The projects of a Jira site (Cloud or Data Center), and their issues with changelogs."""
 
     def connect(self, credential: Credential) -> None:
         self.jira = JiraClient(self.integration, credential, self.stats)
@@ -39,7 +40,7 @@ class JiraSource(Source):
 
     @property
     def site(self) -> Flavour:
-        """How this kind of Jira is asked."""
+        """The calls of this kind of Jira."""
         if self._site is None:
             self._site = Cloud(self.jira) if self.jira.flavour() == CLOUD else DataCenter(self.jira)
         return self._site
@@ -53,13 +54,13 @@ class JiraSource(Source):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"no project matches {include}",
-                way_out="check 'projects' and what the token's owner may see",
+                way_out="check 'projects' and which projects the token's owner can see",
             )
         projects = page_of("jira_projects", chosen, records.project)
         answer = self.jira.get(self.site.STATUSES)
         self.store([page_of("jira_statuses", answer.body, records.status), projects])
         self._warn_of_lost_projects({str(project.get("id")) for project in visible}, include)
-        self.warn_before_token_ends(self.integration.config.get("token_expires"), answer.server_time.date())
+        self.warn_before_token_expires(self.integration.config.get("token_expires"), answer.server_time.date())
         fields = self.custom_fields()
         for name in (name for name, ids in fields.named.items() if not ids):
             self.stats.warn(f"Jira has no field named {name!r}: correct 'custom_fields' of {self.integration.name}")
@@ -68,8 +69,11 @@ class JiraSource(Source):
         return [Scope(row.record_id, row.payload["key"], data) for row in projects.rows]
 
     def extract(self, scope: Scope) -> RunStats:
-        """One sweep; an interrupted one goes on behind the last issue it stored, and is followed by another, for the
-        issues that changed since it began."""
+        """Run one sweep.
+
+        An interrupted sweep resumes after the last issue it stored. Another one follows it, for the issues that changed
+        since it began.
+        """
         self.jira.known_flavour = scope.data.get("flavour") or self.jira.known_flavour
         asked: set[str] = set()
         listed: set[str] | None = None
@@ -86,7 +90,7 @@ class JiraSource(Source):
         return self.finish()
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
-        if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal: there is nothing to read
+        if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal; there is nothing to read
             return Page(entity, rejects=[refusal(str(payload.get("id")), scope_key, payload)])
         if entity == "jira_issues":
             custom = self.custom_fields()
@@ -98,7 +102,7 @@ class JiraSource(Source):
         return page_of(entity, [payload], records.BUILDERS[entity], scope_key)
 
     def custom_fields(self) -> CustomFields:
-        """The site's custom fields that are used; asked once."""
+        """The ids of the custom fields that Pulse uses; read once."""
         if self._custom is None:
             wanted = self.integration.config.get("custom_fields") or []
             self._custom = CustomFields.found(self.jira.get(self.site.FIELDS).body, wanted)
@@ -109,7 +113,7 @@ class JiraSource(Source):
             sweep = self.site.sweep(scope, checkpoint.watermark_at, checkpoint.cursor)
         except UpstreamError as error:
             if error.status == 400:
-                # Jira says the same of a project that may not be seen any more: this raises AccessLost then.
+                # A project that is no longer visible gives the same error; this call then raises AccessLost.
                 self.jira.get(self.site.PROJECT.format(scope.key))
             raise
         started_at = checkpoint.cursor.get("started_at") or sweep.started_at.isoformat()
@@ -132,7 +136,7 @@ class JiraSource(Source):
         for project_id, key in rows:
             if project_id not in visible and selected(key, include):
                 self.stats.warn(
-                    f"the project {key} of {self.integration.name} is not visible any more: its issues are kept as they are"
+                    f"the project {key} of {self.integration.name} is no longer visible; its issues are kept as they are"
                 )
 
 
