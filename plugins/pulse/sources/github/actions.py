@@ -184,7 +184,9 @@ class WorkflowRuns:
                     queries.JOBS, f"jobs of {self.scope.label}", ids[start : start + queries.NODES]
                 )
             except (AuthError, AccessLost, HeavyPage) as error:
-                self.source.stats.warn(f"{self.scope.label}: the jobs of workflow runs are missing: {error or 'there are too many'}")
+                self.source.stats.warn(
+                    f"{self.scope.label}: the jobs of workflow runs are missing: {error or 'there are too many'}"
+                )
                 return page
             for node_id, node in found.items():
                 connection = ((node or {}).get("checkSuite") or {}).get("checkRuns") or {}

@@ -100,7 +100,9 @@ class Cloud:
         for start in range(0, len(ids), endpoints.CHANGELOG_ISSUES):
             for issue_id, entries in self._changelogs(ids[start : start + endpoints.CHANGELOG_ISSUES]):
                 if issue_id not in scopes:
-                    raise self.jira.http.failure(f"Jira returned a changelog of issue {issue_id}, which was not requested")
+                    raise self.jira.http.failure(
+                        f"Jira returned a changelog of issue {issue_id}, which was not requested"
+                    )
                 add_changelog(batch, issue_id, entries, scopes[issue_id])
 
     def _changelogs(self, ids: list[str]) -> Iterator[tuple[str, list[Any]]]:
