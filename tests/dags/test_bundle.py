@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pulse.dag_bundle import ClientBundle, EmptyAnswer
+from pulse.orchestration.bundle import ClientBundle, EmptyAnswer
 from pulse.warehouse.connect import client_transaction
 from tests.support.database import TestDatabase
 

@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 
 from pulse.sources.base import Credential
 from pulse.sources.github import queries
-from sandbox.github_api import cost, schema
+from sandbox.github.api import cost, schema
 from tests.conftest import SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline

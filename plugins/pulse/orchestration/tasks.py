@@ -10,10 +10,9 @@ from typing import Any
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from pulse.client_dag import ClientDagSpec, IntegrationSpec
 from pulse.clients.credentials import credential_for
-from pulse.dag_bundle import read_specs
 from pulse.errors import PulseError, RateLimited
+from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec, read_specs
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
 from pulse.superset.provision import api_from_connection, touch_datasets
@@ -75,7 +74,8 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[di
 def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
     """Read a client's open rejects again; how many of each integration were stored and how many stay open."""
     result: dict[str, dict[str, int]] = {}
-    spec = next(found for found in read_specs() if found.slug == slug)
+    with closing(connect("pulse_admin")) as admin:
+        spec = next(found for found in read_specs(admin) if found.slug == slug)
     with closing(connect("pulse_etl")) as conn:
         for declared in spec.integrations:
             if not _has_open_rejects(conn, spec, declared):
