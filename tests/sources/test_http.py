@@ -118,11 +118,17 @@ def test_an_unknown_refusal_fails_with_what_was_said_but_no_secret(upstream: Ups
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(401, AuthError), (403, AuthError), (404, AccessLost), (410, AccessLost)]
+    ("status", "error", "way_out"),
+    [
+        (401, AuthError, "Renew the token in the Airflow Connection"),
+        (403, AuthError, "Give the token read access"),
+        (404, AccessLost, "Check the name and the token's access"),
+        (410, AccessLost, "Check the name and the token's access"),
+    ],
 )
-def test_refusals_are_told_apart(upstream: Upstream, status: int, error: type[PulseError]) -> None:
+def test_refusals_are_told_apart(upstream: Upstream, status: int, error: type[PulseError], way_out: str) -> None:
     upstream.fault(status=status)
-    with pytest.raises(error, match="What to do"):
+    with pytest.raises(error, match=way_out):
         upstream.get()
 
 

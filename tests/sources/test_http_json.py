@@ -97,7 +97,7 @@ def test_a_key_that_no_header_can_carry_is_not_shown(custom: Custom, secret: str
         custom.source()
     assert secret not in str(caught.value)
     custom.auth, custom.credential = {"kind": "basic"}, Credential(None, KEY)
-    with pytest.raises(ConfigError, match="user name as login of http_json__acme"):
+    with pytest.raises(ConfigError, match="user name as the login of http_json__acme"):
         custom.source()
 
 
@@ -252,7 +252,7 @@ def test_an_answer_without_the_declared_list_names_what_is_there(custom: Custom)
     with pytest.raises(ConfigError, match=r"no list at 'result.items'.*an object with deployments"):
         custom.sync()
     custom.streams = [DEPLOYS | {"records": ""}]
-    with pytest.raises(ConfigError, match="as the answer itself"):
+    with pytest.raises(ConfigError, match="the answer is not a list"):
         custom.sync()
 
 

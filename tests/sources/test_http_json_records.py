@@ -14,19 +14,19 @@ from tests.support.custom import DEPLOYS, PAGER, Custom
 
 DAMAGES: list[tuple[dict[str, Any], str]] = [
     ({"id": None}, "id: id is null"),
-    ({"id": True}, "id: id is True, no text"),
+    ({"id": True}, "id: id is True, which is not text"),
     ({"service": None}, "service: service.name is null"),
     ({"service": "portal"}, "service: service.name is missing"),
     ({"service": {"name": " "}}, "service: service.name is ' '"),
-    ({"service": {"name": ["a"]}}, "service: service.name is ['a'], no text"),
-    ({"outcome": "exploded"}, "result: outcome is 'exploded', neither success nor failure"),
-    ({"started_at": "soon"}, "created_at: started_at is 'soon', no time"),
-    ({"started_at": "x" * 300}, "created_at: started_at is '" + "x" * 99 + "…, no time"),
-    ({"started_at": 12}, "created_at: started_at is 12, no time"),
-    ({"started_at": True}, "created_at: started_at is True, no time"),
-    ({"started_at": 1767323045000000000}, "created_at: started_at is 1767323045000000000, no time"),
+    ({"service": {"name": ["a"]}}, "service: service.name is ['a'], which is not text"),
+    ({"outcome": "exploded"}, "result: outcome is 'exploded', which is neither success nor failure"),
+    ({"started_at": "soon"}, "created_at: started_at is 'soon', which is not a time"),
+    ({"started_at": "x" * 300}, "created_at: started_at is '" + "x" * 99 + "…, which is not a time"),
+    ({"started_at": 12}, "created_at: started_at is 12, which is not a time"),
+    ({"started_at": True}, "created_at: started_at is True, which is not a time"),
+    ({"started_at": 1767323045000000000}, "created_at: started_at is 1767323045000000000, which is not a time"),
     ({"ended_at": "2001-01-01T00:00:00"}, "finished_at: 2001-01-01T00:00:00+00:00 is before created_at"),
-    ({"links": [{"href": "javascript:alert(1)"}]}, "url: links.0.href is 'javascript:alert(1)', no http address"),
+    ({"links": [{"href": "javascript:alert(1)"}]}, "url: links.0.href is 'javascript:alert(1)', which is not an http address"),
 ]
 
 
@@ -49,8 +49,8 @@ def test_a_field_that_is_not_there_and_a_record_that_is_no_object_are_rejected(c
     custom.sync()
     assert [(row[0], row[2].partition(",")[0]) for row in custom.rejects()] == [
         (f"deploys:{one['id']}", "finished_at: ended_at is missing"),
-        (None, "the record is no object but 'text'"),
-        (None, "the record is no object but None"),
+        (None, "expected an object, got 'text'"),
+        (None, "expected an object, got None"),
         (None, "id: id is missing"),
     ]
 
@@ -272,10 +272,10 @@ def test_review_times_of_changes_are_kept_and_may_be_missing_or_null(custom: Cus
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        ({"first_note_at": "soon"}, "first_review_at: first_note_at is 'soon', no time"),
-        ({"first_note_at": True}, "first_review_at: first_note_at is True, no time"),
-        ({"approval": {"at": ["x"]}}, "approved_at: approval.at is ['x'], no time"),
-        ({"approval": {"at": 12}}, "approved_at: approval.at is 12, no time"),
+        ({"first_note_at": "soon"}, "first_review_at: first_note_at is 'soon', which is not a time"),
+        ({"first_note_at": True}, "first_review_at: first_note_at is True, which is not a time"),
+        ({"approval": {"at": ["x"]}}, "approved_at: approval.at is ['x'], which is not a time"),
+        ({"approval": {"at": 12}}, "approved_at: approval.at is 12, which is not a time"),
     ],
 )
 def test_a_review_time_that_is_none_is_rejected(custom: Custom, damage: dict[str, Any], reason: str) -> None:

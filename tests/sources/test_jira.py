@@ -72,7 +72,7 @@ def test_a_changelog_of_another_issue_is_not_taken(pipeline: Pipeline, sandbox: 
 
 def test_issues_that_are_left_out_without_a_word_fail_the_run(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     sandbox.add_fault(path_regex="issue/bulkfetch", status=200, body={"issues": [], "issueErrors": []})
-    with pytest.raises(UpstreamError, match="does not say why"):
+    with pytest.raises(UpstreamError, match="did not say why"):
         pipeline.extract(("jira",))
 
 

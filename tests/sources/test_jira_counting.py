@@ -316,10 +316,10 @@ def test_ten_thousand_issues_cost_thirty_calls(db: TestDatabase, sandbox: Sandbo
 @pytest.mark.parametrize(
     ("ends", "told"),
     [
-        ("2026-06-30", "ends on 2026-06-30: make a new one and put it into Connection jira__acme"),
-        ("2026-06-01", "ended on 2026-06-01"),
+        ("2026-06-30", "expires on 2026-06-30: create a new one and put it into Connection jira__acme"),
+        ("2026-06-01", "expired on 2026-06-01"),
         ("2026-07-02", None),
-        ("soon", "is no date"),
+        ("soon", "is not a date"),
     ],
 )
 def test_a_token_that_ends_soon_is_told_of(pipeline: Pipeline, ends: str, told: str | None) -> None:

@@ -150,7 +150,7 @@ def test_an_interrupted_walk_goes_on_behind_its_last_issue(sandbox: SandboxServe
     ("body", "message"),
     [
         ({"startAt": 0, "total": 10, "issues": []}, "before its last page"),
-        ({"startAt": 0, "issues": []}, "no issues and total"),
+        ({"startAt": 0, "issues": []}, "no issues or no total"),
         (
             {
                 "total": 1,
