@@ -19,7 +19,7 @@ def loaded(db: TestDatabase, world: World) -> Loaded:
 
 
 def test_a_roll_back_shows_what_it_undid(db: TestDatabase) -> None:
-    """Its evidence is the deployment before it, not itself."""
+    """The evidence of a rollback is the deployment before it, not itself."""
     deployments = [
         deploy(1, "a", "2026-03-02 12:00"),
         deploy(2, "b", "2026-03-03 12:00"),

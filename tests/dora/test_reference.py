@@ -51,7 +51,7 @@ def deploy(n: int, commit: str, finished: str, environment: str = "production", 
 
 
 def owners(result: Result) -> dict[int, int]:
-    """Deployment of every change, by their bare numbers."""
+    """The deployment of every change, both as bare numbers."""
     return {int(c.rpartition(":")[2]): int(d.deployment_id.rpartition(":")[2]) for c, d in result.deployed.items()}
 
 

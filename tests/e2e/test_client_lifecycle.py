@@ -1,6 +1,6 @@
-"""One client's life through the real scheduler: declared, extracted, computed, shown, changed, taken away.
+"""One client's life through the real scheduler: declared, extracted, computed, shown, changed, deactivated.
 
-The tests of this module run in order and share one client: each is a chapter of the same story.
+The tests of this module run in order and share one client; each is a chapter of the same story.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def test_tiles_equal_the_sum_of_their_evidence(stack: dict[str, Any], new_client
 def test_a_second_run_of_an_unchanged_world_writes_no_metric(
     stack: dict[str, Any], airflow: AirflowApi, new_client: DeclaredClient
 ) -> None:
-    """Published numbers are rewritten only where they differ, apart from the passing of time itself."""
+    """Published numbers are rewritten only where they differ, except for what the passing of time changes."""
     tenant = client_id(stack, new_client.slug)
 
     def fingerprint() -> Any:
@@ -116,7 +116,7 @@ def test_a_second_run_of_an_unchanged_world_writes_no_metric(
 def test_a_run_with_recompute_computes_everything_anew(
     stack: dict[str, Any], airflow: AirflowApi, new_client: DeclaredClient
 ) -> None:
-    """A fact that was spoilt where no record moved stays so for increments, until a run is asked to recompute."""
+    """A fact that was corrupted without a changed record stays wrong in increments, until a run recomputes everything."""
     tenant = client_id(stack, new_client.slug)
 
     def total() -> Any:

@@ -26,7 +26,10 @@ DAMAGES: list[tuple[dict[str, Any], str]] = [
     ({"started_at": True}, "created_at: started_at is True, which is not a time"),
     ({"started_at": 1767323045000000000}, "created_at: started_at is 1767323045000000000, which is not a time"),
     ({"ended_at": "2001-01-01T00:00:00"}, "finished_at: 2001-01-01T00:00:00+00:00 is before created_at"),
-    ({"links": [{"href": "javascript:alert(1)"}]}, "url: links.0.href is 'javascript:alert(1)', which is not an http address"),
+    (
+        {"links": [{"href": "javascript:alert(1)"}]},
+        "url: links.0.href is 'javascript:alert(1)', which is not an http address",
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Positions of commits: what normalise keeps up to date push by push is what a walk through the whole history gives."""
+"""Positions of commits: keeping them up to date push by push gives the same as walking the whole history."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Repository:
         return found
 
     def normalise(self) -> int:
-        """Rows that the file of the positions has written."""
+        """The number of rows that the file of the positions wrote."""
         steps = {step.file: step.rows for step in run_stage(self.conn, self.client_id, "normalise")}
         return steps[POSITIONS_FILE]
 
@@ -125,7 +125,7 @@ class Repository:
 
 
 def whole_walk(commits: dict[str, list[str]], head: str | None) -> Positions:
-    """The definition, in plain Python."""
+    """The definition of positions in plain Python."""
     chain: list[str] = []
     while head in commits:
         chain.append(head)
@@ -205,7 +205,7 @@ def test_a_force_push_and_back(repository: Repository) -> None:
 
 
 def test_the_head_comes_before_its_commits(repository: Repository) -> None:
-    """And commits before the head that leads to them: an extraction may see a push in the middle."""
+    """And commits before the head that leads to them, because an extraction may see a push half way."""
     repository.push("a b:a")
     repository.add("c:b d:c")
     repository.load(["c", "d"])
@@ -230,7 +230,7 @@ def test_older_history_arrives(repository: Repository) -> None:
 
 
 def test_what_arrives_may_be_missing_below_and_merged_above(repository: Repository) -> None:
-    """n belongs to c, which merged y; that e merges it again through z does not make it new."""
+    """n belongs to c, which merged y. That e merges it again through z does not make it new."""
     repository.add("a b:a n:a y:n c:b,y d:c")
     repository.head = "d"
     repository.load("abcdy")
@@ -252,7 +252,7 @@ def test_parents_are_rewritten(repository: Repository) -> None:
 
 
 def test_repositories_of_one_run(maker: Maker) -> None:
-    """Each is walked for itself: one grows, one is force-pushed, one is new; one did not change."""
+    """Each repository is walked separately: one grows, one is force-pushed, one is new, one did not change."""
     made = [maker.repository() for _ in range(4)]
     for repository in made[:3]:
         repository.push("a b:a x:a c:b,x")
@@ -270,7 +270,7 @@ def test_repositories_of_one_run(maker: Maker) -> None:
 
 
 def test_what_is_read_twice_is_not_walked_twice(db: TestDatabase, repository: Repository) -> None:
-    """A long transaction of somebody else holds the watermark back."""
+    """Somebody else's long transaction holds the watermark back."""
     repository.push(linear_with_merges(20_000))
     other = db.connect("pulse_admin")
     other.execute("select pg_current_xact_id()")
@@ -285,7 +285,7 @@ def test_what_is_read_twice_is_not_walked_twice(db: TestDatabase, repository: Re
 
 
 def linear_with_merges(count: int) -> str:
-    """About `count` commits; every fourth of the chain merges a branch of one."""
+    """About `count` commits; every fourth of the chain merges a branch with one commit."""
     words = ["c0"]
     for number in range(1, count * 4 // 5):
         words.append(f"c{number}:c{number - 1}")
@@ -295,7 +295,7 @@ def linear_with_merges(count: int) -> str:
 
 
 def releases_of_a_branch(count: int) -> str:
-    """About `count` commits: a branch on which the work is done, every fiftieth of whose commits is merged."""
+    """About `count` commits: the work is done on a branch, and every fiftieth of its commits is merged."""
     words = ["c0", "b0:c0"]
     for number in range(1, count):
         words.append(f"b{number}:b{number - 1}")
@@ -339,7 +339,7 @@ def test_each_commit_is_walked_once(repository: Repository) -> None:
 
 
 def recursions(repository: Repository) -> Iterator[int]:
-    """Normalise; how many rows each recursive query has found."""
+    """Run the stage; returns how many rows each recursive query found."""
     with client_transaction(repository.conn, repository.client_id):
         for path in stage_files("normalise"):
             if path.name != POSITIONS_FILE.partition("/")[2]:
@@ -363,7 +363,7 @@ def recursive_rows(plan: dict[str, Any]) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens between two runs. Numbers choose among what there is: 0 is the newest."""
+    """What happens between two runs. Numbers choose among what exists; 0 is the newest."""
 
     commits: list[list[int]]
     head: int

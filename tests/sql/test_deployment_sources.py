@@ -1,4 +1,5 @@
-"""What a deployment is, by the client's setting: GitHub deployments, workflow runs, releases, merges, or a custom source's."""
+"""What counts as a deployment by the client's setting: GitHub deployments, workflow runs, releases, merges, or a custom
+source's records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deployments of commits that were no part of the default branch when they were deployed."""
+"""Deployments of commits that were not part of the default branch when they were deployed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.support.world import World, at, run, steady
 
 
 def brought(world: World, repository: int, sha: str, merge: str) -> None:
-    """A commit of a branch, as normalise numbers it once a merge has brought it."""
+    """A commit of a branch, with the position it gets once a merge has brought it in."""
     run(
         world,
         "insert into core.github_commits (client_id, integration_id, repository_id, sha, position, is_first_parent, committed_at)"
@@ -21,7 +21,7 @@ def brought(world: World, repository: int, sha: str, merge: str) -> None:
 
 
 def deployed(world: World) -> dict[str, str]:
-    """Which deployment brought each change, by the commits."""
+    """The deployment that delivered each change, both by their commits."""
     return dict(
         world.rows(
             "select c.merge_commit_sha, d.sha from core.changes c join core.deployment_changes l on l.change_id = c.id"

@@ -1,4 +1,4 @@
-"""What caused an incident, by which method; what makes one; why a deployment was unplanned."""
+"""What caused an incident and which method found it; what counts as an incident; why a deployment was unplanned."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_pull_request_of_a_monorepo_is_named_by_its_parts_change(db: TestDatab
 
 @pytest.mark.parametrize("said", ["https://review.example/c/abc", "5b1e0d7c"])
 def test_a_change_of_a_custom_source_is_named_by_its_address_or_commit(world: World, said: str) -> None:
-    """Whose address need not end with a number."""
+    """Its URL need not end with a number."""
     source = world.custom()
     for identity, day, url, sha in (
         ("0", 1, "https://review.example/c/first", "base"),
@@ -179,7 +179,7 @@ def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
 
 @pytest.mark.parametrize("how", ["gone", "another", "rewritten"])
 def test_a_named_commit_that_is_no_changes_any_more_names_nothing(world: World, how: str) -> None:
-    """The pull request is gone, was merged as another commit, or its branch was written anew."""
+    """The pull request is gone, was merged as another commit, or its branch was rewritten."""
     repository, sha = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
     pull = world.change(repository, "squashed" if how == "rewritten" else sha, at("2026-02-05 09:00"))
     own = {"integration_id": world.github, "pull_request_id": pull, "position": 0}
@@ -201,7 +201,7 @@ def test_a_named_commit_that_is_no_changes_any_more_names_nothing(world: World, 
 
 
 def test_what_began_after_an_incident_is_its_repair_and_no_cause(world: World) -> None:
-    """One that was still going on when the incident was written may be."""
+    """A deployment that was still in progress when the incident was created may be the cause."""
     shop, fix = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
     last = world.deploy(shop, world.commit(shop, "last", at("2026-02-05 09:00")), at("2026-02-05 10:00"))
     world.deploy(shop, world.commit(shop, fix, at("2026-02-05 14:00")), at("2026-02-05 15:00"))
@@ -257,7 +257,7 @@ def test_a_deployments_number_names_it(db: TestDatabase, source: str) -> None:
 
 
 def test_a_fix_version_is_of_the_incidents_service(world: World) -> None:
-    """Tags such as v1.0 are in every repository."""
+    """Tags such as v1.0 exist in every repository."""
     shop, billing = steady(world, "shop", days=2), steady(world, "billing", days=2)
     mine = world.deploy(shop, "shop-1", at("2026-02-05 09:00"))
     world.deploy(billing, "billing-1", at("2026-02-05 10:00"))

@@ -1,4 +1,4 @@
-"""Settings that say what a deployment, a production branch, an incident, a working day or a service is."""
+"""Settings that define what a deployment, a production branch, an incident, a working day or a service is."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_which_runs_are_deployments(db: TestDatabase, settings: dict[str, Any], 
 
 
 def test_an_old_run_that_is_repeated_is_a_rollback(db: TestDatabase) -> None:
-    """GitHub keeps the created_at of the first attempt: it began when this attempt started."""
+    """GitHub keeps the created_at of the first attempt, so a deployment begins when its own attempt started."""
     world = World(db, minimum_sample=1, deployment_source="workflow_runs")
     shop = world.repository()
     for day, sha in enumerate(("base", "good", "bad")):
@@ -181,7 +181,7 @@ def test_all_parts_of_a_rule_or_any(db: TestDatabase) -> None:
 
 
 def test_a_day_off_can_be_worked(db: TestDatabase) -> None:
-    """Begun on Friday noon, deployed on Monday noon, Saturday worked instead of another day: 48 hours, not 24."""
+    """Begun on Friday at noon, deployed on Monday at noon, and people worked on Saturday: 48 hours, not 24."""
     world = World(db, minimum_sample=1, working_calendar={"workdays": ["2026-02-07"]})
     shop = world.repository()
     world.change(shop, "base", at("2026-01-30 09:00"))
@@ -193,7 +193,7 @@ def test_a_day_off_can_be_worked(db: TestDatabase) -> None:
 
 
 def test_a_jira_project_can_stand_for_a_service(db: TestDatabase) -> None:
-    """For issues in which nothing else names one."""
+    """For issues in which nothing else names a service."""
     world = World(db, minimum_sample=1, jira_services={"OPS": "Shop"})
     steady(world, days=2)
     steady(world, "billing", days=2)
@@ -221,7 +221,7 @@ def test_a_revert_says_so_in_its_title(world: World) -> None:
 
 @pytest.mark.parametrize("arrives", ["with the change", "after the change", "before the change", "before the commits"])
 def test_a_commit_of_a_pull_request_names_the_deployment_that_brought_it(world: World, arrives: str) -> None:
-    """Whenever the incident comes."""
+    """Whenever the incident arrives."""
     shop, sha = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
 
     def incident() -> None:
@@ -317,7 +317,7 @@ def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None
         ("z", at("2026-02-03 08:00")),
     ]
     assert world.metric("pull_request_size", "month", at("2026-02-03 09:00"))["sample_size"] == 2
-    # Whose the last commits were is known later: what they were until then goes.
+    # Whose the last commits were becomes known later; what they counted as until then goes.
     run(world, "update core.github_pull_requests set merge_commit_sha = 'similar' where id = %s", pull)
     world.compute()
     assert [sha for sha, _ in world.rows(query)] == ["last", "pushed", "similar"]

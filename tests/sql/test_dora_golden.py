@@ -200,7 +200,7 @@ def test_what_an_incident_names_is_stronger_than_time(world: World) -> None:
 
 @pytest.mark.parametrize("by", ["number", "merge", "own commit", "own commit, known later"])
 def test_a_revert_names_the_change_it_undoes(world: World, by: str) -> None:
-    """By GitHub's number, or by the commit that git revert names."""
+    """Named by GitHub's number, or by the commit in git's revert message."""
     repository = world.repository()
     world.change(repository, "base", at("2026-02-02 09:00"))
     world.deploy(repository, "base", at("2026-02-02 10:00"))
@@ -277,7 +277,7 @@ def test_a_client_without_anything_gets_no_made_up_number(world: World) -> None:
 
 
 def test_days_are_the_clients_and_survive_daylight_saving(db: TestDatabase) -> None:
-    """29 March 2026 has 23 hours in Berlin. 22:30 UTC of the 28th is 23:30 there, of the 29th already the 30th."""
+    """29 March 2026 has 23 hours in Berlin. 22:30 UTC on the 28th is 23:30 there; on the 29th, it is already the 30th."""
     world = World(db, time_zone="Europe/Berlin", minimum_sample=1)
     repository = world.repository()
     world.change(repository, "base", at("2026-03-27 09:00"))
@@ -312,7 +312,7 @@ def test_partial_periods_are_marked(world: World) -> None:
 
 
 def test_a_clients_total_pools_events(world: World) -> None:
-    """One service with one quick change, one with three slow ones: the median of four, not the mean of two medians."""
+    """One service has one quick change, the other three slow ones: the median of four, not the mean of two medians."""
     quick, slow = world.repository("quick"), world.repository("slow")
     for repository, prefix, hours in ((quick, "q", [1]), (slow, "s", [30, 30, 30])):
         world.change(repository, f"{prefix}base", at("2026-02-02 09:00"))

@@ -61,7 +61,7 @@ def test_a_monorepos_parts_are_services_with_their_own_deployments(db: TestDatab
 
 
 def test_the_rows_behind_the_lead_time_are_the_deployed_changes(world: World) -> None:
-    """In both views alike; what is not deployed, or does not count, does not hide."""
+    """The same in both views; what is not deployed, or does not count, is shown too."""
     repository = steady(world)
     world.change(repository, "bot", at("2026-03-02 09:00"), author_is_bot=True)
     world.deploy(repository, "bot", at("2026-03-02 10:00"))
@@ -128,7 +128,7 @@ def test_merges_into_other_branches_count_where_the_client_says_so(db: TestDatab
 
 
 def test_only_working_days_count_where_the_client_says_so(db: TestDatabase) -> None:
-    """Committed on Friday noon, deployed on Tuesday noon, Monday a holiday: 24 hours. And 19 working days in February."""
+    """Committed on Friday at noon, deployed on Tuesday at noon, Monday a holiday: 24 hours. February has 19 working days."""
     world = World(
         db, minimum_sample=1, working_calendar={"days": ["mon", "tue", "wed", "thu", "fri"], "holidays": ["2026-02-09"]}
     )
@@ -144,7 +144,7 @@ def test_only_working_days_count_where_the_client_says_so(db: TestDatabase) -> N
 
 
 def test_the_median_number_of_days_with_a_deployment_per_week(world: World) -> None:
-    """From Monday 2 March 2026: weeks with 3, 1 and 2 days; two deployments on one day are one day."""
+    """From Monday, 2 March 2026: weeks with 3, 1 and 2 days. Two deployments on one day are one day."""
     repository = world.repository()
     for index, day in enumerate((2, 3, 4, 9, 9, 16, 20)):
         world.change(repository, f"c{index}", at(f"2026-03-{day:02} 09:00") + timedelta(minutes=index))
@@ -231,7 +231,7 @@ def test_a_day_that_goes_by_is_no_restatement(world: World) -> None:
 
 
 def test_numbers_without_a_state_are_taken_for_what_they_are(world: World) -> None:
-    """As after an upgrade from a version that kept none: computed anew, and what is right stays."""
+    """As after an upgrade from a version that stored no state: everything is recomputed, and what is right stays."""
     steady(world)
     now = at("2026-03-20 12:00")
     world.compute(now)
@@ -281,7 +281,7 @@ def test_impossible_orders_and_unknown_commits_are_told(world: World) -> None:
 
 
 def test_records_of_what_is_not_stored_are_told(world: World) -> None:
-    """A project; not a board, whose sprints have a place of their own."""
+    """A project counts, but not a board, whose sprints have checkpoints of their own."""
     steady(world, days=1)
     for scope, stream in (("1", "issues"), ("77", "sprints"), ("78", "issues")):
         world.insert(
@@ -310,7 +310,7 @@ def test_every_column_of_a_report_is_described(world: World) -> None:
 
 
 def test_an_increment_reads_no_large_table_as_a_whole(world: World) -> None:
-    """200 changed pull requests among 20,000 of the client's: the stage reads by index, whatever else is there."""
+    """200 of the client's 20,000 pull requests changed: the stage reads by index, whatever else is there."""
     repository = steady(world, days=1)
     with world.db.cluster.primary.connect(database=world.db.name) as superuser:
         superuser.execute("set session_replication_role = replica")
@@ -365,7 +365,7 @@ def scanned(world: World) -> dict[str, int]:
 
 
 def test_clients_are_computed_side_by_side(db: TestDatabase) -> None:
-    """While one client's stage is open, another's runs through; a second run of the same client waits."""
+    """While one client's stage is open, another client's can finish; a second run of the same client waits."""
     worlds = [World(db, slug, minimum_sample=1) for slug in ("one", "two")]
     for world in worlds:
         steady(world)
@@ -382,7 +382,7 @@ def test_clients_are_computed_side_by_side(db: TestDatabase) -> None:
 
 
 def test_a_reader_never_sees_a_hole(world: World) -> None:
-    """Nothing of a stage is visible before all of it is: a stage that fails late leaves what was published."""
+    """Nothing of a stage is visible before all of it is, so a stage that fails late leaves what was published."""
     steady(world)
     world.compute()
     said = world.rows("select count(*), sum(sample_size) from core.dora_metrics")

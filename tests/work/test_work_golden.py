@@ -155,7 +155,7 @@ def test_work_in_progress_at_the_end_of_periods(board: Board) -> None:
 
 
 def test_days_and_hours_over_a_change_of_the_clocks(db: TestDatabase) -> None:
-    """In Berlin 29 March 2026 has 23 hours: elapsed hours are elapsed, days are the client's."""
+    """In Berlin, 29 March 2026 has 23 hours. Hours are elapsed hours; days are the client's."""
     board = Board(db, "Europe/Berlin")
     issue = board.issue("2026-03-28 22:30", ("2026-03-28 23:30", OPEN, PROGRESS), ("2026-03-29 22:30", PROGRESS, DONE))
     board.compute()
@@ -247,7 +247,7 @@ def test_a_service_is_found_by_component_or_label(board: Board) -> None:
             at("2026-03-03 08:00"),
             at("2026-03-03 09:00"),
         )
-    board.compute()  # no issue was written, but there are other services now
+    board.compute()  # no issue was written, but the services have changed
     names = [board.item(one, "service_name") for one in (by_label, by_component, none)]
     assert names == [("shop",), ("pay",), (None,)]
 
@@ -296,7 +296,7 @@ def test_a_sprint_counts_what_was_planned_added_removed_and_completed(board: Boa
         "select work_item_id from report.work_sprint_items where sprint_id = 38 and is_completed order by 1"
     ) == [(f"jira:{board.jira}:{one}",) for one in (planned, added)]
 
-    # Sprint 40 is closed and 41 starts: nothing is written in the issues for it.
+    # Sprint 40 is closed and 41 starts; that writes nothing into the issues.
     board.move(carried, "2026-03-20 08:00", OPEN, DONE)
     board.update("core.jira_sprints", 40, state="closed", completed_at=at("2026-03-30 09:00"))
     board.update("core.jira_sprints", 41, state="active", started_at=at("2026-03-30 10:00"))
