@@ -16,12 +16,12 @@ class Where(TypedDict):
 class PulseError(Exception):
     """Something failed for one client.
 
-    `client`: its slug. `source`: the integration or part that failed. `message`: what happened. `way_out`: what to do
+    `client`: its slug. `source`: the integration or part that failed. `message`: what happened. `remedy`: what to do
     about it, as a sentence without its full stop. `status`: the HTTP status that reported it, if any.
     """
 
-    def __init__(self, *, client: str, source: str, message: str, way_out: str, status: int | None = None) -> None:
-        super().__init__(f"client {client}, {source}: {message}. {way_out[:1].upper()}{way_out[1:]}.")
+    def __init__(self, *, client: str, source: str, message: str, remedy: str, status: int | None = None) -> None:
+        super().__init__(f"client {client}, {source}: {message}. {remedy[:1].upper()}{remedy[1:]}.")
         self.client = client
         self.source = source
         self.status = status
@@ -51,7 +51,7 @@ class RateLimited(PulseError):
             client=client,
             source=source,
             message=f"{message}; the budget is back at {resume_at:%Y-%m-%d %H:%M:%S} UTC",
-            way_out="no action needed: the task resumes from its checkpoint",
+            remedy="no action needed: the task resumes from its checkpoint",
         )
         self.resume_at = resume_at
 

@@ -31,7 +31,7 @@ QUERIES = {
     "named": queries.repositories_named(["acme/portal", "acme/billing"]),
     "census": queries.census({"pullRequests": "fullDatabaseId", "releases": "databaseId"}, {"releases": 'cur"sor'}),
     **{
-        f"more {kind} {name}": queries.drain(kind, (name, spec), {"X_1": 'cursor"1', "X_2": "cursor2"})
+        f"more {kind} {name}": queries.next_pages(kind, (name, spec), {"X_1": 'cursor"1', "X_2": "cursor2"})
         for kind, connections in _INNER
         for name, spec in connections.items()
     },

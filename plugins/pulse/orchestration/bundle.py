@@ -16,7 +16,7 @@ from pulse.orchestration.specs import ClientDagSpec, read_specs
 from pulse.warehouse.connect import connect
 
 
-class EmptyAnswer(Exception):
+class EmptyDatabase(Exception):
     """The database answered and contains no clients, although DAG files of clients exist."""
 
 
@@ -48,7 +48,7 @@ class ClientBundle(BaseDagBundle):
             wanted = {f"{spec.slug}.py": stub(spec) for spec in _active_specs()}
             present = {path.name: path for path in self._path.glob("*.py")}
             if present and not wanted and not _any_client():
-                raise EmptyAnswer(
+                raise EmptyDatabase(
                     f"core.clients is empty, but {len(present)} client DAGs exist: is this the right database?"
                     " The DAGs are kept."
                 )

@@ -21,7 +21,7 @@ from pulse.warehouse.runs import RunStats, record_run
 from pulse.warehouse.transforms import run_stage
 
 log = logging.getLogger(__name__)
-MOST_BATCHES = 6
+MAX_BATCHES = 6
 
 
 def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list[dict[str, Any]]]:
@@ -34,7 +34,7 @@ def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list
         with _recorded(conn, spec, declared.id) as stats:
             scopes = _source(conn, integration, stats).discover()
     log.info("client %s: %s has %d scopes to read", spec.slug, declared.name, len(scopes))
-    count = min(MOST_BATCHES, len(scopes))
+    count = min(MAX_BATCHES, len(scopes))
     return [[scope.to_json() for scope in scopes[start::count]] for start in range(count)]
 
 
@@ -151,7 +151,7 @@ def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> N
                     client=spec.slug,
                     source="replica",
                     message=f"the replica has not replayed {lsn} within {timeout_seconds:.0f} s",
-                    way_out="look at the replica's log (./pulse logs replica); until then the dashboards show the older data",
+                    remedy="look at the replica's log (./pulse logs replica); until then the dashboards show the older data",
                 )
             time.sleep(0.2)
 

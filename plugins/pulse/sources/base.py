@@ -142,7 +142,7 @@ class Source(ABC):
         self.stats.rows_written += result.written
         self.stats.rows_rejected += result.rejected
 
-    def warn_before_token_expires(self, expiry: str | None, today: date) -> None:
+    def warn_before_token_ends(self, expiry: str | None, today: date) -> None:
         """Warn an admin from three weeks before the token expires, because the source stops on that day.
 
         `expiry`: what the upstream or the declaration says, a text that begins with an ISO date; empty if nobody knows.
@@ -173,7 +173,7 @@ class Source(ABC):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"{rejected} of {read} records could not be read",
-                way_out="look at raw.rejects (column reason); everything else is stored",
+                remedy="look at raw.rejects (column reason); everything else is stored",
             )
         return self.stats
 

@@ -56,13 +56,15 @@ def compare(source: Source, entity: str, scope_key: str, upstream: set[str]) -> 
     return Difference(upstream - stored, stored - upstream)
 
 
-def count(source: Source, entity: str, scope: Scope, upstream: set[str], repair: Callable[[Difference], int]) -> None:
-    """Compare, let `repair` remove the difference, and record the outcome in core.etl_census.
+def count(
+    source: Source, entity: str, scope: Scope, upstream: set[str], reconcile: Callable[[Difference], int]
+) -> None:
+    """Compare, let `reconcile` remove the difference, and record the outcome in core.etl_census.
 
-    `repair` fetches what is missing, marks what the upstream confirms to be gone, and returns how many it marked.
+    `reconcile` fetches what is missing, marks what the upstream confirms to be gone, and returns how many it marked.
     """
     difference = compare(source, entity, scope.key, upstream)
-    removed = repair(difference) if difference.missing or difference.surplus else 0
+    removed = reconcile(difference) if difference.missing or difference.surplus else 0
     if difference.missing or removed:
         log.warning(
             "client %s: census of %s in %s: %d were missing and have been requested, %d are gone upstream",

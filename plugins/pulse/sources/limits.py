@@ -16,7 +16,7 @@ SECONDARY_LIMIT_SECONDS = 60.0
 class _Budget:
     remaining: int
     resets_at: float  # on this process's monotonic clock
-    dearest: int = 1
+    highest_cost: int = 1
 
 
 class Limiter:
@@ -38,7 +38,7 @@ class Limiter:
         budget = _Budget(int(remaining), time.monotonic() + seconds)
         if known is not None:
             spent = known.remaining - budget.remaining
-            budget.dearest = max(known.dearest, spent) if 0 < spent <= 50 else known.dearest
+            budget.highest_cost = max(known.highest_cost, spent) if 0 < spent <= 50 else known.highest_cost
         self._budgets[resource] = budget
         return budget.remaining
 
@@ -49,7 +49,7 @@ class Limiter:
         would count against the secondary limits.
         """
         budget = self._budgets.get(resource)
-        if budget is None or budget.remaining >= budget.dearest:
+        if budget is None or budget.remaining >= budget.highest_cost:
             return 0.0
         return max(0.0, budget.resets_at - time.monotonic())
 
@@ -62,7 +62,7 @@ def server_time(response: requests.Response) -> datetime:
         return datetime.now(UTC)
 
 
-def requested_wait(response: requests.Response, attempt: int) -> float:
+def seconds_to_wait(response: requests.Response, attempt: int) -> float:
     """Seconds to wait after an answer that reports a rate limit; `attempt` counts from 1.
 
     In GitHub's documented order: Retry-After (seconds or HTTP date), the reset of an exhausted budget, or else a minute
@@ -79,7 +79,7 @@ def requested_wait(response: requests.Response, attempt: int) -> float:
     return float(SECONDARY_LIMIT_SECONDS * 2 ** (attempt - 1))
 
 
-def says_limited(response: requests.Response) -> bool:
+def is_rate_limited(response: requests.Response) -> bool:
     """Whether status and headers report a rate limit. (GitHub may also report one in a 200: see its client.)"""
     if response.status_code == 429:
         return True

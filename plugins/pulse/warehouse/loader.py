@@ -244,8 +244,9 @@ class _Target:
         if not record_ids:
             return 0
         self._close_rejects(record_ids)
-        statement = sql.SQL(_MARK_DELETED).format(target=self.table)
-        return self.conn.execute(statement, {**self.params, "gone": record_ids}).rowcount
+        return self.conn.execute(
+            sql.SQL(_MARK_DELETED).format(target=self.table), {**self.params, "gone": record_ids}
+        ).rowcount
 
     def _close_rejects(self, record_ids: list[str]) -> None:
         self.conn.execute(_CLOSE_REJECTS, {**self.params, "ids": record_ids})

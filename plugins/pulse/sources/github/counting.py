@@ -17,7 +17,7 @@ from pulse.sources.base import Scope, Source
 from pulse.sources.github import queries
 from pulse.sources.github.client import GitHubClient
 from pulse.sources.github.streams import Stream
-from pulse.sources.github.walk import subject
+from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
@@ -81,7 +81,7 @@ class Census:
         while pending:
             query = queries.census({name: stream.database_id for name, stream in pending.items()}, after)
             data, _ = self.github.ask_sized(query, self.scope.label, queries.PAGES, id=self.scope.data["node_id"])
-            repository = subject(self.source, self.scope, data)
+            repository = repository_of(self.source, self.scope, data)
             for name, stream in list(pending.items()):
                 connection = repository[name]
                 if any(node is None for node in connection["nodes"]):
@@ -92,10 +92,10 @@ class Census:
                 else:
                     del pending[name]
         for stream in suspect:
-            settle = partial(self._settle, stream, ids[stream.name])
-            census.count(self.source, stream.entity, self.scope, set(ids[stream.name]), settle)
+            reconcile = partial(self._reconcile, stream, ids[stream.name])
+            census.count(self.source, stream.entity, self.scope, set(ids[stream.name]), reconcile)
 
-    def _settle(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
+    def _reconcile(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
         """Fetch what is missing; mark what GitHub confirms to be gone. Returns how many were marked."""
         record_ids = self._stored_nodes(stream, difference.surplus)
         wanted = [*(node_ids[key] for key in sorted(difference.missing)), *record_ids]

@@ -13,7 +13,7 @@ from typing import Any
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, StaleCursor
-from pulse.sources.github.walk import subject
+from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
@@ -78,7 +78,7 @@ class History:
         seen: set[str] = set()
         while True:
             try:
-                data, answer = self.github.ask_sized(
+                data, response = self.github.ask_sized(
                     queries.HISTORY, self.scope.label, queries.PAGES, id=self.scope.data["node_id"], after=after
                 )
             except StaleCursor:
@@ -86,7 +86,7 @@ class History:
                     raise self.github.http.failure("GitHub refuses the first page of the history") from None
                 after, new_head, missing = None, None, self._ask_database(_MISSING_PARENTS)
                 continue
-            branch = subject(self.source, self.scope, data)["defaultBranchRef"]
+            branch = repository_of(self.source, self.scope, data)["defaultBranchRef"]
             if branch is None:
                 return  # an empty repository
             new_head = new_head or branch["target"]["oid"]
@@ -96,7 +96,7 @@ class History:
             seen |= _mentioned(page)
             if not missing or not history["pageInfo"]["hasNextPage"]:
                 rewritten = not missing and old_head is not None and old_head not in seen
-                self._finish(page, new_head, rewritten, answer.server_time)
+                self._finish(page, new_head, rewritten, response.server_time)
                 return
             after = history["pageInfo"]["endCursor"]
             cursor = {"head": old_head, "new_head": new_head, "after": after}

@@ -9,7 +9,7 @@ from pulse.errors import AccessLost, ConfigError
 from pulse.sources.base import Source, page_of, selected
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, Node
-from pulse.sources.http import Answer
+from pulse.sources.http import JsonResponse
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 
@@ -23,7 +23,7 @@ _STORED = """
 """
 
 
-class Roster:
+class RepositoryListing:
     """The repositories of one integration."""
 
     def __init__(self, source: Source, github: GitHubClient) -> None:
@@ -45,7 +45,7 @@ class Roster:
                 client=self.source.integration.client_slug,
                 source=self.source.integration.name,
                 message=f"no repository of {self.config['organization']} matches {include}",
-                way_out="check the organisation's name, the patterns and the token's access",
+                remedy="check the organisation's name, the patterns and the token's access",
             )
         page = page_of("github_repositories", chosen.values(), records.repository, "", records.record_id)
         page.gone.extend(self._vanished({row.record_id: row.payload["nameWithOwner"] for row in page.rows}, page))
@@ -89,7 +89,7 @@ class Roster:
                 client=self.source.integration.client_slug,
                 source=self.source.integration.name,
                 message=f"{len(gone)} of {len(stored)} repositories are not visible any more",
-                way_out="check the token's access; nothing was marked as deleted",
+                remedy="check the token's access; nothing was marked as deleted",
             )
         return gone
 
@@ -118,24 +118,24 @@ class Roster:
         return wanted and not selected(name, exclude) and not selected(full_name, exclude)
 
     def _named(self, names: list[str]) -> Iterator[Node]:
-        data, answer = self.github.ask(queries.repositories_named(names), f"the repositories {', '.join(names)}")
-        self._note(answer)
+        data, response = self.github.ask(queries.repositories_named(names), f"the repositories {', '.join(names)}")
+        self._note(response)
         for place in range(len(names)):
             yield data[f"r{place}"]
 
     def _of_owner(self, owner: str) -> Iterator[Node]:
         after = None
         while True:
-            data, answer = self.github.ask_sized(
+            data, response = self.github.ask_sized(
                 queries.REPOSITORIES, f"the owner {owner}", queries.PROBE_PAGES, login=owner, after=after
             )
-            self._note(answer)
+            self._note(response)
             if data["repositoryOwner"] is None:
                 raise AccessLost(
                     client=self.source.integration.client_slug,
                     source=self.source.integration.name,
                     message=f"GitHub knows no organisation or user {owner}, or the token may not see it",
-                    way_out="correct 'organization' in the Variable, or the token's access",
+                    remedy="correct 'organization' in the Variable, or the token's access",
                 )
             connection = data["repositoryOwner"]["repositories"]
             if any(node is None for node in connection["nodes"]):
@@ -145,11 +145,11 @@ class Roster:
                 return
             after = connection["pageInfo"]["endCursor"]
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, response: JsonResponse) -> None:
         """Remember the upstream's clock at the first answer, and warn if the token expires soon."""
-        self.now = self.now or answer.server_time
-        expiry = answer.headers.get(EXPIRY_HEADER) or self.config.get("token_expires")
-        self.source.warn_before_token_expires(expiry, answer.server_time.date())
+        self.now = self.now or response.server_time
+        expiry = response.headers.get(EXPIRY_HEADER) or self.config.get("token_expires")
+        self.source.warn_before_token_ends(expiry, response.server_time.date())
 
 
 def _split(include: list[str]) -> tuple[list[str], list[str]]:

@@ -19,16 +19,16 @@ Connections = Mapping[str, tuple[str, str, int]]
 class Stream:
     """A connection of a repository.
 
-    `widths`: page sizes; each is tried when GitHub cannot answer for the one before. `lookback`: how far below the
-    watermark a walk goes, for rows that change without moving up in the order. `pages_per_run`: after this many pages, a
-    run leaves the rest to the next one.
+    `page_sizes`: each is tried when GitHub cannot answer for the one before. `lookback`: how far below the watermark a walk
+    goes, for rows that change without moving up in the order. `pages_per_run`: after this many pages, a run leaves the
+    rest to the next one.
     """
 
     name: str
     connection: str
     typename: str
     database_id: str
-    widths: Sequence[int]
+    page_sizes: Sequence[int]
     query: str
     bare_query: str
     by_id_query: str
@@ -67,7 +67,7 @@ PULL_REQUESTS_WITH_FILES = replace(
     PULL_REQUESTS,
     query=queries.PULL_REQUESTS_WITH_FILES,
     by_id_query=queries.PULL_REQUESTS_WITH_FILES_BY_ID,
-    widths=queries.PULL_REQUEST_WITH_FILES_PAGES,
+    page_sizes=queries.PULL_REQUEST_WITH_FILES_PAGES,
     inner={**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS},
     # A checkpoint of its own, so that all pull requests are read again when files are turned on.
     checkpoint=f"{PULL_REQUESTS.name}{WITH_FILES}",

@@ -27,7 +27,7 @@ from pulse.warehouse.runs import RunStats
 
 OVERLAP = timedelta(minutes=10)
 # What an upstream answers to a position that it no longer knows.
-_LOST_PLACE = (400, 404, 410, 422)
+_POSITION_LOST = (400, 404, 410, 422)
 
 
 class HttpJsonSource(Source):
@@ -43,7 +43,7 @@ class HttpJsonSource(Source):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message="the stored declaration cannot be read",
-                way_out="trigger sync_clients, which checks it",
+                remedy="trigger sync_clients, which checks it",
             ) from None
         self.upstream = JsonClient(self.integration, credential, auth, self.stats)
 
@@ -58,13 +58,13 @@ class HttpJsonSource(Source):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"the stream {scope.key} is no longer declared",
-                way_out="no action needed: the next run leaves it out",
+                remedy="no action needed: the next run leaves it out",
             )
         checkpoint = self.checkpoint(self._checkpoint_name(stream), stream.name)
         try:
             self._walk(stream, checkpoint)
         except (UpstreamError, AccessLost) as error:
-            if not checkpoint.cursor or error.status not in _LOST_PLACE:
+            if not checkpoint.cursor or error.status not in _POSITION_LOST:
                 raise
             self._walk(stream, Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at))
         return self.finish()
@@ -73,7 +73,7 @@ class HttpJsonSource(Source):
         stream = self.streams.get(scope_key)
         if entity != records.ENTITY or stream is None:
             return Page(entity)
-        return records.mapped(stream, [payload]).page
+        return records.map_records(stream, [payload]).page
 
     def _checkpoint_name(self, stream: Stream) -> str:
         """Differs when address or declaration differ, so that rows made by another mapping are all read again."""
@@ -87,9 +87,9 @@ class HttpJsonSource(Source):
         listed: set[str] = set()
         skipped, complete = 0, not resumed
         since = _since(stream.since, checkpoint.watermark_at)
-        for position, answer, items in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
-            started_at = started_at or answer.server_time.isoformat()
-            found = records.mapped(stream, items)
+        for position, response, items in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
+            started_at = started_at or response.server_time.isoformat()
+            found = records.map_records(stream, items)
             cursor = {"position": position, "started_at": started_at}
             self.store([found.page], [Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at, cursor)])
             listed |= found.listed

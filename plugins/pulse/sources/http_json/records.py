@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 from pulse.clients.streams import ANY_OTHER, REQUIRED, RESULTS, Stream
-from pulse.sources.http_json.paging import at
+from pulse.sources.http_json.paging import value_at
 from pulse.warehouse.loader import Page, RawRow, Reject
 
 ENTITY = "http_json_records"
 DESCRIPTION_CHARACTERS = 2000
-SHOWN_CHARACTERS = 100
+VALUE_CHARACTERS = 100
 # Larger numbers are milliseconds (as seconds they would be after the year 5138).
 _MILLISECONDS = 1e11
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
@@ -36,7 +36,7 @@ class Skipped(Exception):
 
 
 @dataclass
-class Mapped:
+class MappedPage:
     """The contents of a page: rows and rejects, the ids that the upstream lists, and how many records were skipped.
 
     `complete` is False if a record has no readable id, because then nobody can say what is missing.
@@ -48,13 +48,13 @@ class Mapped:
     complete: bool = True
 
 
-def mapped(stream: Stream, items: Iterable[Any]) -> Mapped:
+def map_records(stream: Stream, items: Iterable[Any]) -> MappedPage:
     """The records of a page: each becomes a row or a reject, or is skipped."""
-    result = Mapped()
+    result = MappedPage()
     for item in items:
         identity: str | None = None
         try:
-            flat = flattened(item)
+            flat = flatten(item)
             identity = _identity(stream, flat)
             result.page.rows.append(row(stream, identity, flat))
         except Skipped:
@@ -68,13 +68,13 @@ def mapped(stream: Stream, items: Iterable[Any]) -> Mapped:
     return result
 
 
-def flattened(item: Any) -> dict[str, Any]:
+def flatten(item: Any) -> dict[str, Any]:
     """An object with the fields of nested objects under dotted names; lists stay as they are.
 
     One record at a time: in a table of several, pandas turns a 1 into 1.0 if its column has a gap, and null into NaN.
     """
     if not isinstance(item, dict):
-        raise ValueError(f"expected an object, got {_shown(item)}")
+        raise ValueError(f"expected an object, got {_shortened(item)}")
     return pd.json_normalize(item, sep=".").to_dict("records")[0] if item else {}
 
 
@@ -114,9 +114,11 @@ def _typed(stream: Stream, target: str, path: str, flat: dict[str, Any]) -> str 
         if text is None:
             raise Skipped
     if target == "result" and text is not None and text not in RESULTS:
-        raise ValueError(f"result: {path} is {_shown(text)}, which is neither success nor failure: map it in 'values'")
+        raise ValueError(
+            f"result: {path} is {_shortened(text)}, which is neither success nor failure: map it in 'values'"
+        )
     if target == "url" and text is not None and not text.lower().startswith(("https://", "http://")):
-        raise ValueError(f"url: {path} is {_shown(text)}, which is not an http address")
+        raise ValueError(f"url: {path} is {_shortened(text)}, which is not an http address")
     return text[:DESCRIPTION_CHARACTERS] if text is not None and target == "description" else text
 
 
@@ -130,7 +132,7 @@ def _value(flat: dict[str, Any], path: str) -> Any:
         if start in flat:
             if flat[start] is None:  # the object that would hold the field is null
                 return None
-            return at(flat[start], ".".join(parts[length:]), _ABSENT)
+            return value_at(flat[start], ".".join(parts[length:]), _ABSENT)
     return _ABSENT
 
 
@@ -139,9 +141,9 @@ def _text(target: str, path: str, value: Any) -> str | None:
     if value is None or value is _ABSENT:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{target}: {path} is {_shown(value)}, which is not text")
+        raise ValueError(f"{target}: {path} is {_shortened(value)}, which is not text")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{target}: {path} is {_shown(value)}, which is not a number")
+        raise ValueError(f"{target}: {path} is {_shortened(value)}, which is not a number")
     return str(value).strip() or None
 
 
@@ -152,7 +154,7 @@ def _time(target: str, path: str, value: Any) -> str | None:
     moment = _moment(value)
     if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(
-            f"{target}: {path} is {_shown(value)}, which is not a time (ISO 8601, or seconds or milliseconds since 1970)"
+            f"{target}: {path} is {_shortened(value)}, which is not a time (ISO 8601, or seconds or milliseconds since 1970)"
         )
     return moment.isoformat()
 
@@ -180,9 +182,9 @@ def _check_order(stream: Stream, record: dict[str, Any]) -> None:
 
 def _described(flat: dict[str, Any], path: str) -> str:
     value = _value(flat, path)
-    return "missing" if value is _ABSENT else "empty" if value == "" else "null" if value is None else _shown(value)
+    return "missing" if value is _ABSENT else "empty" if value == "" else "null" if value is None else _shortened(value)
 
 
-def _shown(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    return text if len(text) <= VALUE_CHARACTERS else f"{text[:VALUE_CHARACTERS]}…"

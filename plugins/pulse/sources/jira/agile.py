@@ -20,7 +20,7 @@ from pulse.warehouse.loader import Page, RawRow
 
 STREAM = "sprints"
 ALL_SPRINTS_EVERY = timedelta(days=7)
-SINGLE_ASKS = 100
+MAX_SINGLE_REQUESTS = 100
 _OPEN_OR_OF_BOARDS = """
     select record_id from raw.jira_sprints
     where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
@@ -51,13 +51,13 @@ class Agile:
             # The token has just read the projects, so only this part is closed to it.
             self.source.stats.warn("the Jira token may not read boards and sprints (Jira Software); they are left out")
             return
-        boards = page_of("jira_boards", filter(self._is_ours, listed), records.board)
+        boards = page_of("jira_boards", filter(self._is_extracted, listed), records.board)
         known = {row.record_id for row in boards.rows} | {str(reject.record_id) for reject in boards.rejects}
         boards.gone.extend(self._gone(self._stored(_STORED_BOARDS) - known, endpoints.BOARDS + "/{}"))
         self.source.store([boards])
         self._sprints([row for row in boards.rows if row.payload["type"] != "kanban"], now)
 
-    def _is_ours(self, board: Any) -> bool:
+    def _is_extracted(self, board: Any) -> bool:
         """Whether a board belongs to an extracted project. A board that does not name its project counts as ours."""
         location = board.get("location") or {} if isinstance(board, dict) else {}
         return location.get("projectId") is None or str(location["projectId"]) in self.projects
@@ -79,7 +79,7 @@ class Agile:
             seen.update(row.record_id for row in page.rows)
             self.source.store([page], [Checkpoint(STREAM, board.record_id, now)] if due else [])
             whole += [board.record_id] if due else []
-        self._left_over(seen, whole)
+        self._read_unlisted(seen, whole)
 
     def _of_board(self, board_id: str, everything: bool) -> list[Any] | None:
         """All sprints of a board, or its open ones; None if it has no sprints or may not be read."""
@@ -95,11 +95,11 @@ class Agile:
             return None
         return [_with_board(one, board_id) for one in found]
 
-    def _left_over(self, seen: set[str], whole: list[str]) -> None:
+    def _read_unlisted(self, seen: set[str], whole: list[str]) -> None:
         """Read sprints one by one that should have been listed but were not."""
         page = Page("jira_sprints")
         missing = self._stored(_OPEN_OR_OF_BOARDS, boards=whole) - seen
-        for sprint_id in sorted(missing, key=int, reverse=True)[:SINGLE_ASKS]:
+        for sprint_id in sorted(missing, key=int, reverse=True)[:MAX_SINGLE_REQUESTS]:
             try:
                 item = self.jira.get(endpoints.SPRINT.format(sprint_id)).body
             except AccessLost:
@@ -114,7 +114,7 @@ class Agile:
 
     def _gone(self, ids: Iterable[str], path: str) -> Iterator[str]:
         """The ids among these that Jira, asked one by one, no longer knows."""
-        for one in sorted(ids, key=int)[:SINGLE_ASKS]:
+        for one in sorted(ids, key=int)[:MAX_SINGLE_REQUESTS]:
             try:
                 self.jira.get(path.format(one))
             except AccessLost:

@@ -11,7 +11,7 @@ from pulse.sources.base import Scope, Source, selected
 from pulse.sources.census import Difference
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
-from pulse.sources.jira.flavour import Batch, Flavour
+from pulse.sources.jira.site import Batch, Site
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Reject
 
@@ -29,10 +29,10 @@ _CHANGELOGS = """
 """
 
 
-class Counting:
+class Census:
     """The census of one project. `asked`: the ids that this run has already requested."""
 
-    def __init__(self, source: Source, jira: JiraClient, site: Flavour, scope: Scope, asked: set[str]) -> None:
+    def __init__(self, source: Source, jira: JiraClient, site: Site, scope: Scope, asked: set[str]) -> None:
         self.source = source
         self.jira = jira
         self.site = site
@@ -59,10 +59,10 @@ class Counting:
             if not census.is_due(self.source, self.scope.key, now):
                 return
             listed = self.site.ids(self.scope)
-        census.count(self.source, "jira_issues", self.scope, listed, self._repair)
+        census.count(self.source, "jira_issues", self.scope, listed, self._reconcile)
         self.source.store([], [census.done(self.scope.key, now)])
 
-    def _repair(self, difference: Difference) -> int:
+    def _reconcile(self, difference: Difference) -> int:
         """Fetch the missing issues and check the surplus ones.
 
         A surplus issue is gone if Jira refuses it, or returns it in a project that is not extracted.

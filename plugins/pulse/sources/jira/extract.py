@@ -17,10 +17,10 @@ from pulse.sources.jira import records
 from pulse.sources.jira.agile import Agile
 from pulse.sources.jira.client import CLOUD, JiraClient
 from pulse.sources.jira.cloud import Cloud
-from pulse.sources.jira.counting import Counting
+from pulse.sources.jira.counting import Census
 from pulse.sources.jira.data_center import DataCenter
 from pulse.sources.jira.fields import CustomFields
-from pulse.sources.jira.flavour import Flavour, Sweep, refusal
+from pulse.sources.jira.site import Site, Sweep, refusal
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
@@ -36,13 +36,13 @@ class JiraSource(Source):
     def connect(self, credential: Credential) -> None:
         self.jira = JiraClient(self.integration, credential, self.stats)
         self._custom: CustomFields | None = None
-        self._site: Flavour | None = None
+        self._site: Site | None = None
 
     @property
-    def site(self) -> Flavour:
+    def site(self) -> Site:
         """The calls of this kind of Jira."""
         if self._site is None:
-            self._site = Cloud(self.jira) if self.jira.flavour() == CLOUD else DataCenter(self.jira)
+            self._site = Cloud(self.jira) if self.jira.edition() == CLOUD else DataCenter(self.jira)
         return self._site
 
     def discover(self) -> list[Scope]:
@@ -54,18 +54,18 @@ class JiraSource(Source):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"no project matches {include}",
-                way_out="check 'projects' and which projects the token's owner can see",
+                remedy="check 'projects' and which projects the token's owner can see",
             )
         projects = page_of("jira_projects", chosen, records.project)
-        answer = self.jira.get(self.site.STATUSES)
-        self.store([page_of("jira_statuses", answer.body, records.status), projects])
+        response = self.jira.get(self.site.STATUSES)
+        self.store([page_of("jira_statuses", response.body, records.status), projects])
         self._warn_of_lost_projects({str(project.get("id")) for project in visible}, include)
-        self.warn_before_token_expires(self.integration.config.get("token_expires"), answer.server_time.date())
+        self.warn_before_token_ends(self.integration.config.get("token_expires"), response.server_time.date())
         fields = self.custom_fields()
         for name in (name for name, ids in fields.named.items() if not ids):
             self.stats.warn(f"Jira has no field named {name!r}: correct 'custom_fields' of {self.integration.name}")
-        Agile(self, self.jira, (row.record_id for row in projects.rows)).run(answer.server_time)
-        data = {"custom_fields": fields.to_json(), "flavour": self.jira.flavour()}
+        Agile(self, self.jira, (row.record_id for row in projects.rows)).run(response.server_time)
+        data = {"custom_fields": fields.to_json(), "edition": self.jira.edition()}
         return [Scope(row.record_id, row.payload["key"], data) for row in projects.rows]
 
     def extract(self, scope: Scope) -> RunStats:
@@ -74,7 +74,7 @@ class JiraSource(Source):
         An interrupted sweep resumes after the last issue it stored. Another one follows it, for the issues that changed
         since it began.
         """
-        self.jira.known_flavour = scope.data.get("flavour") or self.jira.known_flavour
+        self.jira.known_edition = scope.data.get("edition") or self.jira.known_edition
         asked: set[str] = set()
         listed: set[str] | None = None
         while True:
@@ -84,9 +84,9 @@ class JiraSource(Source):
             listed = sweep.ids if sweep.complete else listed
             if not checkpoint.cursor:
                 break
-        counting = Counting(self, self.jira, self.site, scope, asked)
-        counting.retry_rejects()
-        counting.run(listed, sweep.started_at)
+        census = Census(self, self.jira, self.site, scope, asked)
+        census.retry_rejects()
+        census.run(listed, sweep.started_at)
         return self.finish()
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:

@@ -47,7 +47,7 @@ class Sweep:
     complete: bool
 
 
-class Flavour(Protocol):
+class Site(Protocol):
     """One kind of Jira."""
 
     STATUSES: str
@@ -71,9 +71,9 @@ class Flavour(Protocol):
         ...
 
 
-def refusal(issue_id: str, scope_key: str, answer: Any) -> Reject:
+def refusal(issue_id: str, scope_key: str, error: Any) -> Reject:
     """The reject of an issue that Jira does not deliver."""
-    return Reject(issue_id, scope_key, json.dumps(answer), f"Jira: {answer.get('errorMessage') or 'no reason given'}")
+    return Reject(issue_id, scope_key, json.dumps(error), f"Jira: {error.get('errorMessage') or 'no reason given'}")
 
 
 def add_issues(batch: Batch, scope: Scope, items: Iterable[Any]) -> None:
