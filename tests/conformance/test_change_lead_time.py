@@ -168,7 +168,7 @@ def test_our_evidence_gives_devlakes_rows(evidence: dict[str, dict[str, Any]]) -
         assert durations == {name: int(row[name]) if row[name] else None for name in durations}, row["id"]
 
 
-def test_our_hours_agree_with_the_times_beside_them(evidence: dict[str, dict[str, Any]]) -> None:
+def test_our_hours_agree_with_the_times_in_the_same_row(evidence: dict[str, dict[str, Any]]) -> None:
     pairs = {
         "coding_hours": ("first_commit_at", "opened_at"),
         "pickup_hours": ("opened_at", "first_review_at"),

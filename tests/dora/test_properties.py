@@ -64,13 +64,13 @@ def describe(world: World) -> str:
 
 @random_worlds
 @given(world=worlds.worlds())
-def test_the_sql_gives_what_the_reference_gives(db: TestDatabase, world: World) -> None:
+def test_the_sql_equals_the_reference(db: TestDatabase, world: World) -> None:
     assert_agrees(Loaded.new(db, etl(db), world).load())
 
 
 @random_worlds
 @given(world=worlds.worlds(), seed=SEEDS, batches=st.integers(2, 5), earlier=st.floats(0, 1))
-def test_a_world_that_arrives_in_pieces_is_the_world_that_arrived_at_once(
+def test_a_world_that_arrives_in_pieces_equals_one_that_arrives_at_once(
     db: TestDatabase, world: World, seed: int, batches: int, earlier: float
 ) -> None:
     """The incremental result equals the full one, even if the runs in between were at earlier times."""
@@ -85,7 +85,7 @@ def test_a_world_that_arrives_in_pieces_is_the_world_that_arrived_at_once(
 
 @random_worlds
 @given(world=worlds.worlds(), data=st.data())
-def test_after_any_edit_an_incremental_run_gives_what_a_full_one_gives(
+def test_after_any_edit_an_incremental_run_equals_a_full_one(
     db: TestDatabase, world: World, data: st.DataObject
 ) -> None:
     loaded = Loaded.new(db, etl(db), world).load()
@@ -101,7 +101,7 @@ def test_after_any_edit_an_incremental_run_gives_what_a_full_one_gives(
 
 @random_worlds
 @given(world=worlds.worlds(), days=st.lists(st.integers(1, 9), min_size=1, max_size=4))
-def test_days_that_go_by_give_what_a_full_run_gives(db: TestDatabase, world: World, days: list[int]) -> None:
+def test_passing_days_give_the_same_as_a_full_run(db: TestDatabase, world: World, days: list[int]) -> None:
     """Periods end, rolling windows end on other days, and old numbers age out."""
     loaded = Loaded.new(db, etl(db), world).load()
     for number in days:
@@ -121,7 +121,7 @@ def test_the_order_of_arrival_changes_nothing(db: TestDatabase, world: World, se
 
 @random_worlds
 @given(mine=worlds.worlds(), theirs=worlds.worlds(), data=st.data())
-def test_what_another_client_does_changes_no_row_of_the_first(
+def test_another_clients_data_changes_no_row_of_the_first(
     db: TestDatabase, mine: World, theirs: World, data: st.DataObject
 ) -> None:
     """The two clients have records with the same ids, names and keys."""
@@ -241,7 +241,7 @@ def test_computing_again_writes_nothing(db: TestDatabase, world: World, seed: in
 
 @random_worlds
 @given(world=worlds.worlds(), data=st.data())
-def test_an_edit_that_is_taken_back_leaves_no_trace(db: TestDatabase, world: World, data: st.DataObject) -> None:
+def test_an_undone_edit_leaves_no_trace(db: TestDatabase, world: World, data: st.DataObject) -> None:
     loaded = Loaded.new(db, etl(db), world).load()
     before = dump(loaded)
     # The clock does not go back, and a default that is given explicitly is a different definition.

@@ -84,7 +84,7 @@ def runs(stack: dict[str, Any], client: DeclaredClient, integration: str) -> lis
         ).fetchall()
 
 
-def test_what_fails_is_red_and_what_could_be_read_is_stored(
+def test_a_failed_source_is_red_and_what_could_be_read_is_stored(
     stack: dict[str, Any], airflow: AirflowApi, client: DeclaredClient
 ) -> None:
     run = wait_for("a first run", lambda: airflow.latest_run(client.dag_id), 60)
@@ -115,7 +115,7 @@ def test_a_quiet_repository_costs_one_call_and_no_task(
     assert states["publish_dashboards"] == "success"
 
 
-def test_a_used_up_budget_defers_and_says_when_it_goes_on(
+def test_a_used_up_budget_defers_and_says_when_the_task_resumes(
     stack: dict[str, Any], airflow: AirflowApi, client: DeclaredClient
 ) -> None:
     fault = {

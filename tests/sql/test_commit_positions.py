@@ -196,7 +196,7 @@ def test_a_merged_branch_has_its_merges_position(repository: Repository) -> None
     assert [found[sha] for sha in "xnyde"] == [(4, False), (4, False), (4, False), (4, True), (5, True)]
 
 
-def test_a_force_push_and_back(repository: Repository) -> None:
+def test_a_force_push_and_its_reversal(repository: Repository) -> None:
     repository.push("a b:a c:b x:b d:c,x")
     assert repository.push("k:b l:k")["d"] == (None, False)
     assert repository.push("e:d")["e"] == (5, True)
@@ -229,7 +229,7 @@ def test_older_history_arrives(repository: Repository) -> None:
         repository.check()
 
 
-def test_what_arrives_may_be_missing_below_and_merged_above(repository: Repository) -> None:
+def test_arriving_commits_may_lack_parents_and_be_merged_above(repository: Repository) -> None:
     """n belongs to c, which merged y. That e merges it again through z does not make it new."""
     repository.add("a b:a n:a y:n c:b,y d:c")
     repository.head = "d"
@@ -269,7 +269,7 @@ def test_repositories_of_one_run(maker: Maker) -> None:
     assert {position for position, _ in untouched.positions().values()} == {70}
 
 
-def test_what_is_read_twice_is_not_walked_twice(db: TestDatabase, repository: Repository) -> None:
+def test_commits_that_are_read_twice_are_not_walked_twice(db: TestDatabase, repository: Repository) -> None:
     """Somebody else's long transaction holds the watermark back."""
     repository.push(linear_with_merges(20_000))
     other = db.connect("pulse_admin")

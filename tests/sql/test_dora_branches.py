@@ -34,7 +34,7 @@ FLAGGED = "select sha from report.evidence_deployments where is_rollback or fail
 
 
 @pytest.mark.parametrize("known", ["at once", "step by step", "branch first"])
-def test_a_branch_that_is_deployed_and_merged_later_has_no_place_in_the_order(world: World, known: str) -> None:
+def test_a_branch_deployed_before_its_merge_has_no_position(world: World, known: str) -> None:
     """The default branch is deployed meanwhile, and after the merge: that deployment brings the merge."""
     shop = steady(world, days=2)
     world.deploy(shop, "branch", at("2026-02-20 11:00"))
@@ -63,7 +63,7 @@ def test_a_branch_that_is_deployed_and_merged_later_has_no_place_in_the_order(wo
     assert world.rows(FLAGGED) == []
 
 
-def test_a_branchs_commit_that_is_deployed_after_its_merge_stands_for_the_merge(world: World) -> None:
+def test_a_branchs_commit_deployed_after_its_merge_has_the_merges_position(world: World) -> None:
     """As where a pull request's head is deployed once it is merged. An older one after it is a roll-back."""
     shop = steady(world, days=2)
     world.change(shop, "merge", at("2026-02-20 15:00"))

@@ -23,7 +23,7 @@ from tests.support.world import World, run
     ],
     ids=["GitHub's button", "its body", "its title", "its branch", "branch alone", "no number", "no revert"],
 )
-def test_which_pull_request_another_reverts(
+def test_which_pull_request_a_pull_request_reverts(
     world: World, title: str, branch: str, body: str | None, reverted: int | None
 ) -> None:
     store_pull_request(world, title=title, headRefName=branch, body=body)

@@ -159,7 +159,7 @@ def test_incremental_equals_full(db: TestDatabase, seed: int, time_zone: str) ->
     assert sum(len(rows) for rows in board.snapshot().values()) > 100
 
 
-def test_only_what_moved_is_written(db: TestDatabase) -> None:
+def test_only_changed_rows_are_written(db: TestDatabase) -> None:
     board = Board(db)
     for day in range(1, 29):
         board.issue(
@@ -176,7 +176,7 @@ def test_only_what_moved_is_written(db: TestDatabase) -> None:
     assert board.compute() == 0
 
 
-def test_every_column_of_the_views_is_explained(db: TestDatabase) -> None:
+def test_every_column_of_the_views_is_described(db: TestDatabase) -> None:
     without = db.connect("pulse_owner").execute(
         "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum >= 0"
         " where c.relnamespace = 'report'::regnamespace and c.relname like 'work%'"
