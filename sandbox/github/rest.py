@@ -236,7 +236,7 @@ def _timeline_of(view: View, request: Request, repository: Repository, number: s
     if pr is None:
         return JSONResponse(NOT_FOUND, 404)
 
-    def told(event: Event) -> dict[str, Any]:
+    def as_rest(event: Event) -> dict[str, Any]:
         return {
             "event": _REST_EVENTS[event.kind],
             "created_at": iso(event.at),
@@ -245,7 +245,7 @@ def _timeline_of(view: View, request: Request, repository: Repository, number: s
         }
 
     events = sorted((event for event in pr.events if event.at <= view.now), key=lambda event: event.at)
-    return _page(request, [{"event": "labeled"}, *(told(event) for event in events)])
+    return _page(request, [{"event": "labeled"}, *(as_rest(event) for event in events)])
 
 
 def _deployments(view: View, request: Request, repository: Repository) -> Response:

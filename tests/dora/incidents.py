@@ -90,7 +90,7 @@ class Search:
     def successes(self) -> list[DeploymentFact]:
         return [d for d in self.all_deployments.values() if d.counts]
 
-    def brought(self, change: ChangeFact) -> list[DeploymentFact]:
+    def delivered_by(self, change: ChangeFact) -> list[DeploymentFact]:
         """The deployment that delivered a change, if there is one."""
         link = self.deployed.get(change.id)
         return [self.all_deployments[link.deployment_id]] if link else []
@@ -138,7 +138,7 @@ def explicit(search: Search) -> DeploymentFact | None:
     found = search.begun(named)
     for change in search.changes.values():
         if change.url in urls or any(names_commit(sha) for sha in (change.merge_commit_sha, *change.own_shas)):
-            found += search.before(search.brought(change))
+            found += search.before(search.delivered_by(change))
     return latest(search.before(found)) or latest(found)
 
 
@@ -147,7 +147,7 @@ def fix_reverts(search: Search) -> DeploymentFact | None:
     before the incident. If several match, as above." """
     fixes = [c for c in search.changes.values() if search.incident.key in c.names and c.reverts_change_id]
     undone = [search.changes[c.reverts_change_id] for c in fixes if c.reverts_change_id in search.changes]
-    found = search.begun(d for change in undone for d in search.brought(change))
+    found = search.begun(d for change in undone for d in search.delivered_by(change))
     return latest(search.before(found)) or latest(found)
 
 
@@ -155,7 +155,7 @@ def linked_issue(search: Search) -> DeploymentFact | None:
     """ "A change names an issue that the incident is linked to: the latest deployment that delivered such a change and finished
     before the incident"."""
     named = [c for c in search.changes.values() if c.names & set(search.issue.links)]
-    return latest(search.before(d for c in named for d in search.brought(c)))
+    return latest(search.before(d for c in named for d in search.delivered_by(c)))
 
 
 def fix_version(search: Search) -> DeploymentFact | None:

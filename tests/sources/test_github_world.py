@@ -282,7 +282,7 @@ def test_a_github_app_reads_like_a_token_and_renews_its_own(
 
 
 @pytest.mark.parametrize(
-    ("login", "key", "error", "told"),
+    ("login", "key", "error", "expected"),
     [
         (None, "good", ConfigError, "App id"),
         (
@@ -296,14 +296,14 @@ def test_a_github_app_reads_like_a_token_and_renews_its_own(
     ids=["no id", "broken key", "unknown app"],
 )
 def test_a_wrong_app_gives_a_clear_error_without_secrets(
-    db: TestDatabase, sandbox: SandboxServer, login: str | None, key: str, error: type[Exception], told: str
+    db: TestDatabase, sandbox: SandboxServer, login: str | None, key: str, error: type[Exception], expected: str
 ) -> None:
     private, public = app_key()
     sandbox.add_github_app(app_id="12345", public_key=public, organisation="acme")
     pipeline = portal(db, sandbox)
     integration, _ = pipeline.integrations[0]
     pipeline.integrations = [(integration, Credential(login, private if key == "good" else key))]
-    with pytest.raises(error, match=told) as caught:
+    with pytest.raises(error, match=expected) as caught:
         pipeline.extract()
     assert "PRIVATE KEY" not in f"{caught.value!r}"
     assert "nonsense" not in f"{caught.value!r}"

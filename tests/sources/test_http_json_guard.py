@@ -107,11 +107,11 @@ def test_no_connection_is_made_to_this_machine(
     custom.base_url = f"{scheme}://{host}:{listener.port}"
     with pytest.raises(ConfigError) as caught:
         custom.sync()
-    told = str(caught.value)
-    assert told.startswith("client acme, http_json: ")
-    assert "is not a public address" in told
-    assert f":{listener.port} to the environment variable {ALLOW_VARIABLE}" in told
-    assert KEY not in told
+    message = str(caught.value)
+    assert message.startswith("client acme, http_json: ")
+    assert "is not a public address" in message
+    assert f":{listener.port} to the environment variable {ALLOW_VARIABLE}" in message
+    assert KEY not in message
     assert listener.connections == 0
 
 
@@ -220,7 +220,7 @@ def test_an_unknown_host_name_is_retried(custom: Custom, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("ftp://a.example", "'ftp'"),
         ("file:///etc/passwd", "'file'"),
@@ -231,5 +231,5 @@ def test_an_unknown_host_name_is_retried(custom: Custom, monkeypatch: pytest.Mon
         ("https://a.example:99999", "cannot be parsed"),
     ],
 )
-def test_an_invalid_address_is_named(url: str, told: str) -> None:
-    assert told in str(guard.refusal_of_url(url))
+def test_an_invalid_address_is_named(url: str, expected: str) -> None:
+    assert expected in str(guard.refusal_of_url(url))

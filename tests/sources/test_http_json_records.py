@@ -40,9 +40,9 @@ def test_invalid_values_are_rejected_with_field_and_value(custom: Custom, damage
     custom.answer(good, bad | damage)
     assert custom.sync().rows_rejected == 1
     assert list(custom.records()) == [f"deploys:{good['id']}"]
-    [(record_id, scope_key, told)] = custom.rejects()
+    [(record_id, scope_key, stored_reason)] = custom.rejects()
     assert (record_id, scope_key) == (None if "id" in damage else f"deploys:{bad['id']}", "deploys")
-    assert told.startswith(reason)
+    assert stored_reason.startswith(reason)
 
 
 def test_missing_fields_and_records_that_are_not_objects_are_rejected(custom: Custom) -> None:
@@ -286,9 +286,9 @@ def test_an_invalid_review_time_is_rejected(custom: Custom, damage: dict[str, An
     custom.answer(MERGE, MERGE | {"iid": 2} | damage)
     assert custom.sync().rows_rejected == 1
     assert list(custom.records()) == ["merges:1"]
-    [(record_id, scope_key, told)] = custom.rejects()
+    [(record_id, scope_key, stored_reason)] = custom.rejects()
     assert (record_id, scope_key) == ("merges:2", "merges")
-    assert told.startswith(reason)
+    assert stored_reason.startswith(reason)
 
 
 def test_the_review_times_of_a_custom_source_are_stages_of_the_lead_time(custom: Custom) -> None:

@@ -120,11 +120,11 @@ def test_planned_and_done_can_be_computed(pipeline: Pipeline) -> None:
     assert len(rows) > 20
     assert all(done <= planned for _, planned, done in rows)
     assert sum(done for _, _, done in rows) > 50
-    told = pipeline.rows(
+    unknown = pipeline.rows(
         "select count(*) from core.jira_issues j, jsonb_array_elements_text(j.custom_fields -> 'sprints') one"
         " left join core.jira_sprints s on s.id = one::bigint where s.id is null"
     )
-    assert told == [(0,)]
+    assert unknown == [(0,)]
 
 
 def test_fields_that_the_client_names_are_kept(pipeline: Pipeline) -> None:

@@ -173,8 +173,8 @@ def test_rejected_issues_are_requested_again(pipeline: Pipeline, sandbox: Sandbo
     scope = source.discover()[0]
     again, refused = stored_ids(pipeline)[3], "1"
     execute(pipeline, "delete from raw.jira_issues where record_id = %s", again)
-    told = f'{{"id": "{refused}", "errorMessage": "no"}}'
-    rejects = [Reject(again, scope.key, "{}", "unknown"), Reject(refused, scope.key, told, "Jira: no")]
+    expected = f'{{"id": "{refused}", "errorMessage": "no"}}'
+    rejects = [Reject(again, scope.key, "{}", "unknown"), Reject(refused, scope.key, expected, "Jira: no")]
     source.store([Page("jira_issues", rejects=rejects)])
     sync(pipeline)
     assert again in stored_ids(pipeline)
@@ -312,7 +312,7 @@ def test_ten_thousand_issues_cost_thirty_calls(db: TestDatabase, sandbox: Sandbo
 
 
 @pytest.mark.parametrize(
-    ("ends", "told"),
+    ("ends", "expected"),
     [
         ("2026-06-30", "expires on 2026-06-30: create a new one and put it into Connection jira__acme"),
         ("2026-06-01", "expired on 2026-06-01"),
@@ -320,7 +320,7 @@ def test_ten_thousand_issues_cost_thirty_calls(db: TestDatabase, sandbox: Sandbo
         ("soon", "is not a date"),
     ],
 )
-def test_an_expiring_token_causes_a_warning(pipeline: Pipeline, ends: str, told: str | None) -> None:
+def test_an_expiring_token_causes_a_warning(pipeline: Pipeline, ends: str, expected: str | None) -> None:
     source = reader(pipeline, token_expires=ends)
     assert source.discover()
-    assert [told in warning for warning in source.stats.warnings] == ([True] if told else [])
+    assert [expected in warning for warning in source.stats.warnings] == ([True] if expected else [])

@@ -80,7 +80,7 @@ class Repository:
         )
 
     def push(self, graph: str, head: str | None = None) -> Positions:
-        """Add commits, the last of which is the new head, load all and normalise; the positions then."""
+        """Add commits (the last is the new head), load all and run the stage; returns the positions."""
         self.add(graph)
         self.head = head or graph.split()[-1].partition(":")[0]
         self.load()
@@ -176,7 +176,7 @@ def test_a_linear_history_grows(repository: Repository) -> None:
     "pushes",
     [
         pytest.param(
-            ["a b:a", "x:a y:x c:b,y", "z:y d:c e:d,z"], id="merges, and a branch that goes on after its merge"
+            ["a b:a", "x:a y:x c:b,y", "z:y d:c e:d,z"], id="merges, and a branch that continues after its merge"
         ),
         pytest.param(["a b:a", "x:a n:x y:x,n c:b,y d:c", "m:n o:m e:d,o"], id="nested side branches"),
         pytest.param(["a b:a", "x:a y:a z:b c:b,x,y,z", "p:x q:c d:c,p,q,y"], id="octopus"),

@@ -7,7 +7,7 @@ import pytest
 from tests.support.world import World, at, run, steady
 
 
-def brought(world: World, repository: int, sha: str, merge: str) -> None:
+def merged_branch_commit(world: World, repository: int, sha: str, merge: str) -> None:
     """A commit of a branch, with the position it gets once a merge has brought it in."""
     run(
         world,
@@ -55,7 +55,7 @@ def test_a_branch_deployed_before_its_merge_has_no_position(world: World, known:
         world.compute()
     world.change(shop, "merge", at("2026-02-21 15:00"), lead_hours=40)
     if known != "branch first":
-        brought(world, shop, "branch", "merge")
+        merged_branch_commit(world, shop, "branch", "merge")
     world.deploy(shop, "merge", at("2026-02-21 16:00"))
     world.compute()
     found = deployed(world)
@@ -67,7 +67,7 @@ def test_a_branchs_commit_deployed_after_its_merge_has_the_merges_position(world
     """As where a pull request's head is deployed once it is merged. An older one after it is a roll-back."""
     shop = steady(world, days=2)
     world.change(shop, "merge", at("2026-02-20 15:00"))
-    brought(world, shop, "branch", "merge")
+    merged_branch_commit(world, shop, "branch", "merge")
     world.deploy(shop, "branch", at("2026-02-20 15:10"))
     world.deploy(shop, "shop-1", at("2026-02-20 16:00"))
     world.compute()

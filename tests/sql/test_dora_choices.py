@@ -253,7 +253,7 @@ def test_a_commit_of_a_pull_request_names_the_deployment_that_delivered_it(world
 
 
 def test_a_change_without_a_pull_request_is_not_in_pull_request_metrics(db: TestDatabase) -> None:
-    """A custom source's change has no lines and no reviews that we know: it is no small, unreviewed one."""
+    """A custom source's change has unknown lines and reviews, so it does not count as small and unreviewed."""
     world = World(db, minimum_sample=1)
     shop = steady(world, days=1)
     run(world, "update core.github_pull_requests set additions = 7 where repository_id = %s", shop)

@@ -125,7 +125,7 @@ def test_charts_use_only_what_their_dataset_has_and_no_sql() -> None:
         for query in chart["query_context"]["queries"]:
             for column in query["columns"]:
                 text = column["sqlExpression"] if isinstance(column, dict) else column
-                assert text in columns, f"{name}: {text} is not a column: an executive could not ask for it"
+                assert text in columns, f"{name}: {text} is not a column: an executive could not request it"
             assert set(query["metrics"]) <= metrics
             assert {f["col"] for f in query["filters"]} <= columns
         assert 0 < params["row_limit"] <= 5000

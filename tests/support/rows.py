@@ -60,7 +60,7 @@ class RowMaker:
         return cls(table, connection.execute(COLUMNS, [table]).fetchall())
 
     def insert(self, connection: psycopg.Connection[Any], client_id: int, clause: str = "") -> None:
-        """Insert the row, with `clause` (such as ON CONFLICT …) behind."""
+        """Insert the row, followed by `clause` (such as ON CONFLICT …)."""
         statement = sql.SQL("insert into {} ({}) values ({}) {}").format(
             sql.SQL(self.table),
             sql.SQL(", ").join(sql.Identifier(name) for name, _, _ in self.columns),

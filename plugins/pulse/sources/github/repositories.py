@@ -88,7 +88,7 @@ class RepositoryListing:
             raise AccessLost(
                 client=self.source.integration.client_slug,
                 source=self.source.integration.name,
-                message=f"{len(gone)} of {len(stored)} repositories are not visible any more",
+                message=f"{len(gone)} of {len(stored)} repositories are no longer visible",
                 remedy="check the token's access; nothing was marked as deleted",
             )
         return gone
