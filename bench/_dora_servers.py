@@ -39,7 +39,7 @@ def roomy(made: Cluster) -> Iterator[None]:
         try:
             yield
         finally:
-            made.replica.stop()  # which replica_away may have restarted
+            made.replica.stop()  # which replica_away may have started anew
 
 
 def has_replica(made: Cluster) -> bool:

@@ -53,7 +53,7 @@ def db(cluster: Cluster) -> Iterator[TestDatabase]:
 
 @pytest.fixture(scope="session")
 def stack() -> dict[str, Any]:
-    """`./pulse status --json` of the stack that `./pulse test` started."""
+    """`./pulse status --json` of the stack that `./pulse test` has started."""
     if "PULSE_STATE" not in os.environ:
         pytest.skip("needs the running stack: ./pulse test")
     done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)

@@ -87,7 +87,7 @@ def test_all_processes_together_stay_under_three_gigabytes(stack: dict[str, Any]
 
 
 def test_secrets_are_in_no_log_and_no_dag_file(stack: dict[str, Any]) -> None:
-    """Searches all logs and DAG files of the installation for every generated secret and every demo token."""
+    """Every generated secret and every demo token, searched in all logs and DAG files of the installation."""
     state = Path(os.environ["PULSE_STATE"])
     values = [line.partition("=")[2].strip().strip("'\"") for line in (state / "secrets.env").read_text().splitlines()]
     secrets = [value.encode() for value in values if len(value) >= 12]

@@ -234,7 +234,7 @@ def test_a_pull_request_from_rest_has_the_same_comments(db: TestDatabase, sandbo
     assert broken.snapshot() == calm.snapshot()
 
 
-def test_pull_requests_stored_without_comments_are_read_again_after_an_upgrade(
+def test_what_was_stored_without_comments_is_read_again_after_the_upgrade(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     pipeline = portal(db, sandbox)

@@ -24,12 +24,10 @@ def declared_slugs() -> list[str]:
 
 
 def sync_declared_client(slug: str) -> dict[str, Any]:
-    """Validate one client's Variable and update the tables accordingly. Raises SpecError."""
+    """Check one client's Variable and make the tables agree with it. Raises SpecError."""
     text = Variable.get(f"{VARIABLE_PREFIX}{slug}", default=None)
     if text is None:
-        raise SpecError(
-            f"client {slug}: the Variable {VARIABLE_PREFIX}{slug} has been removed meanwhile; nothing was changed"
-        )
+        raise SpecError(f"client {slug}: the Variable {VARIABLE_PREFIX}{slug} is gone again: nothing was changed")
     spec = parse_spec(slug, text)
     _mask(spec)
     with closing(connect("pulse_admin")) as conn:
@@ -44,22 +42,22 @@ def deactivate_undeclared(slugs: list[str]) -> list[str]:
     with closing(connect("pulse_admin")) as conn:
         gone = deactivate_missing(conn, set(slugs), allow_many=allow_many)
     for result in gone:
-        log.warning("client %s no longer has a Variable and was deactivated", result.slug)
+        log.warning("client %s has no Variable any more and was deactivated", result.slug)
     return [result.slug for result in gone]
 
 
 def active_slugs(only: str = "") -> list[str]:
-    """The slugs of the active clients, in order; `only`: just that one. Raises ValueError if no such client is active."""
+    """The slugs of the active clients, in order; `only`: just that one. Raises ValueError when there is no such client."""
     with closing(connect("pulse_admin")) as conn:
         rows = conn.execute("select slug from core.clients where active order by slug").fetchall()
     slugs = [row[0] for row in rows]
     if only and only not in slugs:
-        raise ValueError(f"no active client {only!r}; active clients: {', '.join(slugs) or 'none'}")
+        raise ValueError(f"there is no active client {only!r}: active are {', '.join(slugs) or 'none'}")
     return [only] if only else slugs
 
 
 def provision_all() -> None:
-    """Bring Superset's assets, and the role and rules of every client, up to date."""
+    """Superset's assets, and role and rules of every client in the tables."""
     with closing(connect("pulse_admin")) as conn:
         clients = conn.execute("select id, slug, active from core.clients order by id").fetchall()
     api = api_from_connection()
