@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
+import psycopg
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -16,11 +17,12 @@ from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec, read_specs
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
 from pulse.superset.provision import api_from_connection, touch_datasets
-from pulse.warehouse.connect import client_transaction, connect
+from pulse.warehouse.connect import connect, fetch_for_client
 from pulse.warehouse.runs import RunStats, record_run
 from pulse.warehouse.transforms import run_stage
 
 log = logging.getLogger(__name__)
+Connection = psycopg.Connection[Any]
 MAX_BATCHES = 6
 
 
@@ -88,36 +90,40 @@ def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
     return result
 
 
-def _has_open_rejects(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> bool:
-    with client_transaction(conn, spec.client_id):
-        row = conn.execute(
-            "select from raw.rejects where client_id = %s and integration_id = %s and replayed_at is null limit 1",
-            [spec.client_id, declared.id],
-        ).fetchone()
-    return row is not None
+def _has_open_rejects(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> bool:
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select from raw.rejects where client_id = %s and integration_id = %s and replayed_at is null limit 1",
+        [spec.client_id, declared.id],
+    )
+    return bool(rows)
 
 
 def has_more_history(client_id: int, dag_run_id: str) -> bool:
     """Whether an extraction of this DAG run read something and left a part for the next run."""
-    with closing(connect("pulse_etl")) as conn, client_transaction(conn, client_id):
-        row = conn.execute(
-            "select exists (select from core.etl_runs where client_id = %s and dag_run_id = %s and state = 'success'"
-            " and unfinished > 0 and rows_read > 0)",
+    with closing(connect("pulse_etl")) as conn:
+        rows = fetch_for_client(
+            conn,
+            client_id,
+            "select from core.etl_runs where client_id = %s and dag_run_id = %s and state = 'success'"
+            " and unfinished > 0 and rows_read > 0 limit 1",
             [client_id, dag_run_id],
-        ).fetchone()
-    return bool(row and row[0])
+        )
+    return bool(rows)
 
 
-def _done_in_this_run(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> set[str]:
+def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> set[str]:
     """Keys of the scopes that this DAG run has read since it started. (Clearing a run restarts it.)"""
     run = get_current_context()["dag_run"]
-    with client_transaction(conn, spec.client_id):
-        rows = conn.execute(
-            "select scope_key from core.etl_runs where client_id = %s and dag_run_id = %s and integration_id = %s"
-            " and state = 'success' and scope_key <> '' and started_at >= %s",
-            [spec.client_id, str(run.run_id), declared.id, run.start_date],
-        ).fetchall()
-    return {row[0] for row in rows}
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select scope_key from core.etl_runs where client_id = %s and dag_run_id = %s and integration_id = %s"
+        " and state = 'success' and scope_key <> '' and started_at >= %s",
+        [spec.client_id, str(run.run_id), declared.id, run.start_date],
+    )
+    return {scope_key for (scope_key,) in rows}
 
 
 def run_transforms(spec: ClientDagSpec, task_id: str, stage: str, *, full: bool = False) -> dict[str, int]:
@@ -156,7 +162,9 @@ def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> N
             time.sleep(0.2)
 
 
-def _recorded(conn: Any, spec: ClientDagSpec, integration_id: int | None = None, scope_key: str = "") -> Any:
+def _recorded(
+    conn: Connection, spec: ClientDagSpec, integration_id: int | None = None, scope_key: str = ""
+) -> AbstractContextManager[RunStats]:
     context = get_current_context()
     return record_run(
         conn,
@@ -168,28 +176,31 @@ def _recorded(conn: Any, spec: ClientDagSpec, integration_id: int | None = None,
     )
 
 
-def _integration(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:
+def _integration(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:
     """The integration as it is now in the tables. Skips the task if it is no longer active."""
-    with client_transaction(conn, spec.client_id):
-        row = conn.execute(
-            "select base_url, connection_id, config_data, active from core.integrations where client_id = %s and id = %s",
-            [spec.client_id, declared.id],
-        ).fetchone()
-    if row is None or not row[3]:
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select base_url, connection_id, config_data from core.integrations"
+        " where client_id = %s and id = %s and active",
+        [spec.client_id, declared.id],
+    )
+    if not rows:
         # Stopped cleanly between two scopes: what was read is stored, and the client's DAG is updated within seconds.
         raise AirflowSkipException(f"client {spec.slug}: {declared.name} is no longer active")
+    base_url, connection_id, config = rows[0]
     return Integration(
         client_id=spec.client_id,
         client_slug=spec.slug,
         id=declared.id,
         integration_type=declared.integration_type,
         name=declared.name,
-        base_url=row[0],
-        connection_id=row[1],
-        config=row[2],
+        base_url=base_url,
+        connection_id=connection_id,
+        config=config,
     )
 
 
-def _source(conn: Any, integration: Integration, stats: RunStats) -> Source:
+def _source(conn: Connection, integration: Integration, stats: RunStats) -> Source:
     """The integration's source. It counts into `stats`, so that a run that fails shows its calls."""
     return source_for(integration.integration_type)(integration, credential_for(integration), conn, stats)

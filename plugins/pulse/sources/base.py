@@ -15,10 +15,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import psycopg
+from psycopg.abc import QueryNoTemplate
 
 from pulse.errors import TooManyRejects
 from pulse.warehouse.checkpoints import Checkpoint, read_checkpoint
-from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.connect import fetch_for_client
 from pulse.warehouse.loader import Page, RawRow, Reject, load_pages
 from pulse.warehouse.runs import RunStats
 
@@ -118,12 +119,10 @@ class Source(ABC):
         A reject that can be read now is stored and closed. One that the upstream refused to deliver is left to the next
         extraction.
         """
-        with client_transaction(self.conn, self.integration.client_id):
-            rejects = self.conn.execute(
-                "select entity, scope_key, payload from raw.rejects"
-                " where client_id = %s and integration_id = %s and replayed_at is null order by id",
-                [self.integration.client_id, self.integration.id],
-            ).fetchall()
+        rejects = self.query(
+            "select entity, scope_key, payload from raw.rejects"
+            " where client_id = %(client)s and integration_id = %(integration)s and replayed_at is null order by id"
+        )
         stored = 0
         for entity, scope_key, payload in rejects:
             try:
@@ -134,6 +133,11 @@ class Source(ABC):
                 self.store([page])
                 stored += 1
         return stored, len(rejects) - stored
+
+    def query(self, query: QueryNoTemplate, **params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query of the client's stored data. The query may name %(client)s and %(integration)s."""
+        keys = {"client": self.integration.client_id, "integration": self.integration.id}
+        return fetch_for_client(self.conn, self.integration.client_id, query, {**keys, **params})
 
     def store(self, pages: Iterable[Page], checkpoints: Iterable[Checkpoint] = ()) -> None:
         """Store pages and checkpoints in one transaction and count them."""

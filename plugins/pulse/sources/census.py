@@ -44,15 +44,11 @@ def done(scope_key: str, now: datetime) -> Checkpoint:
 
 def compare(source: Source, entity: str, scope_key: str, upstream: set[str]) -> Difference:
     """The difference between the upstream's complete list of record ids and the stored rows of a scope."""
-    with client_transaction(source.conn, source.integration.client_id):
-        rows = source.conn.execute(
-            sql.SQL(
-                "select record_id from raw.{} where client_id = %s and integration_id = %s and scope_key = %s"
-                " and deleted_at is null"
-            ).format(sql.Identifier(entity)),
-            [source.integration.client_id, source.integration.id, scope_key],
-        ).fetchall()
-    stored = {row[0] for row in rows}
+    query = sql.SQL(
+        "select record_id from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
+        " and scope_key = %(scope)s and deleted_at is null"
+    ).format(sql.Identifier(entity))
+    stored = {record_id for (record_id,) in source.query(query, scope=scope_key)}
     return Difference(upstream - stored, stored - upstream)
 
 

@@ -19,7 +19,6 @@ from pulse.sources.github.client import GitHubClient
 from pulse.sources.github.streams import Stream
 from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 
 # Fetches nodes of a stream by id; returns their page, and the ids that are gone.
@@ -64,15 +63,12 @@ class Census:
 
     def _stored(self, stream: Stream) -> int:
         """The number of stored rows of the scope that existed when the probe counted."""
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            row = self.source.conn.execute(
-                sql.SQL(
-                    "select count(*) from raw.{} where client_id = %s and integration_id = %s and scope_key = %s"
-                    " and deleted_at is null and (payload ->> 'createdAt')::timestamptz <= %s"
-                ).format(sql.Identifier(stream.entity)),
-                [self.source.integration.client_id, self.source.integration.id, self.scope.key, self.now],
-            ).fetchone()
-        return int(row[0]) if row else 0
+        query = sql.SQL(
+            "select count(*) from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
+            " and scope_key = %(scope)s and deleted_at is null and (payload ->> 'createdAt')::timestamptz <= %(now)s"
+        ).format(sql.Identifier(stream.entity))
+        ((count,),) = self.source.query(query, scope=self.scope.key, now=self.now)
+        return int(count)
 
     def _list(self, suspect: list[Stream]) -> None:
         ids: dict[str, dict[str, str]] = {stream.name: {} for stream in suspect}
@@ -109,12 +105,8 @@ class Census:
 
     def _stored_nodes(self, stream: Stream, record_ids: set[str]) -> dict[str, str]:
         """Record ids of stored rows, by their node ids."""
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            rows = self.source.conn.execute(
-                sql.SQL(
-                    "select payload ->> 'id', record_id from raw.{} where client_id = %s and integration_id = %s"
-                    " and record_id = any(%s) order by 2"
-                ).format(sql.Identifier(stream.entity)),
-                [self.source.integration.client_id, self.source.integration.id, list(record_ids)],
-            ).fetchall()
-        return dict(rows)
+        query = sql.SQL(
+            "select payload ->> 'id', record_id from raw.{} where client_id = %(client)s"
+            " and integration_id = %(integration)s and record_id = any(%(ids)s) order by 2"
+        ).format(sql.Identifier(stream.entity))
+        return dict(self.source.query(query, ids=list(record_ids)))

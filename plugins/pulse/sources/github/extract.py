@@ -24,7 +24,6 @@ from pulse.sources.github.streams import DEPLOYMENTS, PULL_REQUESTS, Stream, str
 from pulse.sources.github.tags import read_tags
 from pulse.sources.github.walk import Walk, complete_connections
 from pulse.sources.http import HeavyPage
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
@@ -128,7 +127,7 @@ class GitHubSource(Source):
         )
         if stream.name == DEPLOYMENTS.name:
             since = before - stream.lookback if before else None
-            outdated = dict(self._database(_OUTDATED, scope, since=since))
+            outdated = dict(self.query(_OUTDATED, scope=scope.key, since=since))
             self._refresh(stream, scope, {node: key for node, key in outdated.items() if node not in read})
 
     def _refresh(self, stream: Stream, scope: Scope, known: dict[str, str]) -> None:
@@ -141,7 +140,8 @@ class GitHubSource(Source):
 
     def _retry_rejects(self, stream: Stream, scope: Scope) -> None:
         """Ask again for what could not be read, because it may not change again soon."""
-        payloads = [json.loads(row[0]) or {} for row in self._database(_OPEN_REJECTS, scope, entity=stream.entity)]
+        rejects = self.query(_OPEN_REJECTS, scope=scope.key, entity=stream.entity)
+        payloads = [json.loads(payload) or {} for (payload,) in rejects]
         for node_id in {payload["id"] for payload in payloads if isinstance(payload.get("id"), str)}:
             try:
                 found = self.github.nodes(stream.by_id_query, scope.label, [node_id])
@@ -175,11 +175,6 @@ class GitHubSource(Source):
 
     def _rows_page(self, stream: Stream, nodes: list[Node], scope_key: str) -> Page:
         return page_of(stream.entity, nodes, lambda node: stream.build(node, scope_key), scope_key, records.record_id)
-
-    def _database(self, query: Any, scope: Scope, **params: Any) -> list[tuple[Any, ...]]:
-        keys = {"client": self.integration.client_id, "integration": self.integration.id, "scope": scope.key}
-        with client_transaction(self.conn, self.integration.client_id):
-            return self.conn.execute(query, {**keys, **params}).fetchall()
 
 
 SOURCE = GitHubSource

@@ -16,7 +16,6 @@ from pulse.sources.base import Scope, Source
 from pulse.sources.github.client import Node
 from pulse.sources.github.streams import WITH_FILES
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 
 STREAM = "probe"
 RUNS_WATCHED_AFTER_CHANGE = timedelta(hours=1)
@@ -95,24 +94,18 @@ def totals(node: Node) -> dict[str, int]:
 def last_visits(source: Source, now: datetime) -> dict[str, LastVisit]:
     """What the last visits stored, by repository."""
     found: dict[str, LastVisit] = {}
-    keys = {
-        "client": source.integration.client_id,
-        "integration": source.integration.id,
-        "month_ago": (now - timedelta(days=35)).isoformat(),
-    }
-    with client_transaction(source.conn, source.integration.client_id):
-        for key, stream, watermark, cursor in source.conn.execute(_STORED, keys).fetchall():
-            one = found.setdefault(key, LastVisit())
-            if stream == STREAM:
-                one.seen = cursor.get("seen", {})
-                one.moved_at = datetime.fromisoformat(cursor["moved_at"])
-                one.runs_at = watermark
-            elif stream == "census":
-                one.counted_at = watermark
-            else:
-                one.unfinished.add(stream.removesuffix(WITH_FILES))
-        for key, stream in source.conn.execute(_OPEN, keys).fetchall():
-            found.setdefault(key, LastVisit()).unfinished.add(stream)
+    for key, stream, watermark, cursor in source.query(_STORED):
+        one = found.setdefault(key, LastVisit())
+        if stream == STREAM:
+            one.seen = cursor.get("seen", {})
+            one.moved_at = datetime.fromisoformat(cursor["moved_at"])
+            one.runs_at = watermark
+        elif stream == "census":
+            one.counted_at = watermark
+        else:
+            one.unfinished.add(stream.removesuffix(WITH_FILES))
+    for key, stream in source.query(_OPEN, month_ago=(now - timedelta(days=35)).isoformat()):
+        found.setdefault(key, LastVisit()).unfinished.add(stream)
     return found
 
 

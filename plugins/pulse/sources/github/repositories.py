@@ -10,7 +10,6 @@ from pulse.sources.base import Source, page_of, selected
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, Node
 from pulse.sources.http import JsonResponse
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 
 # So many repositories do not vanish at once unless the token lost its access.
@@ -19,7 +18,7 @@ EXPIRY_HEADER = "github-authentication-token-expiration"
 
 _STORED = """
     select record_id, payload ->> 'id', payload ->> 'nameWithOwner' from raw.github_repositories
-    where client_id = %s and integration_id = %s and deleted_at is null
+    where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
 """
 
 
@@ -59,10 +58,7 @@ class RepositoryListing:
         A repository that was renamed out of the patterns, or moved to another owner, stays as it is under its new name.
         One that is no longer selected is not asked for.
         """
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            stored = self.source.conn.execute(
-                _STORED, [self.source.integration.client_id, self.source.integration.id]
-            ).fetchall()
+        stored = self.source.query(_STORED)
         missing = {
             node_id: (record_id, name)
             for record_id, node_id, name in stored

@@ -21,7 +21,6 @@ from pulse.sources.base import Credential, Scope, Source
 from pulse.sources.http_json import records
 from pulse.sources.http_json.client import JsonClient
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
@@ -106,12 +105,11 @@ class HttpJsonSource(Source):
 
     def _gone(self, stream: Stream, listed: set[str]) -> list[str]:
         """Ids of the stream's stored rows that a complete read did not list."""
-        with client_transaction(self.conn, self.integration.client_id):
-            stored = self.conn.execute(
-                "select record_id from raw.http_json_records"
-                " where client_id = %s and integration_id = %s and scope_key = %s and deleted_at is null",
-                [self.integration.client_id, self.integration.id, stream.name],
-            ).fetchall()
+        stored = self.query(
+            "select record_id from raw.http_json_records where client_id = %(client)s"
+            " and integration_id = %(integration)s and scope_key = %(scope)s and deleted_at is null",
+            scope=stream.name,
+        )
         return sorted({str(record_id) for (record_id,) in stored} - listed)
 
 

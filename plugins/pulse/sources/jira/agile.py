@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from pulse.errors import AccessLost, AuthError, UpstreamError
 from pulse.sources.base import Source, page_of
 from pulse.sources.jira import endpoints, records
 from pulse.sources.jira.client import JiraClient
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page, RawRow
 
 STREAM = "sprints"
@@ -122,11 +121,8 @@ class Agile:
             except AuthError:
                 continue
 
-    def _stored(self, query: str, **params: Any) -> set[str]:
-        about = {"client": self.source.integration.client_id, "integration": self.source.integration.id}
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            rows = self.source.conn.execute(query, {**about, **params}).fetchall()
-        return {row[0] for row in rows}
+    def _stored(self, query: LiteralString, **params: Any) -> set[str]:
+        return {record_id for (record_id,) in self.source.query(query, **params)}
 
 
 def _with_board(item: Any, board_id: str) -> Any:

@@ -22,7 +22,6 @@ from pulse.sources.jira.data_center import DataCenter
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Site, Sweep, refusal
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
@@ -127,12 +126,10 @@ class JiraSource(Source):
         return sweep
 
     def _warn_of_lost_projects(self, visible: set[str], include: list[str]) -> None:
-        with client_transaction(self.conn, self.integration.client_id):
-            rows = self.conn.execute(
-                "select record_id, payload ->> 'key' from raw.jira_projects where client_id = %s and integration_id = %s"
-                " and deleted_at is null order by 2",
-                [self.integration.client_id, self.integration.id],
-            ).fetchall()
+        rows = self.query(
+            "select record_id, payload ->> 'key' from raw.jira_projects where client_id = %(client)s"
+            " and integration_id = %(integration)s and deleted_at is null order by 2"
+        )
         for project_id, key in rows:
             if project_id not in visible and selected(key, include):
                 self.stats.warn(
