@@ -23,7 +23,7 @@ POSITIONS_FILE = "normalise/41_github_commit_positions.sql"
 
 @dataclass
 class Repository:
-    """A repository upstream (`history`: parents of every commit, `head`), and what of it has been loaded."""
+    """A repository upstream (`history`: the parents of every commit, and `head`), and the part that has been loaded."""
 
     conn: psycopg.Connection[Any]
     client_id: int
@@ -34,14 +34,14 @@ class Repository:
     head: str | None = None
 
     def add(self, graph: str) -> Repository:
-        """Commits, as "a b:a c:b,a": a name, and after the colon its parents."""
+        """Commits in the form "a b:a c:b,a": a name, and after the colon its parents."""
         for word in graph.split():
             sha, _, parents = word.partition(":")
             self.history[sha] = parents.split(",") if parents else []
         return self
 
     def load(self, shas: Iterable[str] | None = None) -> None:
-        """Store these commits (by default all that were not) and the head, as an extraction does."""
+        """Store these commits (by default all new ones) and the head, as an extraction does."""
         wanted = [sha for sha in self.history if sha not in self.loaded] if shas is None else list(shas)
         repository = {
             "databaseId": self.id,
@@ -87,7 +87,7 @@ class Repository:
         return self.check()
 
     def check(self) -> Positions:
-        """Normalise; the positions are the ones of a full walk, and a second time nothing is written."""
+        """Run the stage; the positions must equal those of a full walk, and a second run must write nothing."""
         self.normalise()
         found = self.positions()
         assert found == whole_walk(self.loaded, self.head)
@@ -326,7 +326,7 @@ def test_a_push_reads_nothing_of_the_history(
 
 
 def test_each_commit_is_walked_once(repository: Repository) -> None:
-    """An old side branch from all over which later branches start, and a branch that is merged again and again."""
+    """An old side branch from which later branches start everywhere, and a branch that is merged again and again."""
     words = ["a", "l0:a"] + [f"l{number}:l{number - 1}" for number in range(1, 1500)] + ["c0:a,l1499", "d0:c0"]
     for number in range(1, 500):
         words += [f"b{number}:l{number * 3}", f"d{number}:d{number - 1}"]
@@ -393,7 +393,7 @@ def chosen(shas: list[str], picks: list[int]) -> list[str]:
 
 
 def take(repository: Repository, step: Step) -> None:
-    """Grow the history, move the head, rewrite a commit's parents, and load some of what was not."""
+    """Grow the history, move the head, rewrite a commit's parents, and load some of the missing commits."""
     for picks in step.commits:
         repository.history[f"c{len(repository.history)}"] = chosen(list(repository.history), picks)
     shas = list(repository.history)

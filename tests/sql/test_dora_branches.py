@@ -35,7 +35,7 @@ FLAGGED = "select sha from report.evidence_deployments where is_rollback or fail
 
 @pytest.mark.parametrize("known", ["at once", "step by step", "branch first"])
 def test_a_branch_deployed_before_its_merge_has_no_position(world: World, known: str) -> None:
-    """The default branch is deployed meanwhile, and after the merge: that deployment brings the merge."""
+    """The default branch is deployed in between and again after the merge; that last deployment delivers the merge."""
     shop = steady(world, days=2)
     world.deploy(shop, "branch", at("2026-02-20 11:00"))
     world.change(shop, "meanwhile", at("2026-02-20 11:30"))
@@ -64,7 +64,7 @@ def test_a_branch_deployed_before_its_merge_has_no_position(world: World, known:
 
 
 def test_a_branchs_commit_deployed_after_its_merge_has_the_merges_position(world: World) -> None:
-    """As where a pull request's head is deployed once it is merged. An older one after it is a roll-back."""
+    """For example, a pull request's head is deployed once it is merged. Deploying an older one after it is a rollback."""
     shop = steady(world, days=2)
     world.change(shop, "merge", at("2026-02-20 15:00"))
     merged_branch_commit(world, shop, "branch", "merge")

@@ -164,7 +164,7 @@ def test_rework_has_its_evidence(world: World) -> None:
 
 
 def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
-    """It began before the newer one had finished, and ended after it."""
+    """It began before the newer one finished, and ended after it."""
     repository = steady(world, days=1)
     world.change(repository, "old", at("2026-02-03 09:00"))
     world.change(repository, "new", at("2026-02-03 09:10"))
@@ -296,7 +296,7 @@ def test_a_branch_names_an_issue(world: World, branch: str) -> None:
 
 
 def test_entries_of_one_time_follow_the_order_of_the_changelog(world: World) -> None:
-    """Reopened and done again at one moment, as a bulk change writes it."""
+    """Reopened and done again at the same moment, as in a bulk change."""
     world.repository()
     began, again = at("2026-02-20 10:00"), at("2026-02-20 13:00")
     world.incident(began, moves=[(at("2026-02-20 11:00"), "1", "2"), (again, "2", "1"), (again, "1", "2")])

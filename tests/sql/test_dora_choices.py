@@ -95,7 +95,7 @@ def test_repeating_an_old_run_is_a_rollback(db: TestDatabase) -> None:
 
 
 def test_each_merge_deploys_its_own_change(db: TestDatabase) -> None:
-    """From the first one on, and also where the commit is not in the history that we know."""
+    """From the first one on, and even if the commit is not in the known history."""
     world = World(db, minimum_sample=1, deployment_source="merges", production_branches=["^main$", "^release/"])
     shop = world.repository()
     world.change(shop, "a", at("2026-02-02 09:00"), lead_hours=10)
@@ -117,7 +117,7 @@ def test_each_merge_deploys_its_own_change(db: TestDatabase) -> None:
 
 
 def test_a_production_branch_whose_history_is_not_read_uses_times(db: TestDatabase) -> None:
-    """The default branch is where work is gathered; what is merged into production is deployed from there."""
+    """Work is collected on the default branch; what is merged into the branch production is deployed from there."""
     world = World(db, minimum_sample=1, production_branches=["^production$"])
     shop = world.repository()
     for day in (2, 3, 4):
@@ -274,7 +274,7 @@ def test_a_change_without_a_pull_request_is_not_in_pull_request_metrics(db: Test
 
 
 def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None:
-    """Not those of a pull request: its merge, and what a rebase put there with it, whichever of the two is known first."""
+    """Except those of a pull request: its merge and what a rebase merge added, whichever of the two is known first."""
     world = World(db, minimum_sample=1, direct_pushes=True, start_event="first_commit")
     shop = world.repository()
     world.change(shop, "base", at("2026-02-02 09:00"))

@@ -88,7 +88,7 @@ def test_a_rollback_undoes_and_delivers_nothing(world: World) -> None:
 
 
 def test_changes_before_the_very_first_deployment_are_history_in_every_environment(world: World) -> None:
-    """The second environment begins later and further back: catching up there delivers nothing that the first had long had."""
+    """The second environment starts later and further back; catching up there does not deliver what the first already had."""
     repository = world.repository()
     for index, sha in enumerate(("old", "older news", "base", "new")):
         world.change(repository, sha, at(f"2026-02-0{index + 1} 09:00"))
