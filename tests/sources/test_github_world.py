@@ -291,7 +291,7 @@ def test_a_github_app_reads_like_a_token_and_renews_its_own(
             ConfigError,
             "private key",
         ),
-        ("99999", "good", AuthError, "check the App's id"),
+        ("99999", "good", AuthError, "Check the App's id"),
     ],
     ids=["no id", "broken key", "unknown app"],
 )

@@ -184,5 +184,5 @@ def test_an_answer_that_is_not_strict_json_is_refused(upstream: Upstream, monkey
     """The json module reads NaN, but PostgreSQL refuses it."""
     monkeypatch.setattr("pulse.sources.http.TRIES", 2)
     upstream.fault(count=10, status=200, body='{"n": NaN}')
-    with pytest.raises(UpstreamError, match="no JSON"):
+    with pytest.raises(UpstreamError, match="not JSON"):
         upstream.get()

@@ -198,7 +198,7 @@ def test_a_repeated_position_ends_the_walk(custom: Custom, kind: str) -> None:
     custom.sandbox.add_fault(path_regex="deployments", status=200, count=50, body=body)
     stats = RunStats()
     source = custom.source(stats)
-    with pytest.raises(UpstreamError, match="without end"):
+    with pytest.raises(UpstreamError, match="endlessly"):
         source.extract(source.discover()[0])
     assert stats.api_calls == 2
 
@@ -208,7 +208,7 @@ def test_endless_empty_pages_end_the_walk(custom: Custom) -> None:
     for number in range(EMPTY_PAGES + 1):
         body = {"deployments": [], "meta": {"next_cursor": str(number)}}
         custom.sandbox.add_fault(path_regex="deployments", status=200, body=body)
-    with pytest.raises(UpstreamError, match="without end"):
+    with pytest.raises(UpstreamError, match="endlessly"):
         custom.sync()
 
 

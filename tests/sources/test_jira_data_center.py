@@ -92,7 +92,7 @@ def test_the_flavour_is_asked_once_and_told_to_the_tasks(sandbox: SandboxServer,
 def test_a_refused_token_is_reported(data_center: Make) -> None:
     pipeline = data_center()
     integration, _ = pipeline.integrations[0]
-    with pytest.raises(AuthError, match="renew the token"):
+    with pytest.raises(AuthError, match="Renew the token"):
         JiraSource(integration, Credential(None, "wrong"), pipeline.db.connect("pulse_etl")).discover()
 
 
