@@ -20,7 +20,7 @@ NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
 
 def site() -> Site:
-    """The site, of one project."""
+    """The site, with one project."""
     project = {"id": "10001", "key": "BIG", "name": "Big"}
     statuses = [
         {"id": str(10_000 + place), "name": name, "statusCategory": {"key": key}}

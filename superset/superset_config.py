@@ -20,7 +20,7 @@ SECRET_KEY = environ.SUPERSET_SECRET_KEY.get()
 SQLALCHEMY_DATABASE_URI = environ.SUPERSET_DB_URL.get()
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8}
 
-# --- who may come in
+# --- who may log in
 CUSTOM_SECURITY_MANAGER = PulseSecurityManager
 FLASK_APP_MUTATOR = web.install
 AUTH_USER_REGISTRATION = False
@@ -30,9 +30,9 @@ FAB_ADD_SECURITY_API = True
 PERMANENT_SESSION_LIFETIME = timedelta(seconds=LIFETIME_SECONDS)
 JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=30)
 JWT_REFRESH_TOKEN_EXPIRES = timedelta(seconds=LIFETIME_SECONDS)
-# A second wall against guessing, per address and worker; PulseSecurityManager counts failures over all workers.
+# A second wall against guessing, per address and worker; PulseSecurityManager counts failures across all workers.
 RATELIMIT_ENABLED = True
-# Per address: many executives may sit behind one, and a page asks for dozens of files at once.
+# Per address. Many executives may share one, and a page requests dozens of files at once.
 RATELIMIT_APPLICATION = "500 per second"
 AUTH_RATE_LIMITED = True
 AUTH_RATE_LIMIT = "120 per minute"
@@ -47,7 +47,7 @@ GUEST_TOKEN_JWT_SECRET = SECRET_KEY
 GLOBAL_ASYNC_QUERIES_JWT_SECRET = SECRET_KEY
 
 # --- what a page may load: nothing from another host. Handlebars charts compile their templates with new Function(),
-# which needs 'unsafe-eval'; scripts still have to carry the page's nonce.
+# which needs 'unsafe-eval'; scripts must still carry the page's nonce.
 TALISMAN_ENABLED = True
 TALISMAN_CONFIG = {
     "content_security_policy": {
@@ -65,7 +65,7 @@ TALISMAN_CONFIG = {
     },
     "content_security_policy_nonce_in": ["script-src"],
     "referrer_policy": "strict-origin-when-cross-origin",
-    "force_https": False,  # the edge in front of Superset redirects
+    "force_https": False,  # the proxy in front of Superset redirects
     "strict_transport_security": _https,
     "session_cookie_secure": _https,
 }
@@ -176,5 +176,5 @@ def _merge_deny_lists() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     return functions, tables
 
 
-# SQL Lab only, in 6.1: the database's own grants and policies are what counts, this is a sign at the door.
+# In 6.1 these apply to SQL Lab only. What counts are the database's own grants and policies; this is a sign at the door.
 DISALLOWED_SQL_FUNCTIONS, DISALLOWED_SQL_TABLES = _merge_deny_lists()

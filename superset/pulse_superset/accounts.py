@@ -1,7 +1,8 @@
 """Reading accounts, brands and sessions of the clients' users as pulse_auth.
 
-Everything is read from the replica, so that logins and dashboards go on while the primary is stopped, and from the
-primary only when the replica does not answer. Sessions are written on the primary. Standard library and psycopg2 only.
+Everything is read from the replica, so that logins and dashboards keep working while the primary is down, and from the
+primary only if the replica does not answer. Sessions are written on the primary. Needs only psycopg2 and the standard
+library.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ _ADDRESSES = {
     "primary": (environ.PRIMARY_HOST, environ.PRIMARY_PORT),
     "replica": (environ.REPLICA_HOST, environ.REPLICA_PORT),
 }
-_SCRYPT_LIMIT = 1 << 20  # of n * r: 32 MB * 128 / 4; more is a typing error or an attack
+_SCRYPT_LIMIT = 1 << 20  # the limit of n * r: 32 MB * 128 / 4; more is a typing error or an attack
 
 
 class DatabaseAway(Exception):
-    """Neither the replica nor, where it may be asked, the primary answered."""
+    """Neither the replica nor, if it may be used, the primary answered."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Account:
 
 @dataclass(frozen=True)
 class SessionState:
-    """What the database knows of a session; recorded is False when it has no row (yet)."""
+    """What the database knows about a session. `recorded` is False if it has no row (yet)."""
 
     account_active: bool
     recorded: bool
@@ -59,7 +60,7 @@ class SessionState:
 
 
 class Server:
-    """Connections to one PostgreSQL server: a few idle ones are kept, and a stopped server is not asked at each request."""
+    """Connections to one PostgreSQL server. It keeps a few idle ones, and does not try a stopped server at every request."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -68,7 +69,7 @@ class Server:
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """A cursor in a transaction of its own. Raises DatabaseAway when the server cannot be reached."""
+        """A cursor in a transaction of its own. Raises DatabaseAway if the server cannot be reached."""
         connection = self._connection()
         try:
             with connection, connection.cursor() as cursor:
@@ -91,7 +92,7 @@ class Server:
 
     @staticmethod
     def _is_alive(connection: Any) -> bool:
-        """Whether the server is still at the other end: after a restart every idle connection is dead."""
+        """Whether the connection still works; after a server restart, every idle connection is dead."""
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute("select 1")
@@ -132,7 +133,7 @@ primary = Server("primary")
 
 
 def _read(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """Rows from the replica, or from the primary when the replica is away."""
+    """Rows from the replica, or from the primary if the replica is down."""
     for server in (replica, primary):
         try:
             with server.transaction() as cursor:
@@ -167,7 +168,7 @@ _SESSION = """
 
 
 def session_state(client_id: int, user_id: int, token_hash: str) -> SessionState:
-    """State of a session and of the account it belongs to. Raises DatabaseAway."""
+    """The state of a session and of its account. Raises DatabaseAway."""
     rows = _read(_SESSION, (token_hash, client_id, user_id))
     return SessionState(*rows[0]) if rows else SessionState(False, False, False)
 
@@ -185,7 +186,7 @@ _FORGET_OLD = (
 def record_session(
     client_id: int, user_id: int, token_hash: str, kind: str, created_at: float, expires_at: float
 ) -> None:
-    """Write a session's row (times in epoch seconds) and remove the user's long expired ones. Raises DatabaseAway."""
+    """Write a session's row (times in epoch seconds) and delete the user's long expired ones. Raises DatabaseAway."""
     with primary.transaction() as cursor:
         cursor.execute(_RECORD, (client_id, user_id, token_hash, kind, created_at, expires_at))
         cursor.execute(_FORGET_OLD, (client_id, user_id))

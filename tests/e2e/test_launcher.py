@@ -45,7 +45,7 @@ def descendants(roots: set[int]) -> set[int]:
 
 
 def pss_mb(pid: int) -> float:
-    """Proportional set size of a process in MB; 0 when it is gone."""
+    """Proportional set size of a process in MB; 0 if it is gone."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -66,7 +66,7 @@ def test_a_second_up_changes_nothing(stack: dict[str, Any]) -> None:
 
 
 def test_up_brings_this_versions_dashboards(stack: dict[str, Any]) -> None:
-    """Others are there (here saved by hand, which loses their mark): nobody waits for sync_clients' next turn."""
+    """Superset has other dashboards (here saved by hand, which removes their mark): `up` does not wait for sync_clients."""
     superset = superset_service(stack)
     row = superset.find("dashboard/", "slug", "executive-overview")
     assert row is not None

@@ -13,7 +13,7 @@ from tests.conftest import SandboxServer
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
-    """The sandbox at its start: no fault ordered, the clock at the anchor."""
+    """The sandbox in its initial state: no faults, the clock at the anchor."""
     sandbox_server.reset()
     yield sandbox_server
     sandbox_server.reset()

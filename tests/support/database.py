@@ -1,4 +1,4 @@
-"""A database of a test's own, cloned from the migrated template."""
+"""A database for one test, cloned from the migrated template."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def temporary_cluster(secret: str) -> Iterator[Cluster]:
 def wait_replayed(primary: Connection, replica: Connection, seconds: float) -> None:
     """Wait until the replica has replayed everything committed so far.
 
-    The end of what is flushed, not of what is inserted: at the end of a page that one lies behind the next page's header, where
-    no record ends.
+    Compares with the end of what is flushed, not of what is inserted: at the end of a page, the latter lies after the next
+    page's header, where no record ends.
     """
     row = primary.execute("select pg_current_wal_flush_lsn()").fetchone()
     deadline = time.monotonic() + seconds
@@ -75,7 +75,7 @@ class TestDatabase:
     @classmethod
     @contextlib.contextmanager
     def clone(cls, cluster: Cluster, template: str) -> Iterator[TestDatabase]:
-        """A new database from the template for the time of a `with` block."""
+        """A new database from the template, for the duration of a `with` block."""
         database = cls(cluster, f"pulse_test_{secrets.token_hex(6)}")
         with cluster.primary.connect() as superuser:
             postgres_roles.ensure_database(

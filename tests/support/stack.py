@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def login_of(stack: dict[str, Any], system: str, role: str, client: str | None = None) -> dict[str, str]:
-    """The login that `./pulse status --json` gives for a system, role and client."""
+    """The login that `./pulse status --json` lists for a system, role and client."""
     for login in stack["logins"]:
         if (login["system"], login["role"], login["client"]) == (system, role, client):
             return dict(login)

@@ -1,4 +1,4 @@
-"""What a client's DAG is built from, as the tables have it. Nothing here is secret, and nothing is read at import."""
+"""What a client's DAG is built from, as stored in the tables. Nothing here is secret, and nothing is read at import."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pulse import environ
 if TYPE_CHECKING:
     import psycopg
 
-# An integration's run may still be under way when its client is deactivated: its file stays until the run is over.
+# A run may still be active when its client is deactivated, so the file stays until the run is over.
 _SPECS = """
     select c.id, c.slug, c.name,
            coalesce(min(i.schedule_minutes) filter (where i.active), 60),
@@ -28,7 +28,7 @@ _SPECS = """
 
 @dataclass(frozen=True)
 class IntegrationSpec:
-    """One source of a client, as its DAG needs it: nothing secret."""
+    """One integration of a client, as its DAG needs it. Contains nothing secret."""
 
     id: int
     integration_type: str
@@ -39,7 +39,7 @@ class IntegrationSpec:
 
 @dataclass(frozen=True)
 class ClientDagSpec:
-    """All that a client's DAG depends on."""
+    """Everything that a client's DAG depends on."""
 
     client_id: int
     slug: str
