@@ -1,93 +1,86 @@
-"""superset/assets as the bundle that Superset imports.
-
-The YAML files are the source and name each other by UUID only. Superset wants a bundle-local number beside each chart's
-UUID and some parts as JSON text: those are put in here.
-"""
+"""All assets in one zip, as Superset's assets/import takes it."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-import os
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import yaml
 
-FOLDERS = ("databases", "datasets", "charts", "dashboards")
+from pulse.superset.assets.charts import chart_config
+from pulse.superset.assets.dashboards import dashboard_config
+from pulse.superset.assets.datasets import ViewColumn, column_names, dataset_config
+from pulse.superset.assets.files import Assets, Config
+from pulse.superset.assets.ids import Ids
+
 HASH_KEY = "pulse_assets"
+DATABASE = "pulse"
+
+Views = Mapping[str, Sequence[ViewColumn]]
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What to import: the zip, its hash, and the names needed to find the parts again."""
+    """What to import: the zip, its files by path, and the hash of what they say."""
 
     content: bytes
+    configs: dict[str, Config]
     digest: str
-    dashboards: tuple[str, ...]
-    datasets: tuple[str, ...]
 
 
-def assets_folder() -> Path:
-    """superset/assets of this checkout (PULSE_ROOT, else relative to this file)."""
-    root = os.environ.get("PULSE_ROOT")
-    return (Path(root) if root else Path(__file__).resolve().parents[3]) / "superset" / "assets"
+def build_bundle(assets: Assets, views: Views, ids: Ids | None = None) -> Bundle:
+    """Make the bundle; the same arguments give the same bytes, and the hash does not depend on `ids`.
+
+    `views`: the columns of the views of schema report. `ids`: where Superset already has some of the assets.
+    Raises AssetError when a file asks for something that is not there.
+    """
+    plain = json.dumps(_configs(assets, views, Ids()), sort_keys=True, default=str)
+    digest = hashlib.sha256(plain.encode()).hexdigest()
+    configs = _configs(assets, views, ids or Ids())
+    for path, config in configs.items():
+        if path.startswith("dashboards/"):
+            config["metadata"][HASH_KEY] = digest
+    return Bundle(_zipped(configs), configs, digest)
 
 
-def load(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every YAML file by its path relative to the folder, in path order."""
-    files = sorted(path for part in FOLDERS for path in (folder / part).rglob("*.yaml"))
-    return {str(path.relative_to(folder)): yaml.safe_load(path.read_text(encoding="utf-8")) for path in files}
+def database_bundle(assets: Assets) -> bytes:
+    """The database alone: through it, Superset can say which columns the views have."""
+    return _zipped(_databases(assets, Ids()))
 
 
-def build_bundle(folder: Path | None = None) -> Bundle:
-    """Read the YAML files and make the bundle; the same files give the same bytes."""
-    folder = folder or assets_folder()
-    configs = load(folder)
-    charts = [config for name, config in configs.items() if name.startswith("charts/")]
-    numbers = {str(chart["uuid"]): number for number, chart in enumerate(charts, start=1)}
-    for chart in charts:
-        _complete_chart(chart)
-    dashboards = [config for name, config in configs.items() if name.startswith("dashboards/")]
-    for name, config in configs.items():
-        if name.startswith("dashboards/"):
-            _number_charts(config, numbers)
-            style = (folder / name).with_suffix(".css")
-            config["css"] = style.read_text(encoding="utf-8") if style.exists() else ""
-    digest = hashlib.sha256(json.dumps(configs, sort_keys=True, default=str).encode()).hexdigest()
-    for config in dashboards:
-        config["metadata"][HASH_KEY] = digest
-    datasets = tuple(config["table_name"] for name, config in configs.items() if name.startswith("datasets/"))
-    return Bundle(_zipped(configs), digest, tuple(str(config["slug"]) for config in dashboards), datasets)
+def _configs(assets: Assets, views: Views, ids: Ids) -> dict[str, Config]:
+    """Superset's form of every asset by its path in the bundle."""
+    configs = _databases(assets, ids)
+    for name, spec in assets.datasets.items():
+        config = dataset_config(name, spec, views.get(name, ()), assets.defaults)
+        configs[f"datasets/{name}.yaml"] = _named("dataset", name, config, ids) | {
+            "database_uuid": ids.of("database", DATABASE)
+        }
+    for name, spec in assets.charts.items():
+        config = chart_config(name, spec, assets.defaults)
+        configs[f"charts/{name}.yaml"] = _named("chart", name, config, ids) | {
+            "dataset_uuid": ids.of("dataset", spec["dataset"])
+        }
+    columns = {name: column_names(spec, views[name]) for name, spec in assets.datasets.items()}
+    for name in assets.dashboards:
+        config = dashboard_config(name, assets, columns, ids)
+        configs[f"dashboards/{name}.yaml"] = _named("dashboard", name, config, ids)
+    return configs
 
 
-def _complete_chart(chart: dict[str, Any]) -> None:
-    """Chart's stored query as JSON text: it lets scripts ask for a chart's data by its id."""
-    chart["params"] = {"viz_type": chart["viz_type"], **chart["params"]}
-    context = {
-        "datasource": {"id": 0, "type": "table"},  # replaced by Superset at import
-        "force": False,
-        "form_data": chart["params"],
-        "result_format": "json",
-        "result_type": "full",
-        "queries": chart["query_context"]["queries"],
-    }
-    chart["query_context"] = json.dumps(context, sort_keys=True)
+def _databases(assets: Assets, ids: Ids) -> dict[str, Config]:
+    return {f"databases/{name}.yaml": _named("database", name, spec, ids) for name, spec in assets.databases.items()}
 
 
-def _number_charts(dashboard: dict[str, Any], numbers: dict[str, int]) -> None:
-    for node in dashboard["position"].values():
-        if isinstance(node, dict) and node.get("type") == "CHART":
-            node["meta"]["chartId"] = numbers[node["meta"]["uuid"]]
-    for native_filter in dashboard["metadata"].get("native_filter_configuration", []):
-        scope = native_filter["scope"]
-        scope["excluded"] = [numbers[uuid] for uuid in scope.get("excluded", [])]
+def _named(kind: str, name: str, config: Config, ids: Ids) -> Config:
+    return {**config, "uuid": ids.of(kind, name), "version": "1.0.0"}
 
 
-def _zipped(configs: dict[str, dict[str, Any]]) -> bytes:
+def _zipped(configs: dict[str, Config]) -> bytes:
     metadata = {"version": "1.0.0", "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
