@@ -15,6 +15,7 @@ PAGE_SIZE = 100  # Superset caps it: a larger one is silently cut
 ORDER = {
     "database/": "database_name",
     "dataset/": "table_name",
+    "chart/": "slice_name",
     "dashboard/": "dashboard_title",
     "security/permissions-resources/": "id",
 }

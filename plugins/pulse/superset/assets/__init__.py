@@ -1,6 +1,6 @@
 """superset/assets as the bundle that Superset imports: short YAML files in, Superset's long form out."""
 
-from pulse.superset.assets.bundle import HASH_KEY, Bundle, build_bundle
+from pulse.superset.assets.bundle import HASH_KEY, Bundle, build_bundle, database_bundle
 from pulse.superset.assets.charts import NAME_KEY
 from pulse.superset.assets.files import AssetError, Assets, assets_folder, dashboard_slug, load
 from pulse.superset.assets.datasets import ViewColumn
@@ -12,11 +12,11 @@ __all__ = [
     "AssetError",
     "Assets",
     "Bundle",
-
     "Ids",
     "ViewColumn",
     "assets_folder",
     "build_bundle",
     "dashboard_slug",
+    "database_bundle",
     "load",
 ]

@@ -68,9 +68,7 @@ class _Layout:
 
     def _add_row(self, tab_id: str, row: list[str | Config], height: int) -> None:
         cells = [cell if isinstance(cell, dict) else {"chart": cell} for cell in row]
-        widths = [cell.get("width", GRID_WIDTH // len(cells)) for cell in cells]
-        if sum(widths) > GRID_WIDTH:
-            raise AssetError(f"{self._where}: a row is {sum(widths)} wide, at most {GRID_WIDTH}: {row}")
+        widths = self._widths(cells)
         row_id = self._add(tab_id, "ROW", cells[0]["chart"], {"background": "BACKGROUND_TRANSPARENT"})
         for cell, width in zip(cells, widths, strict=True):
             chart = lookup(self._where, "chart", cell["chart"], self._assets.charts)
@@ -83,6 +81,16 @@ class _Layout:
                 "height": cell.get("height", height),
             }
             self._add(row_id, "CHART", chart, meta)
+
+    def _widths(self, cells: list[Config]) -> list[int]:
+        """The widths of a row's charts: those without one share what the others leave. Raises AssetError."""
+        given = [cell["width"] for cell in cells if "width" in cell]
+        share = (GRID_WIDTH - sum(given)) // max(len(cells) - len(given), 1)
+        widths = [cell.get("width", share) for cell in cells]
+        if share < 0 or min(widths) < 1:
+            row = ", ".join(cell["chart"] for cell in cells)
+            raise AssetError(f"{self._where}: the row of {row} is wider than {GRID_WIDTH}")
+        return widths
 
     def _add(self, parent_id: str, kind: str, name: str, meta: dict[str, Any]) -> str:
         """A node below another; its id. Raises AssetError when the dashboard already has one of this kind and name."""
