@@ -2,8 +2,8 @@
 
 from pulse.superset.assets.bundle import HASH_KEY, Bundle, build_bundle, database_bundle
 from pulse.superset.assets.charts import NAME_KEY
-from pulse.superset.assets.files import AssetError, Assets, assets_folder, dashboard_slug, load
 from pulse.superset.assets.datasets import ViewColumn
+from pulse.superset.assets.files import AssetError, Assets, assets_folder, dashboard_slug, load
 from pulse.superset.assets.ids import Ids
 
 __all__ = [

@@ -44,10 +44,13 @@ def chart_params(name: str, spec: Config, defaults: Config) -> Config:
         params["adhoc_filters"].append(_filter(spec["time"], "TEMPORAL_RANGE", "No filter"))
         params["x_axis" if viz_type.startswith("echarts_timeseries") else "granularity_sqla"] = spec["time"]
     if "order" in spec:
-        params["order_by_cols"] = [json.dumps([entry.split()[0], not entry.endswith(" desc")]) for entry in spec["order"]]
+        params["order_by_cols"] = [
+            json.dumps([entry.split()[0], not entry.endswith(" desc")]) for entry in spec["order"]
+        ]
     if "benchmark" in spec:
         params["annotation_layers"] = [_benchmark(spec["benchmark"], defaults["benchmark"])]
-    return params | spec["params"]
+    params |= spec["params"]
+    return params
 
 
 def chart_query(params: Config) -> Config:

@@ -61,7 +61,11 @@ class _Layout:
             tab_id = self._add("TABS-main", "TAB", tab["title"], meta)
             for row in tab["rows"]:
                 if isinstance(row, dict):
-                    meta = {"text": row["heading"], "headerSize": "MEDIUM_HEADER", "background": "BACKGROUND_TRANSPARENT"}
+                    meta = {
+                        "text": row["heading"],
+                        "headerSize": "MEDIUM_HEADER",
+                        "background": "BACKGROUND_TRANSPARENT",
+                    }
                     self._add(tab_id, "HEADER", row["heading"], meta)
                 else:
                     self._add_row(tab_id, row, tab.get("height", HEIGHT))

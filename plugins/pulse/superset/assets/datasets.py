@@ -19,10 +19,10 @@ class ViewColumn:
 
 def dataset_config(name: str, spec: Config, columns: Sequence[ViewColumn], defaults: Config) -> Config:
     """Superset's form of a dataset, without its UUIDs. Raises AssetError when the database has no such view or column."""
-    extra: Config = spec.get("columns", {})
+    extra: Config = spec.get("columns") or {}
     physical = {column.name for column in columns}
     _check(name, spec, physical)
-    metrics = spec.get("metrics", defaults["metrics"])
+    metrics: Config = spec.get("metrics") or defaults["metrics"]
     return {
         "table_name": name,
         "description": spec["description"],

@@ -52,7 +52,9 @@ def load(folder: Path | None = None) -> Assets:
     folder = folder or assets_folder()
     parts = {part: _read_folder(folder / part) for part in ("databases", "datasets", "charts", "dashboards")}
     styles = {path.name: path.read_text(encoding="utf-8") for path in sorted((folder / "dashboards").glob("*.css"))}
-    assets = Assets(**parts, styles=styles, filters=_read(folder / "filters.yaml"), defaults=_read(folder / "defaults.yaml"))
+    assets = Assets(
+        **parts, styles=styles, filters=_read(folder / "filters.yaml"), defaults=_read(folder / "defaults.yaml")
+    )
     for part, wanted in KEYS.items():
         for name, config in parts[part].items():
             _check_keys(f"{part}/{name}.yaml", config, wanted, NEEDED[part])
