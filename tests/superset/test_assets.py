@@ -311,12 +311,7 @@ def test_another_dashboard_is_one_file(copy: Path, views: Views, configs: Config
 
 def test_another_chart_is_one_file_and_one_line(copy: Path, views: Views, configs: Configs) -> None:
     (copy / "charts" / "open_items.yaml").write_text(
-        "title: Open items\n"
-        "dataset: work_items\n"
-        "viz_type: big_number_total\n"
-        "params:\n"
-        "  metric: row_count\n"
-        "  row_limit: 1\n"
+        "title: Open items\ndataset: work_items\nviz_type: big_number_total\nparams:\n  metric: row_count\n"
     )
     path = copy / "dashboards" / "executive_overview.yaml"
     path.write_text(path.read_text().replace("  - [trust, freshness]\n", "  - [trust, freshness, open_items]\n"))
@@ -326,6 +321,22 @@ def test_another_chart_is_one_file_and_one_line(copy: Path, views: Views, config
     (query,) = json.loads(chart["query_context"])["queries"]
     assert query["metrics"] == ["row_count"]
     assert chart["uuid"] in charts_of(made["dashboards/executive_overview.yaml"])
+
+
+def test_the_examples_of_the_readme_can_be_built(copy: Path, views: Views, db: TestDatabase) -> None:
+    readme = (copy / "README.md").read_text()
+    chart, dashboard, dataset = re.findall(r"```yaml\n(.*?)```", readme, re.S)
+    (copy / "charts" / "open_items.yaml").write_text(chart)
+    (copy / "dashboards" / "team_review.yaml").write_text(dashboard.replace("trust]", "trust, open_items]"))
+    (copy / "datasets" / "work_items.yaml").write_text(dataset)
+    made = build_bundle(load(copy), views).configs
+    assert len(made["dashboards/team_review.yaml"]["metadata"]["native_filter_configuration"]) == 2
+    db.wait_replica()
+    connection = db.connect("pulse_staff", replica=True)
+    extra = made["datasets/work_items.yaml"]
+    for expression in (*extra["columns"], *extra["metrics"]):
+        if expression.get("expression"):
+            connection.execute(f"select {expression['expression']} from report.work_items")
 
 
 @pytest.mark.parametrize(
