@@ -46,7 +46,7 @@ class Part:
         found = hashlib.sha256()
         for path in self.files():
             content = path.read_bytes()
-            found.update(f"{path.relative_to(ROOT)} {len(content)}\n".encode() + content)
+            found.update(f"{path.parent.name}/{path.name} {len(content)}\n".encode() + content)
         return found.hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 
@@ -33,9 +34,8 @@ def run_sql(path: Path) -> None:
     It goes past SQLAlchemy to the driver's own cursor, without parameters: a `%` stays a `%`, and one file may hold many
     statements.
     """
-    connection = op.get_bind().connection.driver_connection
-    with connection.cursor() as cursor:
-        cursor.execute(path.read_bytes())
+    connection: Any = op.get_bind().connection.driver_connection
+    connection.execute(path.read_bytes())
 
 
 def downgrade() -> None:

@@ -44,7 +44,7 @@ def load(connection: Connection) -> None:
             raise MigrateError(
                 f"{path.name}: a row was removed that is still in use ({error.diag.message_detail})"
             ) from error
-        except psycopg.DataError as error:
+        except psycopg.Error as error:
             raise MigrateError(f"{path.name}: {error}") from error
 
 

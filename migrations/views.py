@@ -59,7 +59,7 @@ class View:
             "grant select on {name} to pulse_staff, pulse_reader;\n"
         ).format(
             name=sql.Identifier(self.schema, self.name),
-            query=sql.SQL(self.query),  # type: ignore[arg-type]
+            query=sql.SQL(self.query),
             description=self.description,
         )
 

@@ -183,6 +183,15 @@ def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     return run_tests(rest, with_stack=not arguments.no_stack)
 
 
+def schema(_arguments: argparse.Namespace, _: list[str]) -> int:
+    """Write migrations/schema.sql."""
+    from stack.schema import SCHEMA_FILE, write_schema
+
+    write_schema()
+    print(f"{SCHEMA_FILE.relative_to(ROOT)} is written.")
+    return 0
+
+
 def ctl(arguments: argparse.Namespace, _: list[str]) -> int:
     """Start, stop or restart one process and wait until it is so."""
     stack = existing_stack()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from migrations import migrate
 from stack import dashboards, demo, environment, install, postgres_roles
 from stack.context import Stack
 from stack.errors import StackError
@@ -110,7 +111,7 @@ class Up:
             time.sleep(0.05)
 
     def _database_mark(self) -> str:
-        files = [*(ROOT / "migrations").rglob("*.py"), *(ROOT / "migrations").rglob("*.sql"), *ROOT.glob("stack/post*")]
+        files = [*migrate.files(), *ROOT.glob("stack/post*")]
         return fingerprint(files, self.stack.settings.secrets["PULSE_ROLE_SECRET"])
 
     # --- metadata -----------------------------------------------------------------------------------------------
