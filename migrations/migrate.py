@@ -7,7 +7,6 @@ not changed are left alone: then no lock is taken that a reader or writer would 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +20,9 @@ from sqlalchemy import create_engine, make_url, pool
 
 from migrations import seeds, views
 from migrations.errors import MigrateError
+from migrations.takeover import take_over
 
 ROOT = Path(__file__).resolve().parent.parent
-
-# Revisions 0001 to 0017 were squashed. What they come to is what SQUASHED comes to.
-OLD_HEAD = "0017"
-OLD_REVISION = re.compile(r"00\d\d")
-OLD_VERSION = "fc77a38"
-SQUASHED = "0007_roles"
 
 Connection = psycopg.Connection[Any]
 
@@ -89,18 +83,11 @@ def alembic_config() -> Config:
 
 
 def _is_behind(driver: Connection, scripts: ScriptDirectory) -> bool:
-    """Whether migrations are waiting. Takes over a database that the squashed migrations' forerunners have made."""
+    """Whether migrations are waiting. Raises MigrateError when the database is of a version that cannot be migrated."""
     revision = _revision(driver)
-    if revision == OLD_HEAD:
-        driver.execute("update public.alembic_version set version_num = %s", [SQUASHED])
-        revision = SQUASHED
     if revision is None:
         return True
-    if OLD_REVISION.fullmatch(revision):
-        raise MigrateError(
-            f"the database was last started by a version that is too old (revision {revision}). Start the version of"
-            f" commit {OLD_VERSION} on it once, then this one"
-        )
+    revision = take_over(driver, revision)
     if revision not in {script.revision for script in scripts.walk_revisions()}:
         raise MigrateError(
             f"the database was last started by a newer version (revision {revision}): start that one, or restore a"
@@ -123,6 +110,7 @@ def _stored_digest(driver: Connection, part: Part) -> str | None:
 
 def _store_digest(driver: Connection, part: Part) -> None:
     driver.execute(
-        "insert into public.migrated_parts values (%s, %s) on conflict (part) do update set digest = excluded.digest",
+        "insert into public.migrated_parts (part, digest) values (%s, %s)"
+        " on conflict (part) do update set digest = excluded.digest",
         [part.name, part.digest()],
     )

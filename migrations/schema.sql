@@ -11,7 +11,7 @@ CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS tex
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN (unit = 'ratio'::text) THEN (to_char((value * (100)::double precision), 'FM990.0'::text) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (1)::double precision)) THEN (to_char(value, 'FM9990.0'::text) || ' per day'::text) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (1)::double precision)) THEN (to_char((value * (7)::double precision), 'FM990.0'::text) || ' per week'::text) WHEN (unit = 'per_day'::text) THEN (to_char((value * (30.4)::double precision), 'FM990.0'::text) || ' per month'::text) WHEN ((unit = 'hours'::text) AND (value < (1)::double precision)) THEN (to_char((value * (60)::double precision), 'FM90'::text) || ' min'::text) WHEN ((unit = 'hours'::text) AND (value < (48)::double precision)) THEN (to_char(value, 'FM990.0'::text) || ' h'::text) WHEN (unit = 'hours'::text) THEN (to_char((value / (24)::double precision), 'FM9990.0'::text) || ' days'::text) ELSE to_char(value, 'FM9990.0'::text) END;
 
-COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value as a person says it; a dash for NULL.';
+COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value in words; a dash for NULL.';
 
 CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) RETURNS double precision
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -23,7 +23,7 @@ CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at times
     end
 $$;
 
-COMMENT ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) IS 'Hours from one moment to another; NULL when negative or when an end is missing. working: only those of working days.';
+COMMENT ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) IS 'Hours from one moment to another; NULL when negative or when either is missing. working: count only working days.';
 
 CREATE FUNCTION core.enqueue_dora() RETURNS trigger
     LANGUAGE plpgsql
@@ -41,7 +41,7 @@ begin
     return null;
 end $$;
 
-COMMENT ON FUNCTION core.enqueue_dora() IS 'Statement trigger: queues the written rows as facts of kind argument 1, key expression argument 2.';
+COMMENT ON FUNCTION core.enqueue_dora() IS 'Statement trigger: queues the written rows. Arguments: the kind of fact, and the expression for its key.';
 
 CREATE FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -74,7 +74,7 @@ begin
     return created;
 end $_$;
 
-COMMENT ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) IS 'The login of one client: made when missing (with this SCRAM verifier), NOLOGIN when the client is not active. Returns whether it was made.';
+COMMENT ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) IS 'Makes the login of a client when it is missing (with this SCRAM verifier); NOLOGIN when the client is not active. Returns whether it was made.';
 
 CREATE FUNCTION core.etl_client_id() RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -97,7 +97,7 @@ CREATE FUNCTION core.hours_between(from_at timestamp with time zone, to_at times
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (to_at >= from_at) THEN (((EXTRACT(epoch FROM to_at) - EXTRACT(epoch FROM from_at)))::double precision / (3600)::double precision) ELSE NULL::double precision END;
 
-COMMENT ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) IS 'Hours; NULL when negative or when an end is missing.';
+COMMENT ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) IS 'Hours from one moment to another; NULL when negative or when either is missing.';
 
 CREATE FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) RETURNS void
     LANGUAGE plpgsql
@@ -120,7 +120,7 @@ begin
     end if;
 end $$;
 
-COMMENT ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) IS 'For migrations: row-level security and grants of a new table with client_id; etl writes, staff and reader read.';
+COMMENT ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) IS 'For migrations: row-level security and grants of a new table with client_id. etl may write, staff and reader may read.';
 
 CREATE FUNCTION core.reader_client_id() RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -135,13 +135,13 @@ CREATE FUNCTION core.search_pattern(pattern text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN regexp_replace(pattern, '(^|[^\\])((?:\\\\)*)\\b'::text, '\1\2\\y'::text, 'g'::text);
 
-COMMENT ON FUNCTION core.search_pattern(pattern text) IS 'An admin''s regular expression as PostgreSQL understands it: its word boundary is \y, that of most others is \b.';
+COMMENT ON FUNCTION core.search_pattern(pattern text) IS 'An admin''s regular expression for PostgreSQL, whose word boundary is \y where most others have \b.';
 
 CREATE FUNCTION core.search_pattern(patterns jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (SELECT core.search_pattern(string_agg((('(?:'::text || p.value) || ')'::text), '|'::text)) AS search_pattern FROM jsonb_array_elements_text(search_pattern.patterns) p(value));
 
-COMMENT ON FUNCTION core.search_pattern(patterns jsonb) IS 'One regular expression that finds what any of an admin''s list does. NULL: the list is empty.';
+COMMENT ON FUNCTION core.search_pattern(patterns jsonb) IS 'One regular expression that matches what any in an admin''s list matches; NULL for an empty list.';
 
 CREATE FUNCTION core.setting(key text, fallback jsonb) RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -252,7 +252,7 @@ CREATE TABLE core.benchmarks (
     source text NOT NULL,
     CONSTRAINT benchmarks_kind_check CHECK ((kind = ANY (ARRAY['tier'::text, 'distribution'::text])))
 );
-COMMENT ON TABLE core.benchmarks IS 'Published benchmark tables: reference data, the same for every client. A value belongs to the row with lower_bound <= value < upper_bound (hours, per day, ratio); of the change failure rate''s tiers it is a point. distribution: cumulative_share of teams do at least as well.';
+COMMENT ON TABLE core.benchmarks IS 'One row per tier or point of a published benchmark: reference data, the same for every client. A value belongs to the row with lower_bound <= value < upper_bound (hours, per day, ratio); the tiers of the change failure rate are points. Of kind distribution: cumulative_share of teams do at least as well.';
 ALTER TABLE ONLY core.benchmarks ADD CONSTRAINT benchmarks_pkey PRIMARY KEY (metric_type, year, label);
 GRANT SELECT,MAINTAIN ON TABLE core.benchmarks TO pulse_etl;
 GRANT SELECT ON TABLE core.benchmarks TO pulse_staff;
@@ -265,7 +265,7 @@ CREATE TABLE core.change_references (
     issue_key text NOT NULL
 );
 ALTER TABLE ONLY core.change_references FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.change_references IS 'One row an issue that a change names in its title or branch, or that its pull request closes: a Jira key (OPS-12), or a GitHub issue as owner/repository#12.';
+COMMENT ON TABLE core.change_references IS 'One row per issue that a change names in its title or branch, or that its pull request closes: a Jira key (OPS-12), or a GitHub issue as owner/repository#12.';
 ALTER TABLE ONLY core.change_references ADD CONSTRAINT change_references_pkey PRIMARY KEY (client_id, issue_key, change_id);
 ALTER TABLE core.change_references ENABLE ROW LEVEL SECURITY;
 CREATE POLICY etl ON core.change_references TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -346,7 +346,7 @@ CREATE TABLE core.client_calendar (
     worked_days_before integer NOT NULL
 );
 ALTER TABLE ONLY core.client_calendar FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.client_calendar IS 'One row a day of a client that counts working days (dora.working_calendar): when it starts, and how many working hours and days came before it.';
+COMMENT ON TABLE core.client_calendar IS 'One row per day of a client that counts working days (dora.working_calendar): when it starts, and how many working hours and days came before it.';
 ALTER TABLE ONLY core.client_calendar ADD CONSTRAINT client_calendar_pkey PRIMARY KEY (client_id, day);
 CREATE INDEX client_calendar_start ON core.client_calendar USING btree (client_id, starts_at);
 ALTER TABLE ONLY core.client_calendar ADD CONSTRAINT client_calendar_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
@@ -415,10 +415,10 @@ CREATE TABLE core.custom_changes (
     approved_at timestamp with time zone
 );
 ALTER TABLE ONLY core.custom_changes FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.custom_changes IS 'One row a merged change that a custom source tells of.';
-COMMENT ON COLUMN core.custom_changes.service_key IS 'The service as it is looked up.';
-COMMENT ON COLUMN core.custom_changes.first_review_at IS 'First review by a person other than the author, as the source tells it; NULL: it tells of none.';
-COMMENT ON COLUMN core.custom_changes.approved_at IS 'First approval, as the source tells it; NULL: it tells of none.';
+COMMENT ON TABLE core.custom_changes IS 'One row per merged change of a custom source.';
+COMMENT ON COLUMN core.custom_changes.service_key IS 'The service in lower case, for look-ups.';
+COMMENT ON COLUMN core.custom_changes.first_review_at IS 'First review by a person other than the author; NULL when the source has none.';
+COMMENT ON COLUMN core.custom_changes.approved_at IS 'First approval; NULL when the source has none.';
 ALTER TABLE ONLY core.custom_changes ADD CONSTRAINT custom_changes_pkey PRIMARY KEY (client_id, integration_id, id);
 CREATE INDEX custom_changes_service ON core.custom_changes USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
 CREATE INDEX custom_changes_sha ON core.custom_changes USING btree (client_id, merge_sha);
@@ -453,8 +453,8 @@ CREATE TABLE core.custom_deployments (
     CONSTRAINT custom_deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
 );
 ALTER TABLE ONLY core.custom_deployments FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.custom_deployments IS 'One row an ended deployment that a custom source tells of.';
-COMMENT ON COLUMN core.custom_deployments.service_key IS 'The service as it is looked up.';
+COMMENT ON TABLE core.custom_deployments IS 'One row per finished deployment of a custom source.';
+COMMENT ON COLUMN core.custom_deployments.service_key IS 'The service in lower case, for look-ups.';
 ALTER TABLE ONLY core.custom_deployments ADD CONSTRAINT custom_deployments_pkey PRIMARY KEY (client_id, integration_id, id);
 CREATE INDEX custom_deployments_service ON core.custom_deployments USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
 CREATE INDEX custom_deployments_sha ON core.custom_deployments USING btree (client_id, sha);
@@ -488,8 +488,8 @@ CREATE TABLE core.custom_incidents (
     service_key text GENERATED ALWAYS AS (lower(service)) STORED NOT NULL
 );
 ALTER TABLE ONLY core.custom_incidents FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.custom_incidents IS 'One row an incident that a custom source tells of.';
-COMMENT ON COLUMN core.custom_incidents.service_key IS 'The service as it is looked up.';
+COMMENT ON TABLE core.custom_incidents IS 'One row per incident of a custom source.';
+COMMENT ON COLUMN core.custom_incidents.service_key IS 'The service in lower case, for look-ups.';
 ALTER TABLE ONLY core.custom_incidents ADD CONSTRAINT custom_incidents_pkey PRIMARY KEY (client_id, integration_id, id);
 CREATE INDEX custom_incidents_service ON core.custom_incidents USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.custom_incidents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_incident', 'id');
@@ -599,7 +599,7 @@ CREATE TABLE core.dora_definitions (
     first_used_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE ONLY core.dora_definitions FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.dora_definitions IS 'One row a definition_version: the settings behind it, so that a number can be reproduced.';
+COMMENT ON TABLE core.dora_definitions IS 'One row per definition_version: the settings behind it, so that a number can be reproduced.';
 ALTER TABLE ONLY core.dora_definitions ADD CONSTRAINT dora_definitions_pkey PRIMARY KEY (client_id, definition_version);
 ALTER TABLE ONLY core.dora_definitions ADD CONSTRAINT dora_definitions_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 ALTER TABLE core.dora_definitions ENABLE ROW LEVEL SECURITY;
@@ -639,7 +639,7 @@ CREATE TABLE core.dora_metric_history (
     valid_to timestamp with time zone NOT NULL
 );
 ALTER TABLE ONLY core.dora_metric_history FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.dora_metric_history IS 'One row a published number that was replaced or taken back: what was said from valid_from until valid_to.';
+COMMENT ON TABLE core.dora_metric_history IS 'One row per published number that was replaced or withdrawn: what was shown from valid_from until valid_to.';
 ALTER TABLE core.dora_metric_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.dora_metric_history_id_seq
     START WITH 1
@@ -723,7 +723,7 @@ CREATE TABLE core.dora_publications (
     CONSTRAINT dora_publications_reason_check CHECK ((reason = ANY (ARRAY['first'::text, 'definition'::text, 'data'::text, 'calendar'::text])))
 );
 ALTER TABLE ONLY core.dora_publications FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.dora_publications IS 'One row a dora stage that changed published numbers: why, how many, and how many of them were of periods that had ended.';
+COMMENT ON TABLE core.dora_publications IS 'One row per dora stage that changed published numbers: why, how many, and how many of them were of ended periods.';
 ALTER TABLE core.dora_publications ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.dora_publications_id_seq
     START WITH 1
@@ -752,7 +752,7 @@ CREATE TABLE core.dora_queue (
     key text NOT NULL
 );
 ALTER TABLE ONLY core.dora_queue FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.dora_queue IS 'One row a source record that was written since the last dora stage, which reads and empties it; kept by triggers, so that whoever writes a record need not think of it.';
+COMMENT ON TABLE core.dora_queue IS 'One row per source record that was written since the last dora stage, which reads and empties the queue. Filled by triggers, so that no writer has to think of it.';
 ALTER TABLE core.dora_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.dora_queue_id_seq
     START WITH 1
@@ -790,7 +790,7 @@ CREATE TABLE core.dora_restatements (
     CONSTRAINT dora_restatements_reason_check CHECK ((reason = ANY (ARRAY['definition'::text, 'data'::text])))
 );
 ALTER TABLE ONLY core.dora_restatements FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.dora_restatements IS 'One row a published number of an ended period that has changed: what it was, what it is, and which facts made it so.';
+COMMENT ON TABLE core.dora_restatements IS 'One row per published number of an ended period that has changed: what it was, what it is, and which facts made it so.';
 ALTER TABLE core.dora_restatements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.dora_restatements_id_seq
     START WITH 1
@@ -822,7 +822,7 @@ CREATE TABLE core.dora_scopes (
     members text DEFAULT ''::text NOT NULL
 );
 ALTER TABLE ONLY core.dora_scopes FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.dora_scopes IS 'From which day on a scope has numbers of a family (deployments, delivery, recovery, pull_requests); kind_day: of its first event of the family; success_day: of its first successful production deployment; members: its services, of a team or repository.';
+COMMENT ON TABLE core.dora_scopes IS 'One row per scope and family (deployments, delivery, recovery, pull_requests). first_day: from when on it has numbers; kind_day: its first event of the family; success_day: its first successful production deployment; members: the services of a team or repository.';
 ALTER TABLE ONLY core.dora_scopes ADD CONSTRAINT dora_scopes_pkey PRIMARY KEY (client_id, scope_type, scope_id, family);
 ALTER TABLE ONLY core.dora_scopes ADD CONSTRAINT dora_scopes_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 ALTER TABLE core.dora_scopes ENABLE ROW LEVEL SECURITY;
@@ -843,7 +843,7 @@ CREATE TABLE core.dora_state (
     published_at timestamp with time zone NOT NULL
 );
 ALTER TABLE ONLY core.dora_state FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.dora_state IS 'What the last dora stage worked with: its settings, and the client''s day. Other settings: everything is computed anew.';
+COMMENT ON TABLE core.dora_state IS 'One row per client: the settings and the day that the last dora stage worked with. When the settings differ, the next stage computes everything.';
 ALTER TABLE ONLY core.dora_state ADD CONSTRAINT dora_state_pkey PRIMARY KEY (client_id);
 ALTER TABLE ONLY core.dora_state ADD CONSTRAINT dora_state_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 ALTER TABLE core.dora_state ENABLE ROW LEVEL SECURITY;
@@ -868,7 +868,7 @@ CREATE TABLE core.etl_census (
     counted_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE ONLY core.etl_census FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.etl_census IS 'The last complete count of a scope: ids that upstream lists, rows that were stored, ids that were missing here (and have been fetched since), rows that upstream no longer lists (marked as deleted).';
+COMMENT ON TABLE core.etl_census IS 'One row per entity of a scope, from the last complete count: ids that upstream lists, rows that were stored, ids that were missing here (fetched since), rows that upstream no longer lists (marked as deleted).';
 ALTER TABLE ONLY core.etl_census ADD CONSTRAINT etl_census_pkey PRIMARY KEY (client_id, integration_id, entity, scope_key);
 ALTER TABLE ONLY core.etl_census ADD CONSTRAINT etl_census_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON core.etl_census TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -930,10 +930,10 @@ CREATE TABLE core.etl_runs (
     CONSTRAINT etl_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text, 'deferred'::text])))
 );
 ALTER TABLE ONLY core.etl_runs FORCE ROW LEVEL SECURITY;
-COMMENT ON COLUMN core.etl_runs.budget_remaining IS 'What the upstream said is left of the credential''s budget at the end.';
-COMMENT ON COLUMN core.etl_runs.resume_at IS 'When a deferred run goes on.';
-COMMENT ON COLUMN core.etl_runs.unfinished IS 'How many streams stopped at the run''s bound; the next run goes on.';
-COMMENT ON COLUMN core.etl_runs.warnings IS 'What an admin should know though the run went well: a token that ends soon, say.';
+COMMENT ON COLUMN core.etl_runs.budget_remaining IS 'What was left of the credential''s budget at the end, as upstream said.';
+COMMENT ON COLUMN core.etl_runs.resume_at IS 'When a deferred run continues.';
+COMMENT ON COLUMN core.etl_runs.unfinished IS 'How many streams stopped at the limit of the run; the next run continues them.';
+COMMENT ON COLUMN core.etl_runs.warnings IS 'What an admin should know although the run succeeded, such as a token that expires soon.';
 ALTER TABLE core.etl_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.etl_runs_id_seq
     START WITH 1
@@ -1151,7 +1151,7 @@ CREATE TABLE core.github_pull_request_files (
     deletions integer DEFAULT 0 NOT NULL
 );
 ALTER TABLE ONLY core.github_pull_request_files FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.github_pull_request_files IS 'One row a file that a pull request changes; filled where the client maps services to paths of a monorepo.';
+COMMENT ON TABLE core.github_pull_request_files IS 'One row per file that a pull request changes. Only filled for clients that map services to paths of a monorepo.';
 ALTER TABLE ONLY core.github_pull_request_files ADD CONSTRAINT github_pull_request_files_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, path);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_files REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_files REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
@@ -1232,7 +1232,7 @@ CREATE TABLE core.github_pull_requests (
     CONSTRAINT github_pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
 );
 ALTER TABLE ONLY core.github_pull_requests FORCE ROW LEVEL SECURITY;
-COMMENT ON COLUMN core.github_pull_requests.reverts_sha IS 'The commit that its text says it reverts (git revert); NULL: none.';
+COMMENT ON COLUMN core.github_pull_requests.reverts_sha IS 'The commit that it reverts, as its text says (git revert); NULL when there is none.';
 ALTER TABLE ONLY core.github_pull_requests ADD CONSTRAINT github_pull_requests_pkey PRIMARY KEY (client_id, integration_id, id);
 CREATE INDEX github_pull_requests_merge ON core.github_pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
 CREATE INDEX github_pull_requests_number ON core.github_pull_requests USING btree (client_id, integration_id, number, repository_id);
@@ -1319,7 +1319,7 @@ CREATE TABLE core.github_tags (
     deleted_at timestamp with time zone
 );
 ALTER TABLE ONLY core.github_tags FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.github_tags IS 'One row a tag of a repository: the commit it names and, where it was annotated, when.';
+COMMENT ON TABLE core.github_tags IS 'One row per tag of a repository: the commit it names and, for an annotated tag, when it was made.';
 ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_pkey PRIMARY KEY (client_id, integration_id, repository_id, name);
 ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
 CREATE POLICY etl ON core.github_tags TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1346,7 +1346,7 @@ CREATE TABLE core.github_workflow_jobs (
     deleted_at timestamp with time zone
 );
 ALTER TABLE ONLY core.github_workflow_jobs FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.github_workflow_jobs IS 'One row a job of a workflow run''s attempt.';
+COMMENT ON TABLE core.github_workflow_jobs IS 'One row per job of an attempt of a workflow run.';
 ALTER TABLE ONLY core.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_pkey PRIMARY KEY (client_id, integration_id, id);
 CREATE INDEX github_workflow_jobs_run ON core.github_workflow_jobs USING btree (client_id, integration_id, run_id, run_attempt);
 ALTER TABLE ONLY core.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_client_id_integration_id_run_id_run_a_fkey FOREIGN KEY (client_id, integration_id, run_id, run_attempt) REFERENCES core.github_workflow_runs(client_id, integration_id, id, run_attempt) ON DELETE CASCADE;
@@ -1426,7 +1426,7 @@ CREATE TABLE core.incident_references (
     CONSTRAINT incident_references_kind_check CHECK ((kind = ANY (ARRAY['url'::text, 'sha'::text, 'linked'::text, 'key'::text, 'fix_version'::text])))
 );
 ALTER TABLE ONLY core.incident_references FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.incident_references IS 'One row a thing that an incident names: addresses and commits in its text, keys of linked issues, its fix versions; kind key: under which key changes name the incident itself.';
+COMMENT ON TABLE core.incident_references IS 'One row per thing that an incident names: addresses and commits in its text, keys of linked issues, its fix versions. Of kind key: the key by which changes name the incident itself.';
 ALTER TABLE ONLY core.incident_references ADD CONSTRAINT incident_references_pkey PRIMARY KEY (client_id, incident_id, kind, reference);
 CREATE INDEX incident_references_reference ON core.incident_references USING btree (client_id, kind, reference);
 CREATE POLICY etl ON core.incident_references TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1526,7 +1526,7 @@ CREATE TABLE core.jira_boards (
     deleted_at timestamp with time zone
 );
 ALTER TABLE ONLY core.jira_boards FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.jira_boards IS 'One row an agile board.';
+COMMENT ON TABLE core.jira_boards IS 'One row per agile board.';
 ALTER TABLE ONLY core.jira_boards ADD CONSTRAINT jira_boards_pkey PRIMARY KEY (client_id, integration_id, id);
 ALTER TABLE ONLY core.jira_boards ADD CONSTRAINT jira_boards_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON core.jira_boards TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1581,7 +1581,7 @@ CREATE TABLE core.jira_issue_links (
     CONSTRAINT jira_issue_links_direction_check CHECK ((direction = ANY (ARRAY['outward'::text, 'inward'::text])))
 );
 ALTER TABLE ONLY core.jira_issue_links FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.jira_issue_links IS 'One row a link of an issue to another, as seen from the issue.';
+COMMENT ON TABLE core.jira_issue_links IS 'One row per link from an issue to another.';
 ALTER TABLE ONLY core.jira_issue_links ADD CONSTRAINT jira_issue_links_pkey PRIMARY KEY (client_id, integration_id, issue_id, id);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.jira_issue_links REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.jira_issue_links REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
@@ -1678,7 +1678,7 @@ CREATE TABLE core.jira_sprints (
     CONSTRAINT jira_sprints_state_check CHECK ((state = ANY (ARRAY['future'::text, 'active'::text, 'closed'::text])))
 );
 ALTER TABLE ONLY core.jira_sprints FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.jira_sprints IS 'One row a sprint of a scrum board.';
+COMMENT ON TABLE core.jira_sprints IS 'One row per sprint of a scrum board.';
 ALTER TABLE ONLY core.jira_sprints ADD CONSTRAINT jira_sprints_pkey PRIMARY KEY (client_id, integration_id, id);
 ALTER TABLE ONLY core.jira_sprints ADD CONSTRAINT jira_sprints_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON core.jira_sprints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1725,9 +1725,9 @@ CREATE TABLE core.metric_catalogue (
     has_past_windows boolean DEFAULT false NOT NULL,
     CONSTRAINT metric_catalogue_better_check CHECK ((better = ANY (ARRAY['higher'::text, 'lower'::text])))
 );
-COMMENT ON TABLE core.metric_catalogue IS 'The metrics by name: reference data, the same for every client.';
-COMMENT ON COLUMN core.metric_catalogue.benchmark_metric IS 'Whose benchmark table gives this metric''s tier; NULL: none does.';
-COMMENT ON COLUMN core.metric_catalogue.has_past_windows IS 'Published for the client''s rolling windows that end on past Sundays too, not for the latest alone.';
+COMMENT ON TABLE core.metric_catalogue IS 'One row per metric: reference data, the same for every client.';
+COMMENT ON COLUMN core.metric_catalogue.benchmark_metric IS 'The metric whose benchmarks give this one its tier; NULL when it has no tier.';
+COMMENT ON COLUMN core.metric_catalogue.has_past_windows IS 'Also published for the client''s rolling windows that ended on past Sundays, not only for the latest.';
 ALTER TABLE ONLY core.metric_catalogue ADD CONSTRAINT metric_catalogue_pkey PRIMARY KEY (metric_type);
 GRANT SELECT,MAINTAIN ON TABLE core.metric_catalogue TO pulse_etl;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_staff;
@@ -1751,7 +1751,7 @@ CREATE TABLE core.quality_results (
     CONSTRAINT quality_results_status_check CHECK ((status = ANY (ARRAY['pass'::text, 'fail'::text, 'no_data'::text])))
 );
 ALTER TABLE ONLY core.quality_results FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.quality_results IS 'One row a quality check (and detail): what it measured, whether it passed, examples of what it found. A failed check of severity block keeps the stage from publishing.';
+COMMENT ON TABLE core.quality_results IS 'One row per quality check and detail: what it measured, whether it passed, examples of what it found. A failed check of severity block keeps the stage from publishing.';
 ALTER TABLE ONLY core.quality_results ADD CONSTRAINT quality_results_pkey PRIMARY KEY (client_id, check_name, detail);
 ALTER TABLE ONLY core.quality_results ADD CONSTRAINT quality_results_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY etl ON core.quality_results TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1774,7 +1774,7 @@ CREATE TABLE core.rework_evidence (
     CONSTRAINT rework_evidence_rule_check CHECK ((rule = ANY (ARRAY['rollback'::text, 'hotfix'::text, 'revert'::text, 'incident'::text])))
 );
 ALTER TABLE ONLY core.rework_evidence FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.rework_evidence IS 'One row a reason why a production deployment was unplanned: the deployment that it undid, or the change or incident that it repaired.';
+COMMENT ON TABLE core.rework_evidence IS 'One row per reason why a production deployment was unplanned: the deployment that it undid, or the change or incident that it repaired.';
 ALTER TABLE ONLY core.rework_evidence ADD CONSTRAINT rework_evidence_pkey PRIMARY KEY (client_id, deployment_id, rule, evidence_id);
 CREATE POLICY etl ON core.rework_evidence TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.rework_evidence TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -1797,8 +1797,8 @@ CREATE TABLE core.services (
     deployment_pattern text
 );
 ALTER TABLE ONLY core.services FORCE ROW LEVEL SECURITY;
-COMMENT ON COLUMN core.services.path_pattern IS 'Of a part of a monorepo: pattern of the files that belong to it.';
-COMMENT ON COLUMN core.services.deployment_pattern IS 'Of a part of a monorepo: pattern of what deploys it.';
+COMMENT ON COLUMN core.services.path_pattern IS 'For a part of a monorepo: pattern of the files that belong to it.';
+COMMENT ON COLUMN core.services.deployment_pattern IS 'For a part of a monorepo: pattern of what deploys it.';
 ALTER TABLE ONLY core.services ADD CONSTRAINT services_pkey PRIMARY KEY (client_id, id);
 ALTER TABLE ONLY core.services ADD CONSTRAINT services_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY etl ON core.services TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1946,9 +1946,9 @@ CREATE TABLE core.work_items (
     is_incident boolean NOT NULL
 );
 ALTER TABLE ONLY core.work_items FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_items IS 'One row a Jira issue that is not deleted: when work on it began and ended.';
-COMMENT ON COLUMN core.work_items.started_at IS 'First entry into a status of category indeterminate (its creation counts when it was created in one); else first entry into a done status.';
-COMMENT ON COLUMN core.work_items.done_at IS 'First entry into a done status after the last reopening, of an issue that is done now; else its resolution date.';
+COMMENT ON TABLE core.work_items IS 'One row per Jira issue that is not deleted: when work on it began and ended.';
+COMMENT ON COLUMN core.work_items.started_at IS 'First entry into a status of category indeterminate (its creation, if it was created in one); otherwise first entry into a done status.';
+COMMENT ON COLUMN core.work_items.done_at IS 'For an issue that is done now: first entry into a done status after the last reopening; otherwise its resolution date.';
 ALTER TABLE ONLY core.work_items ADD CONSTRAINT work_items_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX work_items_created ON core.work_items USING btree (client_id, created_on);
 CREATE INDEX work_items_done ON core.work_items USING btree (client_id, done_on);
@@ -1991,7 +1991,7 @@ CREATE TABLE core.work_metrics (
     CONSTRAINT work_metrics_unit_check CHECK ((unit = ANY (ARRAY['hours'::text, 'count'::text, 'ratio'::text])))
 );
 ALTER TABLE ONLY core.work_metrics FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_metrics IS 'One row a metric, period and scope. A period is [period_start, period_end) in the client''s calendar, calculation_date its last day.';
+COMMENT ON TABLE core.work_metrics IS 'One row per metric, period and scope. A period is [period_start, period_end) in the client''s calendar; calculation_date is its last day.';
 ALTER TABLE ONLY core.work_metrics ADD CONSTRAINT work_metrics_pkey PRIMARY KEY (client_id, metric_type, grain, scope_type, scope_id, calculation_date);
 CREATE POLICY etl ON core.work_metrics TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.work_metrics TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -2010,7 +2010,7 @@ CREATE TABLE core.work_scopes (
     first_day date NOT NULL
 );
 ALTER TABLE ONLY core.work_scopes FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_scopes IS 'From which day on a scope has items.';
+COMMENT ON TABLE core.work_scopes IS 'One row per scope: from which day on it has items.';
 ALTER TABLE ONLY core.work_scopes ADD CONSTRAINT work_scopes_pkey PRIMARY KEY (client_id, scope_type, scope_id);
 ALTER TABLE ONLY core.work_scopes ADD CONSTRAINT work_scopes_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY etl ON core.work_scopes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -2039,7 +2039,7 @@ CREATE TABLE core.work_sprint_items (
     end_points numeric
 );
 ALTER TABLE ONLY core.work_sprint_items FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_sprint_items IS 'One row a sprint and an issue that is or was in it. All flags are false for an issue that was already done when it came in, left before the start, came after the end, or whose sprint has not started.';
+COMMENT ON TABLE core.work_sprint_items IS 'One row per sprint and issue that is or was in it. All flags are false for an issue that was already done when it came in, left before the start or came after the end, and for all while the sprint has not started.';
 COMMENT ON COLUMN core.work_sprint_items.entry_points IS 'Story points when the sprint started, or when the issue was added.';
 COMMENT ON COLUMN core.work_sprint_items.end_points IS 'Story points when the sprint ended; now, while it runs.';
 ALTER TABLE ONLY core.work_sprint_items ADD CONSTRAINT work_sprint_items_pkey PRIMARY KEY (client_id, integration_id, sprint_id, issue_id);
@@ -2079,7 +2079,7 @@ CREATE TABLE core.work_sprints (
     CONSTRAINT work_sprints_check CHECK (((completion_ratio IS NOT NULL) OR (null_reason IS NOT NULL)))
 );
 ALTER TABLE ONLY core.work_sprints FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_sprints IS 'One row a sprint: what was planned, added, removed and completed. The counts are NULL until it starts.';
+COMMENT ON TABLE core.work_sprints IS 'One row per sprint: what was planned, added, removed and completed. The counts are NULL until it starts.';
 ALTER TABLE ONLY core.work_sprints ADD CONSTRAINT work_sprints_pkey PRIMARY KEY (client_id, integration_id, id);
 ALTER TABLE ONLY core.work_sprints ADD CONSTRAINT work_sprints_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY etl ON core.work_sprints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -2098,7 +2098,7 @@ CREATE TABLE core.work_state (
     computed_through date NOT NULL
 );
 ALTER TABLE ONLY core.work_state FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_state IS 'What the last run worked with: a digest of what every item depends on (time zone, statuses, projects, services), and the client''s day.';
+COMMENT ON TABLE core.work_state IS 'One row per client: a digest of what every item depends on (time zone, statuses, projects, services), and the day that the last run worked with.';
 ALTER TABLE ONLY core.work_state ADD CONSTRAINT work_state_pkey PRIMARY KEY (client_id);
 ALTER TABLE ONLY core.work_state ADD CONSTRAINT work_state_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY etl ON core.work_state TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -2119,9 +2119,9 @@ CREATE TABLE core.work_status_times (
     entered_at timestamp with time zone
 );
 ALTER TABLE ONLY core.work_status_times FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_status_times IS 'One row an issue and status. The hours of a done issue''s statuses add up to its lead time: what follows done_at counts 0.';
-COMMENT ON COLUMN core.work_status_times.hours IS 'Hours of the visits that have ended; NULL when none has.';
-COMMENT ON COLUMN core.work_status_times.entered_at IS 'Since when the issue is in this status now; NULL for statuses that it has left.';
+COMMENT ON TABLE core.work_status_times IS 'One row per issue and status. The hours of a done issue add up to its lead time: time after done_at does not count.';
+COMMENT ON COLUMN core.work_status_times.hours IS 'Hours of the visits that have ended; NULL when no visit has.';
+COMMENT ON COLUMN core.work_status_times.entered_at IS 'Since when the issue has been in this status; NULL for statuses that it has left.';
 ALTER TABLE ONLY core.work_status_times ADD CONSTRAINT work_status_times_pkey PRIMARY KEY (client_id, work_item_id, status);
 CREATE POLICY etl ON core.work_status_times TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.work_status_times TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -2148,7 +2148,7 @@ CREATE TABLE core.work_time_in_status (
     CONSTRAINT work_time_in_status_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'project'::text])))
 );
 ALTER TABLE ONLY core.work_time_in_status FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_time_in_status IS 'One row a scope and status: how long the items done in the last 90 days were in it.';
+COMMENT ON TABLE core.work_time_in_status IS 'One row per scope and status: how long the items done in the last 90 days were in it.';
 ALTER TABLE ONLY core.work_time_in_status ADD CONSTRAINT work_time_in_status_pkey PRIMARY KEY (client_id, scope_type, scope_id, status);
 ALTER TABLE ONLY core.work_time_in_status ADD CONSTRAINT work_time_in_status_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY etl ON core.work_time_in_status TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));

@@ -88,10 +88,10 @@ create table core.etl_runs (
     foreign key (client_id, integration_id) references core.integrations (client_id, id)
 );
 create index etl_runs_recent on core.etl_runs (client_id, started_at desc);
-comment on column core.etl_runs.budget_remaining is 'What the upstream said is left of the credential''s budget at the end.';
-comment on column core.etl_runs.resume_at is 'When a deferred run goes on.';
-comment on column core.etl_runs.unfinished is 'How many streams stopped at the run''s bound; the next run goes on.';
-comment on column core.etl_runs.warnings is 'What an admin should know though the run went well: a token that ends soon, say.';
+comment on column core.etl_runs.budget_remaining is 'What was left of the credential''s budget at the end, as upstream said.';
+comment on column core.etl_runs.resume_at is 'When a deferred run continues.';
+comment on column core.etl_runs.unfinished is 'How many streams stopped at the limit of the run; the next run continues them.';
+comment on column core.etl_runs.warnings is 'What an admin should know although the run succeeded, such as a token that expires soon.';
 
 -- One row per stream of a scope: how far it has been read. Saved in the transaction that stores the rows it speaks of.
 create table core.etl_checkpoints (
@@ -106,7 +106,6 @@ create table core.etl_checkpoints (
     foreign key (client_id, integration_id) references core.integrations (client_id, id)
 );
 
--- One row per entity of a scope.
 create table core.etl_census (
     client_id        integer not null,
     integration_id   bigint not null,
@@ -121,8 +120,8 @@ create table core.etl_census (
     foreign key (client_id, integration_id) references core.integrations (client_id, id)
 );
 comment on table core.etl_census is
-    'The last complete count of a scope: ids that upstream lists, rows that were stored, ids that were missing here (and '
-    'have been fetched since), rows that upstream no longer lists (marked as deleted).';
+    'One row per entity of a scope, from the last complete count: ids that upstream lists, rows that were stored, ids that '
+    'were missing here (fetched since), rows that upstream no longer lists (marked as deleted).';
 
 -- One row per transform: how far it has read the raw tables. Rows with loaded_xid at or above it are new.
 create table core.transform_watermarks (

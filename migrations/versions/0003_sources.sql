@@ -57,7 +57,7 @@ create table core.github_pull_requests (
     primary key (client_id, integration_id, id),
     foreign key (client_id, integration_id, repository_id) references core.github_repositories (client_id, integration_id, id)
 );
-comment on column core.github_pull_requests.reverts_sha is 'The commit that its text says it reverts (git revert); NULL: none.';
+comment on column core.github_pull_requests.reverts_sha is 'The commit that it reverts, as its text says (git revert); NULL when there is none.';
 
 -- client_id and integration_id say nothing more than repository_id, which the planner cannot know: where two indexes begin
 -- with the same three columns, it takes either for the fourth. So the column that tells rows apart comes first here, and in
@@ -132,7 +132,7 @@ create table core.github_pull_request_files (
         references core.github_pull_requests (client_id, integration_id, id) on delete cascade
 );
 comment on table core.github_pull_request_files is
-    'One row a file that a pull request changes; filled where the client maps services to paths of a monorepo.';
+    'One row per file that a pull request changes. Only filled for clients that map services to paths of a monorepo.';
 
 -- One row per commit of the default branch's history. position orders the first-parent chain (newer is greater; only the
 -- order means anything). A commit off the chain has the position of the chain commit that brought it in.
@@ -164,7 +164,7 @@ create table core.github_tags (
     primary key (client_id, integration_id, repository_id, name),
     foreign key (client_id, integration_id, repository_id) references core.github_repositories (client_id, integration_id, id)
 );
-comment on table core.github_tags is 'One row a tag of a repository: the commit it names and, where it was annotated, when.';
+comment on table core.github_tags is 'One row per tag of a repository: the commit it names and, for an annotated tag, when it was made.';
 
 -- One row per deployment.
 create table core.github_deployments (
@@ -244,7 +244,7 @@ create table core.github_workflow_jobs (
     foreign key (client_id, integration_id, run_id, run_attempt)
         references core.github_workflow_runs (client_id, integration_id, id, run_attempt) on delete cascade
 );
-comment on table core.github_workflow_jobs is 'One row a job of a workflow run''s attempt.';
+comment on table core.github_workflow_jobs is 'One row per job of an attempt of a workflow run.';
 create index github_workflow_jobs_run on core.github_workflow_jobs (client_id, integration_id, run_id, run_attempt);
 
 -- One row per release.
@@ -378,7 +378,7 @@ create table core.jira_issue_links (
     foreign key (client_id, integration_id, issue_id)
         references core.jira_issues (client_id, integration_id, id) on delete cascade
 );
-comment on table core.jira_issue_links is 'One row a link of an issue to another, as seen from the issue.';
+comment on table core.jira_issue_links is 'One row per link from an issue to another.';
 
 create table core.jira_boards (
     client_id       integer not null,
@@ -391,7 +391,7 @@ create table core.jira_boards (
     primary key (client_id, integration_id, id),
     foreign key (client_id, integration_id) references core.integrations (client_id, id)
 );
-comment on table core.jira_boards is 'One row an agile board.';
+comment on table core.jira_boards is 'One row per agile board.';
 
 create table core.jira_sprints (
     client_id       integer not null,
@@ -407,7 +407,7 @@ create table core.jira_sprints (
     primary key (client_id, integration_id, id),
     foreign key (client_id, integration_id) references core.integrations (client_id, id)
 );
-comment on table core.jira_sprints is 'One row a sprint of a scrum board.';
+comment on table core.jira_sprints is 'One row per sprint of a scrum board.';
 
 -- ---------------------------------------------------------------------------------------------- custom sources (http_json)
 -- The rows of raw.http_json_records, by the entity that the admin declared.
@@ -430,8 +430,8 @@ create table core.custom_deployments (
     primary key (client_id, integration_id, id),
     foreign key (client_id, integration_id) references core.integrations (client_id, id)
 );
-comment on table core.custom_deployments is 'One row an ended deployment that a custom source tells of.';
-comment on column core.custom_deployments.service_key is 'The service as it is looked up.';
+comment on table core.custom_deployments is 'One row per finished deployment of a custom source.';
+comment on column core.custom_deployments.service_key is 'The service in lower case, for look-ups.';
 create index custom_deployments_sha on core.custom_deployments (client_id, sha);
 create index custom_deployments_service on core.custom_deployments (client_id, service_key, service) where deleted_at is null;
 
@@ -452,8 +452,8 @@ create table core.custom_incidents (
     primary key (client_id, integration_id, id),
     foreign key (client_id, integration_id) references core.integrations (client_id, id)
 );
-comment on table core.custom_incidents is 'One row an incident that a custom source tells of.';
-comment on column core.custom_incidents.service_key is 'The service as it is looked up.';
+comment on table core.custom_incidents is 'One row per incident of a custom source.';
+comment on column core.custom_incidents.service_key is 'The service in lower case, for look-ups.';
 create index custom_incidents_service on core.custom_incidents (client_id, service_key, service) where deleted_at is null;
 
 create table core.custom_changes (
@@ -475,10 +475,9 @@ create table core.custom_changes (
     primary key (client_id, integration_id, id),
     foreign key (client_id, integration_id) references core.integrations (client_id, id)
 );
-comment on table core.custom_changes is 'One row a merged change that a custom source tells of.';
-comment on column core.custom_changes.service_key is 'The service as it is looked up.';
-comment on column core.custom_changes.first_review_at is
-    'First review by a person other than the author, as the source tells it; NULL: it tells of none.';
-comment on column core.custom_changes.approved_at is 'First approval, as the source tells it; NULL: it tells of none.';
+comment on table core.custom_changes is 'One row per merged change of a custom source.';
+comment on column core.custom_changes.service_key is 'The service in lower case, for look-ups.';
+comment on column core.custom_changes.first_review_at is 'First review by a person other than the author; NULL when the source has none.';
+comment on column core.custom_changes.approved_at is 'First approval; NULL when the source has none.';
 create index custom_changes_sha on core.custom_changes (client_id, merge_sha);
 create index custom_changes_service on core.custom_changes (client_id, service_key, service) where deleted_at is null;

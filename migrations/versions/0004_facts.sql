@@ -18,8 +18,8 @@ create table core.services (
     deployment_pattern  text,
     primary key (client_id, id)
 );
-comment on column core.services.path_pattern is 'Of a part of a monorepo: pattern of the files that belong to it.';
-comment on column core.services.deployment_pattern is 'Of a part of a monorepo: pattern of what deploys it.';
+comment on column core.services.path_pattern is 'For a part of a monorepo: pattern of the files that belong to it.';
+comment on column core.services.deployment_pattern is 'For a part of a monorepo: pattern of what deploys it.';
 
 create table core.changes (
     client_id                integer not null,
@@ -80,7 +80,7 @@ create table core.change_references (
     primary key (client_id, issue_key, change_id)
 );
 comment on table core.change_references is
-    'One row an issue that a change names in its title or branch, or that its pull request closes: a Jira key (OPS-12), or '
+    'One row per issue that a change names in its title or branch, or that its pull request closes: a Jira key (OPS-12), or '
     'a GitHub issue as owner/repository#12.';
 
 create table core.deployments (
@@ -114,8 +114,10 @@ create table core.deployments (
 ) with (fillfactor = 50); -- flags come after the row: leave room to write them in place
 comment on column core.deployments.finished_on is 'Day of the finish in the client''s time zone.';
 comment on column core.deployments.contains_after is
-    'Highest position that an earlier successful production deployment of the service to this environment contained; NULL for the baseline.';
-comment on column core.deployments.failed_change is 'A successful production deployment that an incident was linked to or that was rolled back at once.';
+    'Highest position that an earlier successful production deployment of the service to this environment contained; '
+    'NULL for the baseline.';
+comment on column core.deployments.failed_change is
+    'A successful production deployment that an incident was linked to or that was rolled back at once.';
 create index deployments_finished on core.deployments (client_id, environment_tier, finished_on);
 create index deployments_service_finished on core.deployments (client_id, service_id, environment_tier, finished_on);
 create index deployments_order on core.deployments (client_id, service_id, finished_at)
@@ -140,7 +142,8 @@ create table core.deployment_changes (
     exclusion_reason       text,
     primary key (client_id, change_id)
 );
-comment on column core.deployment_changes.exclusion_reason is 'Why the change does not count in the lead time: bot, no commits, negative duration.';
+comment on column core.deployment_changes.exclusion_reason is
+    'Why the change does not count in the lead time: bot, no commits, negative duration.';
 create index deployment_changes_deployment on core.deployment_changes (client_id, deployment_id);
 create index deployment_changes_service on core.deployment_changes (client_id, service_id, deployed_on);
 create index deployment_changes_negative on core.deployment_changes (client_id, deployed_at)
@@ -178,8 +181,8 @@ create table core.incident_references (
     primary key (client_id, incident_id, kind, reference)
 );
 comment on table core.incident_references is
-    'One row a thing that an incident names: addresses and commits in its text, keys of linked issues, its fix versions; '
-    'kind key: under which key changes name the incident itself.';
+    'One row per thing that an incident names: addresses and commits in its text, keys of linked issues, its fix versions. '
+    'Of kind key: the key by which changes name the incident itself.';
 create index incident_references_reference on core.incident_references (client_id, kind, reference);
 
 create table core.incident_deployments (
@@ -203,7 +206,8 @@ create table core.rework_evidence (
     primary key (client_id, deployment_id, rule, evidence_id)
 );
 comment on table core.rework_evidence is
-    'One row a reason why a production deployment was unplanned: the deployment that it undid, or the change or incident that it repaired.';
+    'One row per reason why a production deployment was unplanned: the deployment that it undid, or the change or incident '
+    'that it repaired.';
 
 -- ------------------------------------------------------------------------------------------------ time that is counted
 
@@ -217,7 +221,7 @@ create table core.client_calendar (
     primary key (client_id, day)
 );
 comment on table core.client_calendar is
-    'One row a day of a client that counts working days (dora.working_calendar): when it starts, and how many working hours '
+    'One row per day of a client that counts working days (dora.working_calendar): when it starts, and how many working hours '
     'and days came before it.';
 create index client_calendar_start on core.client_calendar (client_id, starts_at);
 
@@ -241,24 +245,24 @@ create function core.elapsed_hours(from_at timestamptz, to_at timestamptz, worki
     end
 $$;
 comment on function core.elapsed_hours(timestamptz, timestamptz, boolean) is
-    'Hours from one moment to another; NULL when negative or when an end is missing. working: only those of working days.';
+    'Hours from one moment to another; NULL when negative or when either is missing. working: count only working days.';
 
 create function core.hours_between(from_at timestamptz, to_at timestamptz) returns double precision
     language sql immutable parallel safe
     return case when to_at >= from_at then (extract(epoch from to_at) - extract(epoch from from_at))::double precision / 3600 end;
-comment on function core.hours_between(timestamptz, timestamptz) is 'Hours; NULL when negative or when an end is missing.';
+comment on function core.hours_between(timestamptz, timestamptz) is 'Hours from one moment to another; NULL when negative or when either is missing.';
 
 create function core.search_pattern(pattern text) returns text
     language sql immutable parallel safe
     return regexp_replace(pattern, '(^|[^\\])((?:\\\\)*)\\b', '\1\2\\y', 'g');
 comment on function core.search_pattern(text) is
-    'An admin''s regular expression as PostgreSQL understands it: its word boundary is \y, that of most others is \b.';
+    'An admin''s regular expression for PostgreSQL, whose word boundary is \y where most others have \b.';
 
 create function core.search_pattern(patterns jsonb) returns text
     language sql immutable parallel safe
     return (select core.search_pattern(string_agg('(?:' || p || ')', '|')) from jsonb_array_elements_text(patterns) p);
 comment on function core.search_pattern(jsonb) is
-    'One regular expression that finds what any of an admin''s list does. NULL: the list is empty.';
+    'One regular expression that matches what any in an admin''s list matches; NULL for an empty list.';
 
 -- --------------------------------------------------------------------------------------------------- what has moved
 
@@ -271,8 +275,8 @@ create table core.dora_queue (
     primary key (client_id, id)
 );
 comment on table core.dora_queue is
-    'One row a source record that was written since the last dora stage, which reads and empties it; kept by triggers, so '
-    'that whoever writes a record need not think of it.';
+    'One row per source record that was written since the last dora stage, which reads and empties the queue. Filled by '
+    'triggers, so that no writer has to think of it.';
 
 create function core.enqueue_dora() returns trigger
     language plpgsql set search_path = pg_catalog
@@ -288,7 +292,8 @@ begin
         ' select distinct client_id, %L, integration_id, (%s)::text from %s r', tg_argv[0], tg_argv[1], sources);
     return null;
 end $$;
-comment on function core.enqueue_dora() is 'Statement trigger: queues the written rows as facts of kind argument 1, key expression argument 2.';
+comment on function core.enqueue_dora() is
+    'Statement trigger: queues the written rows. Arguments: the kind of fact, and the expression for its key.';
 
 do $$
 declare

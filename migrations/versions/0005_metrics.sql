@@ -15,10 +15,10 @@ create table core.metric_catalogue (
     benchmark_metric  text,
     has_past_windows  boolean not null default false
 );
-comment on table core.metric_catalogue is 'The metrics by name: reference data, the same for every client.';
-comment on column core.metric_catalogue.benchmark_metric is 'Whose benchmark table gives this metric''s tier; NULL: none does.';
+comment on table core.metric_catalogue is 'One row per metric: reference data, the same for every client.';
+comment on column core.metric_catalogue.benchmark_metric is 'The metric whose benchmarks give this one its tier; NULL when it has no tier.';
 comment on column core.metric_catalogue.has_past_windows is
-    'Published for the client''s rolling windows that end on past Sundays too, not for the latest alone.';
+    'Also published for the client''s rolling windows that ended on past Sundays, not only for the latest.';
 
 create table core.benchmarks (
     metric_type       text not null,
@@ -33,8 +33,9 @@ create table core.benchmarks (
     primary key (metric_type, year, label)
 );
 comment on table core.benchmarks is
-    'Published benchmark tables: reference data, the same for every client. A value belongs to the row with lower_bound <= value '
-    '< upper_bound (hours, per day, ratio); of the change failure rate''s tiers it is a point. distribution: cumulative_share of teams do at least as well.';
+    'One row per tier or point of a published benchmark: reference data, the same for every client. A value belongs to the '
+    'row with lower_bound <= value < upper_bound (hours, per day, ratio); the tiers of the change failure rate are points. '
+    'Of kind distribution: cumulative_share of teams do at least as well.';
 
 create function core.display_text(unit text, value double precision) returns text
     language sql immutable parallel safe
@@ -49,7 +50,7 @@ create function core.display_text(unit text, value double precision) returns tex
         when unit = 'hours' then to_char(value / 24, 'FM9990.0') || ' days'
         else to_char(value, 'FM9990.0')
     end;
-comment on function core.display_text(text, double precision) is 'A metric''s value as a person says it; a dash for NULL.';
+comment on function core.display_text(text, double precision) is 'A metric''s value in words; a dash for NULL.';
 
 -- -------------------------------------------------------------------------------------------------- what was computed
 
@@ -61,7 +62,8 @@ create table core.dora_state (
     published_at        timestamptz not null
 );
 comment on table core.dora_state is
-    'What the last dora stage worked with: its settings, and the client''s day. Other settings: everything is computed anew.';
+    'One row per client: the settings and the day that the last dora stage worked with. When the settings differ, the next '
+    'stage computes everything.';
 
 create table core.dora_definitions (
     client_id           integer not null references core.clients (id),
@@ -72,7 +74,7 @@ create table core.dora_definitions (
     primary key (client_id, definition_version)
 );
 comment on table core.dora_definitions is
-    'One row a definition_version: the settings behind it, so that a number can be reproduced.';
+    'One row per definition_version: the settings behind it, so that a number can be reproduced.';
 
 create table core.dora_scopes (
     client_id    integer not null references core.clients (id),
@@ -86,8 +88,9 @@ create table core.dora_scopes (
     primary key (client_id, scope_type, scope_id, family)
 );
 comment on table core.dora_scopes is
-    'From which day on a scope has numbers of a family (deployments, delivery, recovery, pull_requests); kind_day: of its first '
-    'event of the family; success_day: of its first successful production deployment; members: its services, of a team or repository.';
+    'One row per scope and family (deployments, delivery, recovery, pull_requests). first_day: from when on it has numbers; '
+    'kind_day: its first event of the family; success_day: its first successful production deployment; members: the services '
+    'of a team or repository.';
 
 -- -------------------------------------------------------------------------------------------- what is and was published
 
@@ -150,7 +153,8 @@ create table core.dora_metric_history (
     valid_to            timestamptz not null,
     primary key (client_id, id)
 );
-comment on table core.dora_metric_history is 'One row a published number that was replaced or taken back: what was said from valid_from until valid_to.';
+comment on table core.dora_metric_history is
+    'One row per published number that was replaced or withdrawn: what was shown from valid_from until valid_to.';
 create index dora_metric_history_cell on core.dora_metric_history
     (client_id, metric_type, grain, scope_type, scope_id, calculation_date, valid_from);
 create index dora_metric_history_time on core.dora_metric_history (client_id, valid_to);
@@ -166,7 +170,7 @@ create table core.dora_publications (
     primary key (client_id, id)
 );
 comment on table core.dora_publications is
-    'One row a dora stage that changed published numbers: why, how many, and how many of them were of periods that had ended.';
+    'One row per dora stage that changed published numbers: why, how many, and how many of them were of ended periods.';
 
 create table core.dora_restatements (
     client_id           integer not null,
@@ -187,7 +191,7 @@ create table core.dora_restatements (
     primary key (client_id, id)
 );
 comment on table core.dora_restatements is
-    'One row a published number of an ended period that has changed: what it was, what it is, and which facts made it so.';
+    'One row per published number of an ended period that has changed: what it was, what it is, and which facts made it so.';
 create index dora_restatements_time on core.dora_restatements (client_id, restated_at);
 
 -- ---------------------------------------------------------------------------------------------------- quality checks
@@ -208,5 +212,5 @@ create table core.quality_results (
     primary key (client_id, check_name, detail)
 );
 comment on table core.quality_results is
-    'One row a quality check (and detail): what it measured, whether it passed, examples of what it found. A failed check of '
+    'One row per quality check and detail: what it measured, whether it passed, examples of what it found. A failed check of '
     'severity block keeps the stage from publishing.';

@@ -30,11 +30,12 @@ create table core.work_items (
     is_incident       boolean not null,
     primary key (client_id, id)
 );
-comment on table core.work_items is 'One row a Jira issue that is not deleted: when work on it began and ended.';
+comment on table core.work_items is 'One row per Jira issue that is not deleted: when work on it began and ended.';
 comment on column core.work_items.started_at is
-    'First entry into a status of category indeterminate (its creation counts when it was created in one); else first entry into a done status.';
+    'First entry into a status of category indeterminate (its creation, if it was created in one); otherwise first entry '
+    'into a done status.';
 comment on column core.work_items.done_at is
-    'First entry into a done status after the last reopening, of an issue that is done now; else its resolution date.';
+    'For an issue that is done now: first entry into a done status after the last reopening; otherwise its resolution date.';
 create index work_items_created on core.work_items (client_id, created_on);
 create index work_items_done on core.work_items (client_id, done_on);
 create index work_items_open on core.work_items (client_id, started_on) where done_on is null;
@@ -51,9 +52,10 @@ create table core.work_status_times (
     primary key (client_id, work_item_id, status)
 );
 comment on table core.work_status_times is
-    'One row an issue and status. The hours of a done issue''s statuses add up to its lead time: what follows done_at counts 0.';
-comment on column core.work_status_times.hours is 'Hours of the visits that have ended; NULL when none has.';
-comment on column core.work_status_times.entered_at is 'Since when the issue is in this status now; NULL for statuses that it has left.';
+    'One row per issue and status. The hours of a done issue add up to its lead time: time after done_at does not count.';
+comment on column core.work_status_times.hours is 'Hours of the visits that have ended; NULL when no visit has.';
+comment on column core.work_status_times.entered_at is
+    'Since when the issue has been in this status; NULL for statuses that it has left.';
 
 create table core.work_sprint_items (
     client_id       integer not null references core.clients (id),
@@ -72,8 +74,8 @@ create table core.work_sprint_items (
     primary key (client_id, integration_id, sprint_id, issue_id)
 );
 comment on table core.work_sprint_items is
-    'One row a sprint and an issue that is or was in it. All flags are false for an issue that was already done when it came '
-    'in, left before the start, came after the end, or whose sprint has not started.';
+    'One row per sprint and issue that is or was in it. All flags are false for an issue that was already done when it came '
+    'in, left before the start or came after the end, and for all while the sprint has not started.';
 comment on column core.work_sprint_items.entry_points is 'Story points when the sprint started, or when the issue was added.';
 comment on column core.work_sprint_items.end_points is 'Story points when the sprint ended; now, while it runs.';
 create index work_sprint_items_issue on core.work_sprint_items (client_id, integration_id, issue_id);
@@ -102,7 +104,8 @@ create table core.work_sprints (
     primary key (client_id, integration_id, id),
     check (completion_ratio is not null or null_reason is not null)
 );
-comment on table core.work_sprints is 'One row a sprint: what was planned, added, removed and completed. The counts are NULL until it starts.';
+comment on table core.work_sprints is
+    'One row per sprint: what was planned, added, removed and completed. The counts are NULL until it starts.';
 
 -- ------------------------------------------------------------------------------------------------- what is published
 
@@ -131,7 +134,8 @@ create table core.work_metrics (
     check (metric_value is not null or null_reason is not null)
 );
 comment on table core.work_metrics is
-    'One row a metric, period and scope. A period is [period_start, period_end) in the client''s calendar, calculation_date its last day.';
+    'One row per metric, period and scope. A period is [period_start, period_end) in the client''s calendar; calculation_date '
+    'is its last day.';
 
 create table core.work_time_in_status (
     client_id        integer not null references core.clients (id),
@@ -147,7 +151,8 @@ create table core.work_time_in_status (
     null_reason      text,
     primary key (client_id, scope_type, scope_id, status)
 );
-comment on table core.work_time_in_status is 'One row a scope and status: how long the items done in the last 90 days were in it.';
+comment on table core.work_time_in_status is
+    'One row per scope and status: how long the items done in the last 90 days were in it.';
 
 -- -------------------------------------------------------------------------------------------------- what was computed
 
@@ -157,7 +162,8 @@ create table core.work_state (
     computed_through  date not null
 );
 comment on table core.work_state is
-    'What the last run worked with: a digest of what every item depends on (time zone, statuses, projects, services), and the client''s day.';
+    'One row per client: a digest of what every item depends on (time zone, statuses, projects, services), and the day that '
+    'the last run worked with.';
 
 create table core.work_scopes (
     client_id   integer not null references core.clients (id),
@@ -166,4 +172,4 @@ create table core.work_scopes (
     first_day   date not null,
     primary key (client_id, scope_type, scope_id)
 );
-comment on table core.work_scopes is 'From which day on a scope has items.';
+comment on table core.work_scopes is 'One row per scope: from which day on it has items.';

@@ -68,7 +68,7 @@ begin
     end if;
 end $$;
 comment on function core.protect_table(regclass, boolean, boolean, boolean) is
-    'For migrations: row-level security and grants of a new table with client_id; etl writes, staff and reader read.';
+    'For migrations: row-level security and grants of a new table with client_id. etl may write, staff and reader may read.';
 revoke execute on function core.protect_table(regclass, boolean, boolean, boolean) from public;
 
 create function core.unprotected_tables() returns table (unprotected regclass)
@@ -83,7 +83,8 @@ create function core.unprotected_tables() returns table (unprotected regclass)
            or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'client_id' and not a.attisdropped))
       and not (c.relrowsecurity and c.relforcerowsecurity)
 $$;
-comment on function core.unprotected_tables() is 'Tables that hold clients'' rows without forced row-level security; must be empty.';
+comment on function core.unprotected_tables() is
+    'Tables that hold clients'' rows without forced row-level security; must be empty.';
 revoke execute on function core.unprotected_tables() from public;
 
 -- What the sources said: payloads are for the ETL alone; of the typed records (github_*, jira_*) everybody reads their own.
@@ -202,7 +203,8 @@ begin
     return created;
 end $$;
 comment on function core.ensure_client_role(integer, text, boolean) is
-    'The login of one client: made when missing (with this SCRAM verifier), NOLOGIN when the client is not active. Returns whether it was made.';
+    'Makes the login of a client when it is missing (with this SCRAM verifier); NOLOGIN when the client is not active. '
+    'Returns whether it was made.';
 revoke execute on function core.ensure_client_role(integer, text, boolean) from public;
 grant execute on function core.ensure_client_role(integer, text, boolean) to pulse_admin;
 

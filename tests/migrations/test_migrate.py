@@ -13,7 +13,8 @@ from sqlalchemy import create_engine, make_url, pool
 
 from migrations import views
 from migrations.errors import MigrateError
-from migrations.migrate import OLD_HEAD, OLD_VERSION, SQUASHED, alembic_config, migrate
+from migrations.migrate import alembic_config, migrate
+from migrations.takeover import OLD_HEAD, OLD_HEAD_COMMIT, SQUASHED
 from stack import postgres_roles
 from stack.errors import StackError
 from stack.postgres import Cluster
@@ -153,7 +154,7 @@ def test_every_comment_of_a_column_is_of_a_view(db: TestDatabase) -> None:
 
 
 def test_what_the_squashed_migrations_made_is_taken_over_with_its_rows(cluster: Cluster, db: TestDatabase) -> None:
-    """Their end state is this one's (compared by pg_dump when they were squashed), with other views and seeds."""
+    """Their end state is this one's (compared by pg_dump when they were squashed), but for views, seeds and comments."""
     before = schema_of(cluster, db.name)
     client = db.add_client("techcorp", "Tech Corp")
     integration = db.add_integration(client, "github")
@@ -172,6 +173,7 @@ def test_what_the_squashed_migrations_made_is_taken_over_with_its_rows(cluster: 
             " 3, 12.5, 'pulse-4')",
             [client],
         )
+    owner.execute("comment on table core.work_scopes is 'As it was worded'")
     owner.execute("drop view report.freshness, report.trust_panel")
     owner.execute("create view report.trust_panel with (security_invoker = true) as select 1 as client_id")
     owner.execute("update core.metric_catalogue set metric_label = 'Lead' where metric_type = 'lead_time_for_changes'")
@@ -193,7 +195,7 @@ def test_what_the_squashed_migrations_made_is_taken_over_with_its_rows(cluster: 
 
 
 @pytest.mark.parametrize(
-    ("revision", "advice"), [("0012", f"commit {OLD_VERSION}"), ("0099_later", "by a newer version")]
+    ("revision", "advice"), [("0012", f"commit {OLD_HEAD_COMMIT}"), ("0099_later", "by a newer version")]
 )
 def test_another_version_says_which_one_to_start(
     cluster: Cluster, db: TestDatabase, revision: str, advice: str

@@ -1,4 +1,4 @@
--- One row a commit of a change.
+-- One row per commit of a change.
 --
 -- A direct push is its own commit.
 select

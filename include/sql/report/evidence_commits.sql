@@ -1,4 +1,4 @@
--- One row a commit of a merged change, with the deployment that brought it: lead times by commit.
+-- One row per commit of a merged change, with the deployment that delivered it: lead times by commit.
 --
 -- Commits of deployed changes come by the index on deployed_at, as in evidence_lead_time; then those of changes that wait.
 (

@@ -1,8 +1,9 @@
--- One row a deployed change: behind the lead time and its stages. evidence_changes has those not deployed yet, too.
+-- One row per deployed change: behind the lead time and its stages. evidence_changes also has the changes that are not
+-- deployed yet.
 --
 -- In the order of their deployment, by the index on deployed_at. In evidence_changes the planner cannot know that each change
--- of a client has one link: it takes the join for a hundredth of its rows, and sorts all. Here each row is looked up from its
--- link (offset 0), whatever the planner expects.
+-- of a client has one link: it expects a hundredth of the join's rows, and sorts all of them. Here each row is looked up from
+-- its link (offset 0), whatever the planner expects.
 select
     l.client_id, l.change_id, l.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
     c.first_commit_at, c.opened_at, c.first_review_at, c.approved_at, c.merged_at, l.deployment_id, l.deployed_at,

@@ -1,4 +1,4 @@
--- One row an active integration: when it was last read, and how old the newest record is.
+-- One row per active integration: when it was last read, and how old its newest record is.
 select
     i.client_id, i.name as integration, i.integration_type, runs.last_success_at, newest.newest_record_at,
     core.hours_between(newest.newest_record_at, now()) as age_hours, coalesce(runs.rows_rejected, 0) as rows_rejected

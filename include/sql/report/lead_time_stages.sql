@@ -1,4 +1,4 @@
--- Median hours of each stage of the lead time by week and month; service_id is NULL for the whole company.
+-- One row per stage of the lead time, week or month, and scope: its median hours. service_id is NULL for the whole company.
 select
     m.client_id, m.grain, m.period_start::timestamp as period_at,
     case m.scope_type when 'service' then m.scope_id end as service_id, s.name as service_name,

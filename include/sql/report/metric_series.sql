@@ -1,4 +1,4 @@
--- One row a published number: metric, grain, scope and period.
+-- One row per published number: metric, grain, scope and period.
 with numbers as (
     select m.client_id, m.metric_type, m.unit, m.grain, m.scope_type, m.scope_id, m.period_start, m.period_end, m.is_partial,
            m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.tier, m.tier_year,

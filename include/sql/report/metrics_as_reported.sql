@@ -1,4 +1,4 @@
--- Every number as it was published: with valid_from <= t and valid_to > t, what was said at t.
+-- One row per number that was ever published: valid_from <= t and valid_to > t gives what was shown at t.
 select h.client_id, h.metric_type, h.grain, h.scope_type, h.scope_id, h.calculation_date, h.period_start, h.period_end,
        h.is_partial, h.metric_value, h.unit, h.p50, h.p75, h.p90, h.numerator, h.denominator, h.sample_size, h.null_reason,
        h.tier, h.tier_year, h.definition_version, h.valid_from, h.valid_to

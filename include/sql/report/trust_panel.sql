@@ -1,4 +1,4 @@
--- One row a quality indicator, as an executive reads it; of the other checks those that failed.
+-- One row per quality indicator as an executive reads it, and per other check that failed.
 select
     q.client_id, q.check_name as indicator, coalesce(k.label, initcap(replace(q.check_name, '_', ' '))) as label, q.detail,
     q.value,

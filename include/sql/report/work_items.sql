@@ -1,4 +1,4 @@
--- The items behind the flow metrics: one row a Jira issue.
+-- One row per Jira issue: the items behind the flow metrics.
 select
     w.client_id, w.id as work_item_id, w.project_key, w.key, w.url, w.issue_type, w.is_bug, w.is_incident, w.summary,
     w.status, w.status_category, w.service_id, s.name as service_name, w.story_points, w.created_at, w.started_at,

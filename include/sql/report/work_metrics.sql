@@ -1,4 +1,4 @@
--- Flow of work in Jira: one row a metric, period and scope.
+-- One row per metric, period and scope: flow of work in Jira.
 select
     m.client_id, m.metric_type,
     case m.metric_type
