@@ -19,8 +19,8 @@ from stack import postgres_roles
 from stack.errors import StackError
 from stack.postgres import Cluster
 from stack.postgres_account import run_as
-from stack.schema import SCHEMA_FILE, schema_text
 from tests.support.database import TEMPLATE, TestDatabase
+from tests.support.schema import SCHEMA_FILE, schema_text
 
 ROLES = """
     select a.rolname, a.rolpassword, r.rolconfig, a.rolconnlimit
@@ -37,7 +37,7 @@ def schema_of(cluster: Cluster, database: str) -> str:
             "--schema-only",
             "--restrict-key=test",
             "--dbname",
-            cluster.primary.conninfo("postgres", database),
+            cluster.primary.url("postgres", database),
         ],
     )
     assert "PostgreSQL database dump complete" in dump
@@ -220,7 +220,7 @@ def test_there_is_no_way_back(db: TestDatabase) -> None:
             command.downgrade(configuration, "-1")
 
 
-def test_alembic_alone_does_nothing(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alembic_alone_does_nothing() -> None:
     with pytest.raises(MigrateError, match="python -m migrations"):
         command.upgrade(alembic_config(), "head")
 

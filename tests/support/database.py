@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,8 +18,7 @@ from psycopg import sql
 
 from pulse.tenancy import ensure_client_role
 from stack import postgres_roles
-from stack.postgres import Cluster, running
-from stack.schema import migrated_primary
+from stack.postgres import Cluster, Ports, free_port, running
 
 Connection = psycopg.Connection[Any]
 
@@ -27,10 +29,22 @@ TEMPLATE = "pulse_template"
 @contextlib.contextmanager
 def temporary_cluster(secret: str) -> Iterator[Cluster]:
     """A primary and its streaming replica in a temporary folder, without fsync; the database TEMPLATE is migrated."""
-    with migrated_primary(secret, TEMPLATE) as made:
-        made.prepare_replica()
-        with running(made.replica, made.state / "replica.log"):
+    state = Path(tempfile.mkdtemp(prefix="pulse-test-"))
+    state.chmod(0o755)
+    made = Cluster(state, secret, Ports(free_port(), free_port(), free_port()), durable=False)
+    try:
+        made.prepare(made.primary)
+        with contextlib.ExitStack() as servers:
+            servers.enter_context(running(made.primary, state / "primary.log"))
+            postgres_roles.bootstrap_primary(made, TEMPLATE)
+            postgres_roles.migrate(made, TEMPLATE)
+            postgres_roles.secure_roles(made, TEMPLATE)
+            made.prepare_replica()
+            servers.enter_context(running(made.replica, state / "replica.log"))
             yield made
+        made.remove()
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def wait_replayed(primary: Connection, replica: Connection, seconds: float) -> None:

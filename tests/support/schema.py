@@ -1,21 +1,16 @@
-"""./pulse schema: writes migrations/schema.sql, what the migrations come to, from a server of its own."""
+"""./pulse schema: writes migrations/schema.sql, what the migrations come to."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
-import shutil
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
 
 from migrations.views import read_views
-from stack import postgres_roles
 from stack.paths import ROOT
-from stack.postgres import DATABASE, Cluster, Ports, free_port, running
+from stack.postgres import Cluster
 from stack.postgres_account import run_as
+from tests.support.database import TEMPLATE, temporary_cluster
 
 SCHEMA_FILE = ROOT / "migrations" / "schema.sql"
 
@@ -27,12 +22,6 @@ HEADER = """\
 OBJECT = re.compile(r"^--\n-- Name: .*\n--\n", re.MULTILINE)
 # The table that a statement is about: CREATE TABLE core.x, CREATE INDEX … ON core.x, COMMENT ON COLUMN core.x.y, …
 TABLE = re.compile(r"\b(?:TABLE|ONLY|ON|COLUMN) ((?:core|raw)\.\w+)")
-
-
-def write_schema() -> None:
-    """Write migrations/schema.sql."""
-    with migrated_primary(secrets.token_hex(16), DATABASE) as cluster:
-        SCHEMA_FILE.write_text(schema_text(cluster, DATABASE), encoding="utf-8")
 
 
 def schema_text(cluster: Cluster, database: str) -> str:
@@ -47,7 +36,7 @@ def schema_text(cluster: Cluster, database: str) -> str:
             *(f"--schema={schema}" for schema in ("core", "raw", "report")),
             *(f"--exclude-table={view.full_name}" for view in read_views()),
             "--dbname",
-            cluster.primary.conninfo("postgres", database),
+            cluster.primary.url("postgres", database),
         ],
     )
     sections: dict[str, list[str]] = defaultdict(list)
@@ -68,19 +57,7 @@ def _section(table: str, statements: list[str]) -> str:
     return "\n".join([f"-- {table} {'-' * (116 - len(table))}", *statements])
 
 
-@contextlib.contextmanager
-def migrated_primary(secret: str, database: str) -> Iterator[Cluster]:
-    """A primary in a temporary folder, without fsync, that runs for the time of a `with` block; `database` is migrated."""
-    state = Path(tempfile.mkdtemp(prefix="pulse-temporary-"))
-    state.chmod(0o755)
-    cluster = Cluster(state, secret, Ports(free_port(), free_port(), free_port()), durable=False)
-    try:
-        cluster.prepare(cluster.primary)
-        with running(cluster.primary, state / "primary.log"):
-            postgres_roles.bootstrap_primary(cluster, database)
-            postgres_roles.migrate(cluster, database)
-            postgres_roles.secure_roles(cluster, database)
-            yield cluster
-        cluster.remove()
-    finally:
-        shutil.rmtree(state, ignore_errors=True)
+if __name__ == "__main__":
+    with temporary_cluster(secrets.token_hex(16)) as made:
+        SCHEMA_FILE.write_text(schema_text(made, TEMPLATE), encoding="utf-8")
+    print(f"{SCHEMA_FILE.relative_to(ROOT)} is written.")
