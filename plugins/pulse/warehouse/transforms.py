@@ -69,7 +69,7 @@ def run_stage(
             client=str(client_id),
             source="quality checks",
             message=f"nothing was published, the dashboards keep the numbers they have. {_told(blocked.checks)}",
-            way_out="look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)",
+            remedy="look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)",
         ) from None
 
 
