@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="run a benchmark of bench/; without a name, which there are")
     bench.add_argument("name", nargs="?")
     commands.add_parser("doctor", help="check this machine; say what to do about what is wrong")
+    commands.add_parser("schema", help="write migrations/schema.sql after a change of migrations")
     lock = commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
     lock.add_argument("--keep", action="store_true", help="keep every pin that still fits")
     ctl = commands.add_parser("ctl", help="start, stop or restart one process (tests and drills)")
@@ -74,7 +75,7 @@ def main(argv: list[str]) -> int:
             from stack.install.lock import lock
 
             return lock(upgrade=not arguments.keep)
-        if arguments.command in ("up", "test", "bench"):
+        if arguments.command in ("up", "test", "bench", "schema"):
             _install(arguments)
         elif install.AIRFLOW.state() in ("missing", "half"):
             return _not_installed(arguments)

@@ -136,6 +136,12 @@ def bench(arguments: argparse.Namespace, rest: list[str]) -> int:
     return _become(python, [python, "-m", f"bench.{arguments.name}", *rest], env)
 
 
+def schema(_arguments: argparse.Namespace, _: list[str]) -> int:
+    """Write migrations/schema.sql, from a database of its own."""
+    os.chdir(ROOT)
+    return _become(sys.executable, [sys.executable, "-m", "tests.support.schema"], dict(os.environ))
+
+
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Run the tests."""
     return run_tests(rest, with_stack=not arguments.no_stack)

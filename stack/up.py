@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from migrations import migrate
 from stack import environment, files
 from stack.airflow import dashboards, demo
 from stack.airflow import settings as airflow_settings
@@ -101,7 +102,7 @@ class Up:
         server.wait_ready(START_SECONDS, lambda: self.stack.raise_if_dead(server.kind))
 
     def _database_mark(self) -> str:
-        code = [ROOT / "migrations", ROOT / "stack" / "postgres"]
+        code = [*migrate.files(), *ROOT.glob("stack/postgres/*.py")]
         return files.fingerprint(code, self.stack.settings.secrets["PULSE_ROLE_SECRET"])
 
     # --- metadata -----------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from typing import Any, Protocol
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
 
+from migrations.errors import MigrateError
+from migrations.migrate import migrate as bring_up_to_date
 from pulse.tenancy import SERVICE_ROLES, client_of_role, role_password, scram_verifier, verifier_matches
+from stack.errors import StackError
 from stack.paths import ROOT
 from stack.postgres.cluster import REPLICATION_ROLE
 from stack.postgres.server import DATABASE, Server
@@ -65,16 +66,12 @@ def secure_roles(cluster: Servers, database: str = DATABASE) -> None:
                 set_password(connection, cluster.secret, role)
 
 
-def migrate(cluster: Servers, database: str = DATABASE, revision: str = "head") -> None:
-    """Bring the schema to `revision` as pulse_owner. Raises what Alembic or PostgreSQL raise."""
-    command.upgrade(alembic_config(cluster.primary.url("pulse_owner", database)), revision)
-
-
-def alembic_config(url: str) -> Config:
-    """Alembic's configuration for a database given by URL."""
-    configuration = Config(str(ROOT / "alembic.ini"))
-    configuration.attributes["url"] = url
-    return configuration
+def migrate(cluster: Servers, database: str = DATABASE) -> None:
+    """Bring the schema to this version, as pulse_owner. Raises StackError, or what PostgreSQL raises."""
+    try:
+        bring_up_to_date(cluster.primary.url("pulse_owner", database))
+    except MigrateError as error:
+        raise StackError(str(error)) from error
 
 
 def ensure_role(connection: Connection, secret: str, role: str, attributes: str) -> None:
