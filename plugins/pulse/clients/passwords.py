@@ -1,4 +1,4 @@
-"""Password hashes as core.users holds them: scrypt, in the notation that werkzeug uses too."""
+"""Password hashes as core.users holds them: scrypt, in the notation that werkzeug also uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def hash_password(password: str) -> str:
 
 
 def verifies(password: str, password_hash: str) -> bool:
-    """Whether the hash is of this password; False for a hash that is not in this notation."""
+    """Whether the hash belongs to this password; False for a hash in any other notation."""
     try:
         method, salt, digest = password_hash.split("$", 2)
         name, n, r, p = method.split(":")
