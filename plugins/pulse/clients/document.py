@@ -75,7 +75,7 @@ def _settings_table() -> str:
 
 def _quality_table() -> str:
     rows = [
-        [name.replace("quality.", ""), severity.strip("`\""), meaning]
+        [name.replace("quality.", ""), severity.strip('`"'), meaning]
         for name, severity, _, meaning in _rows(QualitySettings)
     ]
     return _table(("check", "severity", "what it says"), rows)
@@ -108,7 +108,7 @@ def _rows(model: type[BaseModel], prefix: str = "") -> list[list[str]]:
 
 
 def _default(value: Any) -> str:
-    return "–" if value in (None, "") else f"`{json.dumps(value, ensure_ascii=False)}`"
+    return "none" if value in (None, "") else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def _meaning(node: dict[str, Any]) -> str:

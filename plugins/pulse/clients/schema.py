@@ -46,8 +46,8 @@ class Place:
             return " or ".join(Place(self._root, one).allowed() for one in node["anyOf"])
         match node.get("type", "object" if "discriminator" in node else ""):
             case "integer":
-                low, high = node.get("minimum"), node.get("maximum")
-                return "a whole number" + (f" from {low}" if low is not None else "") + (f" to {high}" if high is not None else "")
+                bounds = ((" from", node.get("minimum")), (" to", node.get("maximum")))
+                return "a whole number" + "".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
             case "boolean":
                 return "true or false"
             case "string":

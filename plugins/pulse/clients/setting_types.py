@@ -80,7 +80,9 @@ class IncidentRule(Exact):
     @model_validator(mode="after")
     def _all_of_something(self) -> IncidentRule:
         if self.match == "all" and not (self.issue_types or self.labels or self.priorities or self.fields):
-            raise ValueError("match is 'all', but there is nothing to match: add issue_types, labels, priorities or fields")
+            raise ValueError(
+                "match is 'all', but there is nothing to match: add issue_types, labels, priorities or fields"
+            )
         return self
 
 

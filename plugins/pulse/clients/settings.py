@@ -1,8 +1,9 @@
 """Every setting of a client, declared once: name, type, default, meaning.
 
 From these declarations come the check of the Variable, docs/client.schema.json, the tables in docs/ and the values that
-the SQL reads. To add a setting, add a field here, use it in SQL as `settings ->> 'dora.<name>'`, and run
-`python -m pulse.clients.document`. A field `dora_start_event` declares the setting `dora.start_event`.
+the SQL reads. To add a setting, add a field here, read it in SQL (`settings ->> 'dora.<name>'` in the file that holds
+dora_settings), and run `python -m pulse.clients.document`. The field `dora_start_event` declares the setting
+`dora.start_event`.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class DoraSettings(_Group):
         examples=[[{"name": "Payments", "services": ["^billing$", "^checkout"]}]],
     )
     dora_incident_rule: IncidentRule = Field(
-        IncidentRule(source="jira", issue_types=["Incident"], labels=["incident"]),
+        IncidentRule.model_validate({"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]}),
         description="which issues are incidents: those of `source` (`jira`, `github` or `both`) that match. One value of"
         " a list is enough; `match` says whether one list (`any`, the default) or every given list (`all`) must match."
         " An incident with one of `external_labels` was not caused by a change",
@@ -189,9 +190,7 @@ class QualitySettings(_Group):
         description="fails when there are 20 or more merged changes, and the merge commit of more than a fifth of them is"
         " not in the default branch's history",
     )
-    quality_negative_durations: Severity = Field(
-        "warn", description="fails when a change was deployed before it began"
-    )
+    quality_negative_durations: Severity = Field("warn", description="fails when a change was deployed before it began")
     quality_impossible_orders: Severity = Field("warn", description="fails when something ended before it began")
     quality_orphans: Severity = Field(
         "warn", description="fails when records were read of a repository or project that is not stored itself"
@@ -203,7 +202,8 @@ class QualitySettings(_Group):
         "warn", description="fails when records could not be read and wait for `replay_rejects`"
     )
     quality_sudden_jump: Severity = Field(
-        "warn", description="fails when the last 30 days are more than three times the 30 days before, or less than a third"
+        "warn",
+        description="fails when the last 30 days are more than three times the 30 days before, or less than a third",
     )
     quality_facts_lost: Severity = Field(
         "block",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from functools import cache
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -76,10 +76,13 @@ class User(Declared):
         examples=["ceo@example.com"],
     )
     name: str = Field("", max_length=120, description="the person's name")
-    role: Literal["executive", "manager", "client_admin"] = "executive"
-    theme_mode: Literal["light", "dark", "system"] = "system"
+    role: Literal["executive", "manager", "client_admin"] = Field("executive", description="the person's role")
+    theme_mode: Literal["light", "dark", "system"] = Field(
+        "system", description="light or dark mode; `system`: as the person's device"
+    )
     password: SecretStr | None = Field(
-        None, description="at least 12 characters; stored only as a scrypt hash. Either this or `password_hash` is required"
+        None,
+        description="at least 12 characters; stored only as a scrypt hash. Either this or `password_hash` is required",
     )
     password_hash: SecretStr | None = Field(None, description="the hash itself: `scrypt:32768:8:1$<salt>$<hex>`")
 
@@ -194,7 +197,8 @@ class HttpJsonIntegration(CommonIntegration):
 
     type: Literal["http_json"]
     auth: HttpJsonAuth = Field(
-        default_factory=lambda: HttpJsonAuth.model_validate({}), description="how requests carry the token"
+        default_factory=lambda: HttpJsonAuth.model_validate({}),
+        description="how requests carry the token; default: as a bearer token",
     )
     streams: list[Stream] = Field(min_length=1, max_length=20, description="the lists of records to read")
 

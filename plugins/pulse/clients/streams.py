@@ -143,8 +143,7 @@ class Stream(Declared):
         for place, named in (("fields", self.fields), ("values", self.values), ("constants", self.constants)):
             if unknown := sorted(set(named) - set(known)):
                 raise ValueError(
-                    f"stream '{self.name}': {place}: {self.entity} have no field '{unknown[0]}': use"
-                    f" {', '.join(known)}"
+                    f"stream '{self.name}': {place}: {self.entity} have no field '{unknown[0]}': use {', '.join(known)}"
                 )
         if twice := sorted(set(self.fields) & set(self.constants)):
             raise ValueError(f"stream '{self.name}': '{twice[0]}' is in both fields and constants: remove one")

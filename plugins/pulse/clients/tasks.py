@@ -27,7 +27,9 @@ def sync_declared_client(slug: str) -> dict[str, Any]:
     """Check one client's Variable and write it into the tables. Raises SpecError."""
     text = Variable.get(f"{VARIABLE_PREFIX}{slug}", default=None)
     if text is None:
-        raise SpecError(f"client {slug}: the Variable {VARIABLE_PREFIX}{slug} was deleted during this run: nothing was changed")
+        raise SpecError(
+            f"client {slug}: the Variable {VARIABLE_PREFIX}{slug} was deleted during this run: nothing was changed"
+        )
     spec = parse_spec(slug, text)
     _mask(spec)
     with closing(connect("pulse_admin")) as conn:
