@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -15,3 +18,8 @@ class Exact(BaseModel):
     """Part of a setting: nothing is converted, so what is stored is exactly what was given."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The alphabetically first name that occurs more than once; None if all differ."""
+    return min((name for name, times in Counter(names).items() if times > 1), default=None)

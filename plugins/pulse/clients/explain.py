@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from pulse.clients.schema import Place, Schema
 
-# Mistakes for which the schema says better than pydantic what has to be there.
+# Mistakes that the schema explains better than pydantic: it also knows the bounds.
 _NOT_ALLOWED = (
     "bool_type",
     "bool_parsing",
@@ -26,8 +26,9 @@ _NOT_ALLOWED = (
     "model_type",
     "string_type",
 )
-# How pydantic begins its messages, and how a sentence about a field goes on.
+# How pydantic begins a message, and how it has to begin after the name of a field.
 _BEGINNINGS = {"Value error, ": "", "Input should be": "must be", "String should": "must", "List should": "must"}
+# More names than this are not listed in a message.
 _MANY = 12
 
 

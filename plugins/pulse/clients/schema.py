@@ -26,11 +26,11 @@ class Place:
         return Place(self._root, found) if isinstance(found, dict) else None
 
     def is_variant(self, part: str | int) -> bool:
-        """Whether this part of a path names a variant of a union, and no field."""
+        """Whether this part of a path names a variant of a union, not a field."""
         return part in self.node.get("discriminator", {}).get("mapping", {})
 
     def is_of_several_types(self) -> bool:
-        """Whether a value of several types fits here (pydantic then names the type that it tried, too)."""
+        """Whether values of several types are allowed here (pydantic then ends its paths with the type that it tried)."""
         return "anyOf" in self.node
 
     def names(self) -> list[str]:
@@ -38,7 +38,7 @@ class Place:
         return list(self.node.get("properties", {}))
 
     def allowed(self) -> str:
-        """What a value has to be here, such as "a whole number from 1 to 1000"; empty where there is no short way to say it."""
+        """What a value has to be here, such as "a whole number from 1 to 1000"; empty if there are no words for it."""
         node = self.node
         if "enum" in node:
             return "one of " + ", ".join(str(value) for value in node["enum"])
@@ -66,7 +66,7 @@ class Place:
         return self.node.get("additionalProperties")
 
     def _resolved(self, node: Schema) -> Schema:
-        """The node with what it refers to; of a nullable one the other variant."""
+        """The node with what it refers to. Of a nullable node, the variant that is not null."""
         variants = [one for one in node.get("anyOf", []) if one.get("type") != "null"]
         if len(variants) == 1:
             node = {**variants[0], **{key: value for key, value in node.items() if key != "anyOf"}}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from pulse.clients.base import Exact
+from pulse.clients.base import Exact, repeated
 
 # Syntax that PostgreSQL lacks or reads differently, also once several patterns have been joined into one.
 _NOT_IN_POSTGRES = re.compile(r"\(\?(?![:=!])|\\[1-9AZzBG]|\\p\{|(?<![\\\[])[*+?}]\+|(?<!\\)\{,")
@@ -105,7 +105,6 @@ Named = TypeVar("Named", Service, Team)
 
 def unique_names(items: list[Named]) -> list[Named]:
     """Refuse a list in which two items have the same name, in any case. Raises ValueError."""
-    names = [item.name.lower() for item in items]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"the name '{twice[0]}' is used twice: give each its own name")
+    if twice := repeated(item.name.lower() for item in items):
+        raise ValueError(f"the name '{twice}' is used twice: give each its own name")
     return items

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from pulse.clients.base import Declared
+from pulse.clients.base import Declared, repeated
 from pulse.clients.explain import explain
 from pulse.clients.settings import Settings
 from pulse.clients.streams import HttpJsonAuth, Stream
@@ -214,9 +214,8 @@ class HttpJsonIntegration(CommonIntegration):
     @field_validator("streams")
     @classmethod
     def _unique_streams(cls, value: list[Stream]) -> list[Stream]:
-        names = [stream.name for stream in value]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"the name '{twice[0]}' is used twice: give each stream its own name")
+        if twice := repeated(stream.name for stream in value):
+            raise ValueError(f"the name '{twice}' is used twice: give each stream its own name")
         return value
 
     def config(self) -> dict[str, Any]:
@@ -257,15 +256,19 @@ class ClientSpec(Declared):
         ZoneInfo(value)
         return value
 
-    @model_validator(mode="after")
-    def _unique_names(self) -> ClientSpec:
-        names = [i.name or i.type for i in self.integrations]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise ValueError(f"integrations: the name '{twice[0]}' is used twice: give each its own 'name'")
-        emails = [user.email for user in self.users]
-        if twice := sorted({e for e in emails if emails.count(e) > 1}):
-            raise ValueError(f"users: '{twice[0]}' is listed twice: remove one")
-        return self
+    @field_validator("integrations")
+    @classmethod
+    def _unique_integrations(cls, value: list[Integration]) -> list[Integration]:
+        if twice := repeated(one.name or one.type for one in value):
+            raise ValueError(f"the name '{twice}' is used twice: give each its own 'name'")
+        return value
+
+    @field_validator("users")
+    @classmethod
+    def _unique_users(cls, value: list[User]) -> list[User]:
+        if twice := repeated(user.email for user in value):
+            raise ValueError(f"'{twice}' is listed twice: remove one")
+        return value
 
 
 def parse_spec(slug: str, text: str) -> ClientSpec:
