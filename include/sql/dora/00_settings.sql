@@ -1,5 +1,7 @@
 -- dora_settings (temporary, one row): the client's settings with their types, its day, and whether everything is computed
--- anew: at the first run, when the definition has changed, when the clock went back, or when asked (pulse.full).
+-- from scratch: at the first run, when the definition has changed, when the clock went back, or when asked (pulse.full).
+-- pulse.settings holds every setting, with its default where the client gave none: plugins/pulse/clients/settings.py declares
+-- them. The definition depends on what was given only.
 -- core.client_calendar: the working days of a client that counts those only.
 -- The statistics of the temporary tables need to tell few from many, no more (so of the wide ones the joined columns only).
 -- Sorts and hashes of one client fit in memory.
@@ -7,7 +9,8 @@ set local default_statistics_target = 10;
 set local work_mem = '64MB';
 create temporary table dora_settings on commit drop as
 with client as (
-    select c.id as client_id, c.time_zone, coalesce(nullif(current_setting('pulse.now', true), '')::timestamptz, now()) as now
+    select c.id as client_id, c.time_zone, coalesce(nullif(current_setting('pulse.now', true), '')::timestamptz, now()) as now,
+           current_setting('pulse.definition') as definition_name, current_setting('pulse.settings')::jsonb as settings
     from core.clients c
     where c.id = (select core.etl_client_id())
 ), given as (
@@ -20,29 +23,28 @@ with client as (
 ), typed as (
     select
         c.*, g, (c.now at time zone c.time_zone)::date as today,
-        'pulse-4:' || left(md5(g::text || c.time_zone), 8) as definition_version,
-        md5('pulse-4' || g::text || c.time_zone || statuses.categories) as definition,
-        coalesce(g ->> 'commit_date', 'authored') as commit_date,
-        coalesce(g ->> 'start_event', 'first_commit') as start_event,
-        coalesce((g ->> 'exclude_bots')::boolean, true) as exclude_bots,
-        core.search_pattern(coalesce(g ->> 'hotfix_pattern', '^(hotfix|emergency)\b')) as hotfix_pattern,
-        core.search_pattern(g -> 'production_branches') as production_branches,
-        coalesce((g ->> 'direct_pushes')::boolean, false) as direct_pushes,
-        coalesce(g ->> 'deployment_source', 'deployments') as deployment_source,
-        core.search_pattern(coalesce(g ->> 'workflow_pattern', 'deploy|release')) as workflow_pattern,
-        core.search_pattern(g -> 'workflow_branches') as workflow_branches,
-        core.search_pattern(coalesce(g -> 'production_environments', '["^prod(uction)?\\b"]')) as production_environments,
-        coalesce(g -> 'services', '[]') as services,
-        coalesce(g -> 'jira_services', '{}') as jira_services,
-        coalesce(g -> 'teams', '[]') as teams,
-        coalesce(g -> 'incident_rule', '{"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]}')
-            as incident_rule,
-        coalesce((g ->> 'incident_window_hours')::double precision, 168) * interval '1 hour' as incident_window,
-        coalesce((g ->> 'rollback_window_hours')::double precision, 24) * interval '1 hour' as rollback_window,
-        coalesce((g ->> 'minimum_sample')::integer, 5) as minimum_sample,
-        coalesce((g ->> 'benchmark_year')::integer, 2024) as benchmark_year,
-        nullif(g -> 'working_calendar', 'null') as working_calendar,
-        coalesce(jsonb_typeof(g -> 'working_calendar'), 'null') <> 'null' as working
+        definition_name || ':' || left(md5(g::text || c.time_zone), 8) as definition_version,
+        md5(definition_name || g::text || c.time_zone || statuses.categories) as definition,
+        settings ->> 'dora.commit_date' as commit_date,
+        settings ->> 'dora.start_event' as start_event,
+        (settings ->> 'dora.exclude_bots')::boolean as exclude_bots,
+        core.search_pattern(settings ->> 'dora.hotfix_pattern') as hotfix_pattern,
+        core.search_pattern(settings -> 'dora.production_branches') as production_branches,
+        (settings ->> 'dora.direct_pushes')::boolean as direct_pushes,
+        settings ->> 'dora.deployment_source' as deployment_source,
+        core.search_pattern(settings ->> 'dora.workflow_pattern') as workflow_pattern,
+        core.search_pattern(settings -> 'dora.workflow_branches') as workflow_branches,
+        core.search_pattern(settings -> 'dora.production_environments') as production_environments,
+        settings -> 'dora.services' as services,
+        settings -> 'dora.jira_services' as jira_services,
+        settings -> 'dora.teams' as teams,
+        settings -> 'dora.incident_rule' as incident_rule,
+        (settings ->> 'dora.incident_window_hours')::integer * interval '1 hour' as incident_window,
+        (settings ->> 'dora.rollback_window_hours')::integer * interval '1 hour' as rollback_window,
+        (settings ->> 'dora.minimum_sample')::integer as minimum_sample,
+        (settings ->> 'dora.benchmark_year')::integer as benchmark_year,
+        nullif(settings -> 'dora.working_calendar', 'null') as working_calendar,
+        settings ->> 'dora.working_calendar' is not null as working
     from client c, given, statuses
 )
 select
@@ -75,9 +77,9 @@ from (
     select s.client_id, d::date as day, d at time zone s.time_zone as starts_at,
            extract(epoch from ((d + interval '1 day') at time zone s.time_zone) - (d at time zone s.time_zone))::double precision
                / 3600 as hours,
-           coalesce(s.working_calendar -> 'days', '["mon", "tue", "wed", "thu", "fri"]') ? lower(to_char(d, 'dy'))
-               and not coalesce(s.working_calendar -> 'holidays', '[]') ? to_char(d, 'YYYY-MM-DD')
-               or coalesce(s.working_calendar -> 'workdays', '[]') ? to_char(d, 'YYYY-MM-DD') as is_working
+           s.working_calendar -> 'days' ? lower(to_char(d, 'dy'))
+               and not s.working_calendar -> 'holidays' ? to_char(d, 'YYYY-MM-DD')
+               or s.working_calendar -> 'workdays' ? to_char(d, 'YYYY-MM-DD') as is_working
     from dora_settings s, generate_series(timestamp '2005-01-01', s.today + 400, interval '1 day') d
     where s.working and not exists (select from core.client_calendar c where c.client_id = s.client_id)
 ) days

@@ -1,14 +1,14 @@
 -- core.quality_results: one row a quality check (and detail) over the last 90 days, by what the stage has just computed. A
--- check that fails warns; of severity block it keeps the stage from publishing. Setting quality.<check> overrides.
+-- check that fails warns; of severity block it keeps the stage from publishing. The severity is the setting quality.<check>.
 -- The checks: coverage of links; orders that cannot be; records without a home; what upstream has and we do not; sudden
 -- jumps; and whether the published numbers are those that the facts give.
 create temporary table quality_measured (
-    check_name text, detail text, severity text, numerator bigint, denominator bigint, value double precision,
+    check_name text, detail text, numerator bigint, denominator bigint, value double precision,
     threshold double precision, failed boolean, message text, examples jsonb) on commit drop;
 
 -- Coverage ---------------------------------------------------------------------------------------------------------------
 insert into quality_measured
-select 'deployments_with_changes', '', 'warn', n.linked, n.everything, null::double precision, 0.5::double precision, n.everything >= 20 and n.linked < 0.5 * n.everything,
+select 'deployments_with_changes', '', n.linked, n.everything, null::double precision, 0.5::double precision, n.everything >= 20 and n.linked < 0.5 * n.everything,
        'Few production deployments brought a change that we know: do deployments name commits of the default branch?', n.examples
 from (
     select count(*) filter (where d.change_count > 0) as linked, count(*) as everything,
@@ -19,7 +19,7 @@ from (
       and d.result = 'success' and not d.is_baseline and not d.is_rollback
 ) n
 union all
-select 'changes_deployed', '', 'info', n.linked, n.everything, null, null, false, '', n.examples
+select 'changes_deployed', '', n.linked, n.everything, null, null, false, '', n.examples
 from (
     select count(l.change_id) as linked, count(*) as everything,
            to_jsonb((array_agg(c.id order by c.merged_at, c.id) filter (where l.change_id is null))[1:5]) as examples
@@ -31,7 +31,7 @@ from (
     ) l on true
 ) n
 union all
-select 'incidents_linked', '', 'info', n.linked, n.everything, null, null, false, '', n.examples
+select 'incidents_linked', '', n.linked, n.everything, null, null, false, '', n.examples
 from (
     select count(l.incident_id) as linked, count(*) as everything,
            to_jsonb((array_agg(i.id order by i.created_at, i.id) filter (where l.incident_id is null))[1:5]) as examples
@@ -40,7 +40,7 @@ from (
     left join core.incident_deployments l on (l.client_id, l.incident_id) = (i.client_id, i.id)
 ) n
 union all
-select 'incidents_linked', l.method, 'info', count(*), (
+select 'incidents_linked', l.method, count(*), (
            select count(*) from core.incidents a
            where a.client_id = (select core.etl_client_id()) and a.created_at > (select now - interval '90 days' from dora_settings)
              and a.created_at <= (select now from dora_settings)),
@@ -52,7 +52,7 @@ group by l.method;
 
 -- Records without a home, and orders that cannot be --------------------------------------------------------------------------
 insert into quality_measured
-select 'incidents_without_service', '', 'info', n.bad, n.everything, null::double precision, null::double precision, false,
+select 'incidents_without_service', '', n.bad, n.everything, null::double precision, null::double precision, false,
        'Incidents whose components and labels name no service count for the client only.', n.examples
 from (
     select count(*) filter (where i.service_id is null) as bad, count(*) as everything,
@@ -61,7 +61,7 @@ from (
     where i.client_id = s.client_id and i.created_at > s.now - interval '90 days' and i.created_at <= s.now
 ) n
 union all
-select 'deployments_without_commit', '', 'warn', n.bad, n.everything, null, 0.2, n.everything >= 20 and n.bad > 0.2 * n.everything,
+select 'deployments_without_commit', '', n.bad, n.everything, null, 0.2, n.everything >= 20 and n.bad > 0.2 * n.everything,
        'Production deployments of commits that were not in the default branch''s history then contain nothing that we know.',
        n.examples
 from (
@@ -73,7 +73,7 @@ from (
       and d.finished_on > s.checked_after and d.finished_on <= s.today
 ) n
 union all
-select 'changes_without_commit', '', 'warn', n.bad, n.everything, null, 0.2, n.everything >= 20 and n.bad > 0.2 * n.everything,
+select 'changes_without_commit', '', n.bad, n.everything, null, 0.2, n.everything >= 20 and n.bad > 0.2 * n.everything,
        'Merged changes whose merge commit is not in the default branch''s history cannot be found in a deployment.', n.examples
 from (
     select count(*) filter (where c.merge_position is null) as bad, count(*) as everything,
@@ -82,7 +82,7 @@ from (
     where c.client_id = s.client_id and s.deployment_source <> 'merges' and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after and c.merged_on <= s.today
 ) n
 union all
-select 'negative_durations', '', 'warn', null, null, n.bad, 0, n.bad > 0,
+select 'negative_durations', '', null, null, n.bad, 0, n.bad > 0,
        'Changes that were deployed before they began are left out: look at their commits'' dates.', n.examples
 from (
     select count(*) as bad, to_jsonb((array_agg(l.change_id order by l.deployed_at desc, l.change_id))[1:5]) as examples
@@ -90,7 +90,7 @@ from (
     where l.client_id = (select core.etl_client_id()) and l.exclusion_reason = 'negative duration'
 ) n
 union all
-select 'impossible_orders', '', 'warn', null, null, n.bad, 0, n.bad > 0,
+select 'impossible_orders', '', null, null, n.bad, 0, n.bad > 0,
        'Records that end before they begin: merged before opened, deployed before created, resolved before reported.', n.examples
 from (
     select count(*) as bad, to_jsonb((array_agg(id order by id))[1:5]) as examples
@@ -109,7 +109,7 @@ from (
     ) x
 ) n
 union all
-select 'orphans', '', 'warn', null, null, n.bad, 0, n.bad > 0,
+select 'orphans', '', null, null, n.bad, 0, n.bad > 0,
        'Records were read of a repository or project that is not stored itself: they wait, and are in no number.', n.examples
 from (
     select count(*) as bad, to_jsonb((array_agg(x.name order by x.name))[1:5]) as examples
@@ -132,19 +132,19 @@ from (
 
 -- What upstream has, and we do not ----------------------------------------------------------------------------------------
 insert into quality_measured
-select 'stored_of_upstream', '', 'warn', sum(least(c.stored_count, c.upstream_count)), sum(c.upstream_count), null::double precision, 0.98::double precision,
+select 'stored_of_upstream', '', sum(least(c.stored_count, c.upstream_count)), sum(c.upstream_count), null::double precision, 0.98::double precision,
        sum(c.upstream_count) > 0 and sum(least(c.stored_count, c.upstream_count)) < 0.98 * sum(c.upstream_count),
        'The last census found records upstream that were missing here; they have been fetched since.',
        to_jsonb((array_agg(c.entity || ' ' || c.scope_key order by c.missing_count desc, c.entity, c.scope_key) filter (where c.missing_count > 0))[1:5])
 from core.etl_census c where c.client_id = (select core.etl_client_id())
 union all
-select 'rejected_records', '', 'warn', null, null, count(*), 0, count(*) > 0,
+select 'rejected_records', '', null, null, count(*), 0, count(*) > 0,
        'Records that could not be read: the DAG replay_rejects reads them again.', '[]'
 from raw.rejects r where r.client_id = (select core.etl_client_id()) and r.replayed_at is null;
 
 -- Sudden jumps ----------------------------------------------------------------------------------------------------------------
 insert into quality_measured
-select 'sudden_jump', m.metric_type, 'warn', null::bigint, null::bigint,
+select 'sudden_jump', m.metric_type, null::bigint, null::bigint,
        m.metric_value / nullif(p.metric_value, 0), 3,
        m.metric_value > 3 * p.metric_value or m.metric_value < p.metric_value / 3,
        'The last 30 days are three times the 30 days before, or a third: is a source missing, or a rule?', '[]'
@@ -159,7 +159,7 @@ where m.sample_size >= 10 and p.sample_size >= 10 and m.metric_value is not null
 
 -- Facts that this very run took away: a token that lost its access looks like a company that stopped working.
 insert into quality_measured
-select 'facts_lost', f.fact, 'block', f.gone, f.gone + f.kept, null::double precision, 0.5,
+select 'facts_lost', f.fact, f.gone, f.gone + f.kept, null::double precision, 0.5,
        f.gone >= 20 and f.gone > f.kept and (select reason = 'data' from dora_settings),
        'More than half of what was published would vanish at once. If that is right, set quality.facts_lost to "warn" for one run.',
        f.examples
@@ -185,7 +185,7 @@ where f.gone > 0;
 
 -- The published numbers against the facts, counted once more and simply -------------------------------------------------------
 insert into quality_measured
-select 'reconciliation', c.metric_type, 'block', null::bigint, null::bigint, c.published - c.counted, 0, c.published is distinct from c.counted,
+select 'reconciliation', c.metric_type, null::bigint, null::bigint, c.published - c.counted, 0, c.published is distinct from c.counted,
        format('The last 90 days'' published sample is %s, the facts give %s: an error of ours. Trigger the client''s DAG with recompute.',
               c.published, c.counted), '[]'
 from (
@@ -216,16 +216,14 @@ from (
 
 create temporary table quality_wanted on commit drop as
 select
-    m.check_name, m.detail, coalesce(o.severity, m.severity) as severity,
+    m.check_name, m.detail, o.severity,
     case when m.failed then 'fail' when m.value is null and coalesce(m.denominator, 0) = 0 then 'no_data' else 'pass' end as status,
     case when m.denominator > 0 then m.numerator::double precision / m.denominator else m.value end as value,
-    m.threshold, m.numerator, m.denominator, case when m.failed or m.severity = 'info' then m.message else '' end as message,
+    m.threshold, m.numerator, m.denominator, case when m.failed or m.threshold is null then m.message else '' end as message,
     coalesce(m.examples, '[]') as examples
 from quality_measured m
-left join (
-    select replace(setting_key, 'quality.', '') as check_name, setting_value #>> '{}' as severity
-    from core.system_settings where client_id = (select core.etl_client_id()) and setting_key like 'quality.%'
-) o on o.check_name = m.check_name
+cross join dora_settings s
+cross join lateral (select s.settings ->> ('quality.' || m.check_name) as severity) o
 where o.severity is distinct from 'off';
 
 merge into core.quality_results as t

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from pulse import environ
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.settings import pass_settings
 
 Stage = str
 STAGES: dict[Stage, tuple[str, ...]] = {"normalise": ("normalise",), "dora": ("dora", "work", "quality")}
@@ -81,6 +82,8 @@ def _run_files(
         "select set_config('pulse.now', %s, true), set_config('pulse.full', %s, true)",
         (now.isoformat() if now else "", "on" if full else ""),
     )
+    if stage == "dora":
+        pass_settings(conn)
     written = _Written(conn)
     rows, analyzed = 0, set[str]()
     for path in stage_files(stage):
