@@ -1,0 +1,260 @@
+"""The engine behind include/sql/models: a file says which rows a table should have, the engine writes what differs.
+
+include/sql/README.md describes the form of a model. The engine takes a table's key from the catalogue and its columns from
+the query, and orders the files by layer and by what they read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any, Literal, LiteralString
+
+import psycopg
+from psycopg import sql
+
+Kind = Literal["table", "columns", "temporary", "statements"]
+
+CLIENT = ("client",)  # the unit of a model that is computed whole in every run
+
+_FIRST_LINE = re.compile(r"-- (?:(Table|Columns of) core\.(\w+)|(Temporary table) (\w+)|(Statements))\b")
+_HEADER = re.compile(r"-- (Per|Index|Stamps|Keeps): (.+?)\.?$")
+_KINDS: dict[str, Kind] = {"Table": "table", "Columns of": "columns", "Temporary table": "temporary"}
+_READS = re.compile(r"(?:\b(?:from|join)\s+|,\s*)\(?(?:core\.)?([a-z]\w*)")
+
+
+class ModelError(Exception):
+    """A model file does not have the form that include/sql/README.md asks for."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One file of include/sql/models.
+
+    `target` is the table of core that it writes, `wanted` the query of the rows that should be there. `per` names the
+    columns of a unit of computation, `touched` is the query of the units that an increment computes, `all_units` that of
+    a full run. `stamps` are set to now() when a row is updated. `keeps_replaced`: replaced rows are remembered in every
+    run.
+    """
+
+    name: str
+    layer: str
+    kind: Kind
+    target: str
+    wanted: str
+    touched: str = ""
+    per: tuple[str, ...] = ()
+    all_units: str = ""
+    indexes: tuple[str, ...] = ()
+    stamps: tuple[str, ...] = ()
+    keeps_replaced: bool = False
+
+    @property
+    def file(self) -> str:
+        """Layer and file name, as reports and errors name the model."""
+        return f"{self.layer}/{self.name}.sql"
+
+    @property
+    def changed(self) -> str:
+        """The temporary table (before, after) of the rows that were written; each is a row of the target, or null."""
+        return f"{self.name}_changed"
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """The names by which other models read this one."""
+        if self.kind in ("temporary", "statements"):
+            return (self.name,)
+        return (self.target, self.changed) if self.kind == "table" else (self.name, self.changed)
+
+    def reads(self) -> set[str]:
+        """Every name that the file reads rows from, those of its own CTEs included."""
+        return set(_READS.findall(re.sub(r"--[^\n]*", "", f"{self.touched}\n{self.wanted}")))
+
+
+def read_model(path: Path) -> Model:
+    """The model in a file. Raises ModelError that says what is wrong with its form."""
+    text = path.read_text(encoding="utf-8")
+    first = _FIRST_LINE.match(text)
+    if first is None:
+        raise ModelError(f"{path}: the first line has to say what the file makes; see include/sql/README.md")
+    what, name = first[1] or first[3] or first[5], first[2] or first[4]
+    kind = _KINDS.get(what, "statements")
+    if kind in ("table", "temporary") and name != path.stem:
+        raise ModelError(f"{path}: the file makes {name}, so it has to be named {name}.sql")
+    if kind == "statements":
+        return Model(path.stem, path.parent.name, kind, path.stem, text)
+    header: dict[str, str] = {m[1]: m[2] for line in text.splitlines() if (m := _HEADER.match(line))}
+    per, _, all_units = header.get("Per", "").partition(" of ")
+    *touched, wanted = re.split(r"^;$", text, flags=re.MULTILINE)
+    if len(touched) != int(per not in ("", *CLIENT)):
+        raise ModelError(f"{path}: a header 'Per' and a query of the touched units, closed by a line ';', go together")
+    return Model(
+        name=path.stem,
+        layer=path.parent.name,
+        kind=kind,
+        target=name,
+        wanted=wanted.strip(),
+        touched=touched[0].strip() if touched else "",
+        per=_split(per),
+        all_units=all_units,
+        indexes=tuple(re.findall(r"\([^)]*\)", header.get("Index", ""))),
+        stamps=_split(header.get("Stamps", "")),
+        keeps_replaced="Keeps" in header,
+    )
+
+
+def in_order(root: Path, layers: Sequence[str]) -> list[Model]:
+    """The models of these layers: layer by layer, and within a layer each behind those that it reads.
+
+    What a model reads of a later layer is as the last run left it. Raises graphlib.CycleError.
+    """
+    ordered: list[Model] = []
+    for layer in layers:
+        models = [read_model(path) for path in sorted((root / layer).glob("*.sql"))]
+        makers = {name: model for model in models for name in model.makes}
+        graph = {model: {makers[name] for name in sorted(model.reads() & makers.keys())} - {model} for model in models}
+        ordered += TopologicalSorter(graph).static_order()
+    return ordered
+
+
+@dataclass
+class Writer:
+    """Writes models one after the other, in the transaction of a client.
+
+    `full`: every unit is computed, whatever was touched. `remember`: the rows that are written are kept, before and after,
+    for the models that read them. Both may be set while the stage runs.
+    """
+
+    conn: psycopg.Connection[Any]
+    models: Sequence[Model]
+    full: bool = False
+    remember: bool = True
+    _keys: dict[str, list[str]] = field(default_factory=dict)
+    _read: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._keys = dict(self.conn.execute(_KEYS).fetchall())
+        self._read = {name for model in self.models for name in model.reads()}
+        self._run("create temporary table written (model text, rows bigint) on commit drop")
+
+    def write(self, model: Model) -> None:
+        """Make a model true. Raises psycopg.Error."""
+        if model.kind == "statements":
+            self.conn.execute(model.wanted.encode())
+        elif model.kind == "temporary":
+            self._create(model.name, model.wanted, model.indexes)
+        else:
+            if model.changed in self._read:
+                self._run(
+                    "create temporary table {} (before {}, after {}) on commit drop",
+                    sql.Identifier(model.changed),
+                    _table(model),
+                    _table(model),
+                )
+            self._write_table(model)
+
+    def _write_table(self, model: Model) -> None:
+        units = model.all_units if self.full else model.touched
+        if units:
+            rows = self._create("touched", units, [f"({', '.join(model.per)})"])
+            if not self.full and not rows:
+                self._run("drop table touched")
+                return
+        key = self._keys[model.target]
+        self._create("wanted", model.wanted, [f"({', '.join(key)})"], unique=True)
+        rows = (self._delete(model, key) if model.per else 0) + self._merge(model, key)
+        self.conn.execute("insert into written values (%s, %s)", [model.name, rows])
+        self._run("drop table if exists touched, wanted")
+
+    def _create(self, name: str, query: str, indexes: Iterable[str], *, unique: bool = False) -> int:
+        """A temporary table of the query's rows, with its indexes and the statistics of their columns; how many rows."""
+        rows = self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
+        for columns in indexes:
+            self.conn.execute(f"create {'unique' if unique else ''} index on {name} {columns}".encode())
+        self.conn.execute(f"analyze {name} {next(iter(indexes), '') if unique else ''}".encode())
+        return rows
+
+    def _delete(self, model: Model, key: list[str]) -> int:
+        """Delete the rows of the computed units that are not wanted."""
+        touched = sql.SQL(" and ({}) in (select {} from touched)").format(_list(model.per, "t"), _list(model.per))
+        return self._remembered(
+            model,
+            sql.SQL(
+                "delete from {} t where t.client_id = (select core.etl_client_id()){}"
+                " and not exists (select from wanted w where ({}) = ({}))"
+            ).format(
+                _table(model),
+                sql.SQL("") if self.full or model.per == CLIENT else touched,
+                _list(key, "w"),
+                _list(key, "t"),
+            ),
+        )
+
+    def _merge(self, model: Model, key: list[str]) -> int:
+        """Insert the wanted rows that are missing, update those in which a column differs."""
+        columns = [column.name for column in self.conn.execute("select * from wanted limit 0").description or ()]
+        names = [name for name in columns if name != "client_id"]
+        rest = [name for name in names if name not in key]
+        sets = [sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in rest]
+        sets += [sql.SQL("{} = now()").format(sql.Identifier(name)) for name in model.stamps]
+        update = sql.SQL(" when matched and row({}) is distinct from row({}) then update set {}").format(
+            _list(rest, "t"), _list(rest, "s"), sql.SQL(", ").join(sets)
+        )
+        insert = sql.SQL(
+            " when not matched then insert (client_id, {}) values ((select core.etl_client_id()), {})"
+        ).format(_list(names), _list(names, "s"))
+        return self._remembered(
+            model,
+            sql.SQL(
+                "merge into {} t using wanted s on t.client_id = (select core.etl_client_id()) and ({}) = ({}){}{}"
+            ).format(
+                _table(model),
+                _list(key, "t"),
+                _list(key, "s"),
+                update if rest else sql.SQL(""),
+                insert if model.kind == "table" else sql.SQL(""),
+            ),
+        )
+
+    def _remembered(self, model: Model, statement: sql.Composed) -> int:
+        """Write the table; keep the rows before and after where a model reads them. How many rows were written."""
+        if model.changed not in self._read or not (self.remember or model.keeps_replaced):
+            return self.conn.execute(statement).rowcount
+        row = self._run(
+            "with done as ({} returning old as before, new as after), kept as (insert into {} select * from done{})"
+            " select count(*) from done",
+            statement,
+            sql.Identifier(model.changed),
+            sql.SQL("" if self.remember else " where not (before is null)"),
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _run(self, text: LiteralString, *parts: sql.Composable) -> psycopg.Cursor[Any]:
+        return self.conn.execute(sql.SQL(text).format(*parts))
+
+
+_KEYS = """
+    select t.relname::text, array_agg(a.attname::text order by k.place)
+    from pg_index x
+    join pg_class t on t.oid = x.indrelid and t.relnamespace = 'core'::regnamespace
+    cross join unnest(x.indkey::int2[]) with ordinality k (attnum, place)
+    join pg_attribute a on (a.attrelid, a.attnum) = (x.indrelid, k.attnum)
+    where x.indisprimary and a.attname <> 'client_id'
+    group by t.relname
+"""
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",")) if names else ()
+
+
+def _table(model: Model) -> sql.Identifier:
+    return sql.Identifier("core", model.target)
+
+
+def _list(names: Iterable[str], alias: str = "") -> sql.Composed:
+    """Column names behind an alias, joined by commas."""
+    return sql.SQL(", ").join(sql.Identifier(alias, name) if alias else sql.Identifier(name) for name in names)
