@@ -164,17 +164,31 @@ class Writer:
                 self._run("drop table touched")
                 return
         key = self._keys[model.target]
-        self._create("wanted", model.wanted, [f"({', '.join(key)})"], unique=True)
-        rows = (self._delete(model, key) if model.per else 0) + self._merge(model, key)
+        self._create("wanted", model.wanted, [])
+        columns = [column.name for column in self.conn.execute("select * from wanted limit 0", prepare=False).description or ()]
+        if set(key) <= set(columns):
+            self._run("create unique index on wanted ({})", _list(key))
+            self._run("analyze wanted ({})", _list(key))
+            rows = (self._delete(model, key) if model.per else 0) + self._merge(model, key, columns)
+        else:
+            rows = self._append(model, columns)
         self.conn.execute("insert into written values (%s, %s)", [model.name, rows])
-        self._run("drop table if exists touched, wanted")
+        self._run("drop table {}wanted", sql.SQL("touched, " if units else ""))
 
-    def _create(self, name: str, query: str, indexes: Iterable[str], *, unique: bool = False) -> int:
-        """A temporary table of the query's rows, with its indexes and the statistics of their columns; how many rows."""
+    def _append(self, model: Model, columns: list[str]) -> int:
+        return self._run(
+            "insert into {} (client_id, {names}) select (select core.etl_client_id()), {names} from wanted",
+            _table(model),
+            names=_list(columns),
+        ).rowcount
+
+    def _create(self, name: str, query: str, indexes: Iterable[str]) -> int:
+        """A temporary table of the query's rows, with indexes and statistics; how many rows it has."""
         rows = self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
         for columns in indexes:
-            self.conn.execute(f"create {'unique' if unique else ''} index on {name} {columns}".encode())
-        self.conn.execute(f"analyze {name} {next(iter(indexes), '') if unique else ''}".encode())
+            self.conn.execute(f"create index on {name} {columns}".encode())
+        if name != "wanted":  # of which the key's statistics are enough
+            self.conn.execute(f"analyze {name}".encode())
         return rows
 
     def _delete(self, model: Model, key: list[str]) -> int:
@@ -193,9 +207,8 @@ class Writer:
             ),
         )
 
-    def _merge(self, model: Model, key: list[str]) -> int:
+    def _merge(self, model: Model, key: list[str], columns: list[str]) -> int:
         """Insert the wanted rows that are missing, update those in which a column differs."""
-        columns = [column.name for column in self.conn.execute("select * from wanted limit 0").description or ()]
         names = [name for name in columns if name != "client_id"]
         rest = [name for name in names if name not in key]
         sets = [sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in rest]
@@ -232,8 +245,8 @@ class Writer:
         ).fetchone()
         return int(row[0]) if row else 0
 
-    def _run(self, text: LiteralString, *parts: sql.Composable) -> psycopg.Cursor[Any]:
-        return self.conn.execute(sql.SQL(text).format(*parts))
+    def _run(self, text: LiteralString, *parts: sql.Composable, **named: sql.Composable) -> psycopg.Cursor[Any]:
+        return self.conn.execute(sql.SQL(text).format(*parts, **named))
 
 
 _KEYS = """

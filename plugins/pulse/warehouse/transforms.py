@@ -90,6 +90,8 @@ def _run_models(
         "select set_config('pulse.now', %s, true), set_config('pulse.full', %s, true)",
         (now.isoformat() if now else "", "on" if full else ""),
     )
+    # The statistics of temporary tables have to tell few from many, no more. Sorts and hashes of one client fit in memory.
+    conn.execute("set local default_statistics_target = 10; set local work_mem = '64MB'")
     models = stage_models(stage)
     writer, written = Writer(conn, models), Written(conn)
     results: list[StepResult] = []
