@@ -18,6 +18,7 @@ from psycopg import sql
 
 Kind = Literal["table", "columns", "temporary", "statements"]
 
+MANY = 200  # rows of a temporary table from which on an index pays
 CLIENT = ("client",)  # the unit of a model that is computed whole in every run
 
 _FIRST_LINE = re.compile(r"-- (?:(Table|Columns of) core\.(\w+)|(Temporary table) (\w+)|(Statements))\b")
@@ -140,40 +141,62 @@ class Writer:
         self._read = {name for model in self.models for name in model.reads()}
         self._run("create temporary table written (model text, rows bigint) on commit drop")
 
-    def write(self, model: Model) -> None:
-        """Make a model true. Raises psycopg.Error."""
+    def write(self, model: Model) -> int:
+        """Make a model true; how many rows of its table were inserted, updated or deleted. Raises psycopg.Error."""
         if model.kind == "statements":
             self.conn.execute(model.wanted.encode())
-        elif model.kind == "temporary":
+            return 0
+        if model.kind == "temporary":
             self._create(model.name, model.wanted, model.indexes)
-        else:
-            if model.changed in self._read:
-                self._run(
-                    "create temporary table {} (before {}, after {}) on commit drop",
-                    sql.Identifier(model.changed),
-                    _table(model),
-                    _table(model),
-                )
-            self._write_table(model)
+            return 0
+        if model.changed in self._read:
+            self._run(
+                "create temporary table {changed} (before {table}, after {table}) on commit drop; analyze {changed}",
+                changed=sql.Identifier(model.changed),
+                table=_table(model),
+            )
+        rows = self._write_table(model)
+        if rows:
+            self.conn.execute("insert into written values (%s, %s)", [model.name, rows])
+        if rows and model.changed in self._read:
+            self._run("analyze {}", sql.Identifier(model.changed))
+        return rows
 
-    def _write_table(self, model: Model) -> None:
+    def _write_table(self, model: Model) -> int:
         units = model.all_units if self.full else model.touched
         if units:
-            rows = self._create("touched", units, [f"({', '.join(model.per)})"])
-            if not self.full and not rows:
+            touched = self._create("touched", units, [f"({', '.join(model.per)})"])
+            if not self.full and not touched:
                 self._run("drop table touched")
-                return
+                return 0
+        wanted = self._create("wanted", model.wanted, [], analyzed=False)
         key = self._keys[model.target]
-        self._create("wanted", model.wanted, [])
-        columns = [column.name for column in self.conn.execute("select * from wanted limit 0", prepare=False).description or ()]
-        if set(key) <= set(columns):
-            self._run("create unique index on wanted ({})", _list(key))
-            self._run("analyze wanted ({})", _list(key))
-            rows = (self._delete(model, key) if model.per else 0) + self._merge(model, key, columns)
-        else:
+        columns = self._columns("wanted")
+        if not set(key) <= set(columns):
             rows = self._append(model, columns)
-        self.conn.execute("insert into written values (%s, %s)", [model.name, rows])
+        else:
+            if wanted:
+                self._run("analyze wanted ({})", _list(key))
+            if wanted >= MANY:
+                self._run("create unique index on wanted ({})", _list(key))
+            rows = self._delete(model, key) if model.per else 0
+            rows += self._merge(model, key, columns) if wanted else 0
         self._run("drop table {}wanted", sql.SQL("touched, " if units else ""))
+        return rows
+
+    def _create(self, name: str, query: str, indexes: Iterable[str], *, analyzed: bool = True) -> int:
+        """A temporary table of the query's rows, with statistics, and indexes where they pay; how many rows it has."""
+        rows = self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
+        statements = [f"create index on {name} {columns}" for columns in indexes if rows >= MANY]
+        statements += [f"analyze {name}"] if analyzed else []
+        if statements:
+            self.conn.execute("; ".join(statements).encode())
+        return rows
+
+    def _columns(self, table: str) -> list[str]:
+        # Not prepared: the table of this name has other columns the next time.
+        cursor = self._run("select * from {} limit 0", sql.Identifier(table), prepare=False)
+        return [column.name for column in cursor.description or ()]
 
     def _append(self, model: Model, columns: list[str]) -> int:
         return self._run(
@@ -181,15 +204,6 @@ class Writer:
             _table(model),
             names=_list(columns),
         ).rowcount
-
-    def _create(self, name: str, query: str, indexes: Iterable[str]) -> int:
-        """A temporary table of the query's rows, with indexes and statistics; how many rows it has."""
-        rows = self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
-        for columns in indexes:
-            self.conn.execute(f"create index on {name} {columns}".encode())
-        if name != "wanted":  # of which the key's statistics are enough
-            self.conn.execute(f"analyze {name}".encode())
-        return rows
 
     def _delete(self, model: Model, key: list[str]) -> int:
         """Delete the rows of the computed units that are not wanted."""
@@ -245,8 +259,10 @@ class Writer:
         ).fetchone()
         return int(row[0]) if row else 0
 
-    def _run(self, text: LiteralString, *parts: sql.Composable, **named: sql.Composable) -> psycopg.Cursor[Any]:
-        return self.conn.execute(sql.SQL(text).format(*parts, **named))
+    def _run(
+        self, text: LiteralString, *parts: sql.Composable, prepare: bool | None = None, **named: sql.Composable
+    ) -> psycopg.Cursor[Any]:
+        return self.conn.execute(sql.SQL(text).format(*parts, **named), prepare=prepare)
 
 
 _KEYS = """

@@ -12,13 +12,17 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-# A load, or a step that writes many rows, leaves the planner with the statistics of an empty table: it then joins by
-# nested loops until autovacuum comes by, a minute too late. Once a table has doubled is often enough: many clients' first
-# runs would else sample it again and again.
-STALE = """
+# Many clients' first runs would sample a growing table again and again: once it has doubled is often enough.
+_STALE = """
     select format('%I.%I', schemaname, relname) from pg_stat_user_tables
     where schemaname in ('raw', 'core') and n_mod_since_analyze > 500 + 0.5 * n_live_tup
 """
+
+
+def analyze_stale(conn: psycopg.Connection[Any]) -> None:
+    """ANALYZE the tables of which the planner knows too little, from a third of the usual sample."""
+    conn.execute("set local default_statistics_target = 30")
+    _analyze(conn, [table for (table,) in conn.execute(_STALE).fetchall()], set())
 
 
 @dataclass
@@ -31,20 +35,38 @@ class Table:
     written: int = 0
 
 
-class Written:
-    """What a transaction writes to the tables of raw and core; the queue between the stages is none of them."""
+class Statistics:
+    """What a transaction writes to the tables of raw and core; the queue between the stages does not count.
 
-    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+    `thorough`: for the stage dora. It works from temporary tables, which have statistics of their own, and waits for another
+    client's ANALYZE of a table that has doubled.
+    """
+
+    def __init__(self, conn: psycopg.Connection[Any], *, thorough: bool) -> None:
         rows = conn.execute(
             "select c.oid::bigint, format('%I.%I', n.nspname, c.relname), c.reltuples from pg_class c"
             " join pg_namespace n on n.oid = c.relnamespace"
             " where n.nspname in ('raw', 'core') and c.relkind = 'r' and c.relname <> 'dora_queue'"
         ).fetchall()
         self.conn = conn
+        self.thorough = thorough
         self.tables = {oid: Table(name, known) for oid, name, known in rows}
-        self.before = self._counts()  # of transactions before, which the session has not handed in yet
+        self.before = self._counts()  # of earlier transactions, which the session has not reported yet
+        self.analyzed: set[str] = set()
+        self.rows = 0
 
-    def so_far(self) -> list[Table]:
+    def renew(self) -> int:
+        """ANALYZE the tables that have changed much; how many rows were written since the last call."""
+        found = self._so_far()
+        if self.thorough:
+            grown = [table.name for table in found if table.inserted > max(1000, table.rows)]
+        else:
+            grown = [table.name for table in found if table.written > 500]
+        _analyze(self.conn, grown, self.analyzed, wait=self.thorough)
+        before, self.rows = self.rows, sum(table.written for table in found)
+        return self.rows - before
+
+    def _so_far(self) -> list[Table]:
         """The tables written to, in the order of their creation."""
         found = []
         for oid, (inserted, others) in self._counts().items():
@@ -65,10 +87,10 @@ class Written:
         return {oid: (inserted, others) for oid, inserted, others in rows}
 
 
-def analyze(conn: psycopg.Connection[Any], tables: list[str], done: set[str], *, wait: bool = False) -> None:
-    """ANALYZE holds its lock until the transaction ends: where another client's has it, ours goes on without, or waits.
+def _analyze(conn: psycopg.Connection[Any], tables: list[str], done: set[str], *, wait: bool = False) -> None:
+    """ANALYZE holds its lock until the transaction ends: where another client has it, go on without, or wait.
 
-    Waiting is safe where all come to the tables in the same order, and to none but those they write in that order.
+    Waiting is safe where all come to the tables in the same order, and only to those that they write in that order.
     """
     for table in tables:
         if table not in done and _may_analyze(conn, table):

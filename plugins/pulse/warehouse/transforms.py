@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from psycopg.types.json import Jsonb
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.models import Model, Writer, in_order
-from pulse.warehouse.statistics import STALE, Written, analyze
+from pulse.warehouse.statistics import Statistics, analyze_stale
 
 Stage = Literal["normalise", "dora"]
 # The layers of a stage, in the order they run. Each folder of staging is a source.
@@ -43,7 +44,11 @@ def sql_root() -> Path:
 
 def stage_models(stage: Stage) -> list[Model]:
     """The models of a stage in the order they run. Raises ModelError for a file without the form of a model."""
-    root = sql_root() / "models"
+    return _models(sql_root() / "models", stage)
+
+
+@functools.cache
+def _models(root: Path, stage: Stage) -> list[Model]:
     if stage == "dora":
         return in_order(root, DORA)
     staging = root / "staging"
@@ -61,12 +66,10 @@ def run_stage(
     result. `now` (aware) is the moment that it works for; default: the real one.
     Raises TransformError that names client, file and cause; PublicationStopped when a blocking quality check fails.
     """
-    # In a transaction of its own, so that other clients' stages have the statistics at once. A third of the usual sample is
-    # enough, and many clients' first runs sample the growing tables again and again.
+    # In a transaction of its own, so that other clients' stages have the statistics at once.
     with client_transaction(conn, client_id):
         slug = _slug(conn)
-        conn.execute("set local default_statistics_target = 30")
-        analyze(conn, [table for (table,) in conn.execute(STALE).fetchall()], set())
+        analyze_stale(conn)
     try:
         with client_transaction(conn, client_id):
             return _run_models(conn, client_id, slug, stage, now, full)
@@ -93,9 +96,8 @@ def _run_models(
     # The statistics of temporary tables have to tell few from many, no more. Sorts and hashes of one client fit in memory.
     conn.execute("set local default_statistics_target = 10; set local work_mem = '64MB'")
     models = stage_models(stage)
-    writer, written = Writer(conn, models), Written(conn)
+    writer, statistics = Writer(conn, models), Statistics(conn, thorough=stage == "dora")
     results: list[StepResult] = []
-    rows, analyzed = 0, set[str]()
     for model in models:
         started = time.monotonic()
         try:
@@ -106,19 +108,10 @@ def _run_models(
                 " was changed; correct the cause and run the task again."
             ) from error
         if model.name == "settings":
-            writer.full, writer.remember = conn.execute("select is_full, reason = 'data' from settings").fetchone() or (
-                True,
-                True,
-            )
-        found = written.so_far()
-        if stage == "normalise":
-            analyze(conn, [table.name for table in found if table.written > 500], analyzed)
-        else:  # it works from temporary tables, which have statistics of their own
-            analyze(
-                conn, [table.name for table in found if table.inserted > max(1000, table.rows)], analyzed, wait=True
-            )
-        before, rows = rows, sum(table.written for table in found)
-        results.append(StepResult(model.file, rows - before, time.monotonic() - started))
+            row = conn.execute("select is_full, reason = 'data' from settings").fetchone()
+            writer.full, writer.remember = row or (True, True)
+        rows = 0 if model.kind == "temporary" else statistics.renew()
+        results.append(StepResult(model.file, rows, time.monotonic() - started))
     if stage == "dora":
         _stop_where_blocked(conn)
     return results
