@@ -34,7 +34,7 @@ class ModelError(Exception):
 class Model:
     """One file of include/sql/models.
 
-    `target` is the table of core that it writes, `wanted` the query of the rows that should be there. `per` names the
+    `layer` is its folder there. `target` is the table of core that it writes, `wanted` the query of the rows that should be there. `per` names the
     columns of a unit of computation, `touched` is the query of the units that an increment computes, `all_units` that of
     a full run. `stamps` are set to now() when a row is updated. `keeps_replaced`: replaced rows are remembered in every
     run.
@@ -74,8 +74,8 @@ class Model:
         return set(_READS.findall(re.sub(r"--[^\n]*", "", f"{self.touched}\n{self.wanted}")))
 
 
-def read_model(path: Path) -> Model:
-    """The model in a file. Raises ModelError that says what is wrong with its form."""
+def read_model(path: Path, layer: str) -> Model:
+    """The model in a file of a layer. Raises ModelError that says what is wrong with its form."""
     text = path.read_text(encoding="utf-8")
     first = _FIRST_LINE.match(text)
     if first is None:
@@ -85,7 +85,7 @@ def read_model(path: Path) -> Model:
     if kind in ("table", "temporary") and name != path.stem:
         raise ModelError(f"{path}: the file makes {name}, so it has to be named {name}.sql")
     if kind == "statements":
-        return Model(path.stem, path.parent.name, kind, path.stem, text)
+        return Model(path.stem, layer, kind, path.stem, text)
     header: dict[str, str] = {m[1]: m[2] for line in text.splitlines() if (m := _HEADER.match(line))}
     per, _, all_units = header.get("Per", "").partition(" of ")
     *touched, wanted = re.split(r"^;$", text, flags=re.MULTILINE)
@@ -93,7 +93,7 @@ def read_model(path: Path) -> Model:
         raise ModelError(f"{path}: a header 'Per' and a query of the touched units, closed by a line ';', go together")
     return Model(
         name=path.stem,
-        layer=path.parent.name,
+        layer=layer,
         kind=kind,
         target=name,
         wanted=wanted.strip(),
@@ -107,13 +107,13 @@ def read_model(path: Path) -> Model:
 
 
 def in_order(root: Path, layers: Sequence[str]) -> list[Model]:
-    """The models of these layers: layer by layer, and within a layer each behind those that it reads.
+    """The models of these folders of `root`: layer by layer, and within a layer each behind those that it reads.
 
     What a model reads of a later layer is as the last run left it. Raises graphlib.CycleError.
     """
     ordered: list[Model] = []
     for layer in layers:
-        models = [read_model(path) for path in sorted((root / layer).glob("*.sql"))]
+        models = [read_model(path, layer) for path in sorted((root / layer).glob("*.sql"))]
         makers = {name: model for model in models for name in model.makes}
         graph = {model: {makers[name] for name in sorted(model.reads() & makers.keys())} - {model} for model in models}
         ordered += TopologicalSorter(graph).static_order()
@@ -145,7 +145,9 @@ class Writer:
         if model.kind == "statements":
             self.conn.execute(model.wanted.encode())
         elif model.kind == "temporary":
-            self._create(model.name, model.wanted, model.indexes)
+            self._create(model.name, model.wanted)
+            self._index(model.name, model.indexes)
+            self._run("analyze {}", sql.Identifier(model.name))
         else:
             if model.changed in self._read:
                 self._run(
@@ -159,23 +161,29 @@ class Writer:
     def _write_table(self, model: Model) -> None:
         units = model.all_units if self.full else model.touched
         if units:
-            rows = self._create("touched", units, [f"({', '.join(model.per)})"])
+            rows = self._create("touched", units)
             if not self.full and not rows:
                 self._run("drop table touched")
                 return
+            self._index("touched", [f"({', '.join(model.per)})"], analyze=True)
         key = self._keys[model.target]
-        self._create("wanted", model.wanted, [f"({', '.join(key)})"], unique=True)
-        rows = (self._delete(model, key) if model.per else 0) + self._merge(model, key)
+        rows = self._create("wanted", model.wanted)
+        if rows or model.per:
+            self._index("wanted", [f"({', '.join(key)})"], unique=True, analyze=True)
+            rows = (self._delete(model, key) if model.per else 0) + self._merge(model, key)
         self.conn.execute("insert into written values (%s, %s)", [model.name, rows])
         self._run("drop table if exists touched, wanted")
 
-    def _create(self, name: str, query: str, indexes: Iterable[str], *, unique: bool = False) -> int:
-        """A temporary table of the query's rows, with its indexes and the statistics of their columns; how many rows."""
-        rows = self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
+    def _create(self, name: str, query: str) -> int:
+        """A temporary table of the query's rows; how many rows."""
+        return self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
+
+    def _index(self, name: str, indexes: Iterable[str], *, unique: bool = False, analyze: bool = False) -> None:
+        """Indexes of a temporary table; with `analyze` also the statistics of their columns, which is all that joins need."""
         for columns in indexes:
             self.conn.execute(f"create {'unique' if unique else ''} index on {name} {columns}".encode())
-        self.conn.execute(f"analyze {name} {next(iter(indexes), '') if unique else ''}".encode())
-        return rows
+            if analyze:
+                self.conn.execute(f"analyze {name} {columns}".encode())
 
     def _delete(self, model: Model, key: list[str]) -> int:
         """Delete the rows of the computed units that are not wanted."""
@@ -195,8 +203,9 @@ class Writer:
 
     def _merge(self, model: Model, key: list[str]) -> int:
         """Insert the wanted rows that are missing, update those in which a column differs."""
-        columns = [column.name for column in self.conn.execute("select * from wanted limit 0").description or ()]
-        names = [name for name in columns if name != "client_id"]
+        # Never a prepared statement: each model's wanted has other columns.
+        columns = self.conn.execute("select * from wanted limit 0", prepare=False).description or ()
+        names = [column.name for column in columns if column.name != "client_id"]
         rest = [name for name in names if name not in key]
         sets = [sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in rest]
         sets += [sql.SQL("{} = now()").format(sql.Identifier(name)) for name in model.stamps]

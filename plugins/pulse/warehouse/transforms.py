@@ -46,9 +46,8 @@ def stage_models(stage: Stage) -> list[Model]:
     root = sql_root() / "models"
     if stage == "dora":
         return in_order(root, DORA)
-    staging = root / "staging"
-    sources = sorted({path.name for path in staging.iterdir() if path.is_dir()} - {"begin", "end"})
-    return in_order(staging, ["begin", *sources, "end"])
+    sources = sorted({path.name for path in (root / "staging").iterdir() if path.is_dir()} - {"begin", "end"})
+    return in_order(root, [f"staging/{layer}" for layer in ("begin", *sources, "end")])
 
 
 def run_stage(
@@ -91,7 +90,7 @@ def _run_models(
         (now.isoformat() if now else "", "on" if full else ""),
     )
     models = stage_models(stage)
-    writer, written = Writer(conn, models), Written(conn)
+    writer, written = Writer(conn, models, remember=stage == "dora"), Written(conn)
     results: list[StepResult] = []
     rows, analyzed = 0, set[str]()
     for model in models:
