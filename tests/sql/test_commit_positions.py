@@ -113,7 +113,7 @@ class Repository:
         return {sha: (position, on_chain) for sha, position, on_chain in rows}
 
     def measured(self) -> tuple[int, int]:
-        """Normalise: rows of core.github_commits that it read by index or scan, and rows that the files of the positions wrote."""
+        """Normalise: rows of core.github_commits that it read by index or scan, and rows that the positions' files wrote."""
         with client_transaction(self.conn, self.client_id):
             before = self._rows_read()
             written = self.normalise()

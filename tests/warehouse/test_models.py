@@ -65,7 +65,9 @@ class Shop:
 
     def records(self, *rows: tuple[int, int | None, int, bool]) -> None:
         """What upstream says: order, line, amount, and whether that is new."""
-        values = ", ".join(f"({order}, {line or 'null::integer'}, {amount}, {new})" for order, line, amount, new in rows)
+        values = ", ".join(
+            f"({order}, {line or 'null::integer'}, {amount}, {new})" for order, line, amount, new in rows
+        )
         self.model(
             "begin/records.sql",
             "-- Temporary table records: what upstream says.\n-- Index: (order_id)\n"
@@ -83,7 +85,7 @@ class Shop:
 
     def rows(self, query: str, client_id: int | None = None) -> list[tuple[Any, ...]]:
         with client_transaction(self.conn, client_id or self.client_id):
-            return self.conn.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
+            return self.conn.execute(query).fetchall()
 
     def lines(self, client_id: int | None = None) -> list[tuple[Any, ...]]:
         return self.rows("select order_id, id, amount from core.order_lines order by 1, 2", client_id)
@@ -102,7 +104,10 @@ def shop(db: TestDatabase, tmp_path: Path) -> Shop:
         ("-- Table core.lines\nselect 1", r"the file makes lines, so it has to be named lines\.sql"),
         ("-- Table core.orders\n-- Per: id\nselect 1", "a header 'Per' and a query of the touched units"),
         ("-- Table core.orders\nselect 1\n;\nselect 2", "a header 'Per' and a query of the touched units"),
-        ("-- Table core.orders\n-- Per: client\nselect 1\n;\nselect 2", "a header 'Per' and a query of the touched units"),
+        (
+            "-- Table core.orders\n-- Per: client\nselect 1\n;\nselect 2",
+            "a header 'Per' and a query of the touched units",
+        ),
     ],
     ids=["no first line", "not of core", "another name", "no units", "units without Per", "units of a whole client"],
 )
@@ -298,7 +303,9 @@ def test_a_model_sees_and_writes_one_client(shop: Shop) -> None:
 def test_many_runs_of_one_connection(shop: Shop) -> None:
     """psycopg prepares what it has sent five times; tables of the run go and come with other columns."""
     shop.model("facts/order_lines.sql", LINES)
-    shop.model("facts/orders.sql", "-- Table core.orders\nselect order_id as id, 'ada' as customer from records limit 1")
+    shop.model(
+        "facts/orders.sql", "-- Table core.orders\nselect order_id as id, 'ada' as customer from records limit 1"
+    )
     for amount in range(8):
         shop.records((1, 1, amount, True))
         shop.run()

@@ -34,10 +34,10 @@ class ModelError(Exception):
 class Model:
     """One file of include/sql/models.
 
-    `layer` is its folder there. `target` is the table of core that it writes, `wanted` the query of the rows that should be there. `per` names the
-    columns of a unit of computation, `touched` is the query of the units that an increment computes, `all_units` that of
-    a full run. `stamps` are set to now() when a row is updated. `keeps_replaced`: replaced rows are remembered in every
-    run.
+    `layer` is its folder there. `target` is the table of core that it writes, `wanted` the query of the rows that should be
+    there. `per` names the columns of a unit of computation, `touched` is the query of the units that an increment computes,
+    `all_units` that of a full run. `stamps` are set to now() when a row is updated. `keeps_replaced`: replaced rows are
+    remembered in every run.
     """
 
     name: str
