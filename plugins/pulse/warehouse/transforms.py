@@ -90,6 +90,7 @@ def _run_models(
         (now.isoformat() if now else "", "on" if full else ""),
     )
     models = stage_models(stage)
+    # A first load may bring millions of rows, and no model of normalise reads more than the rows that were replaced.
     writer, written = Writer(conn, models, remember=stage == "dora"), Written(conn)
     results: list[StepResult] = []
     rows, analyzed = 0, set[str]()
