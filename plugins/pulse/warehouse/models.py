@@ -145,9 +145,7 @@ class Writer:
         if model.kind == "statements":
             self.conn.execute(model.wanted.encode())
         elif model.kind == "temporary":
-            self._create(model.name, model.wanted)
-            self._index(model.name, model.indexes)
-            self._run("analyze {}", sql.Identifier(model.name))
+            self._create(model.name, model.wanted, model.indexes)
         else:
             if model.changed in self._read:
                 self._run(
@@ -161,29 +159,41 @@ class Writer:
     def _write_table(self, model: Model) -> None:
         units = model.all_units if self.full else model.touched
         if units:
-            rows = self._create("touched", units)
+            rows = self._create("touched", units, [f"({', '.join(model.per)})"])
             if not self.full and not rows:
                 self._run("drop table touched")
                 return
-            self._index("touched", [f"({', '.join(model.per)})"], analyze=True)
-        key = self._keys[model.target]
-        rows = self._create("wanted", model.wanted)
+        rows = self._create("wanted", model.wanted, [])
         if rows or model.per:
-            self._index("wanted", [f"({', '.join(key)})"], unique=True, analyze=True)
-            rows = (self._delete(model, key) if model.per else 0) + self._merge(model, key)
+            rows = self._write_wanted(model)
         self.conn.execute("insert into written values (%s, %s)", [model.name, rows])
-        self._run("drop table if exists touched, wanted")
+        self._run("drop table {}wanted", sql.SQL("touched, " if units else ""))
 
-    def _create(self, name: str, query: str) -> int:
-        """A temporary table of the query's rows; how many rows."""
-        return self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
+    def _write_wanted(self, model: Model) -> int:
+        # Never a prepared statement: each model's wanted has other columns.
+        found = self.conn.execute("select * from wanted limit 0", prepare=False).description or ()
+        key, columns = self._keys[model.target], [column.name for column in found]
+        if not set(key) <= set(columns):
+            return self._append(model, columns)
+        self._run("create unique index on wanted ({})", _list(key))
+        self._run("analyze wanted ({})", _list(key))
+        return (self._delete(model, key) if model.per else 0) + self._merge(model, key, columns)
 
-    def _index(self, name: str, indexes: Iterable[str], *, unique: bool = False, analyze: bool = False) -> None:
-        """Indexes of a temporary table; with `analyze` also the statistics of their columns, which is all that joins need."""
+    def _append(self, model: Model, columns: list[str]) -> int:
+        return self._run(
+            "insert into {} (client_id, {names}) select (select core.etl_client_id()), {names} from wanted",
+            _table(model),
+            names=_list(columns),
+        ).rowcount
+
+    def _create(self, name: str, query: str, indexes: Iterable[str]) -> int:
+        """A temporary table of the query's rows, with indexes and statistics; how many rows it has."""
+        rows = self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
         for columns in indexes:
-            self.conn.execute(f"create {'unique' if unique else ''} index on {name} {columns}".encode())
-            if analyze:
-                self.conn.execute(f"analyze {name} {columns}".encode())
+            self.conn.execute(f"create index on {name} {columns}".encode())
+        if name != "wanted":  # of which the key's statistics are enough
+            self.conn.execute(f"analyze {name}".encode())
+        return rows
 
     def _delete(self, model: Model, key: list[str]) -> int:
         """Delete the rows of the computed units that are not wanted."""
@@ -201,11 +211,9 @@ class Writer:
             ),
         )
 
-    def _merge(self, model: Model, key: list[str]) -> int:
+    def _merge(self, model: Model, key: list[str], columns: list[str]) -> int:
         """Insert the wanted rows that are missing, update those in which a column differs."""
-        # Never a prepared statement: each model's wanted has other columns.
-        columns = self.conn.execute("select * from wanted limit 0", prepare=False).description or ()
-        names = [column.name for column in columns if column.name != "client_id"]
+        names = [name for name in columns if name != "client_id"]
         rest = [name for name in names if name not in key]
         sets = [sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in rest]
         sets += [sql.SQL("{} = now()").format(sql.Identifier(name)) for name in model.stamps]
@@ -241,8 +249,8 @@ class Writer:
         ).fetchone()
         return int(row[0]) if row else 0
 
-    def _run(self, text: LiteralString, *parts: sql.Composable) -> psycopg.Cursor[Any]:
-        return self.conn.execute(sql.SQL(text).format(*parts))
+    def _run(self, text: LiteralString, *parts: sql.Composable, **named: sql.Composable) -> psycopg.Cursor[Any]:
+        return self.conn.execute(sql.SQL(text).format(*parts, **named))
 
 
 _KEYS = """

@@ -89,6 +89,8 @@ def _run_models(
         "select set_config('pulse.now', %s, true), set_config('pulse.full', %s, true)",
         (now.isoformat() if now else "", "on" if full else ""),
     )
+    # The statistics of temporary tables have to tell few from many, no more. Sorts and hashes of one client fit in memory.
+    conn.execute("set local default_statistics_target = 10; set local work_mem = '64MB'")
     models = stage_models(stage)
     # A first load may bring millions of rows, and no model of normalise reads more than the rows that were replaced.
     writer, written = Writer(conn, models, remember=stage == "dora"), Written(conn)

@@ -2,7 +2,7 @@
 -- Temporary tables of this run: work_run (one row: what it works with, whether everything is computed anew),
 -- work_moved_sprints (sprints that began, ended or changed otherwise) and work_touched (the issues to look at: those that
 -- were written, members of moved sprints, and those that became an incident or ceased to be one; all, when is_full).
--- Inputs: dora_settings, touched_jira_issues, core.jira_*, core.services, core.incidents, core.work_*.
+-- Inputs: settings, touched_jira_issues, core.jira_*, core.services, core.incidents, core.work_*.
 drop table if exists pg_temp.work_run, pg_temp.work_moved_sprints, pg_temp.work_touched, pg_temp.work_issues,
     pg_temp.work_statuses, pg_temp.work_services, pg_temp.work_moves, pg_temp.work_wanted, pg_temp.work_changed,
     pg_temp.work_stays, pg_temp.work_wanted_times, pg_temp.work_planning, pg_temp.work_spells, pg_temp.work_estimates,
@@ -21,12 +21,12 @@ with inputs as (
         (select string_agg(x.name || ':' || x.id, ',' order by x.name, x.id)
          from (select lower(name) as name, min(id) as id from core.services where client_id = s.client_id group by 1) x)
     )) as digest
-    from dora_settings s
+    from settings s
 )
 select s.client_id, s.time_zone, s.today, s.working, s.minimum_sample, i.digest as inputs, p.computed_through,
        s.is_full or p.inputs is distinct from i.digest as is_full,
        p.computed_through is distinct from s.today as is_new_day
-from dora_settings s
+from settings s
 join inputs i on i.client_id = s.client_id
 left join core.work_state p on p.client_id = s.client_id;
 

@@ -66,7 +66,7 @@ with reopenings as (
     cross join lateral (
         select lower(name) as name, true as is_named from unnest(i.names) name
         union all
-        select lower((select jira_services from dora_settings) ->> i.project_key), false
+        select lower((select jira_services from settings) ->> i.project_key), false
     ) x
     join work_services s on s.name = x.name
     group by i.integration_id, i.issue_id

@@ -14,7 +14,7 @@ select 'deployments_with_changes', '', 'warn', n.linked, n.everything, null::dou
 from (
     select count(*) filter (where d.change_count > 0) as linked, count(*) as everything,
            to_jsonb((array_agg(d.id order by d.finished_at desc, d.id) filter (where d.change_count = 0))[1:5]) as examples
-    from core.deployments d, dora_settings s
+    from core.deployments d, settings s
     where d.client_id = s.client_id and d.environment_tier = 'production'
       and d.finished_on > s.checked_after and d.finished_on <= s.today
       and d.result = 'success' and not d.is_baseline and not d.is_rollback
@@ -24,7 +24,7 @@ select 'changes_deployed', '', 'info', n.linked, n.everything, null, null, false
 from (
     select count(l.change_id) as linked, count(*) as everything,
            to_jsonb((array_agg(c.id order by c.merged_at, c.id) filter (where l.change_id is null))[1:5]) as examples
-    from dora_settings s
+    from settings s
     join core.changes c
       on c.client_id = s.client_id and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after and c.merged_on <= s.today
     left join lateral (
@@ -36,17 +36,17 @@ select 'incidents_linked', '', 'info', n.linked, n.everything, null, null, false
 from (
     select count(l.incident_id) as linked, count(*) as everything,
            to_jsonb((array_agg(i.id order by i.created_at, i.id) filter (where l.incident_id is null))[1:5]) as examples
-    from dora_settings s
+    from settings s
     join core.incidents i on i.client_id = s.client_id and i.created_at > s.now - interval '90 days' and i.created_at <= s.now
     left join core.incident_deployments l on (l.client_id, l.incident_id) = (i.client_id, i.id)
 ) n
 union all
 select 'incidents_linked', l.method, 'info', count(*), (
            select count(*) from core.incidents a
-           where a.client_id = (select core.etl_client_id()) and a.created_at > (select now - interval '90 days' from dora_settings)
-             and a.created_at <= (select now from dora_settings)),
+           where a.client_id = (select core.etl_client_id()) and a.created_at > (select now - interval '90 days' from settings)
+             and a.created_at <= (select now from settings)),
        null, null, false, '', '[]'
-from dora_settings s
+from settings s
 join core.incidents i on i.client_id = s.client_id and i.created_at > s.now - interval '90 days' and i.created_at <= s.now
 join core.incident_deployments l on (l.client_id, l.incident_id) = (i.client_id, i.id)
 group by l.method;
@@ -58,7 +58,7 @@ select 'incidents_without_service', '', 'info', n.bad, n.everything, null::doubl
 from (
     select count(*) filter (where i.service_id is null) as bad, count(*) as everything,
            to_jsonb((array_agg(i.key order by i.created_at desc, i.id) filter (where i.service_id is null))[1:5]) as examples
-    from core.incidents i, dora_settings s
+    from core.incidents i, settings s
     where i.client_id = s.client_id and i.created_at > s.now - interval '90 days' and i.created_at <= s.now
 ) n
 union all
@@ -68,7 +68,7 @@ select 'deployments_without_commit', '', 'warn', n.bad, n.everything, null, 0.2,
 from (
     select count(*) filter (where d.position is null) as bad, count(*) as everything,
            to_jsonb((array_agg(d.id order by d.finished_at desc, d.id) filter (where d.position is null))[1:5]) as examples
-    from core.deployments d, dora_settings s
+    from core.deployments d, settings s
     where d.client_id = s.client_id and d.environment_tier = 'production'
       and d.source <> 'merge'  -- it knows its change without a place in the history
       and d.finished_on > s.checked_after and d.finished_on <= s.today
@@ -79,7 +79,7 @@ select 'changes_without_commit', '', 'warn', n.bad, n.everything, null, 0.2, n.e
 from (
     select count(*) filter (where c.merge_position is null) as bad, count(*) as everything,
            to_jsonb((array_agg(coalesce(c.url, c.id) order by c.merged_at desc, c.id) filter (where c.merge_position is null))[1:5]) as examples
-    from core.changes c, dora_settings s
+    from core.changes c, settings s
     where c.client_id = s.client_id and s.deployment_source <> 'merges' and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after and c.merged_on <= s.today
 ) n
 union all
@@ -96,16 +96,16 @@ select 'impossible_orders', '', 'warn', null, null, n.bad, 0, n.bad > 0,
 from (
     select count(*) as bad, to_jsonb((array_agg(id order by id))[1:5]) as examples
     from (
-        select c.id from core.changes c, dora_settings s
+        select c.id from core.changes c, settings s
         where c.client_id = s.client_id and c.merged_at > s.checked_after_at and c.merged_on > s.checked_after
           and c.merged_on <= s.today and c.merged_at < c.opened_at
         union all
-        select d.id from core.deployments d, dora_settings s
+        select d.id from core.deployments d, settings s
         where d.client_id = s.client_id and d.environment_tier = 'production'
       and d.finished_on > s.checked_after and d.finished_on <= s.today
           and d.finished_at < d.created_at
         union all
-        select i.id from core.incidents i, dora_settings s
+        select i.id from core.incidents i, settings s
         where i.client_id = s.client_id and i.resolved_on > s.checked_after and i.resolved_on <= s.today and i.resolved_at < i.created_at
     ) x
 ) n
@@ -149,7 +149,7 @@ select 'sudden_jump', m.metric_type, 'warn', null::bigint, null::bigint,
        m.metric_value / nullif(p.metric_value, 0), 3,
        m.metric_value > 3 * p.metric_value or m.metric_value < p.metric_value / 3,
        'The last 30 days are three times the 30 days before, or a third: is a source missing, or a rule?', '[]'
-from dora_settings s
+from settings s
 join core.dora_metrics m
   on m.client_id = s.client_id and m.grain = 'rolling_30d' and m.scope_type = 'client' and m.scope_id = ''
  and m.calculation_date = s.today and m.metric_type in ('deployment_frequency', 'lead_time_for_changes', 'time_to_restore')
@@ -161,26 +161,26 @@ where m.sample_size >= 10 and p.sample_size >= 10 and m.metric_value is not null
 -- Facts that this very run took away: a token that lost its access looks like a company that stopped working.
 insert into quality_measured
 select 'facts_lost', f.fact, 'block', f.gone, f.gone + f.kept, null::double precision, 0.5,
-       f.gone >= 20 and f.gone > f.kept and (select reason = 'data' from dora_settings),
+       f.gone >= 20 and f.gone > f.kept and (select reason = 'data' from settings),
        'More than half of what was published would vanish at once. If that is right, set quality.facts_lost to "warn" for one run.',
        f.examples
 from (
-    select 'changes' as fact, (select count(*) from gone_changes) as gone,
-           (select to_jsonb((array_agg(id order by id))[1:5]) from gone_changes) as examples,
+    select 'changes' as fact, (select count(*) from (select (before).id as id from changes_changed where after is null) gone) as gone,
+           (select to_jsonb((array_agg(id order by id))[1:5]) from (select (before).id as id from changes_changed where after is null) gone) as examples,
            (select count(*) from (
                 select from core.changes c where c.client_id = (select core.etl_client_id())
-                limit (select count(*) + 20 from gone_changes)) x) as kept
+                limit (select count(*) + 20 from (select (before).id as id from changes_changed where after is null) gone)) x) as kept
     union all
-    select 'deployments', (select count(*) from gone_deployments),
-           (select to_jsonb((array_agg(id order by id))[1:5]) from gone_deployments),
+    select 'deployments', (select count(*) from (select (before).id as id from deployments_changed where after is null) gone),
+           (select to_jsonb((array_agg(id order by id))[1:5]) from (select (before).id as id from deployments_changed where after is null) gone),
            (select count(*) from (
                 select from core.deployments d where d.client_id = (select core.etl_client_id())
-                limit (select count(*) + 20 from gone_deployments)) x)
+                limit (select count(*) + 20 from (select (before).id as id from deployments_changed where after is null) gone)) x)
     union all
-    select 'incidents', (select count(*) from gone_incidents), (select to_jsonb((array_agg(id order by id))[1:5]) from gone_incidents),
+    select 'incidents', (select count(*) from (select (before).id as id from incidents_changed where after is null) gone), (select to_jsonb((array_agg(id order by id))[1:5]) from (select (before).id as id from incidents_changed where after is null) gone),
            (select count(*) from (
                 select from core.incidents i where i.client_id = (select core.etl_client_id())
-                limit (select count(*) + 20 from gone_incidents)) x)
+                limit (select count(*) + 20 from (select (before).id as id from incidents_changed where after is null) gone)) x)
 ) f
 where f.gone > 0;
 
@@ -208,7 +208,7 @@ from (
                    select count(i.time_to_restore_hours) from core.incidents i
                    where i.client_id = s.client_id and i.resolved_on > s.checked_after and i.resolved_on <= s.today)
            end as counted
-    from dora_settings s
+    from settings s
     join core.dora_metrics m
       on m.client_id = s.client_id and m.grain = 'rolling_90d' and m.scope_type = 'client' and m.scope_id = ''
      and m.calculation_date = s.today
