@@ -20,8 +20,10 @@ TABLES = """
         client_id integer, order_id integer, id integer, amount integer, place integer, written_at timestamptz,
         primary key (client_id, order_id, id));
     create table core.order_totals (client_id integer, order_id integer, total bigint, primary key (client_id, order_id));
+    create table core.order_log (
+        client_id integer, id bigint generated always as identity, note text, primary key (client_id, id));
     select core.protect_table(t::regclass, true, true, true)
-    from unnest(array['core.orders', 'core.order_lines', 'core.order_totals']) t;
+    from unnest(array['core.orders', 'core.order_lines', 'core.order_totals', 'core.order_log']) t;
 """
 LINES = """-- Table core.order_lines: what the records say.
 -- Grain: one row per line.
@@ -179,6 +181,15 @@ def test_a_key_that_is_wanted_twice_is_an_error(shop: Shop) -> None:
     shop.records((1, 1, 10, True), (1, 1, 20, True))
     with pytest.raises(psycopg.errors.UniqueViolation):
         shop.run()
+
+
+def test_a_query_without_the_key_appends(shop: Shop) -> None:
+    shop.model("facts/order_log.sql", "-- Table core.order_log\nselect 'read ' || id as note from records")
+    shop.records((1, 1, 10, True), (1, 2, 20, True))
+    assert shop.run() == {"order_log": 2}
+    shop.records((1, 2, 20, True))
+    assert shop.run() == {"order_log": 1}
+    assert shop.rows("select note from core.order_log order by id") == [("read 1",), ("read 2",), ("read 2",)]
 
 
 def test_rows_are_deleted_in_touched_units_only(shop: Shop) -> None:

@@ -12,9 +12,9 @@ with loaded as materialized (
     where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
 )
 select
-    s.integration_id,
+    l.integration_id,
     (p ->> 'fullDatabaseId')::bigint as id,
-    s.repository_id,
+    l.repository_id,
     (p ->> 'number')::integer as number,
     coalesce(p ->> 'title', '') as title,
     p ->> 'url' as url,
@@ -48,8 +48,8 @@ select
     substring(p ->> 'body' from '(?n)^\s*This reverts commit ([0-9a-f]{40})\M') as reverts_sha,
     array(select (i ->> 'number')::integer from jsonb_array_elements(p -> 'closingIssues') i order by 1)
         as closing_issue_numbers,
-    s.deleted_at
-from loaded s
+    l.deleted_at
+from loaded l
 cross join lateral (select (p ->> 'mergedAt')::timestamptz as merged_at) merge
 cross join lateral (
     select coalesce(
