@@ -35,10 +35,10 @@ class ModelError(Exception):
 class Model:
     """One file of include/sql/models.
 
-    `target` is the table of core that it writes, `wanted` the query of the rows that should be there. `per` names the
-    columns of a unit of computation, `touched` is the query of the units that an increment computes, `all_units` that of
-    a full run. `stamps` are set to now() when a row is updated. `keeps_replaced`: replaced rows are remembered in every
-    run.
+    `layer` is its folder there. `target` is the table of core that it writes, `wanted` the query of the rows that should be
+    there. `per` names the columns of a unit of computation, `touched` is the query of the units that an increment computes,
+    `all_units` that of a full run. `stamps` are set to now() when a row is updated. `keeps_replaced`: replaced rows are
+    remembered in every run.
     """
 
     name: str
@@ -75,8 +75,8 @@ class Model:
         return set(_READS.findall(re.sub(r"--[^\n]*", "", f"{self.touched}\n{self.wanted}")))
 
 
-def read_model(path: Path) -> Model:
-    """The model in a file. Raises ModelError that says what is wrong with its form."""
+def read_model(path: Path, layer: str) -> Model:
+    """The model in a file of a layer. Raises ModelError that says what is wrong with its form."""
     text = path.read_text(encoding="utf-8")
     first = _FIRST_LINE.match(text)
     if first is None:
@@ -86,7 +86,7 @@ def read_model(path: Path) -> Model:
     if kind in ("table", "temporary") and name != path.stem:
         raise ModelError(f"{path}: the file makes {name}, so it has to be named {name}.sql")
     if kind == "statements":
-        return Model(path.stem, path.parent.name, kind, path.stem, text)
+        return Model(path.stem, layer, kind, path.stem, text)
     header: dict[str, str] = {m[1]: m[2] for line in text.splitlines() if (m := _HEADER.match(line))}
     per, _, all_units = header.get("Per", "").partition(" of ")
     *touched, wanted = re.split(r"^;$", text, flags=re.MULTILINE)
@@ -94,7 +94,7 @@ def read_model(path: Path) -> Model:
         raise ModelError(f"{path}: a header 'Per' and a query of the touched units, closed by a line ';', go together")
     return Model(
         name=path.stem,
-        layer=path.parent.name,
+        layer=layer,
         kind=kind,
         target=name,
         wanted=wanted.strip(),
@@ -108,13 +108,13 @@ def read_model(path: Path) -> Model:
 
 
 def in_order(root: Path, layers: Sequence[str]) -> list[Model]:
-    """The models of these layers: layer by layer, and within a layer each behind those that it reads.
+    """The models of these folders of `root`: layer by layer, and within a layer each behind those that it reads.
 
     What a model reads of a later layer is as the last run left it. Raises graphlib.CycleError.
     """
     ordered: list[Model] = []
     for layer in layers:
-        models = [read_model(path) for path in sorted((root / layer).glob("*.sql"))]
+        models = [read_model(path, layer) for path in sorted((root / layer).glob("*.sql"))]
         makers = {name: model for model in models for name in model.makes}
         graph = {model: {makers[name] for name in sorted(model.reads() & makers.keys())} - {model} for model in models}
         ordered += TopologicalSorter(graph).static_order()
@@ -170,17 +170,7 @@ class Writer:
                 self._run("drop table touched")
                 return 0
         wanted = self._create("wanted", model.wanted, [], analyzed=False)
-        key = self._keys[model.target]
-        columns = self._columns("wanted")
-        if not set(key) <= set(columns):
-            rows = self._append(model, columns)
-        else:
-            if wanted:
-                self._run("analyze wanted ({})", _list(key))
-            if wanted >= MANY:
-                self._run("create unique index on wanted ({})", _list(key))
-            rows = self._delete(model, key) if model.per else 0
-            rows += self._merge(model, key, columns) if wanted else 0
+        rows = self._write_wanted(model, wanted) if wanted or model.per else 0
         self._run("drop table {}wanted", sql.SQL("touched, " if units else ""))
         return rows
 
@@ -197,6 +187,16 @@ class Writer:
         # Not prepared: the table of this name has other columns the next time.
         cursor = self._run("select * from {} limit 0", sql.Identifier(table), prepare=False)
         return [column.name for column in cursor.description or ()]
+
+    def _write_wanted(self, model: Model, wanted: int) -> int:
+        key, columns = self._keys[model.target], self._columns("wanted")
+        if not set(key) <= set(columns):
+            return self._append(model, columns)
+        if wanted:
+            self._run("analyze wanted ({})", _list(key))
+        if wanted >= MANY:
+            self._run("create unique index on wanted ({})", _list(key))
+        return (self._delete(model, key) if model.per else 0) + (self._merge(model, key, columns) if wanted else 0)
 
     def _append(self, model: Model, columns: list[str]) -> int:
         return self._run(

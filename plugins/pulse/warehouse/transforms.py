@@ -51,9 +51,8 @@ def stage_models(stage: Stage) -> list[Model]:
 def _models(root: Path, stage: Stage) -> list[Model]:
     if stage == "dora":
         return in_order(root, DORA)
-    staging = root / "staging"
-    sources = sorted({path.name for path in staging.iterdir() if path.is_dir()} - {"begin", "end"})
-    return in_order(staging, ["begin", *sources, "end"])
+    sources = sorted({path.name for path in (root / "staging").iterdir() if path.is_dir()} - {"begin", "end"})
+    return in_order(root, [f"staging/{layer}" for layer in ("begin", *sources, "end")])
 
 
 def run_stage(
@@ -96,7 +95,9 @@ def _run_models(
     # The statistics of temporary tables have to tell few from many, no more. Sorts and hashes of one client fit in memory.
     conn.execute("set local default_statistics_target = 10; set local work_mem = '64MB'")
     models = stage_models(stage)
-    writer, statistics = Writer(conn, models), Statistics(conn, thorough=stage == "dora")
+    # A first load may bring millions of rows, and no model of normalise reads more than the rows that were replaced.
+    writer = Writer(conn, models, remember=stage == "dora")
+    statistics = Statistics(conn, thorough=stage == "dora")
     results: list[StepResult] = []
     for model in models:
         started = time.monotonic()
