@@ -83,8 +83,11 @@ select p.id, p.service as service_id, p.integration_id, p.repository_id, p.envir
 from placed p
 cross join settings s
 left join live_services v on v.id = p.service
-left join core.github_commits g
-  on (g.integration_id, g.repository_id, g.sha) = (v.integration_id, p.repository_id, p.sha)
+left join lateral (
+    select * from core.github_commits g
+    where (g.integration_id, g.repository_id, g.sha) = (v.integration_id, p.repository_id, p.sha)
+    offset 0
+) g on true
 left join lateral (
     select min(m.committed_at) as committed_at from core.github_commits m
     where not g.is_first_parent and m.is_first_parent
