@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 
 from sandbox.app import build_app
-from sandbox.model import Change, FieldChange, Issue, Organisation, Site
 from sandbox.state import State
+from sandbox.world.model import Change, FieldChange, Issue, Organisation, Site
 
 ISSUES, ENTRIES = 10_000, 5
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)

@@ -13,10 +13,12 @@ names of Jira's fields.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
+
+from pulse.orchestration.defaults import default_args
 
 
 @dag(
@@ -27,18 +29,18 @@ from airflow.sdk import Param, dag, get_current_context, task
     doc_md=__doc__,
     tags=["pulse"],
     params={"client": Param("", type="string", description="slug of a client; empty: all", pattern="^[a-z0-9_]*$")},
-    default_args={"owner": "pulse", "retries": 2, "retry_delay": timedelta(seconds=30)},
+    default_args=default_args(),
 )
 def replay_rejects() -> None:
     @task
     def list_clients() -> list[str]:
-        from pulse.clients.tasks import active_slugs
+        from pulse.orchestration.sync_tasks import active_slugs
 
         return active_slugs(str(get_current_context()["params"]["client"]))
 
     @task(map_index_template="{{ slug }}")
     def replay_client(slug: str) -> dict[str, Any]:
-        from pulse.tasks import replay_rejects_of
+        from pulse.orchestration.tasks import replay_rejects_of
 
         get_current_context()["slug"] = slug  # type: ignore[typeddict-unknown-key]
         return replay_rejects_of(slug)

@@ -21,6 +21,8 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, dag, get_current_context, task
 
+from pulse.orchestration.defaults import default_args
+
 
 @dag(
     schedule=timedelta(minutes=5),
@@ -29,32 +31,32 @@ from airflow.sdk import TriggerRule, dag, get_current_context, task
     max_active_runs=1,
     doc_md=__doc__,
     tags=["pulse"],
-    default_args={"owner": "pulse", "retries": 2, "retry_delay": timedelta(seconds=15)},
+    default_args=default_args(),
 )
 def sync_clients() -> None:
     @task
     def list_clients() -> list[str]:
-        from pulse.clients.tasks import declared_slugs
+        from pulse.orchestration.sync_tasks import declared_slugs
 
         return declared_slugs()
 
     @task(map_index_template="{{ slug }}", retries=0)
     def sync_client(slug: str) -> dict[str, Any]:
-        from pulse.clients.tasks import sync_declared_client
+        from pulse.orchestration.sync_tasks import sync_declared_client
 
         get_current_context()["slug"] = slug  # type: ignore[typeddict-unknown-key]
         return sync_declared_client(slug)
 
     @task
     def deactivate_missing_clients(slugs: list[str]) -> list[str]:
-        from pulse.clients.tasks import deactivate_undeclared
+        from pulse.orchestration.sync_tasks import deactivate_undeclared
 
         return deactivate_undeclared(slugs)
 
     # One faulty Variable must not keep the others' roles from being made.
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=3)
+    @task(trigger_rule=TriggerRule.ALL_DONE)
     def provision_superset() -> None:
-        from pulse.clients.tasks import provision_all
+        from pulse.orchestration.sync_tasks import provision_all
 
         provision_all()
 

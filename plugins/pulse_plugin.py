@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from pulse.client_dag import dashboard_url
+from pulse.orchestration.dag import dashboard_url
 
 
 class PulsePlugin(AirflowPlugin):

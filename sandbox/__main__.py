@@ -9,10 +9,10 @@ from pathlib import Path
 import uvicorn
 
 from sandbox.app import build_app
-from sandbox.generate import generate
-from sandbox.profiles import PROFILES
-from sandbox.recorded import load_recorded
 from sandbox.state import State
+from sandbox.world.generate import generate
+from sandbox.world.profiles import PROFILES
+from sandbox.world.recorded import load_recorded
 
 
 def main() -> None:

@@ -17,12 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.chaos import Chaos
-from sandbox.custom_api import CustomApi
-from sandbox.github_api import GitHubApi
-from sandbox.jira_api import JiraApi
-from sandbox.model import Organisation
-from sandbox.mutate import Mutation
+from sandbox.custom.api import CustomApi
+from sandbox.github.api import GitHubApi
+from sandbox.jira.api import JiraApi
 from sandbox.state import Fault, State
+from sandbox.world.model import Organisation
+from sandbox.world.mutate import Mutation
 
 Handler = Callable[[Request], Awaitable[Response]]
 

@@ -6,8 +6,8 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.recorded import LOGIN as RECORDED_ORGANISATION
-from sandbox.recorded import SLUG as RECORDED_SLUG
+from sandbox.world.recorded import LOGIN as RECORDED_ORGANISATION
+from sandbox.world.recorded import SLUG as RECORDED_SLUG
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def _airflow_settings(settings: Settings) -> dict[str, str]:
             "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
             "kwargs": {"path": str(settings.root / "dags"), "refresh_interval": 30},
         },
-        {"name": "clients", "classpath": "pulse.dag_bundle.ClientBundle", "kwargs": {"refresh_interval": 10}},
+        {"name": "clients", "classpath": "pulse.orchestration.bundle.ClientBundle", "kwargs": {"refresh_interval": 10}},
     ]
     values = {
         "core": {

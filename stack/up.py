@@ -135,7 +135,7 @@ class Up:
         home = settings.state / "superset"
         home.mkdir(mode=0o700, exist_ok=True)
         secret = "".join(v for k, v in sorted(settings.secrets.items()) if "SUPERSET" in k or "ROLE" in k)
-        mark = fingerprint([install.SUPERSET.lock, *(ROOT / "superset").glob("*.py")], secret)
+        mark = fingerprint([install.SUPERSET.lock, *(ROOT / "superset").rglob("*.py")], secret)
         if self.marks.has("superset", mark):
             return "up to date"
         python, env = str(SUPERSET_VENV / "bin" / "python"), environment.superset(settings)

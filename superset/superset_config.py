@@ -1,4 +1,4 @@
-"""Superset's settings for Pulse. The parts with logic are the modules beside this file; secrets come from the environment."""
+"""Superset's settings for Pulse. The parts with logic are in the package pulse_superset; secrets come from the environment."""
 
 import os
 import sys
@@ -7,11 +7,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import pulse_web
-from pulse_branding import HOUSE, Theme, bootstrap_overrides
-from pulse_connections import mutate_connection
-from pulse_security import PulseSecurityManager
-from pulse_sessions import LIFETIME_SECONDS
+from pulse_superset import web
+from pulse_superset.branding import HOUSE, Theme, bootstrap_overrides
+from pulse_superset.connections import mutate_connection
+from pulse_superset.security import PulseSecurityManager
+from pulse_superset.sessions import LIFETIME_SECONDS
 
 _state = Path(os.environ.get("PULSE_STATE", Path(__file__).resolve().parents[1] / ".pulse"))
 _https = os.environ.get("PULSE_SUPERSET_PUBLIC_URL", "").startswith("https://")
@@ -22,7 +22,7 @@ SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True, "pool_size": 8, "max_overflo
 
 # --- who may come in
 CUSTOM_SECURITY_MANAGER = PulseSecurityManager
-FLASK_APP_MUTATOR = pulse_web.install
+FLASK_APP_MUTATOR = web.install
 AUTH_USER_REGISTRATION = False
 PUBLIC_ROLE_LIKE = None
 FAB_API_SWAGGER_UI = False

@@ -78,7 +78,7 @@ class SandboxServer:
         self._post("faults", fault)
 
     def mutate(self, organisation: str, seed: int, steps: int = 1, **limits: Any) -> list[str]:
-        """Change the world at the clock's time (see sandbox.mutate); what was done. A reset takes it back."""
+        """Change the world at the clock's time (see sandbox.world.mutate); what was done. A reset takes it back."""
         done: list[str] = self._post("mutate", {"organisation": organisation, "seed": seed, "steps": steps, **limits})
         return done
 

@@ -16,8 +16,8 @@ class Where(TypedDict):
 class PulseError(Exception):
     """Something failed for one client. `status`: the HTTP status that told of it, if any."""
 
-    def __init__(self, *, client: str, source: str, message: str, way_out: str, status: int | None = None) -> None:
-        super().__init__(f"client {client}, {source}: {message}. What to do: {way_out}.")
+    def __init__(self, *, client: str, source: str, message: str, remedy: str, status: int | None = None) -> None:
+        super().__init__(f"client {client}, {source}: {message}. What to do: {remedy}.")
         self.client = client
         self.source = source
         self.status = status
@@ -47,7 +47,7 @@ class RateLimited(PulseError):
             client=client,
             source=source,
             message=f"{message}; the budget is back at {resume_at:%Y-%m-%d %H:%M:%S} UTC",
-            way_out="nothing: the task goes on from its checkpoint then",
+            remedy="nothing: the task goes on from its checkpoint then",
         )
         self.resume_at = resume_at
 

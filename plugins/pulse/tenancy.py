@@ -10,7 +10,6 @@ import os
 import re
 from typing import Any
 
-GROUP_ROLE = "pulse_reader"
 SERVICE_ROLES = ("pulse_owner", "pulse_etl", "pulse_admin", "pulse_auth", "pulse_staff", "pulse_nobody")
 
 _CLIENT_ROLE = re.compile(r"pulse_client_([1-9][0-9]{0,9})")

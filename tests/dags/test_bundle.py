@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pulse.dag_bundle import ClientBundle, EmptyAnswer
+from pulse.orchestration.bundle import ClientBundle, EmptyDatabase
 from pulse.warehouse.connect import client_transaction
 from tests.support.database import TestDatabase
 
@@ -64,7 +64,7 @@ def test_an_outage_takes_no_dag_away(bundle: ClientBundle, db: TestDatabase, mon
 
 def test_a_wrong_database_takes_no_dag_away(bundle: ClientBundle, db: TestDatabase) -> None:
     (bundle.path / "one.py").write_text("dag")
-    with pytest.raises(EmptyAnswer, match="right database"):
+    with pytest.raises(EmptyDatabase, match="right database"):
         bundle.refresh()
     assert files(bundle) == {"one.py"}
 

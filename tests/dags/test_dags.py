@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from pulse.client_dag import ClientDagSpec, IntegrationSpec, build_client_dag
-from pulse.dag_bundle import stub
+from pulse.orchestration.bundle import stub
+from pulse.orchestration.dag import build_client_dag
+from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 from tests.conftest import ROOT
 
 SPEC = ClientDagSpec(
@@ -121,8 +122,15 @@ def test_clients_do_not_start_at_the_same_moment() -> None:
 
 def test_an_import_of_the_library_loads_no_client_of_anything() -> None:
     """The dag-processor imports this for each file: database drivers and HTTP clients wait until a task runs."""
-    heavy = ("psycopg", "psycopg2", "requests", "pulse.tasks", "pulse.warehouse.connect", "pulse.sources.base")
-    code = f"import sys, pulse.client_dag; print([name for name in {heavy} if name in sys.modules])"
+    heavy = (
+        "psycopg",
+        "psycopg2",
+        "requests",
+        "pulse.orchestration.tasks",
+        "pulse.warehouse.connect",
+        "pulse.sources.base",
+    )
+    code = f"import sys, pulse.orchestration.dag; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

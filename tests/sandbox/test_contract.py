@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 
 from pulse.sources.base import Credential
 from pulse.sources.github import queries
-from sandbox.github_api import cost, schema
+from sandbox.github.api import cost, schema
 from tests.conftest import SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
@@ -31,7 +31,7 @@ QUERIES = {
     "named": queries.repositories_named(["acme/portal", "acme/billing"]),
     "census": queries.census({"pullRequests": "fullDatabaseId", "releases": "databaseId"}, {"releases": 'cur"sor'}),
     **{
-        f"more {kind} {name}": queries.drain(kind, (name, spec), {"X_1": 'cursor"1', "X_2": "cursor2"})
+        f"more {kind} {name}": queries.next_pages(kind, (name, spec), {"X_1": 'cursor"1', "X_2": "cursor2"})
         for kind, connections in _INNER
         for name, spec in connections.items()
     },

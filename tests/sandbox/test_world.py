@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox.generate import generate
-from sandbox.profiles import ACME, TECHCORP
+from sandbox.world.generate import generate
+from sandbox.world.profiles import ACME, TECHCORP
 from tests.conftest import SandboxServer
 
 PULLS = """query($after: String) { repository(owner: "acme", name: "portal") {

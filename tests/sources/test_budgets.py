@@ -69,8 +69,8 @@ def test_a_run_records_what_is_left_of_the_budget_and_when_it_goes_on(db: TestDa
 
     def run() -> None:
         with record_run(conn, client_id=pipeline.client_id, dag_run_id="r", task_id="t") as stats:
-            stats.see_budget(7)
-            stats.see_budget(12)
+            stats.note_budget(7)
+            stats.note_budget(12)
             stats.warn("the token ends soon")
             raise RateLimited(client="acme", source="github", message="no budget", resume_at=resume_at)
 

@@ -15,7 +15,7 @@ from pulse.sources.github.client import graphql_url
 from pulse.sources.github.extract import GitHubSource
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page, RawRow
-from sandbox.github_api import cost
+from sandbox.github.api import cost
 from tests.conftest import SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline

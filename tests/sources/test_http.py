@@ -13,7 +13,7 @@ from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLim
 from pulse.sources import registry
 from pulse.sources.base import Credential, Source
 from pulse.sources.http import HttpClient, TokenAuth
-from pulse.sources.limits import requested_wait
+from pulse.sources.limits import seconds_to_wait
 from pulse.warehouse.runs import RunStats
 from tests.conftest import SandboxServer
 
@@ -83,9 +83,9 @@ def test_a_long_wait_is_left_to_the_scheduler(upstream: Upstream, style: str) ->
 def test_without_a_hint_the_wait_is_a_minute_that_doubles() -> None:
     response = requests.Response()
     response.status_code = 403
-    assert [requested_wait(response, attempt) for attempt in (1, 2, 3)] == [60, 120, 240]
+    assert [seconds_to_wait(response, attempt) for attempt in (1, 2, 3)] == [60, 120, 240]
     response.headers["Retry-After"] = "soon"
-    assert requested_wait(response, 1) == 60
+    assert seconds_to_wait(response, 1) == 60
 
 
 def test_an_empty_budget_is_not_asked_again(upstream: Upstream) -> None:

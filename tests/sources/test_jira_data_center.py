@@ -85,7 +85,7 @@ def test_increments_end_in_the_tables_of_a_full_read(
 def test_the_flavour_is_asked_once_and_told_to_the_tasks(sandbox: SandboxServer, data_center: Make) -> None:
     pipeline = data_center()
     scope = source(pipeline).discover()[0]
-    assert scope.data["flavour"] == "data_center"
+    assert scope.data["edition"] == "data_center"
     source(pipeline).extract(scope)
     assert sandbox.counters()["calls"]["/jira/acme/dc/rest/api/2/serverInfo"] == 1
     assert not [path for path in sandbox.counters()["calls"] if "/api/3/" in path]

@@ -1,4 +1,4 @@
-"""Superset's modules live in superset/ (no package, or it would hide the installed one) and run in its own environment."""
+"""The package pulse_superset runs in Superset's environment. Its folder superset/ has no __init__.py: it would hide Superset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ InSuperset = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def superset_modules() -> None:
-    """Puts superset/ on the path, for the modules that need no Superset (pulse_accounts, pulse_sessions, pulse_colors)."""
+    """Puts superset/ on the path, for the modules that need no Superset (accounts, sessions, colors)."""
     if str(MODULES) not in sys.path:
         sys.path.append(str(MODULES))
 

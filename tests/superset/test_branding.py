@@ -21,7 +21,7 @@ SETTINGS = {
 
 def brands(in_superset: InSuperset, expression: str, *settings: dict[str, Any]) -> list[Any]:
     """The expression's value for the brand of each of these settings."""
-    code = f"import json\nfrom pulse_branding import *\nevery = json.loads({json.dumps(settings)!r})\n"
+    code = f"import json\nfrom pulse_superset.branding import *\nevery = json.loads({json.dumps(settings)!r})\n"
     return list(in_superset(f"{code}result = [{expression} for brand in map(Brand.from_settings, every)]"))
 
 
@@ -59,7 +59,7 @@ def test_a_logo_that_is_no_image_of_ours_becomes_a_wordmark(in_superset: InSuper
     given = tmp_path / "logos.json"  # too long for a command line
     given.write_text(json.dumps([{**SETTINGS, "logo": logo} for logo in NO_LOGOS]))
     logos = in_superset(
-        "import json\nfrom pulse_branding import *\n"
+        "import json\nfrom pulse_superset.branding import *\n"
         f"result = [Brand.from_settings(s).logo for s in json.load(open({str(given)!r}))]"
     )
     for logo, used in zip(NO_LOGOS, logos, strict=True):
@@ -91,7 +91,8 @@ def test_charts_and_links_stay_readable_in_both_modes(in_superset: InSuperset) -
 
 def test_without_a_request_it_is_the_house_brand(in_superset: InSuperset) -> None:
     same, name = in_superset(
-        "from pulse_branding import *\nmade = Theme(dark=True)\nresult = [dict(made) == made(), made['token']['brandAppName']]"
+        "from pulse_superset.branding import *\nmade = Theme(dark=True)\n"
+        "result = [dict(made) == made(), made['token']['brandAppName']]"
     )
     assert same
     assert name == "Pulse"

@@ -23,8 +23,7 @@ HASH = (
 @pytest.fixture
 def world(superset_modules: None, db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """A client with one user; the modules talk to the test's database."""
-    import pulse_accounts as accounts
-    import pulse_sessions as sessions
+    from pulse_superset import accounts, sessions
 
     for name, value in db.conn_env().items():
         monkeypatch.setenv(name, value)
@@ -65,9 +64,9 @@ def away(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, kind: str) -> 
     ],
 )
 def test_password_hashes(superset_modules: None, stored: str, password: str, matches: bool) -> None:
-    import pulse_accounts
+    from pulse_superset import accounts
 
-    assert pulse_accounts.password_matches(stored, password) is matches
+    assert accounts.password_matches(stored, password) is matches
 
 
 def test_an_account_is_found_by_its_address_in_any_case(world: SimpleNamespace) -> None:

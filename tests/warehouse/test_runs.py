@@ -91,5 +91,5 @@ def test_a_run_that_was_killed_is_closed_by_the_next_one(recorded: Recorded) -> 
 
 def test_the_error_is_short_and_can_be_stored(recorded: Recorded) -> None:
     with pytest.raises(UpstreamError), recorded.run():
-        raise UpstreamError(client="acme", source="jira", message="x\x00" * 4000, way_out="wait")
+        raise UpstreamError(client="acme", source="jira", message="x\x00" * 4000, remedy="wait")
     assert len(recorded.rows("error")[0][0]) <= 2000

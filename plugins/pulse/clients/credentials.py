@@ -27,7 +27,7 @@ def credential_for(integration: Integration) -> Credential:
             client=integration.client_slug,
             source=integration.name,
             message=f"there is no token: the Connection {integration.connection_id} does not exist or has no password",
-            way_out=f"add it in Admin > Connections (id {integration.connection_id}, password = the token"
+            remedy=f"add it in Admin > Connections (id {integration.connection_id}, password = the token"
             + _login_hint(integration),
         )
     mask_secret(credential.token)

@@ -15,10 +15,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import psycopg
+from psycopg.abc import QueryNoTemplate
 
 from pulse.errors import TooManyRejects
 from pulse.warehouse.checkpoints import Checkpoint, read_checkpoint
-from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.connect import fetch_for_client
 from pulse.warehouse.loader import Page, RawRow, Reject, load_pages
 from pulse.warehouse.runs import RunStats
 
@@ -111,12 +112,10 @@ class Source(ABC):
 
         One that can be read is stored and closed. One that upstream would not give is left to the next extraction.
         """
-        with client_transaction(self.conn, self.integration.client_id):
-            rejects = self.conn.execute(
-                "select entity, scope_key, payload from raw.rejects"
-                " where client_id = %s and integration_id = %s and replayed_at is null order by id",
-                [self.integration.client_id, self.integration.id],
-            ).fetchall()
+        rejects = self.query(
+            "select entity, scope_key, payload from raw.rejects"
+            " where client_id = %(client)s and integration_id = %(integration)s and replayed_at is null order by id"
+        )
         stored = 0
         for entity, scope_key, payload in rejects:
             try:
@@ -128,6 +127,11 @@ class Source(ABC):
                 stored += 1
         return stored, len(rejects) - stored
 
+    def query(self, query: QueryNoTemplate, **params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query of the client's stored data. The query may name %(client)s and %(integration)s."""
+        keys = {"client": self.integration.client_id, "integration": self.integration.id}
+        return fetch_for_client(self.conn, self.integration.client_id, query, {**keys, **params})
+
     def store(self, pages: Iterable[Page], checkpoints: Iterable[Checkpoint] = ()) -> None:
         """Store pages and checkpoints in one transaction and count them."""
         result = load_pages(self.conn, self.integration.client_id, self.integration.id, pages, checkpoints)
@@ -135,14 +139,14 @@ class Source(ABC):
         self.stats.rows_written += result.written
         self.stats.rows_rejected += result.rejected
 
-    def warn_before_token_ends(self, told: str | None, today: date) -> None:
-        """Tell an admin three weeks ahead that the credential ends: the source stops that day. `told`: what the upstream or
+    def warn_before_token_ends(self, expiry: str | None, today: date) -> None:
+        """Tell an admin three weeks ahead that the credential ends: the source stops that day. `expiry`: what the upstream or
         the declaration says of it, a text that begins with an ISO date; nothing: nobody knows."""
-        if not told:
+        if not expiry:
             return
         name = self.integration.name
         try:
-            ends = date.fromisoformat(told[:10])
+            ends = date.fromisoformat(expiry[:10])
         except ValueError:
             self.stats.warn(f"the last day of the token of {name} is no date: write 'token_expires' as 2026-12-31")
             return
@@ -164,7 +168,7 @@ class Source(ABC):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"{rejected} of {read} records could not be read",
-                way_out="look at raw.rejects (column reason); everything else is stored",
+                remedy="look at raw.rejects (column reason); everything else is stored",
             )
         return self.stats
 

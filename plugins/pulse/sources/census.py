@@ -44,23 +44,21 @@ def done(scope_key: str, now: datetime) -> Checkpoint:
 
 def compare(source: Source, entity: str, scope_key: str, upstream: set[str]) -> Difference:
     """What differs between upstream's complete list of record ids and the stored rows of a scope."""
-    with client_transaction(source.conn, source.integration.client_id):
-        rows = source.conn.execute(
-            sql.SQL(
-                "select record_id from raw.{} where client_id = %s and integration_id = %s and scope_key = %s"
-                " and deleted_at is null"
-            ).format(sql.Identifier(entity)),
-            [source.integration.client_id, source.integration.id, scope_key],
-        ).fetchall()
-    stored = {row[0] for row in rows}
+    query = sql.SQL(
+        "select record_id from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
+        " and scope_key = %(scope)s and deleted_at is null"
+    ).format(sql.Identifier(entity))
+    stored = {record_id for (record_id,) in source.query(query, scope=scope_key)}
     return Difference(upstream - stored, stored - upstream)
 
 
-def count(source: Source, entity: str, scope: Scope, upstream: set[str], settle: Callable[[Difference], int]) -> None:
-    """Compare, let `settle` mend the difference (fetch the missing, mark those that upstream confirms as gone; it returns
+def count(
+    source: Source, entity: str, scope: Scope, upstream: set[str], reconcile: Callable[[Difference], int]
+) -> None:
+    """Compare, let `reconcile` mend the difference (fetch the missing, mark those that upstream confirms as gone; it returns
     how many it marked) and record the outcome in core.etl_census."""
     difference = compare(source, entity, scope.key, upstream)
-    removed = settle(difference) if difference.missing or difference.surplus else 0
+    removed = reconcile(difference) if difference.missing or difference.surplus else 0
     if difference.missing or removed:
         log.warning(
             "client %s: census of %s in %s: %d were missing and have been asked for, %d are gone upstream",

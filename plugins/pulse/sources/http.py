@@ -19,7 +19,7 @@ import msgspec
 import requests
 
 from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited, UpstreamError
-from pulse.sources.limits import Limiter, requested_wait, says_limited, server_time
+from pulse.sources.limits import Limiter, is_rate_limited, seconds_to_wait, server_time
 from pulse.warehouse.runs import RunStats
 
 TIMEOUT_SECONDS = (10, 60)
@@ -64,7 +64,7 @@ class TokenAuth:
 
 
 @dataclass(frozen=True)
-class Answer:
+class JsonResponse:
     """A decoded JSON answer: its body, status, server time (aware, UTC) and headers."""
 
     body: Any
@@ -99,7 +99,7 @@ class HttpClient:
         heavy: bool = False,
         is_limited: Callable[[Any], bool] = lambda body: False,
         **kwargs: Any,
-    ) -> Answer:
+    ) -> JsonResponse:
         """One JSON call. Waits as told up to a minute; retries lost connections and 5xx.
 
         `resource`: whose budget it spends. `heavy`: a 502, 504 or timeout raises HeavyPage at once instead. `is_limited`
@@ -113,25 +113,25 @@ class HttpClient:
             except _TRANSIENT as error:
                 if heavy and isinstance(error, requests.ReadTimeout):
                     raise HeavyPage from None
-                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: {type(error).__name__}")
+                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: {type(error).__name__}")
                 continue
-            self.stats.see_budget(self.limiter.learn(resource, response))
+            self.stats.note_budget(self.limiter.learn(resource, response))
             body = _json(response)
-            if says_limited(response) or (response.ok and is_limited(body)):
+            if is_rate_limited(response) or (response.ok and is_limited(body)):
                 limits += 1
-                self._wait(requested_wait(response, limits), limits, url, response.headers.get("RateLimit-Reason", ""))
+                self._wait(seconds_to_wait(response, limits), limits, url, response.headers.get("RateLimit-Reason", ""))
             elif response.status_code in (502, 504) and heavy:
                 raise HeavyPage
             elif response.status_code >= 500 or response.status_code == 408:
-                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: HTTP {response.status_code}")
+                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: HTTP {response.status_code}")
             elif response.status_code == 401 and failures + 1 < TRIES and self.auth.renew():
                 failures += 1  # at once, as the new token may not live long
             elif not response.ok or response.is_redirect:
                 raise self._refusal(response, url)
             elif body is _NO_JSON:
-                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: the answer is no JSON")
+                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: the answer is no JSON")
             else:
-                return Answer(body, response.status_code, server_time(response), response.headers)
+                return JsonResponse(body, response.status_code, server_time(response), response.headers)
 
     def failure(self, message: str, status: int | None = None) -> UpstreamError:
         """An UpstreamError of this upstream."""
@@ -140,7 +140,7 @@ class HttpClient:
             source=self.source,
             message=message,
             status=status,
-            way_out="the task is retried; if it stays, look at the upstream's status page",
+            remedy="the task is retried; if it stays, look at the upstream's status page",
         )
 
     def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
@@ -151,32 +151,32 @@ class HttpClient:
     def _refusal(self, response: requests.Response, url: str) -> PulseError:
         code = response.status_code
         where: dict[str, Any] = {"client": self.client, "source": self.source, "status": code}
-        told = self._without_secrets(response.text[:200].replace("\n", " "))
+        excerpt = self._without_secrets(response.text[:200].replace("\n", " "))
         if response.is_redirect:
             return ConfigError(
                 **where,
-                message=f"{shown(url)} is now at {shown(response.headers['Location'])}",
-                way_out="correct base_url in the client's Variable",
+                message=f"{redacted(url)} is now at {redacted(response.headers['Location'])}",
+                remedy="correct base_url in the client's Variable",
             )
         if code == 401:
             return AuthError(
                 **where,
-                message=f"the token is refused (HTTP 401 from {shown(url)})",
-                way_out="renew the token in the Airflow Connection",
+                message=f"the token is refused (HTTP 401 from {redacted(url)})",
+                remedy="renew the token in the Airflow Connection",
             )
         if code == 403:
             return AuthError(
                 **where,
-                message=f"the token may not read {shown(url)} (HTTP 403: {told})",
-                way_out="give the token read access, or exclude this repository or project",
+                message=f"the token may not read {redacted(url)} (HTTP 403: {excerpt})",
+                remedy="give the token read access, or exclude this repository or project",
             )
         if code in (404, 410):
             return AccessLost(
                 **where,
-                message=f"{shown(url)} is not there or not visible (HTTP {code})",
-                way_out="check the name and the token's access; stored rows are kept",
+                message=f"{redacted(url)} is not there or not visible (HTTP {code})",
+                remedy="check the name and the token's access; stored rows are kept",
             )
-        return self.failure(f"unexpected HTTP {code} from {shown(url)}: {told}", code)
+        return self.failure(f"unexpected HTTP {code} from {redacted(url)}: {excerpt}", code)
 
     def _without_secrets(self, text: str) -> str:
         for secret in self.auth.secrets():
@@ -196,11 +196,11 @@ class HttpClient:
 
     def _wait(self, seconds: float, attempt: int, url: str, reason: str = "") -> None:
         if seconds > MAX_WAIT_SECONDS or attempt == TRIES:
-            told = f" ({reason[:60]})" if reason else ""  # Jira's: which of its limits
+            detail = f" ({reason[:60]})" if reason else ""  # Jira's: which of its limits
             raise RateLimited(
                 client=self.client,
                 source=self.source,
-                message=f"rate limit reached at {shown(url)}{told}",
+                message=f"rate limit reached at {redacted(url)}{detail}",
                 resume_at=datetime.now(UTC) + timedelta(seconds=seconds),
             )
         # Jitter: several tasks are told the same moment.
@@ -218,7 +218,7 @@ def _json(response: requests.Response) -> Any:
         return _NO_JSON
 
 
-def shown(url: str) -> str:
+def redacted(url: str) -> str:
     """An address as it may be shown: without login, query and fragment."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"

@@ -16,7 +16,7 @@ SECONDARY_LIMIT_SECONDS = 60.0
 class _Budget:
     remaining: int
     resets_at: float  # on this process's monotonic clock
-    dearest: int = 1
+    highest_cost: int = 1
 
 
 class Limiter:
@@ -38,7 +38,7 @@ class Limiter:
         budget = _Budget(int(remaining), time.monotonic() + seconds)
         if known is not None:
             spent = known.remaining - budget.remaining
-            budget.dearest = max(known.dearest, spent) if 0 < spent <= 50 else known.dearest
+            budget.highest_cost = max(known.highest_cost, spent) if 0 < spent <= 50 else known.highest_cost
         self._budgets[resource] = budget
         return budget.remaining
 
@@ -49,7 +49,7 @@ class Limiter:
         against the secondary limits.
         """
         budget = self._budgets.get(resource)
-        if budget is None or budget.remaining >= budget.dearest:
+        if budget is None or budget.remaining >= budget.highest_cost:
             return 0.0
         return max(0.0, budget.resets_at - time.monotonic())
 
@@ -62,15 +62,15 @@ def server_time(response: requests.Response) -> datetime:
         return datetime.now(UTC)
 
 
-def requested_wait(response: requests.Response, attempt: int) -> float:
+def seconds_to_wait(response: requests.Response, attempt: int) -> float:
     """Seconds to wait after an answer that says that a limit is reached; `attempt` counts from 1.
 
     In GitHub's documented order: Retry-After (seconds or HTTP date), the reset of an exhausted budget, else a minute
     that doubles. Jira sends Retry-After, and its reset as an ISO time.
     """
-    told = response.headers.get("Retry-After")
-    if told is not None:
-        seconds = _retry_after(told, server_time(response))
+    retry_after = response.headers.get("Retry-After")
+    if retry_after is not None:
+        seconds = _retry_after(retry_after, server_time(response))
         if seconds is not None:
             return seconds
     reset = _seconds_to_reset(response)
@@ -79,7 +79,7 @@ def requested_wait(response: requests.Response, attempt: int) -> float:
     return float(SECONDARY_LIMIT_SECONDS * 2 ** (attempt - 1))
 
 
-def says_limited(response: requests.Response) -> bool:
+def is_rate_limited(response: requests.Response) -> bool:
     """Whether status and headers say that a rate limit is reached. (GitHub may also say so in a 200: see its client.)"""
     if response.status_code == 429:
         return True
@@ -94,9 +94,9 @@ def says_limited(response: requests.Response) -> bool:
 
 def _seconds_to_reset(response: requests.Response) -> float | None:
     """Seconds until the budget is renewed, by the server's clock: epoch seconds (GitHub) or an ISO time (Jira)."""
-    told = response.headers.get("x-ratelimit-reset", "")
+    value = response.headers.get("x-ratelimit-reset", "")
     try:
-        reset = datetime.fromtimestamp(int(told), UTC) if told.isdigit() else datetime.fromisoformat(told)
+        reset = datetime.fromtimestamp(int(value), UTC) if value.isdigit() else datetime.fromisoformat(value)
     except ValueError:
         return None
     return max(0.0, (reset.astimezone(UTC) - server_time(response)).total_seconds())

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.connect import fetch_for_client
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,14 @@ def read_checkpoint(
     conn: psycopg.Connection[Any], client_id: int, integration_id: int, stream: str, scope_key: str
 ) -> Checkpoint:
     """The stored checkpoint, or one without watermark and cursor."""
-    with client_transaction(conn, client_id):
-        row = conn.execute(
-            "select watermark_at, cursor_data from core.etl_checkpoints"
-            " where client_id = %s and integration_id = %s and stream = %s and scope_key = %s",
-            [client_id, integration_id, stream, scope_key],
-        ).fetchone()
-    return Checkpoint(stream, scope_key, row[0], row[1]) if row else Checkpoint(stream, scope_key)
+    rows = fetch_for_client(
+        conn,
+        client_id,
+        "select watermark_at, cursor_data from core.etl_checkpoints"
+        " where client_id = %s and integration_id = %s and stream = %s and scope_key = %s",
+        [client_id, integration_id, stream, scope_key],
+    )
+    return Checkpoint(stream, scope_key, *rows[0]) if rows else Checkpoint(stream, scope_key)
 
 
 def save_checkpoint(conn: psycopg.Connection[Any], client_id: int, integration_id: int, checkpoint: Checkpoint) -> None:

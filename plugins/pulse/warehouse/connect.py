@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
+from psycopg.abc import Params, QueryNoTemplate
 
 
 def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
@@ -56,6 +57,14 @@ def client_transaction(connection: psycopg.Connection[Any], client_id: int) -> I
             raise ValueError(f"this transaction works for client {current}, not for client {client_id}")
         connection.execute("select set_config('pulse.client_id', %s, true)", [str(int(client_id))])
         yield connection
+
+
+def fetch_for_client(
+    connection: psycopg.Connection[Any], client_id: int, query: QueryNoTemplate, params: Params | None = None
+) -> list[tuple[Any, ...]]:
+    """All rows of one query, read in a client_transaction of its own."""
+    with client_transaction(connection, client_id):
+        return connection.execute(query, params).fetchall()
 
 
 def _current_client(connection: psycopg.Connection[Any]) -> int | None:

@@ -84,7 +84,7 @@ def load_pages(
             rejects = [*page.rejects, *unfit]
             read += len(page.rows) + len(page.rejects)
             rejected += len(rejects)
-            written += target.upsert(lines) + target.bury(page.gone)
+            written += target.upsert(lines) + target.mark_deleted(page.gone)
             target.reject(rejects)
         for checkpoint in checkpoints:
             save_checkpoint(conn, client_id, integration_id, checkpoint)
@@ -190,7 +190,7 @@ _CLOSE_REJECTS = """
     where client_id = %(client)s and integration_id = %(integration)s and entity = %(entity)s and replayed_at is null
       and record_id = any(%(ids)s)
 """
-_BURY = """
+_MARK_DELETED = """
     update {target} set deleted_at = now(), loaded_xid = pg_current_xact_id()
     where client_id = %(client)s and integration_id = %(integration)s and record_id = any(%(gone)s)
       and deleted_at is null
@@ -238,11 +238,13 @@ class _Target:
             copy.write(b"".join(line.as_copy() for key, line in lines.items() if key in changed))
         return self.conn.execute(sql.SQL(_UPSERT).format(target=self.table), self.params).rowcount
 
-    def bury(self, record_ids: list[str]) -> int:
+    def mark_deleted(self, record_ids: list[str]) -> int:
         if not record_ids:
             return 0
         self._close_rejects(record_ids)
-        return self.conn.execute(sql.SQL(_BURY).format(target=self.table), {**self.params, "gone": record_ids}).rowcount
+        return self.conn.execute(
+            sql.SQL(_MARK_DELETED).format(target=self.table), {**self.params, "gone": record_ids}
+        ).rowcount
 
     def _close_rejects(self, record_ids: list[str]) -> None:
         self.conn.execute(_CLOSE_REJECTS, {**self.params, "ids": record_ids})

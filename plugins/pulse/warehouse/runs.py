@@ -35,7 +35,7 @@ class RunStats:
         """Add another run's counts to this one's."""
         for name, value in other.as_dict().items():
             setattr(self, name, getattr(self, name) + value)
-        self.see_budget(other.budget_remaining)
+        self.note_budget(other.budget_remaining)
         for warning in other.warnings:
             self.warn(warning)
 
@@ -43,7 +43,7 @@ class RunStats:
         """The counts by name, for XCom and logs."""
         return {name: value for name, value in asdict(self).items() if name not in ("budget_remaining", "warnings")}
 
-    def see_budget(self, remaining: int | None) -> None:
+    def note_budget(self, remaining: int | None) -> None:
         """Note what is left of a budget."""
         if remaining is not None:
             self.budget_remaining = min(

@@ -79,7 +79,7 @@ def run_stage(
             client=slug,
             source="quality checks",
             message=f"nothing was published, the dashboards keep the numbers they have. {_summary(blocked.checks)}",
-            way_out="look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)",
+            remedy="look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)",
         ) from None
 
 

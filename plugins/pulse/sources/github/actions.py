@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 from pulse.errors import AccessLost, AuthError
 from pulse.sources.base import Scope, Source, page_of
@@ -17,7 +17,6 @@ from pulse.sources.github import queries, records
 from pulse.sources.github.client import REST_PAGE, GitHubClient
 from pulse.sources.http import HeavyPage
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 
 STREAM = "workflow_runs"
@@ -146,14 +145,14 @@ class WorkflowRuns:
     def _earlier_attempts(self, now: datetime) -> None:
         """The attempts that came before those that the windows show, each stored as it comes. (Only the newest one's jobs can be
         asked for.)"""
-        for run_id, attempt in self._rows(_EARLIER, most=ATTEMPTS, since=(now - ATTEMPTS_OF).isoformat()):
+        for run_id, attempt in self._query(_EARLIER, most=ATTEMPTS, since=now - ATTEMPTS_OF):
             found = self._one(f"actions/runs/{run_id}/attempts/{attempt}")
             if found is not None:
                 self._store([found], with_jobs=False)
 
     def _unfinished(self, now: datetime) -> None:
         """Ask for each run that had not ended when it was stored, until it has; one that is gone is marked."""
-        rows = self._rows(_INCOMPLETE, since=(now - timedelta(days=35)).isoformat())
+        rows = self._query(_INCOMPLETE, since=now - timedelta(days=35))
         for run_id, attempt in rows:
             if (run_id, attempt) in self.read:
                 continue
@@ -210,16 +209,10 @@ class WorkflowRuns:
         ]
 
     def _stored(self, record_ids: Iterable[str]) -> dict[str, str]:
-        return dict(self._rows(_STORED, ids=list(record_ids)))
+        return dict(self.source.query(_STORED, ids=list(record_ids)))
 
-    def _rows(self, query: Any, **params: Any) -> list[tuple[Any, ...]]:
-        keys = {
-            "client": self.source.integration.client_id,
-            "integration": self.source.integration.id,
-            "scope": self.scope.key,
-        }
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            return self.source.conn.execute(query, {**keys, **params}).fetchall()
+    def _query(self, query: LiteralString, *, since: datetime, **params: Any) -> list[tuple[Any, ...]]:
+        return self.source.query(query, scope=self.scope.key, since=since.isoformat(), **params)
 
 
 def _second(at: datetime) -> str:

@@ -35,7 +35,7 @@ def auth_for(integration: Integration, credential: Credential, stats: RunStats) 
             client=integration.client_slug,
             source=integration.name,
             message="the Connection holds a private key but no App id",
-            way_out=f"set the GitHub App's id or client id as login of {integration.connection_id}",
+            remedy=f"set the GitHub App's id or client id as login of {integration.connection_id}",
         )
     return AppAuth(integration, credential, stats)
 
@@ -59,7 +59,7 @@ class _JwtAuth:
             raise ConfigError(
                 **self.where,
                 message="the Connection's private key cannot be read",
-                way_out=f"put the whole PEM file, with its line breaks, into {self.connection_id} as password",
+                remedy=f"put the whole PEM file, with its line breaks, into {self.connection_id} as password",
             ) from None
         request.headers["Authorization"] = f"Bearer {signed}"
         return request
@@ -112,8 +112,8 @@ class AppAuth:
         return tuple(secret for secret in (self._token, self._key) if secret)
 
     def _get_token(self) -> None:
-        answer = self._ask("POST", f"app/installations/{self._installation()}/access_tokens")
-        self._token = str(answer["token"])
+        response = self._ask("POST", f"app/installations/{self._installation()}/access_tokens")
+        self._token = str(response["token"])
         if self._mask is not None:
             self._mask(self._token)
         # By our clock, which is the one it is compared with; GitHub's tokens last an hour.
@@ -136,7 +136,7 @@ class AppAuth:
                 **self.where,
                 status=error.status,
                 message="GitHub refuses the App's key, or the App may not do this",
-                way_out="check the App's id (login) and private key (password) of the Connection, and that the App is"
+                remedy="check the App's id (login) and private key (password) of the Connection, and that the App is"
                 f" installed at {self.owner}",
             ) from error
         return body

@@ -17,9 +17,8 @@ from pulse.sources.base import Scope, Source
 from pulse.sources.github import queries
 from pulse.sources.github.client import GitHubClient
 from pulse.sources.github.streams import Stream
-from pulse.sources.github.walk import subject
+from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 
 # Asks for nodes of a stream by id, as the stream's pages, and as the ids that are gone.
@@ -64,15 +63,12 @@ class Census:
 
     def _stored(self, stream: Stream) -> int:
         """Stored rows of the scope that were there when the probe counted."""
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            row = self.source.conn.execute(
-                sql.SQL(
-                    "select count(*) from raw.{} where client_id = %s and integration_id = %s and scope_key = %s"
-                    " and deleted_at is null and (payload ->> 'createdAt')::timestamptz <= %s"
-                ).format(sql.Identifier(stream.entity)),
-                [self.source.integration.client_id, self.source.integration.id, self.scope.key, self.now],
-            ).fetchone()
-        return int(row[0]) if row else 0
+        query = sql.SQL(
+            "select count(*) from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
+            " and scope_key = %(scope)s and deleted_at is null and (payload ->> 'createdAt')::timestamptz <= %(now)s"
+        ).format(sql.Identifier(stream.entity))
+        ((count,),) = self.source.query(query, scope=self.scope.key, now=self.now)
+        return int(count)
 
     def _list(self, suspect: list[Stream]) -> None:
         ids: dict[str, dict[str, str]] = {stream.name: {} for stream in suspect}
@@ -81,7 +77,7 @@ class Census:
         while pending:
             query = queries.census({name: stream.database_id for name, stream in pending.items()}, after)
             data, _ = self.github.ask_sized(query, self.scope.label, queries.PAGES, id=self.scope.data["node_id"])
-            repository = subject(self.source, self.scope, data)
+            repository = repository_of(self.source, self.scope, data)
             for name, stream in list(pending.items()):
                 connection = repository[name]
                 if any(node is None for node in connection["nodes"]):
@@ -92,10 +88,10 @@ class Census:
                 else:
                     del pending[name]
         for stream in suspect:
-            settle = partial(self._settle, stream, ids[stream.name])
-            census.count(self.source, stream.entity, self.scope, set(ids[stream.name]), settle)
+            reconcile = partial(self._reconcile, stream, ids[stream.name])
+            census.count(self.source, stream.entity, self.scope, set(ids[stream.name]), reconcile)
 
-    def _settle(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
+    def _reconcile(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
         """Fetch what is missing; mark what GitHub confirms not to know any more. Returns how many were marked."""
         record_ids = self._stored_nodes(stream, difference.surplus)
         wanted = [*(node_ids[key] for key in sorted(difference.missing)), *record_ids]
@@ -109,12 +105,8 @@ class Census:
 
     def _stored_nodes(self, stream: Stream, record_ids: set[str]) -> dict[str, str]:
         """Record ids of stored rows by their node ids."""
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            rows = self.source.conn.execute(
-                sql.SQL(
-                    "select payload ->> 'id', record_id from raw.{} where client_id = %s and integration_id = %s"
-                    " and record_id = any(%s) order by 2"
-                ).format(sql.Identifier(stream.entity)),
-                [self.source.integration.client_id, self.source.integration.id, list(record_ids)],
-            ).fetchall()
-        return dict(rows)
+        query = sql.SQL(
+            "select payload ->> 'id', record_id from raw.{} where client_id = %(client)s"
+            " and integration_id = %(integration)s and record_id = any(%(ids)s) order by 2"
+        ).format(sql.Identifier(stream.entity))
+        return dict(self.source.query(query, ids=list(record_ids)))

@@ -18,12 +18,11 @@ from pulse.sources.github import actions, probe, queries, records, rest_pull
 from pulse.sources.github.client import GitHubClient, Node
 from pulse.sources.github.counting import Census
 from pulse.sources.github.history import History
-from pulse.sources.github.repositories import Roster
+from pulse.sources.github.repositories import RepositoryListing
 from pulse.sources.github.streams import DEPLOYMENTS, PULL_REQUESTS, Stream, streams
 from pulse.sources.github.tags import read_tags
-from pulse.sources.github.walk import Walk, drain
+from pulse.sources.github.walk import Walk, complete_connections
 from pulse.sources.http import HeavyPage
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
@@ -64,13 +63,13 @@ class GitHubSource(Source):
         self.streams = streams(self.with_files)
 
     def discover(self) -> list[Scope]:
-        roster = Roster(self, self.github)
-        nodes = roster.read()
-        assert roster.now is not None
-        known = probe.known_repositories(self, roster.now)
+        listing = RepositoryListing(self, self.github)
+        nodes = listing.read()
+        assert listing.now is not None
+        known = probe.last_visits(self, listing.now)
         nodes.sort(key=lambda node: str(node.get("pushedAt") or ""), reverse=True)
         scopes = [
-            probe.scope_of(node, known.get(str(int(node["databaseId"]))), roster.now, self.with_runs, self.with_files)
+            probe.scope_of(node, known.get(str(int(node["databaseId"]))), listing.now, self.with_runs, self.with_files)
             for node in nodes
         ]
         return [scope for scope in scopes if scope is not None]
@@ -117,15 +116,17 @@ class GitHubSource(Source):
             read.update(str(node["id"]) for node in nodes)
             return self._page(stream, nodes, scope)
 
-        def rescue(bare: Node) -> Node:
+        def fallback(bare: Node) -> Node:
             return rest_pull.pull_request(self.github, scope.label, bare, self.with_files)
 
         rescan = datetime.fromisoformat(scope.data["now"]) - RESCAN if scope.data.get("census") else None
         before = self.checkpoint(stream.checkpoint_name, scope.key).watermark_at
-        Walk(self, self.github, scope, stream, build, rescue if stream.name == PULL_REQUESTS.name else None).run(rescan)
+        Walk(self, self.github, scope, stream, build, fallback if stream.name == PULL_REQUESTS.name else None).run(
+            rescan
+        )
         if stream.name == DEPLOYMENTS.name:
             since = before - stream.lookback if before else None
-            outdated = dict(self._database(_OUTDATED, scope, since=since))
+            outdated = dict(self.query(_OUTDATED, scope=scope.key, since=since))
             self._refresh(stream, scope, {node: key for node, key in outdated.items() if node not in read})
 
     def _refresh(self, stream: Stream, scope: Scope, known: dict[str, str]) -> None:
@@ -138,7 +139,8 @@ class GitHubSource(Source):
 
     def _retry_rejects(self, stream: Stream, scope: Scope) -> None:
         """Ask once more for what could not be read: it may change too seldom to wait for."""
-        payloads = [json.loads(row[0]) or {} for row in self._database(_OPEN_REJECTS, scope, entity=stream.entity)]
+        rejects = self.query(_OPEN_REJECTS, scope=scope.key, entity=stream.entity)
+        payloads = [json.loads(payload) or {} for (payload,) in rejects]
         for node_id in {payload["id"] for payload in payloads if isinstance(payload.get("id"), str)}:
             try:
                 found = self.github.nodes(stream.by_id_query, scope.label, [node_id])
@@ -149,9 +151,9 @@ class GitHubSource(Source):
     def _fetch(self, scope: Scope, stream: Stream, node_ids: list[str]) -> tuple[Page, list[str]]:
         """Nodes of a stream by id as its page, and the ids of those that GitHub does not know any more."""
         found: dict[str, Node | None] = {}
-        width = max(stream.widths)
-        for start in range(0, len(node_ids), width):
-            found |= self._by_id(stream, scope, node_ids[start : start + width])
+        size = max(stream.page_sizes)
+        for start in range(0, len(node_ids), size):
+            found |= self._by_id(stream, scope, node_ids[start : start + size])
         page = self._page(stream, [node for node in found.values() if node], scope)
         return page, [node_id for node_id, node in found.items() if node is None]
 
@@ -167,16 +169,11 @@ class GitHubSource(Source):
         return {**self._by_id(stream, scope, ids[:half]), **self._by_id(stream, scope, ids[half:])}
 
     def _page(self, stream: Stream, nodes: list[Node], scope: Scope) -> Page:
-        drain(self.github, nodes, stream.typename, stream.inner)
+        complete_connections(self.github, nodes, stream.typename, stream.inner)
         return self._rows_page(stream, nodes, scope.key)
 
     def _rows_page(self, stream: Stream, nodes: list[Node], scope_key: str) -> Page:
         return page_of(stream.entity, nodes, lambda node: stream.build(node, scope_key), scope_key, records.record_id)
-
-    def _database(self, query: Any, scope: Scope, **params: Any) -> list[tuple[Any, ...]]:
-        keys = {"client": self.integration.client_id, "integration": self.integration.id, "scope": scope.key}
-        with client_transaction(self.conn, self.integration.client_id):
-            return self.conn.execute(query, {**keys, **params}).fetchall()
 
 
 SOURCE = GitHubSource

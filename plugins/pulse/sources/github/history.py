@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, StaleCursor
-from pulse.sources.github.walk import subject
+from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,6 @@ class History:
         self.source = source
         self.github = github
         self.scope = scope
-        self.keys = {"client": source.integration.client_id, "integration": source.integration.id, "scope": scope.key}
 
     def run(self) -> None:
         """Read what is new; after an interrupted reading, which may have begun at an older head, once more."""
@@ -74,19 +72,19 @@ class History:
     def _read(self, checkpoint: Checkpoint) -> None:
         old_head, after = checkpoint.cursor.get("head"), checkpoint.cursor.get("after")
         new_head = checkpoint.cursor.get("new_head")
-        missing = self._ask_database(_MISSING_PARENTS) if after else set()
+        missing = self._first_column(_MISSING_PARENTS) if after else set()
         seen: set[str] = set()
         while True:
             try:
-                data, answer = self.github.ask_sized(
+                data, response = self.github.ask_sized(
                     queries.HISTORY, self.scope.label, queries.PAGES, id=self.scope.data["node_id"], after=after
                 )
             except StaleCursor:
                 if after is None:
                     raise self.github.http.failure("GitHub refuses the first page of the history") from None
-                after, new_head, missing = None, None, self._ask_database(_MISSING_PARENTS)
+                after, new_head, missing = None, None, self._first_column(_MISSING_PARENTS)
                 continue
-            branch = subject(self.source, self.scope, data)["defaultBranchRef"]
+            branch = repository_of(self.source, self.scope, data)["defaultBranchRef"]
             if branch is None:
                 return  # an empty repository
             new_head = new_head or branch["target"]["oid"]
@@ -96,7 +94,7 @@ class History:
             seen |= _mentioned(page)
             if not missing or not history["pageInfo"]["hasNextPage"]:
                 rewritten = not missing and old_head is not None and old_head not in seen
-                self._finish(page, new_head, rewritten, answer.server_time)
+                self._finish(page, new_head, rewritten, response.server_time)
                 return
             after = history["pageInfo"]["endCursor"]
             cursor = {"head": old_head, "new_head": new_head, "after": after}
@@ -107,7 +105,7 @@ class History:
         pages = [page]
         if rewritten:
             self.source.store([page])
-            gone = sorted(self._ask_database(_UNREACHABLE, head=f"{self.scope.key}:{new_head}"))
+            gone = sorted(self._first_column(_UNREACHABLE, head=f"{self.scope.key}:{new_head}"))
             if gone:
                 log.warning(
                     "client %s: the history of %s was rewritten: %d commits are no longer on its default branch",
@@ -133,11 +131,10 @@ class History:
         wanted = (missing | {parent for row in page.rows for parent in row.payload["parents"]}) - here
         if not wanted:
             return set()
-        return wanted - self._ask_database(_KNOWN, wanted=[f"{self.scope.key}:{oid}" for oid in wanted])
+        return wanted - self._first_column(_KNOWN, wanted=[f"{self.scope.key}:{oid}" for oid in wanted])
 
-    def _ask_database(self, query: Any, **params: Any) -> set[str]:
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            return {row[0] for row in self.source.conn.execute(query, {**self.keys, **params}).fetchall()}
+    def _first_column(self, query: LiteralString, **params: Any) -> set[str]:
+        return {row[0] for row in self.source.query(query, scope=self.scope.key, **params)}
 
 
 def _mentioned(page: Page) -> set[str]:

@@ -16,10 +16,9 @@ from pulse.sources.base import Scope, Source
 from pulse.sources.github.client import Node
 from pulse.sources.github.streams import WITH_FILES
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 
 STREAM = "probe"
-SETTLES_AFTER = timedelta(hours=1)
+RUNS_WATCHED_AFTER_CHANGE = timedelta(hours=1)
 # GitHub's times are seconds, and its replicas are behind: within this time a row may change without a newer time.
 UNSURE_FOR = timedelta(minutes=5)
 RUNS_EVERY = timedelta(hours=6)
@@ -50,7 +49,7 @@ _OPEN = """
 
 
 @dataclass
-class Known:
+class LastVisit:
     """What is stored of a repository's last visit."""
 
     seen: dict[str, str] = field(default_factory=dict)
@@ -72,7 +71,7 @@ def fingerprint(node: Node) -> dict[str, str]:
     return seen
 
 
-def settled(node: Node, seen: dict[str, str], now: datetime) -> dict[str, str]:
+def reliable_part(node: Node, seen: dict[str, str], now: datetime) -> dict[str, str]:
     """The part of a fingerprint that can be relied on: without the streams whose newest row is so young that another change
     of the same second may not have been read with it. They are read once more by the next visit."""
 
@@ -89,43 +88,37 @@ def totals(node: Node) -> dict[str, int]:
     return {stream: int((node.get(connection) or {}).get("totalCount", 0)) for stream, connection in COUNTED.items()}
 
 
-def known_repositories(source: Source, now: datetime) -> dict[str, Known]:
+def last_visits(source: Source, now: datetime) -> dict[str, LastVisit]:
     """What the last visits left, by repository."""
-    found: dict[str, Known] = {}
-    keys = {
-        "client": source.integration.client_id,
-        "integration": source.integration.id,
-        "month_ago": (now - timedelta(days=35)).isoformat(),
-    }
-    with client_transaction(source.conn, source.integration.client_id):
-        for key, stream, watermark, cursor in source.conn.execute(_STORED, keys).fetchall():
-            one = found.setdefault(key, Known())
-            if stream == STREAM:
-                one.seen = cursor.get("seen", {})
-                one.moved_at = datetime.fromisoformat(cursor["moved_at"])
-                one.runs_at = watermark
-            elif stream == "census":
-                one.counted_at = watermark
-            else:
-                one.unfinished.add(stream.removesuffix(WITH_FILES))
-        for key, stream in source.conn.execute(_OPEN, keys).fetchall():
-            found.setdefault(key, Known()).unfinished.add(stream)
+    found: dict[str, LastVisit] = {}
+    for key, stream, watermark, cursor in source.query(_STORED):
+        one = found.setdefault(key, LastVisit())
+        if stream == STREAM:
+            one.seen = cursor.get("seen", {})
+            one.moved_at = datetime.fromisoformat(cursor["moved_at"])
+            one.runs_at = watermark
+        elif stream == "census":
+            one.counted_at = watermark
+        else:
+            one.unfinished.add(stream.removesuffix(WITH_FILES))
+    for key, stream in source.query(_OPEN, month_ago=(now - timedelta(days=35)).isoformat()):
+        found.setdefault(key, LastVisit()).unfinished.add(stream)
     return found
 
 
-def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool, with_files: bool) -> Scope | None:
+def scope_of(node: Node, known: LastVisit | None, now: datetime, with_runs: bool, with_files: bool) -> Scope | None:
     """The repository as a scope with what has to be read of it; None when that is nothing."""
     seen = fingerprint(node)
     if with_files:
         seen["pull_requests"] += WITH_FILES
-    old = known or Known()
-    moved = {stream for stream in seen if seen[stream] != old.seen.get(stream)}
+    old = known or LastVisit()
+    changed = {stream for stream in seen if seen[stream] != old.seen.get(stream)}
     counts = old.counted_at is not None and now - old.counted_at >= CENSUS_EVERY
-    due = moved | old.unfinished
+    due = changed | old.unfinished
     if counts:
         due.update(STREAM_NAMES)
-    settles = old.moved_at is None or now - old.moved_at < SETTLES_AFTER
-    if due or settles or old.runs_at is None or now - old.runs_at >= RUNS_EVERY:
+    recently_changed = old.moved_at is None or now - old.moved_at < RUNS_WATCHED_AFTER_CHANGE
+    if due or recently_changed or old.runs_at is None or now - old.runs_at >= RUNS_EVERY:
         due.add("workflow_runs")
     if not with_runs:
         due.discard("workflow_runs")
@@ -136,9 +129,9 @@ def scope_of(node: Node, known: Known | None, now: datetime, with_runs: bool, wi
         "created_at": node["createdAt"],
         "now": now.isoformat(),
         "due": sorted(due),
-        "seen": settled(node, seen, now),
+        "seen": reliable_part(node, seen, now),
         "totals": totals(node),
-        "moved_at": (now if moved or old.moved_at is None else old.moved_at).isoformat(),
+        "moved_at": (now if changed or old.moved_at is None else old.moved_at).isoformat(),
     }
     if counts:
         data["census"] = True

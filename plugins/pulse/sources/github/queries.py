@@ -233,7 +233,7 @@ def census(connections: Mapping[str, str], after: Mapping[str, str]) -> str:
     return f"query Census($id: ID!, $first: Int!) {{ {_RATE} node(id: $id) {{ ... on Repository {{ {' '.join(parts)} }} }} }}"
 
 
-def drain(typename: str, connection: tuple[str, tuple[str, str, int]], after: dict[str, str]) -> str:
+def next_pages(typename: str, connection: tuple[str, tuple[str, str, int]], after: dict[str, str]) -> str:
     """A query for the next page of one inner connection of several nodes: `after` maps node ids to cursors."""
     name, (arguments, selection, _) = connection
     parts = [

@@ -10,8 +10,7 @@ from pulse.errors import AccessLost, ConfigError
 from pulse.sources.base import Source, page_of, selected
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, Node
-from pulse.sources.http import Answer
-from pulse.warehouse.connect import client_transaction
+from pulse.sources.http import JsonResponse
 from pulse.warehouse.loader import Page
 
 # So many repositories at once do not vanish, unless the token lost its access.
@@ -20,11 +19,11 @@ EXPIRY_HEADER = "github-authentication-token-expiration"
 
 _STORED = """
     select record_id, payload ->> 'id', payload ->> 'nameWithOwner' from raw.github_repositories
-    where client_id = %s and integration_id = %s and deleted_at is null
+    where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
 """
 
 
-class Roster:
+class RepositoryListing:
     """The repositories of one integration."""
 
     def __init__(self, source: Source, github: GitHubClient) -> None:
@@ -46,7 +45,7 @@ class Roster:
                 client=self.source.integration.client_slug,
                 source=self.source.integration.name,
                 message=f"no repository of {self.config['organization']} matches {include}",
-                way_out="check the organisation's name, the patterns and what the token may see",
+                remedy="check the organisation's name, the patterns and what the token may see",
             )
         page = page_of("github_repositories", chosen.values(), records.repository, "", records.record_id)
         page.gone.extend(self._vanished({row.record_id: row.payload["nameWithOwner"] for row in page.rows}, page))
@@ -57,10 +56,7 @@ class Roster:
     def _vanished(self, here: dict[str, str], page: Page) -> list[str]:
         """Record ids of stored repositories that GitHub does not know any more. One that was renamed out of the patterns or
         went to another owner stays as it is, under its new name; what is not chosen any more is not asked for."""
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            stored = self.source.conn.execute(
-                _STORED, [self.source.integration.client_id, self.source.integration.id]
-            ).fetchall()
+        stored = self.source.query(_STORED)
         missing = {
             node_id: (record_id, name)
             for record_id, node_id, name in stored
@@ -87,7 +83,7 @@ class Roster:
                 client=self.source.integration.client_slug,
                 source=self.source.integration.name,
                 message=f"{len(gone)} of {len(stored)} repositories are not visible any more",
-                way_out="check what the token may see; nothing was marked as deleted",
+                remedy="check what the token may see; nothing was marked as deleted",
             )
         return gone
 
@@ -116,24 +112,24 @@ class Roster:
         return wanted and not selected(name, exclude) and not selected(full_name, exclude)
 
     def _named(self, names: list[str]) -> Iterator[Node]:
-        data, answer = self.github.ask(queries.repositories_named(names), f"the repositories {', '.join(names)}")
-        self._note(answer)
+        data, response = self.github.ask(queries.repositories_named(names), f"the repositories {', '.join(names)}")
+        self._note(response)
         for place in range(len(names)):
             yield data[f"r{place}"]
 
     def _of_owner(self, owner: str) -> Iterator[Node]:
         after = None
         while True:
-            data, answer = self.github.ask_sized(
+            data, response = self.github.ask_sized(
                 queries.REPOSITORIES, f"the owner {owner}", queries.PROBE_PAGES, login=owner, after=after
             )
-            self._note(answer)
+            self._note(response)
             if data["repositoryOwner"] is None:
                 raise AccessLost(
                     client=self.source.integration.client_slug,
                     source=self.source.integration.name,
                     message=f"GitHub knows no organisation or user {owner}, or the token may not see it",
-                    way_out="correct 'organization' in the Variable, or the token's access",
+                    remedy="correct 'organization' in the Variable, or the token's access",
                 )
             connection = data["repositoryOwner"]["repositories"]
             if any(node is None for node in connection["nodes"]):
@@ -143,11 +139,11 @@ class Roster:
                 return
             after = connection["pageInfo"]["endCursor"]
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, response: JsonResponse) -> None:
         """The upstream's clock when the first repository was looked at, and how long the token lives."""
-        self.now = self.now or answer.server_time
-        told = answer.headers.get(EXPIRY_HEADER) or self.config.get("token_expires")
-        self.source.warn_before_token_ends(told, answer.server_time.date())
+        self.now = self.now or response.server_time
+        expiry = response.headers.get(EXPIRY_HEADER) or self.config.get("token_expires")
+        self.source.warn_before_token_ends(expiry, response.server_time.date())
 
 
 def _split(include: list[str]) -> tuple[list[str], list[str]]:

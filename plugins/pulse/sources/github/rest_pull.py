@@ -85,12 +85,12 @@ def _state(pull: dict[str, Any]) -> str:
 
 
 def _commit(item: dict[str, Any]) -> Node:
-    told = item["commit"]
+    commit = item["commit"]
     return {
         "oid": item["sha"],
-        "authoredDate": told["author"]["date"],
-        "committedDate": told["committer"]["date"],
-        "messageHeadline": told["message"].split("\n")[0],
+        "authoredDate": commit["author"]["date"],
+        "committedDate": commit["committer"]["date"],
+        "messageHeadline": commit["message"].split("\n")[0],
         "author": {"user": _login(item.get("author"))},
     }
 

@@ -17,7 +17,7 @@ Connections = Mapping[str, tuple[str, str, int]]
 
 @dataclass(frozen=True)
 class Stream:
-    """A connection of a repository. `widths`: page sizes, each tried when GitHub cannot answer for the one before.
+    """A connection of a repository. `page_sizes`: page sizes, each tried when GitHub cannot answer for the one before.
     `lookback`: how far below the watermark a walk goes, for rows that change without moving up in the order.
     `pages_per_run`: after so many pages a run leaves the rest to the next one."""
 
@@ -25,7 +25,7 @@ class Stream:
     connection: str
     typename: str
     database_id: str
-    widths: Sequence[int]
+    page_sizes: Sequence[int]
     query: str
     bare_query: str
     by_id_query: str
@@ -64,7 +64,7 @@ PULL_REQUESTS_WITH_FILES = replace(
     PULL_REQUESTS,
     query=queries.PULL_REQUESTS_WITH_FILES,
     by_id_query=queries.PULL_REQUESTS_WITH_FILES_BY_ID,
-    widths=queries.PULL_REQUEST_WITH_FILES_PAGES,
+    page_sizes=queries.PULL_REQUEST_WITH_FILES_PAGES,
     inner={**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS},
     # Progress of its own: when files are wanted from now on, all pull requests are read once more.
     checkpoint=f"{PULL_REQUESTS.name}{WITH_FILES}",

@@ -6,7 +6,7 @@ from pulse.sources import census
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient
-from pulse.sources.github.walk import subject
+from pulse.sources.github.walk import repository_of
 from pulse.warehouse.loader import Page
 
 ENTITY = "github_tags"
@@ -17,7 +17,7 @@ def read_tags(source: Source, github: GitHubClient, scope: Scope) -> None:
     after, listed = None, set()
     while True:
         data, _ = github.ask_sized(queries.TAGS, scope.label, queries.PAGES, id=scope.data["node_id"], after=after)
-        connection = subject(source, scope, data)["refs"]
+        connection = repository_of(source, scope, data)["refs"]
         page = page_of(
             ENTITY,
             connection["nodes"],

@@ -14,7 +14,7 @@ import requests
 from pulse.clients.streams import HttpJsonAuth, Stream
 from pulse.errors import ConfigError, PulseError, Where
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import Answer, Auth, HttpClient, TokenAuth, shown
+from pulse.sources.http import Auth, HttpClient, JsonResponse, TokenAuth, redacted
 from pulse.sources.http_json import guard, paging
 from pulse.sources.http_json.paging import Position
 from pulse.warehouse.runs import RunStats
@@ -55,7 +55,7 @@ class JsonClient:
         self.stats = stats
         if wrong := guard.refusal_of_url(self.base_url):
             raise ConfigError(
-                **self.where, message=f"base_url: {wrong}", way_out="correct base_url in the client's Variable"
+                **self.where, message=f"base_url: {wrong}", remedy="correct base_url in the client's Variable"
             )
         self.http = HttpClient(self._auth(credential, integration.connection_id), **self.where, stats=stats, headers={})
         guard.harden(self.http.session)
@@ -67,7 +67,7 @@ class JsonClient:
             raise ConfigError(
                 **self.where,
                 message="the token or login holds a line break or another character that a header cannot carry",
-                way_out=f"enter it again in {connection_id}",
+                remedy=f"enter it again in {connection_id}",
             )
         if kind == "bearer":
             return TokenAuth(token)
@@ -76,14 +76,14 @@ class JsonClient:
                 raise ConfigError(
                     **self.where,
                     message="the Connection has no login",
-                    way_out=f"set the user name as login of {connection_id}",
+                    remedy=f"set the user name as login of {connection_id}",
                 )
             return TokenAuth(token, login)
         return KeyAuth(kind, self.declared_auth.carrier, token)
 
     def pages(
         self, stream: Stream, since: Mapping[str, str], start: Position
-    ) -> Iterator[tuple[Position, Answer, list[Any]]]:
+    ) -> Iterator[tuple[Position, JsonResponse, list[Any]]]:
         """The pages of a stream from a position on (empty: from the first): where each is, the answer, its records.
 
         A page or position that comes twice raises UpstreamError: such a walk would never end.
@@ -91,8 +91,8 @@ class JsonClient:
         position, seen, contents, empty = start, set[str](), set[str](), 0
         while True:
             seen.add(json.dumps(position, sort_keys=True))
-            answer = self._get(stream, since, position)
-            items = self._records(stream, answer.body)
+            response = self._get(stream, since, position)
+            items = self._records(stream, response.body)
             content = hashlib.sha256(json.dumps(items, sort_keys=True).encode()).hexdigest()
             empty = 0 if items else empty + 1
             if items and content in contents:
@@ -101,15 +101,15 @@ class JsonClient:
                     " does not heed the parameters of its pagination"
                 )
             contents.add(content)
-            yield position, answer, items
-            following = self._following(stream, position, answer, items)
-            if following is None:
+            yield position, response, items
+            next_position = self._next_position(stream, position, response, items)
+            if next_position is None:
                 return
-            if json.dumps(following, sort_keys=True) in seen or empty == EMPTY_PAGES:
+            if json.dumps(next_position, sort_keys=True) in seen or empty == EMPTY_PAGES:
                 raise self.http.failure(f"stream {stream.name}: the upstream repeats a page without end")
-            position = following
+            position = next_position
 
-    def _get(self, stream: Stream, since: Mapping[str, str], position: Position) -> Answer:
+    def _get(self, stream: Stream, since: Mapping[str, str], position: Position) -> JsonResponse:
         url = f"{self.base_url}{stream.path}"
         params = {
             name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in stream.params.items()
@@ -125,15 +125,15 @@ class JsonClient:
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise ConfigError(
                 **self.where,
-                message=f"{shown(url)} is no address: {type(error).__name__}",
-                way_out="correct base_url in the client's Variable",
+                message=f"{redacted(url)} is no address: {type(error).__name__}",
+                remedy="correct base_url in the client's Variable",
             ) from None
         except ConfigError:
             raise ConfigError(
                 **self.where,
-                message=f"{shown(url)} redirects to another address, and redirects are not followed: the"
+                message=f"{redacted(url)} redirects to another address, and redirects are not followed: the"
                 " token would travel with them",
-                way_out="set base_url and path to the address that answers itself",
+                remedy="set base_url and path to the address that answers itself",
             ) from None
 
     def _refused(self, refused: guard.RefusedAddress) -> PulseError:
@@ -141,12 +141,12 @@ class JsonClient:
         return ConfigError(
             **self.where,
             message=f"{host} is at {refused.address}, which is not a public address",
-            way_out=f"correct base_url; an operator who wants Pulse to ask this host adds {host} to the environment"
+            remedy=f"correct base_url; an operator who wants Pulse to ask this host adds {host} to the environment"
             f" variable {guard.ALLOW_VARIABLE}",
         )
 
     def _records(self, stream: Stream, body: Any) -> list[Any]:
-        found = paging.at(body, stream.records, paging.ABSENT)
+        found = paging.value_at(body, stream.records, paging.ABSENT)
         if isinstance(found, list):
             return found
         if found is None and stream.records:  # how some upstreams write an empty list
@@ -154,22 +154,24 @@ class JsonClient:
         place = f"at '{stream.records}'" if stream.records else "as the answer itself"
         raise ConfigError(
             **self.where,
-            message=f"stream {stream.name}: there is no list {place}: {paging.outline(body)}",
-            way_out="set 'records' to the dotted path of the list",
+            message=f"stream {stream.name}: there is no list {place}: {paging.shape_of(body)}",
+            remedy="set 'records' to the dotted path of the list",
         )
 
-    def _following(self, stream: Stream, position: Position, answer: Answer, items: list[Any]) -> Position | None:
-        following = paging.following(stream.pagination, position, answer, items)
-        if following is None:
-            if paging.looks_cut(stream.pagination, items):
+    def _next_position(
+        self, stream: Stream, position: Position, response: JsonResponse, items: list[Any]
+    ) -> Position | None:
+        next_position = paging.next_position(stream.pagination, position, response, items)
+        if next_position is None:
+            if paging.looks_truncated(stream.pagination, items):
                 self.stats.warn(
                     f"client {self.where['client']}, {self.where['source']}: stream {stream.name} ended with a full page"
                     " and without a next one: check its pagination"
                 )
             return None
-        if "url" not in following:
-            return following
-        return {"url": self._next_url(position.get("url", f"{self.base_url}{stream.path}"), following["url"])}
+        if "url" not in next_position:
+            return next_position
+        return {"url": self._next_url(position.get("url", f"{self.base_url}{stream.path}"), next_position["url"])}
 
     def _next_url(self, current: str, given: str) -> str:
         """The next address, relative or not, which has to be at the host that was declared."""
@@ -177,17 +179,19 @@ class JsonClient:
             url = urljoin(current, given)
             if guard.refusal_of_url(url) is None and paging.origin(url) == paging.origin(self.base_url):
                 # Some upstreams repeat the key in it; it is signed anew, and must not be stored.
-                return paging.without(url, self.declared_auth.carrier if self.declared_auth.kind == "query" else "")
+                return paging.without_parameter(
+                    url, self.declared_auth.carrier if self.declared_auth.kind == "query" else ""
+                )
         raise ConfigError(
             **self.where,
             message=f"the next page is said to be at another host than base_url's: {_host(given)}",
-            way_out="set base_url to the address that the upstream calls itself by, or take another pagination",
+            remedy="set base_url to the address that the upstream calls itself by, or take another pagination",
         )
 
 
 def _host(url: str) -> str:
     """An address as it may be shown, also when it cannot be read."""
     try:
-        return shown(url)
+        return redacted(url)
     except ValueError:
         return "an address that cannot be read"

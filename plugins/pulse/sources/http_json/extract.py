@@ -20,13 +20,12 @@ from pulse.sources.base import Credential, Scope, Source
 from pulse.sources.http_json import records
 from pulse.sources.http_json.client import JsonClient
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
 OVERLAP = timedelta(minutes=10)
 # What an upstream answers to a page of a walk that it does not know any more.
-_LOST_PLACE = (400, 404, 410, 422)
+_POSITION_LOST = (400, 404, 410, 422)
 
 
 class HttpJsonSource(Source):
@@ -42,7 +41,7 @@ class HttpJsonSource(Source):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message="the stored declaration cannot be read",
-                way_out="trigger sync_clients, which checks it",
+                remedy="trigger sync_clients, which checks it",
             ) from None
         self.upstream = JsonClient(self.integration, credential, auth, self.stats)
 
@@ -57,13 +56,13 @@ class HttpJsonSource(Source):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"the stream {scope.key} is not declared any more",
-                way_out="nothing: the next run leaves it out",
+                remedy="nothing: the next run leaves it out",
             )
         checkpoint = self.checkpoint(self._checkpoint_name(stream), stream.name)
         try:
             self._walk(stream, checkpoint)
         except (UpstreamError, AccessLost) as error:
-            if not checkpoint.cursor or error.status not in _LOST_PLACE:
+            if not checkpoint.cursor or error.status not in _POSITION_LOST:
                 raise
             self._walk(stream, Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at))
         return self.finish()
@@ -72,7 +71,7 @@ class HttpJsonSource(Source):
         stream = self.streams.get(scope_key)
         if entity != records.ENTITY or stream is None:
             return Page(entity)
-        return records.mapped(stream, [payload]).page
+        return records.map_records(stream, [payload]).page
 
     def _checkpoint_name(self, stream: Stream) -> str:
         """Differs when address or declaration differ: rows that were made by another mapping are all read again."""
@@ -86,9 +85,9 @@ class HttpJsonSource(Source):
         listed: set[str] = set()
         skipped, complete = 0, not resumed
         since = _since(stream.since, checkpoint.watermark_at)
-        for position, answer, items in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
-            started_at = started_at or answer.server_time.isoformat()
-            found = records.mapped(stream, items)
+        for position, response, items in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
+            started_at = started_at or response.server_time.isoformat()
+            found = records.map_records(stream, items)
             cursor = {"position": position, "started_at": started_at}
             self.store([found.page], [Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at, cursor)])
             listed |= found.listed
@@ -105,12 +104,11 @@ class HttpJsonSource(Source):
 
     def _gone(self, stream: Stream, listed: set[str]) -> list[str]:
         """Ids of stored rows of the stream that a complete read did not list."""
-        with client_transaction(self.conn, self.integration.client_id):
-            stored = self.conn.execute(
-                "select record_id from raw.http_json_records"
-                " where client_id = %s and integration_id = %s and scope_key = %s and deleted_at is null",
-                [self.integration.client_id, self.integration.id, stream.name],
-            ).fetchall()
+        stored = self.query(
+            "select record_id from raw.http_json_records where client_id = %(client)s"
+            " and integration_id = %(integration)s and scope_key = %(scope)s and deleted_at is null",
+            scope=stream.name,
+        )
         return sorted({str(record_id) for (record_id,) in stored} - listed)
 
 

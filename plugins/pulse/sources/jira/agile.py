@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from pulse.errors import AccessLost, AuthError, UpstreamError
 from pulse.sources.base import Source, page_of
 from pulse.sources.jira import endpoints, records
 from pulse.sources.jira.client import JiraClient
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page, RawRow
 
 STREAM = "sprints"
 ALL_SPRINTS_EVERY = timedelta(days=7)
-SINGLE_ASKS = 100
+MAX_SINGLE_REQUESTS = 100
 _OPEN_OR_OF_BOARDS = """
     select record_id from raw.jira_sprints
     where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
@@ -51,13 +50,13 @@ class Agile:
             # The token has just read the projects: it is this part alone that it may not read.
             self.source.stats.warn("the Jira token may not read boards and sprints (Jira Software): they are left out")
             return
-        boards = page_of("jira_boards", filter(self._is_ours, listed), records.board)
+        boards = page_of("jira_boards", filter(self._is_extracted, listed), records.board)
         known = {row.record_id for row in boards.rows} | {str(reject.record_id) for reject in boards.rejects}
         boards.gone.extend(self._gone(self._stored(_STORED_BOARDS) - known, endpoints.BOARDS + "/{}"))
         self.source.store([boards])
         self._sprints([row for row in boards.rows if row.payload["type"] != "kanban"], now)
 
-    def _is_ours(self, board: Any) -> bool:
+    def _is_extracted(self, board: Any) -> bool:
         """Whether a board is of an extracted project. One that does not tell its project is taken."""
         location = board.get("location") or {} if isinstance(board, dict) else {}
         return location.get("projectId") is None or str(location["projectId"]) in self.projects
@@ -79,7 +78,7 @@ class Agile:
             seen.update(row.record_id for row in page.rows)
             self.source.store([page], [Checkpoint(STREAM, board.record_id, now)] if due else [])
             whole += [board.record_id] if due else []
-        self._left_over(seen, whole)
+        self._read_unlisted(seen, whole)
 
     def _of_board(self, board_id: str, everything: bool) -> list[Any] | None:
         """A board's sprints, or its open ones; None when it has none or may not be read."""
@@ -95,11 +94,11 @@ class Agile:
             return None
         return [_with_board(one, board_id) for one in found]
 
-    def _left_over(self, seen: set[str], whole: list[str]) -> None:
+    def _read_unlisted(self, seen: set[str], whole: list[str]) -> None:
         """Ask one by one for sprints that should have been listed and were not."""
         page = Page("jira_sprints")
         missing = self._stored(_OPEN_OR_OF_BOARDS, boards=whole) - seen
-        for sprint_id in sorted(missing, key=int, reverse=True)[:SINGLE_ASKS]:
+        for sprint_id in sorted(missing, key=int, reverse=True)[:MAX_SINGLE_REQUESTS]:
             try:
                 item = self.jira.get(endpoints.SPRINT.format(sprint_id)).body
             except AccessLost:
@@ -114,7 +113,7 @@ class Agile:
 
     def _gone(self, ids: Iterable[str], path: str) -> Iterator[str]:
         """Those of some ids that Jira, asked one by one, does not know any more."""
-        for one in sorted(ids, key=int)[:SINGLE_ASKS]:
+        for one in sorted(ids, key=int)[:MAX_SINGLE_REQUESTS]:
             try:
                 self.jira.get(path.format(one))
             except AccessLost:
@@ -122,11 +121,8 @@ class Agile:
             except AuthError:
                 continue
 
-    def _stored(self, query: str, **params: Any) -> set[str]:
-        about = {"client": self.source.integration.client_id, "integration": self.source.integration.id}
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            rows = self.source.conn.execute(query, {**about, **params}).fetchall()
-        return {row[0] for row in rows}
+    def _stored(self, query: LiteralString, **params: Any) -> set[str]:
+        return {record_id for (record_id,) in self.source.query(query, **params)}
 
 
 def _with_board(item: Any, board_id: str) -> Any:

@@ -10,7 +10,7 @@ import requests
 
 from pulse.errors import AuthError, ConfigError, Where
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import Answer, HttpClient, TokenAuth, shown
+from pulse.sources.http import HttpClient, JsonResponse, TokenAuth, redacted
 from pulse.sources.jira import endpoints
 from pulse.warehouse.runs import RunStats
 
@@ -31,50 +31,50 @@ class JiraClient:
         self.where: Where = {"client": integration.client_slug, "source": integration.name}
         self.connection_id = integration.connection_id
         self.has_login = bool(credential.login)
-        self.known_flavour = CLOUD if self.by_gateway or host.endswith(CLOUD_DOMAIN) else None
-        if self.known_flavour == CLOUD:
+        self.known_edition = CLOUD if self.by_gateway or host.endswith(CLOUD_DOMAIN) else None
+        if self.known_edition == CLOUD:
             self._require_login()
         auth = TokenAuth(credential.token, credential.login or None)
         self.http = HttpClient(auth, **self.where, stats=stats, headers={})
 
-    def flavour(self) -> str:
+    def edition(self) -> str:
         """CLOUD or DATA_CENTER: by the address, else by what the server says of itself, asked once."""
-        if self.known_flavour is None:
-            told = str(self.get(endpoints.SERVER_INFO).body.get("deploymentType", ""))
-            self.known_flavour = CLOUD if told.lower() == "cloud" else DATA_CENTER
-            if self.known_flavour == CLOUD:
+        if self.known_edition is None:
+            deployment_type = str(self.get(endpoints.SERVER_INFO).body.get("deploymentType", ""))
+            self.known_edition = CLOUD if deployment_type.lower() == "cloud" else DATA_CENTER
+            if self.known_edition == CLOUD:
                 self._require_login()
-        return self.known_flavour
+        return self.known_edition
 
     def _require_login(self) -> None:
         if not self.has_login and not self.by_gateway:
             raise ConfigError(
                 **self.where,
                 message="the Connection has no login",
-                way_out=f"set the e-mail address of the token's owner as login of {self.connection_id}",
+                remedy=f"set the e-mail address of the token's owner as login of {self.connection_id}",
             )
 
-    def get(self, path: str, *, heavy: bool = False, **params: Any) -> Answer:
+    def get(self, path: str, *, heavy: bool = False, **params: Any) -> JsonResponse:
         """A GET below the base URL. `heavy`: see HttpClient.call."""
         return self._call("GET", path, heavy=heavy, params=params)
 
-    def post(self, path: str, body: dict[str, Any]) -> Answer:
+    def post(self, path: str, body: dict[str, Any]) -> JsonResponse:
         """A POST below the base URL."""
         return self._call("POST", path, json=body)
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> Answer:
+    def _call(self, method: str, path: str, **kwargs: Any) -> JsonResponse:
         try:
             return self.http.call(method, f"{self.base_url}/{path}", resource=path, **kwargs)
         except AuthError as error:
-            cloud_id = self._cloud_id() if error.status == 401 and self.known_flavour != DATA_CENTER else None
+            cloud_id = self._cloud_id() if error.status == 401 and self.known_edition != DATA_CENTER else None
             if cloud_id is None:
                 raise
             self._require_login()
             raise AuthError(
                 **self.where,
-                message=f"the token is refused (HTTP 401 from {shown(self.base_url)})",
+                message=f"the token is refused (HTTP 401 from {redacted(self.base_url)})",
                 status=401,
-                way_out="renew the token in the Airflow Connection; if it is a token with scopes, set base_url to "
+                remedy="renew the token in the Airflow Connection; if it is a token with scopes, set base_url to "
                 f"https://{GATEWAY_HOST}/ex/jira/{cloud_id}",
             ) from error
 
@@ -103,7 +103,7 @@ class JiraClient:
             if not body[items]:
                 raise self.http.failure(f"Jira ends {path} before its last page")
 
-    def token_pages(self, path: str, body: dict[str, Any], items: str, what: str) -> Iterator[Answer]:
+    def token_pages(self, path: str, body: dict[str, Any], items: str, what: str) -> Iterator[JsonResponse]:
         """The pages of a call that is continued by nextPageToken; `items` is the list in each.
 
         A repeated token, or empty pages that go on, raise UpstreamError: Jira is known to loop, and would never end.
@@ -111,14 +111,14 @@ class JiraClient:
         seen: set[str] = set()
         request, empty = dict(body), 0
         while True:
-            answer = self.post(path, request)
-            if not isinstance(answer.body, dict) or not isinstance(answer.body.get(items), list):
+            response = self.post(path, request)
+            if not isinstance(response.body, dict) or not isinstance(response.body.get(items), list):
                 raise self.http.failure(f"the answer about {what} holds no {items}")
-            yield answer
-            token = answer.body.get("nextPageToken")
-            if not token or answer.body.get("isLast") is True:
+            yield response
+            token = response.body.get("nextPageToken")
+            if not token or response.body.get("isLast") is True:
                 return
-            empty = 0 if answer.body[items] else empty + 1
+            empty = 0 if response.body[items] else empty + 1
             if token in seen or empty == EMPTY_PAGES:
                 raise self.http.failure(f"Jira repeats a page of {what} without end")
             seen.add(token)

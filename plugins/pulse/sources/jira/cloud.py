@@ -11,7 +11,7 @@ from pulse.sources.base import Scope
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
 from pulse.sources.jira.fields import CustomFields
-from pulse.sources.jira.flavour import Batch, Sweep, add_changelog, add_issues, scopes_of
+from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, scopes_of
 
 
 class Cloud:
@@ -65,9 +65,9 @@ class Cloud:
         body = {"jql": f"{jql} ORDER BY id ASC", "fields": ["id"], "maxResults": endpoints.SEARCH_PAGE}
         ids: set[str] = set()
         started_at = None
-        for answer in self.jira.token_pages(endpoints.SEARCH, body, "issues", f"project {scope.label}"):
-            started_at = started_at or answer.server_time
-            ids.update(str(int(issue["id"])) for issue in answer.body["issues"])
+        for response in self.jira.token_pages(endpoints.SEARCH, body, "issues", f"project {scope.label}"):
+            started_at = started_at or response.server_time
+            ids.update(str(int(issue["id"])) for issue in response.body["issues"])
         assert started_at is not None
         return ids, started_at
 
@@ -105,6 +105,6 @@ class Cloud:
 
     def _changelogs(self, ids: list[str]) -> Iterator[tuple[str, list[Any]]]:
         body = {"issueIdsOrKeys": ids, "maxResults": endpoints.CHANGELOG_PAGE}
-        for answer in self.jira.token_pages(endpoints.CHANGELOGS, body, "issueChangeLogs", "changelogs"):
-            for log in answer.body["issueChangeLogs"]:
+        for response in self.jira.token_pages(endpoints.CHANGELOGS, body, "issueChangeLogs", "changelogs"):
+            for log in response.body["issueChangeLogs"]:
                 yield str(log["issueId"]), log["changeHistories"]

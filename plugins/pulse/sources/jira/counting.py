@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import LiteralString
 
 from pulse.sources import census
 from pulse.sources.base import Scope, Source, selected
 from pulse.sources.census import Difference
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
-from pulse.sources.jira.flavour import Batch, Flavour
-from pulse.warehouse.connect import client_transaction
+from pulse.sources.jira.site import Batch, Site
 from pulse.warehouse.loader import Reject
 
 _OPEN_REJECTS = """
     select record_id, payload from raw.rejects
-    where client_id = %s and integration_id = %s and scope_key = %s and entity = 'jira_issues' and replayed_at is null
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
+      and entity = 'jira_issues' and replayed_at is null
       and record_id ~ '^[0-9]+$'
     order by id
 """
 # A project's history entries by issue: read only when some of its issues are gone.
 _CHANGELOGS = """
     select record_id from raw.jira_changelogs
-    where client_id = %s and integration_id = %s and scope_key = %s and deleted_at is null
-      and payload ->> 'issueId' = any(%s)
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
+      and deleted_at is null and payload ->> 'issueId' = any(%(issues)s)
 """
 
 
-class Counting:
+class Census:
     """Counts and mends one project. `asked`: the ids that this run has asked for already."""
 
-    def __init__(self, source: Source, jira: JiraClient, site: Flavour, scope: Scope, asked: set[str]) -> None:
+    def __init__(self, source: Source, jira: JiraClient, site: Site, scope: Scope, asked: set[str]) -> None:
         self.source = source
         self.jira = jira
         self.site = site
@@ -42,7 +41,7 @@ class Counting:
     def retry_rejects(self) -> None:
         """Ask again for the issues whose rejects are open. What Jira refuses a second time is not there any more; what
         cannot be read as before stays as it is and is not counted again."""
-        rows = self._rows(_OPEN_REJECTS)
+        rows = self.source.query(_OPEN_REJECTS, scope=self.scope.key)
         known = {(record_id, payload) for record_id, payload in rows if record_id not in self.asked}
         for part in _parts({record_id for record_id, _ in known}):
             batch = self.site.fetch(self.scope, part)
@@ -56,10 +55,10 @@ class Counting:
             if not census.is_due(self.source, self.scope.key, now):
                 return
             listed = self.site.ids(self.scope)
-        census.count(self.source, "jira_issues", self.scope, listed, self._settle)
+        census.count(self.source, "jira_issues", self.scope, listed, self._reconcile)
         self.source.store([], [census.done(self.scope.key, now)])
 
-    def _settle(self, difference: Difference) -> int:
+    def _reconcile(self, difference: Difference) -> int:
         """Fetch the missing and ask for the surplus: gone is what Jira refuses or gives in a project that is not read."""
         if difference.surplus:
             # A project that cannot be seen any more lists nothing, too: this raises AccessLost then.
@@ -85,13 +84,9 @@ class Counting:
     def _store(self, batch: Batch) -> None:
         """Store a batch; with an issue that is gone go its history entries."""
         if batch.issues.gone:
-            batch.changelogs.gone.extend(row[0] for row in self._rows(_CHANGELOGS, list(batch.issues.gone)))
+            rows = self.source.query(_CHANGELOGS, scope=self.scope.key, issues=list(batch.issues.gone))
+            batch.changelogs.gone.extend(record_id for (record_id,) in rows)
         self.source.store([batch.issues, batch.changelogs])
-
-    def _rows(self, query: LiteralString, *params: object) -> list[tuple[str, ...]]:
-        about = [self.source.integration.client_id, self.source.integration.id, self.scope.key]
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            return list(self.source.conn.execute(query, [*about, *params]).fetchall())
 
 
 def _drop_known(rejects: list[Reject], known: set[tuple[str, str]]) -> None:

@@ -7,9 +7,9 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.jira_agile import SPRINT_FIELD, plan
-from sandbox.model import Change, Deployment, FieldChange, Issue, Site
-from sandbox.profiles import Profile
+from sandbox.world.model import Change, Deployment, FieldChange, Issue, Site
+from sandbox.world.profiles import Profile
+from sandbox.world.sprints import SPRINT_FIELD, plan
 
 TODO, IN_PROGRESS, IN_REVIEW, DONE = "10000", "3", "10001", "10002"
 STATUSES = [

@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_current_context, task
 
-from pulse.backfill import ContinueBackfill
-from pulse.deferral import deferring_task
-from pulse.retry import PULSE_RETRY_POLICY
+from pulse.orchestration.defaults import default_args
+from pulse.orchestration.operators import ContinueBackfill, deferring_task
+from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 SCOPE_NAMES = {"github": "repositories", "jira": "projects", "http_json": "streams"}
 DASHBOARD_PATH = "/superset/dashboard/executive-overview/"
 REPLAY_TIMEOUT_SECONDS = 120
-
-
-@dataclass(frozen=True)
-class IntegrationSpec:
-    """One source of a client, as its DAG needs it: nothing secret."""
-
-    id: int
-    integration_type: str
-    name: str
-    base_url: str
-    connection_id: str
-
-
-@dataclass(frozen=True)
-class ClientDagSpec:
-    """All that a client's DAG depends on."""
-
-    client_id: int
-    slug: str
-    name: str
-    schedule_minutes: int
-    integrations: tuple[IntegrationSpec, ...]
 
 
 def dag_id(slug: str) -> str:
@@ -69,15 +46,7 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
             )
         },
         owner_links={spec.slug: dashboard_url()},
-        default_args={
-            "owner": spec.slug,
-            "retries": 3,
-            "retry_delay": timedelta(seconds=20),
-            "retry_exponential_backoff": 2.0,
-            "max_retry_delay": timedelta(minutes=15),
-            "retry_policy": PULSE_RETRY_POLICY,
-            "execution_timeout": timedelta(hours=2),
-        },
+        default_args=default_args(spec.slug),
     ) as dag:
         groups = [_integration_group(spec, integration) for integration in spec.integrations]
         normalised = _transform_task(spec, "normalise_records", "normalise", TriggerRule.ALL_DONE)()
@@ -111,13 +80,13 @@ def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> Tas
 
         @deferring_task(task_id=f"discover_{scopes}")
         def discover() -> list[list[dict[str, Any]]]:
-            from pulse.tasks import discover_scopes
+            from pulse.orchestration.tasks import discover_scopes
 
             return discover_scopes(spec, integration)
 
         @deferring_task(task_id=f"extract_{scopes}", map_index_template="{{ scope_label }}")
         def extract(batch: list[dict[str, Any]]) -> dict[str, int]:
-            from pulse.tasks import extract_batch
+            from pulse.orchestration.tasks import extract_batch
 
             return extract_batch(spec, integration, batch)
 
@@ -128,7 +97,7 @@ def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> Tas
 def _transform_task(spec: ClientDagSpec, task_id: str, stage: str, rule: TriggerRule) -> Any:
     @task(task_id=task_id, trigger_rule=rule)
     def transform() -> dict[str, int]:
-        from pulse.tasks import run_transforms
+        from pulse.orchestration.tasks import run_transforms
 
         return run_transforms(spec, task_id, stage, full=bool(get_current_context()["params"].get("recompute")))
 
@@ -138,7 +107,7 @@ def _transform_task(spec: ClientDagSpec, task_id: str, stage: str, rule: Trigger
 def _publish_task(spec: ClientDagSpec) -> Any:
     @task(task_id="publish_dashboards", execution_timeout=timedelta(minutes=10))
     def publish() -> None:
-        from pulse.tasks import publish_dashboards
+        from pulse.orchestration.tasks import publish_dashboards
 
         publish_dashboards(spec, REPLAY_TIMEOUT_SECONDS)
 

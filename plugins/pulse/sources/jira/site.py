@@ -41,7 +41,7 @@ class Sweep:
     complete: bool
 
 
-class Flavour(Protocol):
+class Site(Protocol):
     """One kind of Jira."""
 
     STATUSES: str
@@ -65,9 +65,9 @@ class Flavour(Protocol):
         ...
 
 
-def refusal(issue_id: str, scope_key: str, told: Any) -> Reject:
+def refusal(issue_id: str, scope_key: str, error: Any) -> Reject:
     """An issue that Jira named and does not give."""
-    return Reject(issue_id, scope_key, json.dumps(told), f"Jira: {told.get('errorMessage') or 'not given'}")
+    return Reject(issue_id, scope_key, json.dumps(error), f"Jira: {error.get('errorMessage') or 'not given'}")
 
 
 def add_issues(batch: Batch, scope: Scope, items: Iterable[Any]) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sandbox.model import (
+from sandbox.world.model import (
     Actor,
     Change,
     Commit,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from datetime import datetime
 
-from sandbox.github_paging import Node, actor, iso, keyed_page, node_id, offset_page
-from sandbox.model import Attempt, Release, Repository, RepositoryIssue, Run, Tag
+from sandbox.github.paging import Node, actor, iso, keyed_page, node_id, offset_page
+from sandbox.world.model import Attempt, Release, Repository, RepositoryIssue, Run, Tag
 
 
 def node(repository: Repository, identity: str, now: datetime) -> Node | None:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
+import psycopg
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from pulse.client_dag import ClientDagSpec, IntegrationSpec
 from pulse.clients.credentials import credential_for
-from pulse.dag_bundle import read_specs
 from pulse.errors import PulseError, RateLimited
+from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec, read_specs
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
 from pulse.superset.provision import api_from_connection, touch_datasets
-from pulse.warehouse.connect import client_transaction, connect
+from pulse.warehouse.connect import connect, fetch_for_client
 from pulse.warehouse.runs import RunStats, record_run
 from pulse.warehouse.transforms import run_stage
 
 log = logging.getLogger(__name__)
-MOST_BATCHES = 6
+Connection = psycopg.Connection[Any]
+MAX_BATCHES = 6
 
 
 def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list[dict[str, Any]]]:
@@ -35,7 +36,7 @@ def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list
         with _recorded(conn, spec, declared.id) as stats:
             scopes = _source(conn, integration, stats).discover()
     log.info("client %s: %s has %d scopes to read", spec.slug, declared.name, len(scopes))
-    count = min(MOST_BATCHES, len(scopes))
+    count = min(MAX_BATCHES, len(scopes))
     return [[scope.to_json() for scope in scopes[start::count]] for start in range(count)]
 
 
@@ -75,7 +76,8 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[di
 def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
     """Read a client's open rejects again; how many of each integration were stored and how many stay open."""
     result: dict[str, dict[str, int]] = {}
-    spec = next(found for found in read_specs() if found.slug == slug)
+    with closing(connect("pulse_admin")) as admin:
+        spec = next(found for found in read_specs(admin) if found.slug == slug)
     with closing(connect("pulse_etl")) as conn:
         for declared in spec.integrations:
             if not _has_open_rejects(conn, spec, declared):
@@ -88,36 +90,40 @@ def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
     return result
 
 
-def _has_open_rejects(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> bool:
-    with client_transaction(conn, spec.client_id):
-        row = conn.execute(
-            "select from raw.rejects where client_id = %s and integration_id = %s and replayed_at is null limit 1",
-            [spec.client_id, declared.id],
-        ).fetchone()
-    return row is not None
+def _has_open_rejects(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> bool:
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select from raw.rejects where client_id = %s and integration_id = %s and replayed_at is null limit 1",
+        [spec.client_id, declared.id],
+    )
+    return bool(rows)
 
 
 def has_more_history(client_id: int, dag_run_id: str) -> bool:
     """Whether an extraction of this DAG run read something and still left a part for the next run."""
-    with closing(connect("pulse_etl")) as conn, client_transaction(conn, client_id):
-        row = conn.execute(
-            "select exists (select from core.etl_runs where client_id = %s and dag_run_id = %s and state = 'success'"
-            " and unfinished > 0 and rows_read > 0)",
+    with closing(connect("pulse_etl")) as conn:
+        rows = fetch_for_client(
+            conn,
+            client_id,
+            "select from core.etl_runs where client_id = %s and dag_run_id = %s and state = 'success'"
+            " and unfinished > 0 and rows_read > 0 limit 1",
             [client_id, dag_run_id],
-        ).fetchone()
-    return bool(row and row[0])
+        )
+    return bool(rows)
 
 
-def _done_in_this_run(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> set[str]:
+def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> set[str]:
     """Keys of the scopes that this DAG run has read since it started. (Clearing a run starts it anew.)"""
     run = get_current_context()["dag_run"]
-    with client_transaction(conn, spec.client_id):
-        rows = conn.execute(
-            "select scope_key from core.etl_runs where client_id = %s and dag_run_id = %s and integration_id = %s"
-            " and state = 'success' and scope_key <> '' and started_at >= %s",
-            [spec.client_id, str(run.run_id), declared.id, run.start_date],
-        ).fetchall()
-    return {row[0] for row in rows}
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select scope_key from core.etl_runs where client_id = %s and dag_run_id = %s and integration_id = %s"
+        " and state = 'success' and scope_key <> '' and started_at >= %s",
+        [spec.client_id, str(run.run_id), declared.id, run.start_date],
+    )
+    return {scope_key for (scope_key,) in rows}
 
 
 def run_transforms(spec: ClientDagSpec, task_id: str, stage: str, *, full: bool = False) -> dict[str, int]:
@@ -151,12 +157,14 @@ def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> N
                     client=spec.slug,
                     source="replica",
                     message=f"the replica has not replayed {lsn} within {timeout_seconds:.0f} s",
-                    way_out="look at the replica's log (./pulse logs replica); dashboards go on with the older data",
+                    remedy="look at the replica's log (./pulse logs replica); dashboards go on with the older data",
                 )
             time.sleep(0.2)
 
 
-def _recorded(conn: Any, spec: ClientDagSpec, integration_id: int | None = None, scope_key: str = "") -> Any:
+def _recorded(
+    conn: Connection, spec: ClientDagSpec, integration_id: int | None = None, scope_key: str = ""
+) -> AbstractContextManager[RunStats]:
     context = get_current_context()
     return record_run(
         conn,
@@ -168,28 +176,31 @@ def _recorded(conn: Any, spec: ClientDagSpec, integration_id: int | None = None,
     )
 
 
-def _integration(conn: Any, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:
+def _integration(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:
     """The integration as the tables have it now. Skips the task when it is not active any more."""
-    with client_transaction(conn, spec.client_id):
-        row = conn.execute(
-            "select base_url, connection_id, config_data, active from core.integrations where client_id = %s and id = %s",
-            [spec.client_id, declared.id],
-        ).fetchone()
-    if row is None or not row[3]:
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select base_url, connection_id, config_data from core.integrations"
+        " where client_id = %s and id = %s and active",
+        [spec.client_id, declared.id],
+    )
+    if not rows:
         # Stopped cleanly between two scopes: what was read is stored, and the client's DAG follows within seconds.
         raise AirflowSkipException(f"client {spec.slug}: {declared.name} is not active any more")
+    base_url, connection_id, config = rows[0]
     return Integration(
         client_id=spec.client_id,
         client_slug=spec.slug,
         id=declared.id,
         integration_type=declared.integration_type,
         name=declared.name,
-        base_url=row[0],
-        connection_id=row[1],
-        config=row[2],
+        base_url=base_url,
+        connection_id=connection_id,
+        config=config,
     )
 
 
-def _source(conn: Any, integration: Integration, stats: RunStats) -> Source:
+def _source(conn: Connection, integration: Integration, stats: RunStats) -> Source:
     """The integration's source. It counts into `stats`, so that a run that fails shows its calls."""
     return source_for(integration.integration_type)(integration, credential_for(integration), conn, stats)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sandbox.model import (
+from sandbox.world.model import (
     Actor,
     Attempt,
     Change,

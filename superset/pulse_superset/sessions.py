@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import pulse_accounts as accounts
+from pulse_superset import accounts
 
 LIFETIME_SECONDS = 12 * 3600
 # A row just written on the primary may not have been replayed on the replica yet.

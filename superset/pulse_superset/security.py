@@ -1,7 +1,7 @@
 """Superset's security manager for Pulse: clients' users log in with core.users, staff with Superset's own accounts.
 
 A client's user gets a Superset user with exactly the role `client_<id>`, which decides the database login
-(pulse_connections), the row-level-security rule and the permissions. Their requests may name columns and saved metrics,
+(pulse_superset.connections), the row-level-security rule and the permissions. Their requests may name columns and saved metrics,
 never SQL.
 """
 
@@ -13,21 +13,20 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-import pulse_accounts as accounts
-import pulse_sessions as sessions
 from flask import g, request
 from flask import session as cookie
 from flask_appbuilder.security.utils import is_null_password
 from flask_jwt_extended import decode_token, get_jwt, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
-from pulse_connections import client_of_superset_role, clients_of
 from superset.errors import ErrorLevel, SupersetError, SupersetErrorType
 from superset.exceptions import SupersetSecurityException
 from superset.extensions import cache_manager
 from superset.security import SupersetSecurityManager
 
 from pulse.tenancy import superset_role
+from pulse_superset import accounts, sessions
+from pulse_superset.connections import client_of_superset_role, clients_of
 
 COOKIE_KEY = "pulse_session"
 CLAIM = "pulse_session"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from sandbox.model import Actor
+from sandbox.world.model import Actor
 
 Node = dict[str, Any]
 MAX_PAGE = 100

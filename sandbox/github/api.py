@@ -21,12 +21,12 @@ from graphql.language import FieldNode, FragmentDefinitionNode, IntValueNode, Se
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox import github_rest
-from sandbox.github_apps import App, Apps
-from sandbox.github_nodes import View
-from sandbox.github_paging import GraphQLRefusal
-from sandbox.model import Organisation
+from sandbox.github import rest
+from sandbox.github.apps import App, Apps
+from sandbox.github.nodes import View
+from sandbox.github.paging import GraphQLRefusal
 from sandbox.state import State
+from sandbox.world.model import Organisation
 
 NODE_LIMIT = 500_000
 
@@ -34,7 +34,7 @@ NODE_LIMIT = 500_000
 @cache
 def schema() -> GraphQLSchema:
     """The SDL as an executable schema. GitHub's Int is not held to 32 bits (deployments' databaseId), so neither is ours."""
-    built = build_schema((Path(__file__).parent / "github.graphql").read_text(encoding="utf-8"))
+    built = build_schema((Path(__file__).parent / "schema.graphql").read_text(encoding="utf-8"))
     whole = built.type_map["Int"]
     for name in ("serialize", "coerce_output_value"):  # its name before and since graphql-core 3.3
         if hasattr(whole, name):
@@ -210,7 +210,7 @@ class GitHubApi:
         budget = self.state.budget(organisation.login, "core", 1)
         if budget.exhausted:
             return JSONResponse({"message": "API rate limit exceeded"}, 403, headers=budget.headers)
-        response = github_rest.answer(View(organisation, self.state.now()), request)
+        response = rest.answer(View(organisation, self.state.now()), request)
         response.headers.update({**budget.headers, "x-github-request-id": f"SANDBOX:{time.monotonic_ns():x}"})
         return response
 

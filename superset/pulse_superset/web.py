@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pulse_accounts as accounts
 from flask import Blueprint, Flask, g, jsonify, redirect, request
 from flask import session as cookie
 from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
-from pulse_security import COOKIE_KEY
+
+from pulse_superset import accounts
+from pulse_superset.security import COOKIE_KEY
 
 HERE = Path(__file__).resolve().parent
 HOME = "/superset/dashboard/executive-overview/"

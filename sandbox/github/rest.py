@@ -10,10 +10,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.github_items import run_payload
-from sandbox.github_nodes import View
-from sandbox.github_paging import iso, node_id
-from sandbox.model import Actor, Event, PullRequest, Repository, Run
+from sandbox.github.items import run_payload
+from sandbox.github.nodes import View
+from sandbox.github.paging import iso, node_id
+from sandbox.world.model import Actor, Event, PullRequest, Repository, Run
 
 NOT_FOUND = {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sandbox import github_items
-from sandbox.github_paging import Node, actor, iso, keyed_page, node_id, offset_page, page_info, page_size
-from sandbox.model import Actor, Commit, Deployment, Organisation, PullRequest, Repository
+from sandbox.github import items
+from sandbox.github.paging import Node, actor, iso, keyed_page, node_id, offset_page, page_info, page_size
+from sandbox.world.model import Actor, Commit, Deployment, Organisation, PullRequest, Repository
 
 
 class View:
@@ -44,7 +44,7 @@ class View:
                 for pr in repository.pull_requests:
                     if node_id("PR", pr.id) == identity and pr.created_at <= self.now:
                         return self._pull_request(repository, pr)
-            found = github_items.node(repository, identity, self.now)
+            found = items.node(repository, identity, self.now)
             if found is not None:
                 return found
         return None
@@ -70,9 +70,9 @@ class View:
             "defaultBranchRef": lambda info: self._branch(repository),
             "pullRequests": lambda info, **args: self._pull_requests(repository, args),
             "deployments": lambda info, **args: self._deployments(repository, args),
-            "issues": lambda info, **args: github_items.issues(repository, args, self.now),
-            "releases": lambda info, **args: github_items.releases(repository, args, self.now),
-            "refs": lambda info, **args: github_items.tags(repository, args, self.now),
+            "issues": lambda info, **args: items.issues(repository, args, self.now),
+            "releases": lambda info, **args: items.releases(repository, args, self.now),
+            "refs": lambda info, **args: items.tags(repository, args, self.now),
         }
 
     def _history(self, repository: Repository) -> list[Commit]:

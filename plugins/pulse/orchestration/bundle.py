@@ -12,26 +12,11 @@ from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
-from pulse.client_dag import ClientDagSpec, IntegrationSpec
+from pulse.orchestration.specs import ClientDagSpec, read_specs
 from pulse.warehouse.connect import connect
 
-# An integration's run may still be under way when its client is deactivated: its file stays until the run is over.
-_SPECS = """
-    select c.id, c.slug, c.name,
-           coalesce(min(i.schedule_minutes) filter (where i.active), 60),
-           coalesce(jsonb_agg(jsonb_build_array(i.id, i.integration_type, i.name, i.base_url, i.connection_id)
-                    order by i.name) filter (where i.active), '[]')
-    from core.clients c
-    left join core.integrations i on i.client_id = c.id
-    where c.active or exists (
-        select from core.etl_runs r
-        where r.client_id = c.id and r.state = 'running' and r.started_at > now() - interval '6 hours')
-    group by c.id
-    order by c.slug
-"""
 
-
-class EmptyAnswer(Exception):
+class EmptyDatabase(Exception):
     """The database answered, but knows no client at all although there are files of clients."""
 
 
@@ -42,7 +27,7 @@ class ClientBundle(BaseDagBundle):
 
     def __init__(self, *, folder: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        state = os.environ.get("PULSE_STATE") or Path(__file__).resolve().parents[2] / ".pulse"
+        state = os.environ.get("PULSE_STATE") or Path(__file__).resolve().parents[3] / ".pulse"
         self._path = Path(folder or Path(state) / "airflow" / "client_dags")
 
     @property
@@ -60,10 +45,10 @@ class ClientBundle(BaseDagBundle):
         """Write new and changed files, remove those of clients that are inactive. Raises when the database is away."""
         with self.lock():
             self._path.mkdir(parents=True, exist_ok=True)
-            wanted = {f"{spec.slug}.py": stub(spec) for spec in read_specs()}
+            wanted = {f"{spec.slug}.py": stub(spec) for spec in _active_specs()}
             present = {path.name: path for path in self._path.glob("*.py")}
             if present and not wanted and not _any_client():
-                raise EmptyAnswer(
+                raise EmptyDatabase(
                     f"core.clients is empty, but {len(present)} client DAGs exist: is this the right database?"
                     " The DAGs stay as they are."
                 )
@@ -73,32 +58,20 @@ class ClientBundle(BaseDagBundle):
                 present[name].unlink(missing_ok=True)
 
 
-def read_specs() -> list[ClientDagSpec]:
-    """What the tables say about every active client (all of them, or those named in $PULSE_CLIENTS)."""
-    only = {slug for slug in os.environ.get("PULSE_CLIENTS", "").replace(" ", "").split(",") if slug}
-    with connect("pulse_admin") as conn:
-        conn.read_only = True
-        rows = conn.execute(_SPECS).fetchall()
-    return [
-        ClientDagSpec(
-            client_id=client_id,
-            slug=slug,
-            name=name,
-            schedule_minutes=minutes,
-            integrations=tuple(IntegrationSpec(*row) for row in integrations),
-        )
-        for client_id, slug, name, minutes, integrations in rows
-        if not only or slug in only
-    ]
-
-
 def stub(spec: ClientDagSpec) -> str:
     """The DAG file of a client: the same spec gives the same bytes."""
     return (
         f'"""The airflow dag of client {spec.slug}, written from the table core.integrations: do not edit."""\n\n'
-        "from pulse.client_dag import ClientDagSpec, IntegrationSpec, build_client_dag\n\n"
+        "from pulse.orchestration.dag import build_client_dag\n"
+        "from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec\n\n"
         f"dag = build_client_dag({spec!r})\n"
     )
+
+
+def _active_specs() -> list[ClientDagSpec]:
+    with connect("pulse_admin") as conn:
+        conn.read_only = True
+        return read_specs(conn)
 
 
 def _any_client() -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.jira_agile import board_sprints, boards, sprint_json
-from sandbox.jira_data_center import DataCenterApi, errors
-from sandbox.jira_search import change_json, issue_json, matching, stamp
-from sandbox.model import Site
+from sandbox.jira.agile import board_sprints, boards, sprint_json
+from sandbox.jira.data_center import DataCenterApi, errors
+from sandbox.jira.search import change_json, issue_json, matching, stamp
 from sandbox.state import State
+from sandbox.world.model import Site
 
 ID_PAGE, FIELD_PAGE = 5000, 100
 AGILE = "rest/agile/1.0/"

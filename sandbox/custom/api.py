@@ -14,8 +14,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.model import Deployment, Issue, Organisation, Repository
 from sandbox.state import State
+from sandbox.world.model import Deployment, Issue, Organisation, Repository
 
 LARGEST_PAGE = 200
 OUTCOMES = {"SUCCESS": "ok", "FAILURE": "broken", "ERROR": "broken"}

@@ -1,4 +1,4 @@
-"""A task that meets a used-up budget goes to sleep until it is back: deferred, holding no worker slot, shown with its time."""
+"""Operators of client DAGs: one that waits out a used-up budget, one that starts the next part of a backfill."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.bases.decorator import task_decorator_factory
 from airflow.sdk.bases.operator import ExecutorSafeguard
+from airflow.sdk.exceptions import AirflowSkipException
+
+from pulse.errors import RateLimited
 
 # Tasks that were told the same moment do not all start in the same second.
 SPREAD_SECONDS = 20.0
@@ -22,8 +26,6 @@ class _DeferringOperator(_PythonDecoratedOperator):
     custom_operator_name = "@deferring_task"
 
     def execute(self, context: Any) -> Any:
-        from pulse.errors import RateLimited
-
         try:
             return super().execute(context)
         except RateLimited as limited:
@@ -43,3 +45,21 @@ def deferring_task(**kwargs: Any) -> Callable[[Callable[..., Any]], Any]:
         decorated_operator_class=_DeferringOperator, **kwargs
     )
     return decorate
+
+
+class ContinueBackfill(TriggerDagRunOperator):
+    """Triggers its own DAG again when this run's extraction stopped at its bound; else it is skipped."""
+
+    ui_color = "#e8f0fe"
+
+    def __init__(self, *, client_id: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.client_id = client_id
+
+    def execute(self, context: Any) -> Any:
+        # Not at the top: the dag-processor imports this module for each file and needs no database driver for that.
+        from pulse.orchestration.tasks import has_more_history
+
+        if not has_more_history(self.client_id, str(context["dag_run"].run_id)):
+            raise AirflowSkipException("All history is stored.")
+        return super().execute(context)

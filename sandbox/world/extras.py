@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from sandbox.model import Actor, Attempt, Comment, PullRequest, Release, Repository, RepositoryIssue, Run, Tag
+from sandbox.world.model import Actor, Attempt, Comment, PullRequest, Release, Repository, RepositoryIssue, Run, Tag
 
 FOLDERS = ("api", "web", "worker", "shared", "infra")
 WORKFLOWS = (("CI", "push", ("lint", "test")), ("Deploy", "push", ("build", "deploy")))

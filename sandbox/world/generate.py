@@ -8,10 +8,10 @@ import math
 import random
 from datetime import UTC, date, datetime, time, timedelta
 
-from sandbox.generate_jira import Tracker
-from sandbox.generate_more import add_comments, add_more
-from sandbox.model import Actor, Commit, Deployment, Event, Organisation, PullRequest, Repository, Review, Status
-from sandbox.profiles import Phase, Profile
+from sandbox.world.extras import add_comments, add_more
+from sandbox.world.model import Actor, Commit, Deployment, Event, Organisation, PullRequest, Repository, Review, Status
+from sandbox.world.profiles import Phase, Profile
+from sandbox.world.tracker import Tracker
 
 MONTHS_BEFORE, MONTHS_AFTER = 18, 12
 BOT = Actor("dependabot[bot]", "Bot")

@@ -6,8 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox.jira_agile import SPRINT_FIELD, sprint_json, sprint_text, sprints_of
-from sandbox.model import Change, Issue, Site
+from sandbox.jira.agile import sprint_json, sprint_text, sprints_of
+from sandbox.world.model import Change, Issue, Site
+from sandbox.world.sprints import SPRINT_FIELD
 
 
 class UnknownIssue(ValueError):

@@ -15,11 +15,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import pulse_accounts as accounts
 from flask import g, has_request_context
-from pulse_colors import contrast, for_both_modes, parse_hex, readable_on, turned
 from superset.config import THEME_DARK as STOCK_DARK
 from superset.config import THEME_DEFAULT as STOCK_LIGHT
+
+from pulse_superset import accounts
+from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_on, turned
 
 CACHE_SECONDS = 20
 LIGHT_BACKGROUND = "#FFFFFF"

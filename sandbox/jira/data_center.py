@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from sandbox.jira_search import change_json, issue_json, matching, stamp
-from sandbox.model import Site
+from sandbox.jira.search import change_json, issue_json, matching, stamp
 from sandbox.state import State
+from sandbox.world.model import Site
 
 PAGE_CAP = 500
 RATE_HEADERS = {

@@ -1,0 +1,1 @@
+"""A custom source over the world: a pager and a deployment tool."""

@@ -1,0 +1,1 @@
+"""GitHub over the world: its GraphQL and REST APIs."""

@@ -1,0 +1,1 @@
+"""Jira over the world: Cloud, Data Center and the agile API."""
