@@ -195,7 +195,7 @@ class Writer:
 
     def _merge(self, model: Model, key: list[str]) -> int:
         """Insert the wanted rows that are missing, update those in which a column differs."""
-        columns = [column.name for column in self.conn.execute("select * from wanted limit 0").description or ()]
+        columns = [column.name for column in self.conn.execute("select * from wanted limit 0", prepare=False).description or ()]
         names = [name for name in columns if name != "client_id"]
         rest = [name for name in names if name not in key]
         sets = [sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in rest]

@@ -211,6 +211,8 @@ where (t.client_id, t.change_id) = ((select core.etl_client_id()), g.id);
 delete from core.change_references t
 using (select g.id, unnest(g.issue_keys) as issue_key from gone_changes g) gone
 where (t.client_id, t.issue_key, t.change_id) = ((select core.etl_client_id()), gone.issue_key, gone.id);
+create temporary table changes_changed on commit drop as
+select t as before, null::core.changes as after from gone_changes g join core.changes t on t.id = g.id;
 delete from core.changes t using gone_changes g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
 
 -- What they named and name no more; what they name now and did not.

@@ -150,4 +150,6 @@ delete from core.incident_deployments t using gone_deployments g
 where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
 delete from core.rework_evidence t using gone_deployments g
 where (t.client_id, t.deployment_id) = ((select core.etl_client_id()), g.id);
+create temporary table deployments_changed on commit drop as
+select t as before, null::core.deployments as after from gone_deployments g join core.deployments t on t.id = g.id;
 delete from core.deployments t using gone_deployments g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);

@@ -140,6 +140,8 @@ delete from core.incident_deployments t using gone_incidents g
 where (t.client_id, t.incident_id) = ((select core.etl_client_id()), g.id);
 delete from core.incident_references t using gone_incidents g
 where (t.client_id, t.incident_id) = ((select core.etl_client_id()), g.id);
+create temporary table incidents_changed on commit drop as
+select t as before, null::core.incidents as after from gone_incidents g join core.incidents t on t.id = g.id;
 delete from core.incidents t using gone_incidents g where (t.client_id, t.id) = ((select core.etl_client_id()), g.id);
 
 create temporary table changed_incidents (
