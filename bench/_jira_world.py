@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import uvicorn
 
 from sandbox.app import build_app
-from sandbox.model import Change, FieldChange, Issue, Organisation, Site
 from sandbox.state import State
+from sandbox.world.model import Change, FieldChange, Issue, Organisation, Site
 
 ISSUES, ENTRIES = 10_000, 5
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
 
 def site() -> Site:
-    """The site, of one project."""
+    """The site, with one project."""
     project = {"id": "10001", "key": "BIG", "name": "Big"}
     statuses = [
         {"id": str(10_000 + place), "name": name, "statusCategory": {"key": key}}
@@ -38,7 +39,7 @@ def site() -> Site:
             )
             for place in range(ENTRIES)
         ]
-        fields = {
+        fields: dict[str, Any] = {
             "summary": f"Make thing {number}",
             "issuetype": kind,
             "priority": {"id": "3", "name": "Medium"},

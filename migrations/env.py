@@ -4,26 +4,25 @@ Where to: the attribute `url` of the configuration, or PULSE_MIGRATE_URL, or els
 PULSE_PRIMARY_PORT and PULSE_ROLE_SECRET.
 """
 
-import os
-
 from alembic import context
 from sqlalchemy import create_engine, make_url, pool
 from sqlalchemy.engine import URL
 
+from pulse import environ
 from pulse.tenancy import role_password
 
 
 def migrate_url() -> URL:
     """Where to migrate, with the psycopg 3 driver."""
-    given = context.config.attributes.get("url") or os.environ.get("PULSE_MIGRATE_URL")
+    given = context.config.attributes.get("url") or environ.MIGRATE_URL.given()
     if given:
         return make_url(given).set(drivername="postgresql+psycopg")
     return URL.create(
         "postgresql+psycopg",
         username="pulse_owner",
-        password=role_password(os.environ.get("PULSE_ROLE_SECRET", ""), "pulse_owner"),
-        host=os.environ.get("PULSE_PRIMARY_HOST", "127.0.0.1"),
-        port=int(os.environ.get("PULSE_PRIMARY_PORT", "5432")),
+        password=role_password(environ.ROLE_SECRET.get(), "pulse_owner"),
+        host=environ.PRIMARY_HOST.get(),
+        port=environ.PRIMARY_PORT.get(),
         database="pulse",
     )
 

@@ -14,5 +14,6 @@ def run_sql(name: str) -> None:
     statements.
     """
     connection = op.get_bind().connection.driver_connection
+    assert connection is not None
     with connection.cursor() as cursor:
         cursor.execute((SQL / name).read_text(encoding="utf-8"))

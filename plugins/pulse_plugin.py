@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from pulse.client_dag import dashboard_url
+from pulse.orchestration.dag import dashboard_url
 
 
 class PulsePlugin(AirflowPlugin):
-    """Adds the tab "Dashboard" to each DAG and a menu entry."""
+    """Adds a "Dashboard" tab to each DAG, and a menu entry."""
 
     name = "pulse"
     external_views = [

@@ -11,8 +11,9 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from stack import postgres_roles
-from stack.postgres import Cluster, run_as
+from stack.postgres import roles as postgres_roles
+from stack.postgres.account import run_as
+from stack.postgres.cluster import Cluster
 
 ROLES = """
     select a.rolname, a.rolpassword, r.rolconfig, a.rolconnlimit
@@ -40,7 +41,7 @@ def schema_of(cluster: Cluster, database: str) -> str:
             "--restrict-key=test",
             "--exclude-table=public.alembic_version",
             "--dbname",
-            cluster.primary.conninfo("postgres", database),
+            cluster.primary.url("postgres", database),
         ],
     )
     assert "PostgreSQL database dump complete" in dump

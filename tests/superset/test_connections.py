@@ -9,7 +9,7 @@ MUTATE = """
 from types import SimpleNamespace as N
 from flask import Flask, g
 from sqlalchemy.engine import make_url
-from pulse_connections import mutate_connection
+from pulse_superset.connections import mutate_connection
 manager = N(get_user_roles=lambda user: [N(name=name) for name in user.role_names])
 def ask(roles, username="ada", user="ada", uri="postgresql+psycopg2://pulse-replica/pulse", params=None):
     with Flask("x").test_request_context("/"):

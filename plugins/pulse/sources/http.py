@@ -1,7 +1,7 @@
-"""HTTP for all sources: one kept-alive session, retries for what passes, waits that upstream asks for, typed errors.
+"""HTTP for all sources: one kept-alive session, retries for temporary failures, waits that the upstream asks for, typed errors.
 
-Plain requests rather than Airflow's HttpHook, because HttpHook.run makes a new session for every call and hides the
-headers that rate limits are told by. Proxies and certificates come from the environment, as everywhere in requests.
+It uses plain requests rather than Airflow's HttpHook, because HttpHook.run makes a new session for every call and hides the
+headers that report rate limits. Proxies and certificates come from the environment, as usual in requests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 import requests
 
 from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited, UpstreamError
-from pulse.sources.limits import Limiter, requested_wait, says_limited, server_time
+from pulse.sources.limits import Limiter, is_rate_limited, seconds_to_wait, server_time
 from pulse.warehouse.runs import RunStats
 
 TIMEOUT_SECONDS = (10, 60)
@@ -29,23 +29,23 @@ _TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.Ch
 
 
 class Auth(Protocol):
-    """Signs requests. Given to requests as a session's auth, so that no ~/.netrc of the machine takes its place."""
+    """Signs requests. It is passed to requests as the session's auth, so that no ~/.netrc on the machine replaces it."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the credential to a request."""
         ...
 
     def renew(self) -> bool:
-        """Get another token after a 401; False when there is none to get."""
+        """Get another token after a 401; False if there is none."""
         ...
 
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Texts that must never be shown."""
         ...
 
 
 class TokenAuth:
-    """A token as it is: Bearer, or Basic with the login of its owner. It cannot be renewed."""
+    """A plain token: Bearer, or Basic with its owner's login. It cannot be renewed."""
 
     def __init__(self, token: str, login: str | None = None) -> None:
         basic = base64.b64encode(f"{login}:{token}".encode()).decode()
@@ -64,8 +64,8 @@ class TokenAuth:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A decoded JSON answer: its body, status, server time (aware, UTC) and headers."""
+class JsonResponse:
+    """A decoded JSON answer: body, status, server time (aware, UTC) and headers."""
 
     body: Any
     status: int
@@ -74,11 +74,11 @@ class Answer:
 
 
 class HeavyPage(Exception):
-    """The upstream could not make this page in its time: ask for a smaller one."""
+    """The upstream could not build this page in time; ask for a smaller one."""
 
 
 class HttpClient:
-    """Calls one upstream with one credential. `client` and `source` name it in errors."""
+    """Calls one upstream with one credential. Errors name it by `client` and `source`."""
 
     def __init__(self, auth: Auth, client: str, source: str, stats: RunStats, headers: Mapping[str, str]) -> None:
         self.auth = auth
@@ -99,11 +99,12 @@ class HttpClient:
         heavy: bool = False,
         is_limited: Callable[[Any], bool] = lambda body: False,
         **kwargs: Any,
-    ) -> Answer:
-        """One JSON call. Waits as told up to a minute; retries lost connections and 5xx.
+    ) -> JsonResponse:
+        """One JSON call. Waits up to a minute if the upstream asks for it; retries lost connections and 5xx.
 
-        `resource`: whose budget it spends. `heavy`: a 502, 504 or timeout raises HeavyPage at once instead. `is_limited`
-        finds a rate limit in a body that comes with HTTP 200. Raises AuthError, AccessLost, RateLimited, UpstreamError.
+        `resource`: the budget that the call spends. `heavy`: a 502, 504 or timeout raises HeavyPage at once instead of a
+        retry. `is_limited`: finds a rate limit in a body that comes with HTTP 200. `kwargs` go to requests. Raises
+        AuthError, AccessLost, ConfigError, RateLimited, UpstreamError.
         """
         failures = limits = 0
         while True:
@@ -113,70 +114,70 @@ class HttpClient:
             except _TRANSIENT as error:
                 if heavy and isinstance(error, requests.ReadTimeout):
                     raise HeavyPage from None
-                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: {type(error).__name__}")
+                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: {type(error).__name__}")
                 continue
-            self.stats.see_budget(self.limiter.learn(resource, response))
+            self.stats.note_budget(self.limiter.learn(resource, response))
             body = _json(response)
-            if says_limited(response) or (response.ok and is_limited(body)):
+            if is_rate_limited(response) or (response.ok and is_limited(body)):
                 limits += 1
-                self._wait(requested_wait(response, limits), limits, url, response.headers.get("RateLimit-Reason", ""))
+                self._wait(seconds_to_wait(response, limits), limits, url, response.headers.get("RateLimit-Reason", ""))
             elif response.status_code in (502, 504) and heavy:
                 raise HeavyPage
             elif response.status_code >= 500 or response.status_code == 408:
-                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: HTTP {response.status_code}")
+                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: HTTP {response.status_code}")
             elif response.status_code == 401 and failures + 1 < TRIES and self.auth.renew():
-                failures += 1  # at once, as the new token may not live long
+                failures += 1  # retried at once, because the new token may not live long
             elif not response.ok or response.is_redirect:
                 raise self._refusal(response, url)
             elif body is _NO_JSON:
-                failures = self._pause_or_fail(failures, f"{method} {shown(url)}: the answer is no JSON")
+                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: the answer is not JSON")
             else:
-                return Answer(body, response.status_code, server_time(response), response.headers)
+                return JsonResponse(body, response.status_code, server_time(response), response.headers)
 
     def failure(self, message: str, status: int | None = None) -> UpstreamError:
-        """An UpstreamError of this upstream."""
+        """An UpstreamError for this upstream."""
         return UpstreamError(
             client=self.client,
             source=self.source,
             message=message,
             status=status,
-            way_out="the task is retried; if it stays, look at the upstream's status page",
+            remedy="the task will be retried; if the error persists, look at the upstream's status page",
         )
 
     def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
         self.stats.api_calls += 1
-        # A redirected POST would become a GET, and fail in a way that tells nothing.
+        # A redirected POST would become a GET and fail with a misleading error.
         return self.session.request(method, url, timeout=TIMEOUT_SECONDS, allow_redirects=method == "GET", **kwargs)
 
     def _refusal(self, response: requests.Response, url: str) -> PulseError:
         code = response.status_code
         where: dict[str, Any] = {"client": self.client, "source": self.source, "status": code}
-        told = self._without_secrets(response.text[:200].replace("\n", " "))
+        excerpt = self._without_secrets(response.text[:200].replace("\n", " "))
         if response.is_redirect:
             return ConfigError(
                 **where,
-                message=f"{shown(url)} is now at {shown(response.headers['Location'])}",
-                way_out="correct base_url in the client's Variable",
+                message=f"{redacted(url)} has moved to {redacted(response.headers['Location'])}",
+                remedy="correct base_url in the client's Variable",
             )
         if code == 401:
             return AuthError(
                 **where,
-                message=f"the token is refused (HTTP 401 from {shown(url)})",
-                way_out="renew the token in the Airflow Connection",
+                message=f"the token was refused (HTTP 401 from {redacted(url)})",
+                remedy="renew the token in the Airflow Connection",
             )
         if code == 403:
             return AuthError(
                 **where,
-                message=f"the token may not read {shown(url)} (HTTP 403: {told})",
-                way_out="give the token read access, or exclude this repository or project",
+                message=f"the token may not read {redacted(url)} (HTTP 403: {excerpt})",
+                remedy="give the token read access, or exclude this repository or project",
             )
         if code in (404, 410):
             return AccessLost(
                 **where,
-                message=f"{shown(url)} is not there or not visible (HTTP {code})",
-                way_out="check the name and the token's access; stored rows are kept",
+                message=f"{redacted(url)} does not exist or is not visible (HTTP {code})",
+                remedy="check the name and the token's access; stored rows are kept",
             )
-        return self.failure(f"unexpected HTTP {code} from {shown(url)}: {told}", code)
+        return self.failure(f"unexpected HTTP {code} from {redacted(url)}: {excerpt}", code)
 
     def _without_secrets(self, text: str) -> str:
         for secret in self.auth.secrets():
@@ -196,14 +197,14 @@ class HttpClient:
 
     def _wait(self, seconds: float, attempt: int, url: str, reason: str = "") -> None:
         if seconds > MAX_WAIT_SECONDS or attempt == TRIES:
-            told = f" ({reason[:60]})" if reason else ""  # Jira's: which of its limits
+            detail = f" ({reason[:60]})" if reason else ""  # Jira says which of its limits was reached
             raise RateLimited(
                 client=self.client,
                 source=self.source,
-                message=f"rate limit reached at {shown(url)}{told}",
+                message=f"rate limit reached at {redacted(url)}{detail}",
                 resume_at=datetime.now(UTC) + timedelta(seconds=seconds),
             )
-        # Jitter: several tasks are told the same moment.
+        # Jitter, because several tasks get the same reset time.
         time.sleep(seconds + random.uniform(0, 0.2 * min(seconds, 5)))
 
 
@@ -211,14 +212,14 @@ _NO_JSON = object()
 
 
 def _json(response: requests.Response) -> Any:
-    # Strict, unlike json: NaN and the like are no JSON, and PostgreSQL would refuse them.
+    # Strict, unlike the json module: NaN and similar are not JSON, and PostgreSQL would refuse them.
     try:
         return msgspec.json.decode(response.content)
     except ValueError:
         return _NO_JSON
 
 
-def shown(url: str) -> str:
-    """An address as it may be shown: without login, query and fragment."""
+def redacted(url: str) -> str:
+    """An address that is safe to show: without login, query and fragment."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"

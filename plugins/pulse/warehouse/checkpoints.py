@@ -1,4 +1,4 @@
-"""Where an extraction stands: read at its start, saved in the transaction that stores the rows it speaks of."""
+"""How far an extraction has come: read at its start, saved in the transaction that stores the rows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.connect import fetch_for_client
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A stream of a scope: everything upstream changed before `watermark_at` is stored; `cursor` is where an unfinished
-    walk goes on (empty: none is under way)."""
+    """The progress of one stream of a scope.
+
+    Everything that the upstream changed before `watermark_at` is stored, or lies in a part that `cursor` still notes.
+    `cursor` says where an unfinished walk resumes; it is empty if there is none.
+    """
 
     stream: str
     scope_key: str
@@ -26,14 +29,15 @@ class Checkpoint:
 def read_checkpoint(
     conn: psycopg.Connection[Any], client_id: int, integration_id: int, stream: str, scope_key: str
 ) -> Checkpoint:
-    """The stored checkpoint, or one without watermark and cursor."""
-    with client_transaction(conn, client_id):
-        row = conn.execute(
-            "select watermark_at, cursor_data from core.etl_checkpoints"
-            " where client_id = %s and integration_id = %s and stream = %s and scope_key = %s",
-            [client_id, integration_id, stream, scope_key],
-        ).fetchone()
-    return Checkpoint(stream, scope_key, row[0], row[1]) if row else Checkpoint(stream, scope_key)
+    """The stored checkpoint, or a new one without watermark and cursor."""
+    rows = fetch_for_client(
+        conn,
+        client_id,
+        "select watermark_at, cursor_data from core.etl_checkpoints"
+        " where client_id = %s and integration_id = %s and stream = %s and scope_key = %s",
+        [client_id, integration_id, stream, scope_key],
+    )
+    return Checkpoint(stream, scope_key, *rows[0]) if rows else Checkpoint(stream, scope_key)
 
 
 def save_checkpoint(conn: psycopg.Connection[Any], client_id: int, integration_id: int, checkpoint: Checkpoint) -> None:

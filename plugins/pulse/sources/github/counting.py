@@ -1,7 +1,7 @@
-"""The census of a repository: are the rows that GitHub has the ones that are stored?
+"""The census of a repository: does Pulse store exactly the rows that GitHub has?
 
-After a visit the probe's counts are held against the stored rows, which costs nothing. Where they differ, and once a week,
-the ids of all pull requests, issues, deployments and releases are listed, a hundred of each in one call.
+After a visit, the probe's counts are compared with the stored rows, which costs nothing. If they differ, and once a week
+anyway, the ids of all pull requests, issues, deployments and releases are listed, a hundred of each per call.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from pulse.sources.base import Scope, Source
 from pulse.sources.github import queries
 from pulse.sources.github.client import GitHubClient
 from pulse.sources.github.streams import Stream
-from pulse.sources.github.walk import subject
+from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 
-# Asks for nodes of a stream by id, as the stream's pages, and as the ids that are gone.
+# Fetches nodes of a stream by id; returns their page, and the ids that are gone.
 Fetch = Callable[[Stream, list[str]], tuple[Page, list[str]]]
 
 
 class Census:
-    """Of one repository. `fetch` reads nodes by id and says which of them GitHub does not know any more."""
+    """The census of one repository. `fetch` reads nodes by id and says which of them GitHub no longer knows."""
 
     def __init__(
         self, source: Source, github: GitHubClient, scope: Scope, streams: tuple[Stream, ...], fetch: Fetch
@@ -40,9 +39,9 @@ class Census:
         self.now = datetime.fromisoformat(scope.data["now"])
 
     def run(self) -> None:
-        """Compare the counts; list the ids of what differs, and of everything once a week."""
+        """Compare the counts; list the ids of what differs, and once a week of everything."""
         before = self.source.checkpoint(census.STREAM, self.scope.key)
-        # What stays different though all ids were listed (a row that cannot be read, say) is no reason to list them daily.
+        # A difference that remains after listing all ids (a row that cannot be read) must not cause a listing every day.
         known: dict[str, list[int]] = before.cursor.get("counts", {})
         counts = {s.name: [int(self.scope.data["totals"][s.name]), self._stored(s)] for s in self.streams}
         weekly = bool(self.scope.data.get("census"))
@@ -63,16 +62,13 @@ class Census:
             self.source.store([], [Checkpoint(census.STREAM, self.scope.key, counted_at, {"counts": known | counts})])
 
     def _stored(self, stream: Stream) -> int:
-        """Stored rows of the scope that were there when the probe counted."""
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            row = self.source.conn.execute(
-                sql.SQL(
-                    "select count(*) from raw.{} where client_id = %s and integration_id = %s and scope_key = %s"
-                    " and deleted_at is null and (payload ->> 'createdAt')::timestamptz <= %s"
-                ).format(sql.Identifier(stream.entity)),
-                [self.source.integration.client_id, self.source.integration.id, self.scope.key, self.now],
-            ).fetchone()
-        return int(row[0]) if row else 0
+        """The number of stored rows of the scope that existed when the probe counted."""
+        query = sql.SQL(
+            "select count(*) from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
+            " and scope_key = %(scope)s and deleted_at is null and (payload ->> 'createdAt')::timestamptz <= %(now)s"
+        ).format(sql.Identifier(stream.entity))
+        ((count,),) = self.source.query(query, scope=self.scope.key, now=self.now)
+        return int(count)
 
     def _list(self, suspect: list[Stream]) -> None:
         ids: dict[str, dict[str, str]] = {stream.name: {} for stream in suspect}
@@ -81,7 +77,7 @@ class Census:
         while pending:
             query = queries.census({name: stream.database_id for name, stream in pending.items()}, after)
             data, _ = self.github.ask_sized(query, self.scope.label, queries.PAGES, id=self.scope.data["node_id"])
-            repository = subject(self.source, self.scope, data)
+            repository = repository_of(self.source, self.scope, data)
             for name, stream in list(pending.items()):
                 connection = repository[name]
                 if any(node is None for node in connection["nodes"]):
@@ -92,11 +88,11 @@ class Census:
                 else:
                     del pending[name]
         for stream in suspect:
-            settle = partial(self._settle, stream, ids[stream.name])
-            census.count(self.source, stream.entity, self.scope, set(ids[stream.name]), settle)
+            reconcile = partial(self._reconcile, stream, ids[stream.name])
+            census.count(self.source, stream.entity, self.scope, set(ids[stream.name]), reconcile)
 
-    def _settle(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
-        """Fetch what is missing; mark what GitHub confirms not to know any more. Returns how many were marked."""
+    def _reconcile(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
+        """Fetch what is missing; mark what GitHub confirms to be gone. Returns how many were marked."""
         record_ids = self._stored_nodes(stream, difference.surplus)
         wanted = [*(node_ids[key] for key in sorted(difference.missing)), *record_ids]
         removed = 0
@@ -108,13 +104,9 @@ class Census:
         return removed
 
     def _stored_nodes(self, stream: Stream, record_ids: set[str]) -> dict[str, str]:
-        """Record ids of stored rows by their node ids."""
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            rows = self.source.conn.execute(
-                sql.SQL(
-                    "select payload ->> 'id', record_id from raw.{} where client_id = %s and integration_id = %s"
-                    " and record_id = any(%s) order by 2"
-                ).format(sql.Identifier(stream.entity)),
-                [self.source.integration.client_id, self.source.integration.id, list(record_ids)],
-            ).fetchall()
-        return dict(rows)
+        """Record ids of stored rows, by their node ids."""
+        query = sql.SQL(
+            "select payload ->> 'id', record_id from raw.{} where client_id = %(client)s"
+            " and integration_id = %(integration)s and record_id = any(%(ids)s) order by 2"
+        ).format(sql.Identifier(stream.entity))
+        return dict(self.source.query(query, ids=list(record_ids)))

@@ -1,9 +1,10 @@
-"""What is asked of GitHub, in which order, until when.
+"""What Pulse reads from GitHub, in what order, until when.
 
-Discovery lists the repositories with a fingerprint each and passes on those that moved, with what of them moved. Per
-repository: the default branch's history, deployments, releases, tags, issues, pull requests, workflow runs; then what could
-not be read before, and the count of what is stored. Watermarks are the server's clock at the start of a walk, less an
-overlap: never the newest row seen, which could hide a row that changed while the page was read.
+Discovery lists the repositories with a fingerprint each, and passes on those that moved and which of their streams moved.
+For each repository it reads the default branch's history, deployments, releases, issues, pull requests, tags and workflow
+runs, then records that could not be read before, and finally counts what is stored. A watermark is the server's clock at
+the start of a walk, minus an overlap. It is never the newest row seen, which could hide a row that changed while the page
+was read.
 """
 
 from __future__ import annotations
@@ -18,19 +19,18 @@ from pulse.sources.github import actions, probe, queries, records, rest_pull
 from pulse.sources.github.client import GitHubClient, Node
 from pulse.sources.github.counting import Census
 from pulse.sources.github.history import History
-from pulse.sources.github.repositories import Roster
+from pulse.sources.github.repositories import RepositoryListing
 from pulse.sources.github.streams import DEPLOYMENTS, PULL_REQUESTS, Stream, streams
 from pulse.sources.github.tags import read_tags
-from pulse.sources.github.walk import Walk, drain
+from pulse.sources.github.walk import Walk, complete_connections
 from pulse.sources.http import HeavyPage
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
-# A review does not always move its pull request up: once a week the last quarter is read again.
+# A review does not always update its pull request, so the last quarter is read again once a week.
 RESCAN = timedelta(days=90)
-# Deployments whose stored state is out of date: those that had not ended, and, in environments that were deployed to
-# lately, those that were active before. (Limited, for where nothing ever ends a deployment.)
+# Deployments whose stored state may be outdated: those that had not ended, and those that were active before a recent
+# deployment to the same environment. (Limited, because in some repositories deployments never end.)
 _OUTDATED = """
     select payload ->> 'id', record_id
     from (
@@ -55,7 +55,7 @@ _OPEN_REJECTS = """
 
 
 class GitHubSource(Source):
-    """Repositories of an organisation or user, and all that happens in them."""
+    """The repositories of an organisation or user, and everything that happens in them."""
 
     def connect(self, credential: Credential) -> None:
         self.github = GitHubClient(self.integration, credential, self.stats)
@@ -64,19 +64,19 @@ class GitHubSource(Source):
         self.streams = streams(self.with_files)
 
     def discover(self) -> list[Scope]:
-        roster = Roster(self, self.github)
-        nodes = roster.read()
-        assert roster.now is not None
-        known = probe.known_repositories(self, roster.now)
+        listing = RepositoryListing(self, self.github)
+        nodes = listing.read()
+        assert listing.now is not None
+        known = probe.last_visits(self, listing.now)
         nodes.sort(key=lambda node: str(node.get("pushedAt") or ""), reverse=True)
         scopes = [
-            probe.scope_of(node, known.get(str(int(node["databaseId"]))), roster.now, self.with_runs, self.with_files)
+            probe.scope_of(node, known.get(str(int(node["databaseId"]))), listing.now, self.with_runs, self.with_files)
             for node in nodes
         ]
         return [scope for scope in scopes if scope is not None]
 
     def extract(self, scope: Scope) -> RunStats:
-        """Each stream that moved goes on from its checkpoint; an interrupted one from where it stopped."""
+        """Read each stream that moved from its checkpoint on; resume an interrupted one where it stopped."""
         due = set(scope.data["due"])
         before = self.stats.unfinished
         if "history" in due:
@@ -90,7 +90,7 @@ class GitHubSource(Source):
         if "workflow_runs" in due:
             actions.WorkflowRuns(self, self.github, scope).run(rescan=bool(scope.data.get("census")))
         if self.stats.unfinished == before:
-            # A stream whose number of rows and newest row are as before was counted then.
+            # Count only the streams that moved: the others were counted when they last did.
             counted = tuple(stream for stream in self.streams if stream.name in due)
             Census(self, self.github, scope, counted, partial(self._fetch, scope)).run()
         self.store([], [probe.visited(scope)])
@@ -117,19 +117,21 @@ class GitHubSource(Source):
             read.update(str(node["id"]) for node in nodes)
             return self._page(stream, nodes, scope)
 
-        def rescue(bare: Node) -> Node:
+        def fallback(bare: Node) -> Node:
             return rest_pull.pull_request(self.github, scope.label, bare, self.with_files)
 
         rescan = datetime.fromisoformat(scope.data["now"]) - RESCAN if scope.data.get("census") else None
         before = self.checkpoint(stream.checkpoint_name, scope.key).watermark_at
-        Walk(self, self.github, scope, stream, build, rescue if stream.name == PULL_REQUESTS.name else None).run(rescan)
+        Walk(self, self.github, scope, stream, build, fallback if stream.name == PULL_REQUESTS.name else None).run(
+            rescan
+        )
         if stream.name == DEPLOYMENTS.name:
             since = before - stream.lookback if before else None
-            outdated = dict(self._database(_OUTDATED, scope, since=since))
+            outdated = dict(self.query(_OUTDATED, scope=scope.key, since=since))
             self._refresh(stream, scope, {node: key for node, key in outdated.items() if node not in read})
 
     def _refresh(self, stream: Stream, scope: Scope, known: dict[str, str]) -> None:
-        """Read rows again that are known by node id and record id; those that GitHub does not know any more are marked."""
+        """Read stored rows again, given their node and record ids; mark those that GitHub no longer knows."""
         ids = list(known)
         for start in range(0, len(ids), queries.NODES):
             page, gone = self._fetch(scope, stream, ids[start : start + queries.NODES])
@@ -137,46 +139,42 @@ class GitHubSource(Source):
             self.store([page])
 
     def _retry_rejects(self, stream: Stream, scope: Scope) -> None:
-        """Ask once more for what could not be read: it may change too seldom to wait for."""
-        payloads = [json.loads(row[0]) or {} for row in self._database(_OPEN_REJECTS, scope, entity=stream.entity)]
+        """Ask again for what could not be read, because it may not change again soon."""
+        rejects = self.query(_OPEN_REJECTS, scope=scope.key, entity=stream.entity)
+        payloads = [json.loads(payload) or {} for (payload,) in rejects]
         for node_id in {payload["id"] for payload in payloads if isinstance(payload.get("id"), str)}:
             try:
                 found = self.github.nodes(stream.by_id_query, scope.label, [node_id])
                 self.store([self._page(stream, [node for node in found.values() if node], scope)])
             except HeavyPage:
-                continue  # still too much: its reject stays open
+                continue  # still too large; the reject stays open
 
     def _fetch(self, scope: Scope, stream: Stream, node_ids: list[str]) -> tuple[Page, list[str]]:
-        """Nodes of a stream by id as its page, and the ids of those that GitHub does not know any more."""
+        """Nodes of a stream by id as a page, and the ids of those that GitHub no longer knows."""
         found: dict[str, Node | None] = {}
-        width = max(stream.widths)
-        for start in range(0, len(node_ids), width):
-            found |= self._by_id(stream, scope, node_ids[start : start + width])
+        size = max(stream.page_sizes)
+        for start in range(0, len(node_ids), size):
+            found |= self._by_id(stream, scope, node_ids[start : start + size])
         page = self._page(stream, [node for node in found.values() if node], scope)
         return page, [node_id for node_id, node in found.items() if node is None]
 
     def _by_id(self, stream: Stream, scope: Scope, ids: list[str]) -> dict[str, Node | None]:
-        """Nodes by id, in smaller parts where GitHub cannot answer for all at once, without those it cannot answer for alone."""
+        """Nodes by id, in smaller parts if GitHub cannot answer for all at once; leaves out those it cannot answer for alone."""
         try:
             return self.github.nodes(stream.by_id_query, scope.label, ids)
         except HeavyPage:
             if len(ids) == 1:
-                self.stats.warn(f"GitHub cannot answer for the {stream.typename} {ids[0]} of {scope.label}")
+                self.stats.warn(f"GitHub cannot answer for {stream.typename} {ids[0]} of {scope.label}")
                 return {}
         half = len(ids) // 2
         return {**self._by_id(stream, scope, ids[:half]), **self._by_id(stream, scope, ids[half:])}
 
     def _page(self, stream: Stream, nodes: list[Node], scope: Scope) -> Page:
-        drain(self.github, nodes, stream.typename, stream.inner)
+        complete_connections(self.github, nodes, stream.typename, stream.inner)
         return self._rows_page(stream, nodes, scope.key)
 
     def _rows_page(self, stream: Stream, nodes: list[Node], scope_key: str) -> Page:
         return page_of(stream.entity, nodes, lambda node: stream.build(node, scope_key), scope_key, records.record_id)
-
-    def _database(self, query: Any, scope: Scope, **params: Any) -> list[tuple[Any, ...]]:
-        keys = {"client": self.integration.client_id, "integration": self.integration.id, "scope": scope.key}
-        with client_transaction(self.conn, self.integration.client_id):
-            return self.conn.execute(query, {**keys, **params}).fetchall()
 
 
 SOURCE = GitHubSource

@@ -1,21 +1,20 @@
-"""The default branch's commits: newest first, until every parent of a stored commit is stored too.
+"""The default branch's commits, read newest first until every parent of a stored commit is stored too.
 
-A branch that only grew is connected with what is stored after a page or two. After a force push, its new commits are read
-down to the first one that is known, and the commits that nothing leads to any more are marked as deleted.
+If the branch only grew, one or two pages reach the stored commits. After a force push, new commits are read down to the
+first known one, and commits that can no longer be reached are marked as deleted.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, StaleCursor
-from pulse.sources.github.walk import subject
+from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 
 log = logging.getLogger(__name__)
@@ -55,16 +54,15 @@ _UNREACHABLE = """
 
 
 class History:
-    """The default branch of one repository. Its checkpoint's cursor holds the head it ended at, or where to go on."""
+    """The default branch of one repository. The checkpoint's cursor holds the head that was read, or where to resume."""
 
     def __init__(self, source: Source, github: GitHubClient, scope: Scope) -> None:
         self.source = source
         self.github = github
         self.scope = scope
-        self.keys = {"client": source.integration.client_id, "integration": source.integration.id, "scope": scope.key}
 
     def run(self) -> None:
-        """Read what is new; after an interrupted reading, which may have begun at an older head, once more."""
+        """Read what is new. After an interrupted walk, which may have started at an older head, read once more."""
         while True:
             checkpoint = self.source.checkpoint(STREAM, self.scope.key)
             self._read(checkpoint)
@@ -74,19 +72,19 @@ class History:
     def _read(self, checkpoint: Checkpoint) -> None:
         old_head, after = checkpoint.cursor.get("head"), checkpoint.cursor.get("after")
         new_head = checkpoint.cursor.get("new_head")
-        missing = self._ask_database(_MISSING_PARENTS) if after else set()
+        missing = self._first_column(_MISSING_PARENTS) if after else set()
         seen: set[str] = set()
         while True:
             try:
-                data, answer = self.github.ask_sized(
+                data, response = self.github.ask_sized(
                     queries.HISTORY, self.scope.label, queries.PAGES, id=self.scope.data["node_id"], after=after
                 )
             except StaleCursor:
                 if after is None:
                     raise self.github.http.failure("GitHub refuses the first page of the history") from None
-                after, new_head, missing = None, None, self._ask_database(_MISSING_PARENTS)
+                after, new_head, missing = None, None, self._first_column(_MISSING_PARENTS)
                 continue
-            branch = subject(self.source, self.scope, data)["defaultBranchRef"]
+            branch = repository_of(self.source, self.scope, data)["defaultBranchRef"]
             if branch is None:
                 return  # an empty repository
             new_head = new_head or branch["target"]["oid"]
@@ -96,18 +94,18 @@ class History:
             seen |= _mentioned(page)
             if not missing or not history["pageInfo"]["hasNextPage"]:
                 rewritten = not missing and old_head is not None and old_head not in seen
-                self._finish(page, new_head, rewritten, answer.server_time)
+                self._finish(page, new_head, rewritten, response.server_time)
                 return
             after = history["pageInfo"]["endCursor"]
             cursor = {"head": old_head, "new_head": new_head, "after": after}
             self.source.store([page], [Checkpoint(STREAM, self.scope.key, checkpoint.watermark_at, cursor)])
 
     def _finish(self, page: Page, new_head: str, rewritten: bool, now: datetime) -> None:
-        """Store the last page. `rewritten`: nothing of what was read leads to the head of the last time."""
+        """Store the last page. `rewritten`: the previous head was not among what was read."""
         pages = [page]
         if rewritten:
             self.source.store([page])
-            gone = sorted(self._ask_database(_UNREACHABLE, head=f"{self.scope.key}:{new_head}"))
+            gone = sorted(self._first_column(_UNREACHABLE, head=f"{self.scope.key}:{new_head}"))
             if gone:
                 log.warning(
                     "client %s: the history of %s was rewritten: %d commits are no longer on its default branch",
@@ -128,16 +126,15 @@ class History:
         )
 
     def _still_missing(self, page: Page, missing: set[str]) -> set[str]:
-        """Parents that neither this page nor the table holds, after this page."""
+        """The parents that are still in neither the table nor this page."""
         here = {row.payload["oid"] for row in page.rows}
         wanted = (missing | {parent for row in page.rows for parent in row.payload["parents"]}) - here
         if not wanted:
             return set()
-        return wanted - self._ask_database(_KNOWN, wanted=[f"{self.scope.key}:{oid}" for oid in wanted])
+        return wanted - self._first_column(_KNOWN, wanted=[f"{self.scope.key}:{oid}" for oid in wanted])
 
-    def _ask_database(self, query: Any, **params: Any) -> set[str]:
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            return {row[0] for row in self.source.conn.execute(query, {**self.keys, **params}).fetchall()}
+    def _first_column(self, query: LiteralString, **params: Any) -> set[str]:
+        return {row[0] for row in self.source.query(query, scope=self.scope.key, **params)}
 
 
 def _mentioned(page: Page) -> set[str]:

@@ -1,4 +1,4 @@
-"""The tags of a repository: all of them, whenever their number changed, since no order tells which are new."""
+"""The tags of a repository: all are read whenever their number changes, because no order shows which are new."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pulse.sources import census
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient
-from pulse.sources.github.walk import subject
+from pulse.sources.github.walk import repository_of
 from pulse.warehouse.loader import Page
 
 ENTITY = "github_tags"
 
 
 def read_tags(source: Source, github: GitHubClient, scope: Scope) -> None:
-    """Store every tag; those that are not listed any more are gone (the list is complete, or this fails)."""
+    """Store every tag and mark those that are no longer listed. (The list is complete, or this fails.)"""
     after, listed = None, set()
     while True:
         data, _ = github.ask_sized(queries.TAGS, scope.label, queries.PAGES, id=scope.data["node_id"], after=after)
-        connection = subject(source, scope, data)["refs"]
+        connection = repository_of(source, scope, data)["refs"]
         page = page_of(
             ENTITY,
             connection["nodes"],

@@ -1,26 +1,25 @@
-"""Boards and sprints of Jira Software, where a site has it.
+"""Boards and sprints of Jira Software, if a site has it.
 
-Which sprints are open is asked each time, all of a board's sprints once a week. A sprint that was open and is not among
-the open ones any more is asked for by its id: it was closed, or deleted.
+Each run reads the open sprints of every board, and once a week all of them. A sprint that is no longer among the open ones
+was closed or deleted, so it is read by its id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from pulse.errors import AccessLost, AuthError, UpstreamError
 from pulse.sources.base import Source, page_of
 from pulse.sources.jira import endpoints, records
 from pulse.sources.jira.client import JiraClient
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page, RawRow
 
 STREAM = "sprints"
 ALL_SPRINTS_EVERY = timedelta(days=7)
-SINGLE_ASKS = 100
+MAX_SINGLE_REQUESTS = 100
 _OPEN_OR_OF_BOARDS = """
     select record_id from raw.jira_sprints
     where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
@@ -34,7 +33,7 @@ _STORED_BOARDS = """
 
 
 class Agile:
-    """Stores the boards of the extracted projects, and their sprints."""
+    """Stores the boards of the extracted projects and their sprints."""
 
     def __init__(self, source: Source, jira: JiraClient, projects: Iterable[str]) -> None:
         self.source = source
@@ -42,23 +41,23 @@ class Agile:
         self.projects = set(projects)
 
     def run(self, now: datetime) -> None:
-        """Bring boards and sprints up to date; a site without Jira Software has none. `now`: the server's time."""
+        """Bring boards and sprints up to date. A site without Jira Software has none. `now`: the server's time."""
         try:
             listed = list(self.jira.offset_pages(endpoints.BOARDS, "values", endpoints.AGILE_PAGE))
         except AccessLost:
             return
         except AuthError:
-            # The token has just read the projects: it is this part alone that it may not read.
-            self.source.stats.warn("the Jira token may not read boards and sprints (Jira Software): they are left out")
+            # The token has just read the projects, so only this part is closed to it.
+            self.source.stats.warn("the Jira token may not read boards and sprints (Jira Software); they are left out")
             return
-        boards = page_of("jira_boards", filter(self._is_ours, listed), records.board)
+        boards = page_of("jira_boards", filter(self._is_extracted, listed), records.board)
         known = {row.record_id for row in boards.rows} | {str(reject.record_id) for reject in boards.rejects}
         boards.gone.extend(self._gone(self._stored(_STORED_BOARDS) - known, endpoints.BOARDS + "/{}"))
         self.source.store([boards])
         self._sprints([row for row in boards.rows if row.payload["type"] != "kanban"], now)
 
-    def _is_ours(self, board: Any) -> bool:
-        """Whether a board is of an extracted project. One that does not tell its project is taken."""
+    def _is_extracted(self, board: Any) -> bool:
+        """Whether a board belongs to an extracted project. A board that does not name its project counts as ours."""
         location = board.get("location") or {} if isinstance(board, dict) else {}
         return location.get("projectId") is None or str(location["projectId"]) in self.projects
 
@@ -72,17 +71,17 @@ class Agile:
                 continue
             found = self._of_board(board.record_id, due)
             if found is None:
-                # A board without sprints is asked again in a week.
+                # A board without sprints is read again in a week.
                 self.source.store([], [Checkpoint(STREAM, board.record_id, now, {"none": True})])
                 continue
             page = page_of("jira_sprints", found, records.sprint, board.record_id)
             seen.update(row.record_id for row in page.rows)
             self.source.store([page], [Checkpoint(STREAM, board.record_id, now)] if due else [])
             whole += [board.record_id] if due else []
-        self._left_over(seen, whole)
+        self._read_unlisted(seen, whole)
 
     def _of_board(self, board_id: str, everything: bool) -> list[Any] | None:
-        """A board's sprints, or its open ones; None when it has none or may not be read."""
+        """All sprints of a board, or its open ones; None if it has no sprints or may not be read."""
         states = {} if everything else {"state": "active,future"}
         path = endpoints.BOARD_SPRINTS.format(board_id)
         try:
@@ -95,11 +94,11 @@ class Agile:
             return None
         return [_with_board(one, board_id) for one in found]
 
-    def _left_over(self, seen: set[str], whole: list[str]) -> None:
-        """Ask one by one for sprints that should have been listed and were not."""
+    def _read_unlisted(self, seen: set[str], whole: list[str]) -> None:
+        """Read sprints one by one that should have been listed but were not."""
         page = Page("jira_sprints")
         missing = self._stored(_OPEN_OR_OF_BOARDS, boards=whole) - seen
-        for sprint_id in sorted(missing, key=int, reverse=True)[:SINGLE_ASKS]:
+        for sprint_id in sorted(missing, key=int, reverse=True)[:MAX_SINGLE_REQUESTS]:
             try:
                 item = self.jira.get(endpoints.SPRINT.format(sprint_id)).body
             except AccessLost:
@@ -113,8 +112,8 @@ class Agile:
         self.source.store([page])
 
     def _gone(self, ids: Iterable[str], path: str) -> Iterator[str]:
-        """Those of some ids that Jira, asked one by one, does not know any more."""
-        for one in sorted(ids, key=int)[:SINGLE_ASKS]:
+        """The ids among these that Jira, asked one by one, no longer knows."""
+        for one in sorted(ids, key=int)[:MAX_SINGLE_REQUESTS]:
             try:
                 self.jira.get(path.format(one))
             except AccessLost:
@@ -122,15 +121,12 @@ class Agile:
             except AuthError:
                 continue
 
-    def _stored(self, query: str, **params: Any) -> set[str]:
-        about = {"client": self.source.integration.client_id, "integration": self.source.integration.id}
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            rows = self.source.conn.execute(query, {**about, **params}).fetchall()
-        return {row[0] for row in rows}
+    def _stored(self, query: LiteralString, **params: Any) -> set[str]:
+        return {record_id for (record_id,) in self.source.query(query, **params)}
 
 
 def _with_board(item: Any, board_id: str) -> Any:
-    """A sprint with the board that it was asked of, where Jira does not tell the one that it was made on."""
+    """A sprint with the board it was read from, if Jira does not say which board it was created on."""
     if not isinstance(item, dict) or item.get("originBoardId") is not None:
         return item
     return {**item, "originBoardId": int(board_id)}

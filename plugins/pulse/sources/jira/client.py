@@ -1,4 +1,4 @@
-"""A Jira site's REST endpoint: address, authentication, which flavour answers there."""
+"""A Jira site's REST endpoint: address, authentication, and whether Cloud or Data Center answers there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import requests
 
 from pulse.errors import AuthError, ConfigError, Where
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import Answer, HttpClient, TokenAuth, shown
+from pulse.sources.http import HttpClient, JsonResponse, TokenAuth, redacted
 from pulse.sources.jira import endpoints
 from pulse.warehouse.runs import RunStats
 
@@ -21,8 +21,11 @@ EMPTY_PAGES = 3
 
 
 class JiraClient:
-    """Calls one Jira site. Without a login the token goes as bearer token: Data Center's personal access tokens, and
-    Cloud's scoped tokens, which need the gateway address as base_url (…/ex/jira/<cloud id>)."""
+    """Calls one Jira site.
+
+    Without a login, the token is sent as a bearer token: that is for Data Center's personal access tokens and for Cloud's
+    scoped tokens, which need the gateway address as base_url (…/ex/jira/<cloud id>).
+    """
 
     def __init__(self, integration: Integration, credential: Credential, stats: RunStats) -> None:
         self.base_url = integration.base_url.rstrip("/")
@@ -31,55 +34,55 @@ class JiraClient:
         self.where: Where = {"client": integration.client_slug, "source": integration.name}
         self.connection_id = integration.connection_id
         self.has_login = bool(credential.login)
-        self.known_flavour = CLOUD if self.by_gateway or host.endswith(CLOUD_DOMAIN) else None
-        if self.known_flavour == CLOUD:
+        self.known_edition = CLOUD if self.by_gateway or host.endswith(CLOUD_DOMAIN) else None
+        if self.known_edition == CLOUD:
             self._require_login()
         auth = TokenAuth(credential.token, credential.login or None)
         self.http = HttpClient(auth, **self.where, stats=stats, headers={})
 
-    def flavour(self) -> str:
-        """CLOUD or DATA_CENTER: by the address, else by what the server says of itself, asked once."""
-        if self.known_flavour is None:
-            told = str(self.get(endpoints.SERVER_INFO).body.get("deploymentType", ""))
-            self.known_flavour = CLOUD if told.lower() == "cloud" else DATA_CENTER
-            if self.known_flavour == CLOUD:
+    def edition(self) -> str:
+        """CLOUD or DATA_CENTER: judged by the address, or else by what the server says about itself (asked once)."""
+        if self.known_edition is None:
+            deployment_type = str(self.get(endpoints.SERVER_INFO).body.get("deploymentType", ""))
+            self.known_edition = CLOUD if deployment_type.lower() == "cloud" else DATA_CENTER
+            if self.known_edition == CLOUD:
                 self._require_login()
-        return self.known_flavour
+        return self.known_edition
 
     def _require_login(self) -> None:
         if not self.has_login and not self.by_gateway:
             raise ConfigError(
                 **self.where,
                 message="the Connection has no login",
-                way_out=f"set the e-mail address of the token's owner as login of {self.connection_id}",
+                remedy=f"set the e-mail address of the token's owner as the login of {self.connection_id}",
             )
 
-    def get(self, path: str, *, heavy: bool = False, **params: Any) -> Answer:
+    def get(self, path: str, *, heavy: bool = False, **params: Any) -> JsonResponse:
         """A GET below the base URL. `heavy`: see HttpClient.call."""
         return self._call("GET", path, heavy=heavy, params=params)
 
-    def post(self, path: str, body: dict[str, Any]) -> Answer:
+    def post(self, path: str, body: dict[str, Any]) -> JsonResponse:
         """A POST below the base URL."""
         return self._call("POST", path, json=body)
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> Answer:
+    def _call(self, method: str, path: str, **kwargs: Any) -> JsonResponse:
         try:
             return self.http.call(method, f"{self.base_url}/{path}", resource=path, **kwargs)
         except AuthError as error:
-            cloud_id = self._cloud_id() if error.status == 401 and self.known_flavour != DATA_CENTER else None
+            cloud_id = self._cloud_id() if error.status == 401 and self.known_edition != DATA_CENTER else None
             if cloud_id is None:
                 raise
             self._require_login()
             raise AuthError(
                 **self.where,
-                message=f"the token is refused (HTTP 401 from {shown(self.base_url)})",
+                message=f"the token was refused (HTTP 401 from {redacted(self.base_url)})",
                 status=401,
-                way_out="renew the token in the Airflow Connection; if it is a token with scopes, set base_url to "
+                remedy="renew the token in the Airflow Connection; if it is a scoped token, set base_url to "
                 f"https://{GATEWAY_HOST}/ex/jira/{cloud_id}",
             ) from error
 
     def _cloud_id(self) -> str | None:
-        """The site's id, which Cloud tells anybody; None when nothing tells it, or it is in the address already."""
+        """The site's id, which Cloud publishes; None if it is unknown, or already part of the address."""
         if self.by_gateway:
             return None
         try:
@@ -89,12 +92,12 @@ class JiraClient:
         return str(found["cloudId"]) if isinstance(found, dict) and found.get("cloudId") else None
 
     def offset_pages(self, path: str, items: str, size: int, **params: Any) -> Iterator[Any]:
-        """The items of a call that is continued by startAt and ends with isLast (or, where that is not told, by total)."""
+        """The items of a call that continues by startAt and ends with isLast (or by total, if there is no isLast)."""
         start = 0
         while True:
             body = self.get(path, startAt=start, maxResults=size, **params).body
             if not isinstance(body, dict) or not isinstance(body.get(items), list):
-                raise self.http.failure(f"the answer of {path} holds no {items}")
+                raise self.http.failure(f"the answer of {path} contains no {items}")
             yield from body[items]
             start += len(body[items])
             last = body["isLast"] if "isLast" in body else start >= int(body.get("total", 0))
@@ -103,23 +106,23 @@ class JiraClient:
             if not body[items]:
                 raise self.http.failure(f"Jira ends {path} before its last page")
 
-    def token_pages(self, path: str, body: dict[str, Any], items: str, what: str) -> Iterator[Answer]:
-        """The pages of a call that is continued by nextPageToken; `items` is the list in each.
+    def token_pages(self, path: str, body: dict[str, Any], items: str, what: str) -> Iterator[JsonResponse]:
+        """The pages of a call that continues by nextPageToken; `items` names the list in each.
 
-        A repeated token, or empty pages that go on, raise UpstreamError: Jira is known to loop, and would never end.
+        Raises UpstreamError for a repeated token or for several empty pages in a row, because Jira is known to loop.
         """
         seen: set[str] = set()
         request, empty = dict(body), 0
         while True:
-            answer = self.post(path, request)
-            if not isinstance(answer.body, dict) or not isinstance(answer.body.get(items), list):
-                raise self.http.failure(f"the answer about {what} holds no {items}")
-            yield answer
-            token = answer.body.get("nextPageToken")
-            if not token or answer.body.get("isLast") is True:
+            response = self.post(path, request)
+            if not isinstance(response.body, dict) or not isinstance(response.body.get(items), list):
+                raise self.http.failure(f"the answer about {what} contains no {items}")
+            yield response
+            token = response.body.get("nextPageToken")
+            if not token or response.body.get("isLast") is True:
                 return
-            empty = 0 if answer.body[items] else empty + 1
+            empty = 0 if response.body[items] else empty + 1
             if token in seen or empty == EMPTY_PAGES:
-                raise self.http.failure(f"Jira repeats a page of {what} without end")
+                raise self.http.failure(f"Jira repeats a page of {what} endlessly")
             seen.add(token)
             request["nextPageToken"] = token

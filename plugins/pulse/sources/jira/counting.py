@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import LiteralString
 
 from pulse.sources import census
 from pulse.sources.base import Scope, Source, selected
 from pulse.sources.census import Difference
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
-from pulse.sources.jira.flavour import Batch, Flavour
-from pulse.warehouse.connect import client_transaction
+from pulse.sources.jira.site import Batch, Site
 from pulse.warehouse.loader import Reject
 
 _OPEN_REJECTS = """
     select record_id, payload from raw.rejects
-    where client_id = %s and integration_id = %s and scope_key = %s and entity = 'jira_issues' and replayed_at is null
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
+      and entity = 'jira_issues' and replayed_at is null
       and record_id ~ '^[0-9]+$'
     order by id
 """
-# A project's history entries by issue: read only when some of its issues are gone.
+# A project's history entries by issue; read only if some of its issues are gone.
 _CHANGELOGS = """
     select record_id from raw.jira_changelogs
-    where client_id = %s and integration_id = %s and scope_key = %s and deleted_at is null
-      and payload ->> 'issueId' = any(%s)
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
+      and deleted_at is null and payload ->> 'issueId' = any(%(issues)s)
 """
 
 
-class Counting:
-    """Counts and mends one project. `asked`: the ids that this run has asked for already."""
+class Census:
+    """The census of one project. `asked`: the ids that this run has already requested."""
 
-    def __init__(self, source: Source, jira: JiraClient, site: Flavour, scope: Scope, asked: set[str]) -> None:
+    def __init__(self, source: Source, jira: JiraClient, site: Site, scope: Scope, asked: set[str]) -> None:
         self.source = source
         self.jira = jira
         self.site = site
@@ -40,9 +39,12 @@ class Counting:
         self.asked = asked
 
     def retry_rejects(self) -> None:
-        """Ask again for the issues whose rejects are open. What Jira refuses a second time is not there any more; what
-        cannot be read as before stays as it is and is not counted again."""
-        rows = self._rows(_OPEN_REJECTS)
+        """Request the issues with open rejects again.
+
+        An issue that Jira refuses a second time is gone. One that is still unreadable in the same way keeps its reject
+        and is not counted again.
+        """
+        rows = self.source.query(_OPEN_REJECTS, scope=self.scope.key)
         known = {(record_id, payload) for record_id, payload in rows if record_id not in self.asked}
         for part in _parts({record_id for record_id, _ in known}):
             batch = self.site.fetch(self.scope, part)
@@ -51,18 +53,21 @@ class Counting:
             self._store(batch)
 
     def run(self, listed: set[str] | None, now: datetime) -> None:
-        """Count, when a complete list is at hand or the last count is a week old. `now`: the server's time."""
+        """Count if a complete list is at hand, or if the last count is a week old. `now`: the server's time."""
         if listed is None:
             if not census.is_due(self.source, self.scope.key, now):
                 return
             listed = self.site.ids(self.scope)
-        census.count(self.source, "jira_issues", self.scope, listed, self._settle)
+        census.count(self.source, "jira_issues", self.scope, listed, self._reconcile)
         self.source.store([], [census.done(self.scope.key, now)])
 
-    def _settle(self, difference: Difference) -> int:
-        """Fetch the missing and ask for the surplus: gone is what Jira refuses or gives in a project that is not read."""
+    def _reconcile(self, difference: Difference) -> int:
+        """Fetch the missing issues and check the surplus ones.
+
+        A surplus issue is gone if Jira refuses it, or returns it in a project that is not extracted.
+        """
         if difference.surplus:
-            # A project that cannot be seen any more lists nothing, too: this raises AccessLost then.
+            # A project that is no longer visible lists nothing either; this call then raises AccessLost.
             self.jira.get(self.site.PROJECT.format(self.scope.key))
         removed = 0
         for part in _parts((difference.missing - self.asked) | difference.surplus):
@@ -83,15 +88,11 @@ class Counting:
         return selected(str(fields["project"].get("key")), self.source.integration.config.get("projects") or ["*"])
 
     def _store(self, batch: Batch) -> None:
-        """Store a batch; with an issue that is gone go its history entries."""
+        """Store a batch. If an issue is gone, so are its history entries."""
         if batch.issues.gone:
-            batch.changelogs.gone.extend(row[0] for row in self._rows(_CHANGELOGS, list(batch.issues.gone)))
+            rows = self.source.query(_CHANGELOGS, scope=self.scope.key, issues=list(batch.issues.gone))
+            batch.changelogs.gone.extend(record_id for (record_id,) in rows)
         self.source.store([batch.issues, batch.changelogs])
-
-    def _rows(self, query: LiteralString, *params: object) -> list[tuple[str, ...]]:
-        about = [self.source.integration.client_id, self.source.integration.id, self.scope.key]
-        with client_transaction(self.source.conn, self.source.integration.client_id):
-            return list(self.source.conn.execute(query, [*about, *params]).fetchall())
 
 
 def _drop_known(rejects: list[Reject], known: set[tuple[str, str]]) -> None:

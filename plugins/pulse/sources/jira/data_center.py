@@ -1,9 +1,9 @@
 """Jira Data Center (and Server): search by keyset, with the complete changelogs in the same answers.
 
-Behind the last issue rather than by startAt: no page shifts when issues change while they are read. Jira compares ids by
-the issues' keys, so an issue that is deleted, or moved to another project, while it is the last one read would end the
-walk early. Each answer's total therefore is held against what the answer before it had left; where it is too small, the
-walk begins again (what is stored already is not written again).
+Each page asks for ids after the last issue rather than by startAt, so no page shifts when issues change during the walk.
+Jira compares ids by the issues' keys. If the last issue read is deleted or moved to another project, the walk would
+therefore end early. To notice that, each answer's total is compared with what the answer before had left. If it is too
+small, the walk starts again (what is already stored is not written again).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 from pulse.errors import UpstreamError
 from pulse.sources.base import Scope
-from pulse.sources.http import Answer, HeavyPage
+from pulse.sources.http import HeavyPage, JsonResponse
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
 from pulse.sources.jira.fields import CustomFields
-from pulse.sources.jira.flavour import Batch, Sweep, add_changelog, add_issues, scopes_of
+from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, scopes_of
 
 BEGINNINGS = 4
 
@@ -39,13 +39,13 @@ class DataCenter:
     def sweep(self, scope: Scope, since: datetime | None, cursor: dict[str, Any]) -> Sweep:
         ids: set[str] = set()
         pages = self._walk(scope, since, cursor, self._fields(scope), endpoints.DC_PAGE)
-        answer, place = next(pages)
+        response, place = next(pages)
         complete = since is None and not cursor.get("after_id")
-        return Sweep(answer.server_time, self._batches(scope, answer, place, pages, ids), ids, complete)
+        return Sweep(response.server_time, self._batches(scope, response, place, pages, ids), ids, complete)
 
     def ids(self, scope: Scope) -> set[str]:
         pages = self._walk(scope, None, {}, None, endpoints.DC_ID_PAGE)
-        return {str(int(issue["id"])) for answer, _ in pages for issue in answer.body["issues"]}
+        return {str(int(issue["id"])) for response, _ in pages for issue in response.body["issues"]}
 
     def fetch(self, scope: Scope, ids: Iterable[str]) -> Batch:
         batch = Batch()
@@ -53,15 +53,15 @@ class DataCenter:
         for start in range(0, len(todo), endpoints.DC_IDS):
             left = todo[start : start + endpoints.DC_IDS]
             while left:
-                # Without validation: an id that is gone would be an error for all of them.
+                # Without validation, because one id that is gone would make the whole query fail.
                 jql = f"id in ({', '.join(left)})"
                 body = self._search(jql, self._fields(scope), len(left), validateQuery="false").body
                 self._add(batch, scope, body["issues"])
                 got = {str(issue["id"]) for issue in body["issues"]}
                 left = [one for one in left if one not in got]
                 if len(got) >= int(body["total"]):
-                    told = "the issue does not exist or may not be seen"
-                    batch.refused.update({one: {"id": one, "errorMessage": told} for one in left})
+                    reason = "the issue does not exist or is not visible"
+                    batch.refused.update({one: {"id": one, "errorMessage": reason} for one in left})
                     break
                 if not got:
                     raise self.jira.http.failure(
@@ -72,51 +72,51 @@ class DataCenter:
     def _batches(
         self,
         scope: Scope,
-        answer: Answer,
+        response: JsonResponse,
         place: dict[str, Any],
-        pages: Iterator[tuple[Answer, dict[str, Any]]],
+        pages: Iterator[tuple[JsonResponse, dict[str, Any]]],
         ids: set[str],
     ) -> Iterator[Batch]:
         while True:
             batch = Batch(cursor=place)
-            self._add(batch, scope, answer.body["issues"])
-            ids.update(str(int(issue["id"])) for issue in answer.body["issues"])
-            if answer.body["issues"]:
+            self._add(batch, scope, response.body["issues"])
+            ids.update(str(int(issue["id"])) for issue in response.body["issues"])
+            if response.body["issues"]:
                 yield batch
             found = next(pages, None)
             if found is None:
                 return
-            answer, place = found
+            response, place = found
 
     def _walk(
         self, scope: Scope, since: datetime | None, cursor: dict[str, Any], fields: list[str] | None, size: int
-    ) -> Iterator[tuple[Answer, dict[str, Any]]]:
-        """Pages of the project's issues, each with the cursor behind it: the last issue, and how many are still to come."""
+    ) -> Iterator[tuple[JsonResponse, dict[str, Any]]]:
+        """Pages of the project's issues, each with the cursor after it: the last issue, and how many are still to come."""
         where = f"project = {int(scope.key)}"
         if since is not None:
             where += f" AND updated >= {int(since.timestamp() * 1000)}"
         after, left, beginnings = int(cursor.get("after_id", 0)), int(cursor.get("left", 0)), 1
         while True:
-            answer = self._behind(where, after, fields, size)
-            total = int(answer.body["total"]) if answer is not None else -1
-            if answer is None or total < left:
+            response = self._behind(where, after, fields, size)
+            total = int(response.body["total"]) if response is not None else -1
+            if response is None or total < left:
                 beginnings += 1
                 if beginnings > BEGINNINGS or not after:
                     raise self.jira.http.failure(f"the issues of {scope.label} change faster than they can be listed")
                 after = left = 0
                 continue
-            issues = answer.body["issues"]
+            issues = response.body["issues"]
             if not issues and total:
                 raise self.jira.http.failure(f"Jira ends the search in {scope.label} before its last page")
-            # A page may be shorter than was asked for: the server has its own cap. Only the total tells the end.
+            # A page may be shorter than requested, because the server has its own cap. Only the total shows the end.
             left = total - len(issues)
             after = int(issues[-1]["id"]) if issues else after
-            yield answer, {"after_id": after, "left": left}
+            yield response, {"after_id": after, "left": left}
             if left <= 0:
                 return
 
-    def _behind(self, where: str, after: int, fields: list[str] | None, size: int) -> Answer | None:
-        """The page behind an issue; None when Jira does not know that issue any more."""
+    def _behind(self, where: str, after: int, fields: list[str] | None, size: int) -> JsonResponse | None:
+        """The page after an issue; None if Jira no longer knows that issue."""
         jql = f"{where} AND id > {after}" if after else where
         try:
             return self._search(f"{jql} ORDER BY id ASC", fields, size)
@@ -125,14 +125,14 @@ class DataCenter:
                 raise
             return None
 
-    def _search(self, jql: str, fields: list[str] | None, size: int, **params: Any) -> Answer:
-        """One search, with changelogs when fields are asked for; smaller when the server does not make it in its time."""
+    def _search(self, jql: str, fields: list[str] | None, size: int, **params: Any) -> JsonResponse:
+        """One search, with changelogs if fields are requested; a smaller one if the server does not answer in time."""
         if fields is not None:
             params["expand"] = "changelog"
         while True:
             wanted = min(size, self.size) if fields is not None else size
             try:
-                answer = self.jira.get(
+                response = self.jira.get(
                     endpoints.DC_SEARCH,
                     heavy=True,
                     jql=jql,
@@ -146,10 +146,10 @@ class DataCenter:
                     raise self.jira.http.failure(f"Jira does not answer a search for {wanted} issues in time") from None
                 self.size = size = max(endpoints.DC_SMALLEST_PAGE, wanted // 2)
                 continue
-            body = answer.body
+            body = response.body
             if not isinstance(body, dict) or not isinstance(body.get("issues"), list) or "total" not in body:
-                raise self.jira.http.failure("the answer about issues holds no issues and total")
-            return answer
+                raise self.jira.http.failure("the answer to the search contains no issues or no total")
+            return response
 
     def _fields(self, scope: Scope) -> list[str]:
         return [*endpoints.ISSUE_FIELDS, *CustomFields.from_json(scope.data.get("custom_fields") or {}).ids()]
@@ -164,7 +164,7 @@ class DataCenter:
             changelog = issue.get("changelog") or {}
             entries = changelog.get("histories")
             if entries is None or len(entries) < int(changelog.get("total", 0)):
-                raise self.jira.http.failure(f"Jira gives issue {issue.get('id')} without its complete changelog")
+                raise self.jira.http.failure(f"Jira returned issue {issue.get('id')} without its complete changelog")
             issue_id = str(issue.get("id"))
             if issue_id in scopes:
                 add_changelog(batch, issue_id, entries, scopes[issue_id])

@@ -1,8 +1,9 @@
-"""What is asked of Jira, in which order, until when.
+"""What Pulse reads from Jira, in what order, until when.
 
-Per project: the issues that changed since the watermark (epoch milliseconds, so that no time zone matters, and without an
-upper bound) with their complete changelogs; then those that could not be read before; then, once a week, the count. The
-watermark is the server's clock at the start of the sweep, less an overlap for Jira's eventually consistent search.
+For each project it reads the issues that changed since the watermark (epoch milliseconds, so that no time zone matters, and
+without an upper bound) with their complete changelogs, then those that could not be read before, and once a week the
+complete list of ids. The watermark is the server's clock at the start of the sweep, minus an overlap for Jira's eventually
+consistent search.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ from pulse.sources.jira import records
 from pulse.sources.jira.agile import Agile
 from pulse.sources.jira.client import CLOUD, JiraClient
 from pulse.sources.jira.cloud import Cloud
-from pulse.sources.jira.counting import Counting
+from pulse.sources.jira.counting import Census
 from pulse.sources.jira.data_center import DataCenter
 from pulse.sources.jira.fields import CustomFields
-from pulse.sources.jira.flavour import Flavour, Sweep, refusal
+from pulse.sources.jira.site import Site, Sweep, refusal
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
@@ -30,18 +30,18 @@ STREAM = "issues"
 
 
 class JiraSource(Source):
-    """Projects of a Jira site, Cloud or Data Center; per project its issues with their changelogs."""
+    """The projects of a Jira site (Cloud or Data Center), and their issues with changelogs."""
 
     def connect(self, credential: Credential) -> None:
         self.jira = JiraClient(self.integration, credential, self.stats)
         self._custom: CustomFields | None = None
-        self._site: Flavour | None = None
+        self._site: Site | None = None
 
     @property
-    def site(self) -> Flavour:
-        """How this kind of Jira is asked."""
+    def site(self) -> Site:
+        """The calls of this kind of Jira."""
         if self._site is None:
-            self._site = Cloud(self.jira) if self.jira.flavour() == CLOUD else DataCenter(self.jira)
+            self._site = Cloud(self.jira) if self.jira.edition() == CLOUD else DataCenter(self.jira)
         return self._site
 
     def discover(self) -> list[Scope]:
@@ -53,24 +53,27 @@ class JiraSource(Source):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"no project matches {include}",
-                way_out="check 'projects' and what the token's owner may see",
+                remedy="check 'projects' and which projects the token's owner can see",
             )
         projects = page_of("jira_projects", chosen, records.project)
-        answer = self.jira.get(self.site.STATUSES)
-        self.store([page_of("jira_statuses", answer.body, records.status), projects])
+        response = self.jira.get(self.site.STATUSES)
+        self.store([page_of("jira_statuses", response.body, records.status), projects])
         self._warn_of_lost_projects({str(project.get("id")) for project in visible}, include)
-        self.warn_before_token_ends(self.integration.config.get("token_expires"), answer.server_time.date())
+        self.warn_before_token_ends(self.integration.config.get("token_expires"), response.server_time.date())
         fields = self.custom_fields()
         for name in (name for name, ids in fields.named.items() if not ids):
             self.stats.warn(f"Jira has no field named {name!r}: correct 'custom_fields' of {self.integration.name}")
-        Agile(self, self.jira, (row.record_id for row in projects.rows)).run(answer.server_time)
-        data = {"custom_fields": fields.to_json(), "flavour": self.jira.flavour()}
+        Agile(self, self.jira, (row.record_id for row in projects.rows)).run(response.server_time)
+        data = {"custom_fields": fields.to_json(), "edition": self.jira.edition()}
         return [Scope(row.record_id, row.payload["key"], data) for row in projects.rows]
 
     def extract(self, scope: Scope) -> RunStats:
-        """One sweep; an interrupted one goes on behind the last issue it stored, and is followed by another, for the
-        issues that changed since it began."""
-        self.jira.known_flavour = scope.data.get("flavour") or self.jira.known_flavour
+        """Run one sweep.
+
+        An interrupted sweep resumes after the last issue it stored. Another one follows it, for the issues that changed
+        since it began.
+        """
+        self.jira.known_edition = scope.data.get("edition") or self.jira.known_edition
         asked: set[str] = set()
         listed: set[str] | None = None
         while True:
@@ -80,13 +83,13 @@ class JiraSource(Source):
             listed = sweep.ids if sweep.complete else listed
             if not checkpoint.cursor:
                 break
-        counting = Counting(self, self.jira, self.site, scope, asked)
-        counting.retry_rejects()
-        counting.run(listed, sweep.started_at)
+        census = Census(self, self.jira, self.site, scope, asked)
+        census.retry_rejects()
+        census.run(listed, sweep.started_at)
         return self.finish()
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
-        if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal: there is nothing to read
+        if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal; there is nothing to read
             return Page(entity, rejects=[refusal(str(payload.get("id")), scope_key, payload)])
         if entity == "jira_issues":
             custom = self.custom_fields()
@@ -98,7 +101,7 @@ class JiraSource(Source):
         return page_of(entity, [payload], records.BUILDERS[entity], scope_key)
 
     def custom_fields(self) -> CustomFields:
-        """The site's custom fields that are used; asked once."""
+        """The ids of the custom fields that Pulse uses; read once."""
         if self._custom is None:
             wanted = self.integration.config.get("custom_fields") or []
             self._custom = CustomFields.found(self.jira.get(self.site.FIELDS).body, wanted)
@@ -109,7 +112,7 @@ class JiraSource(Source):
             sweep = self.site.sweep(scope, checkpoint.watermark_at, checkpoint.cursor)
         except UpstreamError as error:
             if error.status == 400:
-                # Jira says the same of a project that may not be seen any more: this raises AccessLost then.
+                # A project that is no longer visible gives the same error; this call then raises AccessLost.
                 self.jira.get(self.site.PROJECT.format(scope.key))
             raise
         started_at = checkpoint.cursor.get("started_at") or sweep.started_at.isoformat()
@@ -123,16 +126,14 @@ class JiraSource(Source):
         return sweep
 
     def _warn_of_lost_projects(self, visible: set[str], include: list[str]) -> None:
-        with client_transaction(self.conn, self.integration.client_id):
-            rows = self.conn.execute(
-                "select record_id, payload ->> 'key' from raw.jira_projects where client_id = %s and integration_id = %s"
-                " and deleted_at is null order by 2",
-                [self.integration.client_id, self.integration.id],
-            ).fetchall()
+        rows = self.query(
+            "select record_id, payload ->> 'key' from raw.jira_projects where client_id = %(client)s"
+            " and integration_id = %(integration)s and deleted_at is null order by 2"
+        )
         for project_id, key in rows:
             if project_id not in visible and selected(key, include):
                 self.stats.warn(
-                    f"the project {key} of {self.integration.name} is not visible any more: its issues are kept as they are"
+                    f"the project {key} of {self.integration.name} is no longer visible; its issues are kept as they are"
                 )
 
 

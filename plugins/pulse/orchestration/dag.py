@@ -1,0 +1,163 @@
+"""From a client's spec to its DAG. Importing this, and building a DAG, does no I/O and gives the same DAG each time."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_current_context, task
+
+from pulse import environ
+from pulse.orchestration.defaults import default_args
+from pulse.orchestration.operators import ContinueBackfill, deferring_task
+from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
+
+FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+SCOPE_NAMES = {"github": "repositories", "jira": "projects", "http_json": "streams"}
+START_PATH = "/pulse/start/"  # Superset sends on to the landing dashboard
+REPLAY_TIMEOUT_SECONDS = 120
+
+
+def dag_id(slug: str) -> str:
+    """The id of a client's DAG."""
+    return f"pulse__{slug}"
+
+
+def build_client_dag(spec: ClientDagSpec) -> DAG:
+    """The DAG that extracts one client's sources, computes its metrics and publishes them."""
+    with DAG(
+        dag_id(spec.slug),
+        description=f"{spec.name}: extract, compute the DORA metrics, publish",
+        doc_md=_documentation(spec),
+        schedule=timedelta(minutes=spec.schedule_minutes),
+        start_date=FIRST_DAY + _offset(spec),
+        catchup=False,
+        max_active_runs=1,
+        max_active_tasks=3,
+        dagrun_timeout=timedelta(hours=12),
+        tags=[f"client:{spec.slug}", "pulse"],
+        params={
+            "recompute": Param(
+                False,
+                type="boolean",
+                title="Recompute everything",
+                description="compute_dora recomputes all facts and numbers, not only what changed",
+            )
+        },
+        owner_links={spec.slug: dashboard_url()},
+        default_args=default_args(spec.slug),
+    ) as dag:
+        groups = [_integration_group(spec, integration) for integration in spec.integrations]
+        normalised = _transform_task(spec, "normalise_records", "normalise", TriggerRule.ALL_DONE)()
+        computed = _transform_task(spec, "compute_dora", "dora", TriggerRule.ALL_SUCCESS)()
+        published = _publish_task(spec)()
+        normalised >> computed >> published
+        if groups:
+            groups >> normalised
+            # Publish what could be read even if a source failed; the failure still makes the run red.
+            watch = _watch_task()()
+            [*groups, published] >> watch
+            published >> _continue_task(spec)
+    return dag
+
+
+def dashboard_url() -> str:
+    """The address of the executives' dashboard."""
+    return environ.SUPERSET_PUBLIC_URL.get().rstrip("/") + START_PATH
+
+
+def _offset(spec: ClientDagSpec) -> timedelta:
+    """A fixed moment within the schedule for each client, so that they do not all start at once."""
+    digest = hashlib.sha256(spec.slug.encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:4], "big") % (spec.schedule_minutes * 60))
+
+
+def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> TaskGroup:
+    # A source type without an entry here extracts "scopes".
+    scopes = SCOPE_NAMES.get(integration.integration_type, "scopes")
+    with TaskGroup(integration.name) as group:
+
+        @deferring_task(task_id=f"discover_{scopes}")
+        def discover() -> list[list[dict[str, Any]]]:
+            from pulse.orchestration.tasks import discover_scopes
+
+            return discover_scopes(spec, integration)
+
+        @deferring_task(task_id=f"extract_{scopes}", map_index_template="{{ scope_label }}")
+        def extract(batch: list[dict[str, Any]]) -> dict[str, int]:
+            from pulse.orchestration.tasks import extract_batch
+
+            return extract_batch(spec, integration, batch)
+
+        extract.expand(batch=discover())
+    return group
+
+
+def _transform_task(spec: ClientDagSpec, task_id: str, stage: str, rule: TriggerRule) -> Any:
+    @task(task_id=task_id, trigger_rule=rule)
+    def transform() -> dict[str, int]:
+        from pulse.orchestration.tasks import run_transforms
+
+        return run_transforms(spec, task_id, stage, full=bool(get_current_context()["params"].get("recompute")))
+
+    return transform
+
+
+def _publish_task(spec: ClientDagSpec) -> Any:
+    @task(task_id="publish_dashboards", execution_timeout=timedelta(minutes=10))
+    def publish() -> None:
+        from pulse.orchestration.tasks import publish_dashboards
+
+        publish_dashboards(spec, REPLAY_TIMEOUT_SECONDS)
+
+    return publish
+
+
+def _continue_task(spec: ClientDagSpec) -> ContinueBackfill:
+    """Start the next run when this one stopped at its bound, once its part is published."""
+    return ContinueBackfill(
+        task_id="continue_backfill",
+        client_id=spec.client_id,
+        trigger_dag_id=dag_id(spec.slug),
+        wait_for_completion=False,
+    )
+
+
+def _watch_task() -> Any:
+    @task(task_id="watch_sources", trigger_rule=TriggerRule.ONE_FAILED, retries=0, retry_policy=None)
+    def watch() -> None:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        raise AirflowFailException(
+            "A task of this run failed. The red task's log says which source, why, and what to do. The data of the other"
+            " sources was published."
+        )
+
+    return watch
+
+
+def _documentation(spec: ClientDagSpec) -> str:
+    sources = "\n".join(f"- `{i.name}`: {i.base_url} (Connection `{i.connection_id}`)" for i in spec.integrations)
+    return f"""\
+### {spec.name}
+
+Extracts the client's sources, computes the five DORA metrics on the primary and publishes them on the replica.
+
+[Dashboard]({dashboard_url()})
+
+{sources or "No integration is declared."}
+
+**If a task is red**, its log names the client, the source and what to do. The next run of an `extract_*` task continues from
+its last checkpoint; nothing is lost or counted twice. For 401 or 403, renew the token in the Connection. The other sources
+are published anyway.
+
+**If a task is violet (deferred)**, the upstream's budget is used up. The task resumes by itself at the time in its log and in
+`core.etl_runs.resume_at`. **If an `extract_*` task is pink (skipped)**, nothing has changed since the last run.
+`continue_backfill` starts the next run when a long history has not been read to its end.
+
+`compute_dora` computes what changed since the last run. To recompute everything, trigger the DAG with `recompute`; numbers
+that were right stay the same.
+
+The client is declared in the Variable `pulse_client_{spec.slug}`. Change it there and trigger `sync_clients`.
+"""

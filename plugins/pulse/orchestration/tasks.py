@@ -1,0 +1,206 @@
+"""What the tasks of a client's DAG do: each opens its connections, works, records its run and closes them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import AbstractContextManager, closing
+from typing import Any
+
+import psycopg
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from pulse.errors import PulseError, RateLimited
+from pulse.orchestration.credentials import credential_for
+from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec, read_specs
+from pulse.sources.base import Integration, Scope, Source
+from pulse.sources.registry import source_for
+from pulse.superset.provision import api_from_connection, touch_datasets
+from pulse.warehouse.connect import connect, fetch_for_client
+from pulse.warehouse.runs import RunStats, record_run
+from pulse.warehouse.transforms import run_stage
+
+log = logging.getLogger(__name__)
+Connection = psycopg.Connection[Any]
+MAX_BATCHES = 6
+
+
+def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list[dict[str, Any]]]:
+    """Store the integration's repositories or projects. Return those that have something to read, as JSON, in batches.
+
+    There are only a few batches, however many scopes there are. Each starts with the most recently changed ones.
+    """
+    with closing(connect("pulse_etl")) as conn:
+        integration = _integration(conn, spec, declared)
+        with _recorded(conn, spec, declared.id) as stats:
+            scopes = _source(conn, integration, stats).discover()
+    log.info("client %s: %s has %d scopes to read", spec.slug, declared.name, len(scopes))
+    count = min(MAX_BATCHES, len(scopes))
+    return [[scope.to_json() for scope in scopes[start::count]] for start in range(count)]
+
+
+def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[dict[str, Any]]) -> dict[str, int]:
+    """Extract repositories or projects from their checkpoints on, one after the other. Returns calls, points and rows.
+
+    If one fails, the others of its batch are still read, and the first failure is raised at the end. A used-up budget ends
+    the batch at once. What this DAG run has already read, before a retry or a deferral, is not read again. A run that
+    somebody clears reads everything again.
+    """
+    context = get_current_context()
+    scopes = [Scope.from_json(item) for item in batch]
+    context["scope_label"] = scopes[0].label + (f" and {len(scopes) - 1} more" if len(scopes) > 1 else "")
+    total = RunStats()
+    failure: Exception | None = None
+    with closing(connect("pulse_etl")) as conn:
+        done = _done_in_this_run(conn, spec, declared)
+        for scope in scopes:
+            if scope.key in done:
+                continue
+            integration = _integration(conn, spec, declared)
+            try:
+                with _recorded(conn, spec, declared.id, scope.key) as stats:
+                    _source(conn, integration, stats).extract(scope)
+            except RateLimited:
+                raise
+            except Exception as error:  # whatever it is, it must not hold up the others of the batch in every run
+                log.exception("client %s: %s %s failed", spec.slug, declared.name, scope.label)
+                failure = failure or error
+            log.info("client %s: %s %s: %s", spec.slug, declared.name, scope.label, stats.as_dict())
+            total.add(stats)
+    if failure is not None:
+        raise failure
+    return total.as_dict()
+
+
+def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
+    """Read a client's open rejects again. Returns for each integration how many were stored and how many stay open."""
+    result: dict[str, dict[str, int]] = {}
+    with closing(connect("pulse_admin")) as admin:
+        spec = next(found for found in read_specs(admin) if found.slug == slug)
+    with closing(connect("pulse_etl")) as conn:
+        for declared in spec.integrations:
+            if not _has_open_rejects(conn, spec, declared):
+                continue
+            integration = _integration(conn, spec, declared)
+            with _recorded(conn, spec, declared.id) as stats:
+                stored, left = _source(conn, integration, stats).replay_rejects()
+            result[declared.name] = {"stored": stored, "open": left}
+            log.info("client %s: %s: %d rejects stored, %d stay open", slug, declared.name, stored, left)
+    return result
+
+
+def _has_open_rejects(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> bool:
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select from raw.rejects where client_id = %s and integration_id = %s and replayed_at is null limit 1",
+        [spec.client_id, declared.id],
+    )
+    return bool(rows)
+
+
+def has_more_history(client_id: int, dag_run_id: str) -> bool:
+    """Whether an extraction of this DAG run read something and left a part for the next run."""
+    with closing(connect("pulse_etl")) as conn:
+        rows = fetch_for_client(
+            conn,
+            client_id,
+            "select from core.etl_runs where client_id = %s and dag_run_id = %s and state = 'success'"
+            " and unfinished > 0 and rows_read > 0 limit 1",
+            [client_id, dag_run_id],
+        )
+    return bool(rows)
+
+
+def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> set[str]:
+    """Keys of the scopes that this DAG run has read since it started. (Clearing a run restarts it.)"""
+    run = get_current_context()["dag_run"]
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select scope_key from core.etl_runs where client_id = %s and dag_run_id = %s and integration_id = %s"
+        " and state = 'success' and scope_key <> '' and started_at >= %s",
+        [spec.client_id, str(run.run_id), declared.id, run.start_date],
+    )
+    return {scope_key for (scope_key,) in rows}
+
+
+def run_transforms(spec: ClientDagSpec, task_id: str, stage: str, *, full: bool = False) -> dict[str, int]:
+    """Run a stage of include/sql for the client (`full`: recompute everything). Returns the rows that each file wrote."""
+    with closing(connect("pulse_etl")) as conn, _recorded(conn, spec) as stats:
+        results = run_stage(conn, spec.client_id, stage, full=full)
+        stats.rows_written += sum(step.rows for step in results)
+    for step in results:
+        log.info("client %s: %s wrote %d rows", spec.slug, step.file, step.rows)
+    return {step.file: step.rows for step in results if step.rows}
+
+
+def publish_dashboards(spec: ClientDagSpec, timeout_seconds: float) -> None:
+    """Wait until the replica has replayed what this run wrote, then invalidate Superset's caches."""
+    with closing(connect("pulse_etl", autocommit=True)) as primary:
+        row = primary.execute("select pg_current_wal_lsn()::text").fetchone()
+    assert row is not None
+    _wait_for_replay(spec, row[0], timeout_seconds)
+    touch_datasets(api_from_connection())
+
+
+def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    with closing(connect("pulse_replica", autocommit=True)) as replica:
+        while True:
+            row = replica.execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", [lsn]).fetchone()
+            if row is not None and row[0]:
+                return
+            if time.monotonic() > deadline:
+                raise PulseError(
+                    client=spec.slug,
+                    source="replica",
+                    message=f"the replica has not replayed {lsn} within {timeout_seconds:.0f} s",
+                    remedy="look at the replica's log (./pulse logs replica); until then the dashboards show the older data",
+                )
+            time.sleep(0.2)
+
+
+def _recorded(
+    conn: Connection, spec: ClientDagSpec, integration_id: int | None = None, scope_key: str = ""
+) -> AbstractContextManager[RunStats]:
+    context = get_current_context()
+    return record_run(
+        conn,
+        client_id=spec.client_id,
+        dag_run_id=str(context["dag_run"].run_id),
+        task_id=str(context["task"].task_id),
+        integration_id=integration_id,
+        scope_key=scope_key,
+    )
+
+
+def _integration(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:
+    """The integration as it is now in the tables. Skips the task if it is no longer active."""
+    rows = fetch_for_client(
+        conn,
+        spec.client_id,
+        "select base_url, connection_id, config_data from core.integrations"
+        " where client_id = %s and id = %s and active",
+        [spec.client_id, declared.id],
+    )
+    if not rows:
+        # Stopped cleanly between two scopes: what was read is stored, and the client's DAG is updated within seconds.
+        raise AirflowSkipException(f"client {spec.slug}: {declared.name} is no longer active")
+    base_url, connection_id, config = rows[0]
+    return Integration(
+        client_id=spec.client_id,
+        client_slug=spec.slug,
+        id=declared.id,
+        integration_type=declared.integration_type,
+        name=declared.name,
+        base_url=base_url,
+        connection_id=connection_id,
+        config=config,
+    )
+
+
+def _source(conn: Connection, integration: Integration, stats: RunStats) -> Source:
+    """The integration's source. It counts into `stats`, so that a run that fails shows its calls."""
+    return source_for(integration.integration_type)(integration, credential_for(integration), conn, stats)

@@ -1,0 +1,1 @@
+"""A custom source with the world's data: a pager and a deployment tool."""

@@ -1,0 +1,1 @@
+"""GitHub's GraphQL and REST APIs with the world's data."""

@@ -1,0 +1,1 @@
+"""The simulated companies: what exists, how it is generated from a seed, and how it changes."""

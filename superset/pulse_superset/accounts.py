@@ -1,0 +1,225 @@
+"""Reading accounts, brands and sessions of the clients' users as pulse_auth.
+
+Everything is read from the replica, so that logins and dashboards keep working while the primary is down, and from the
+primary only if the replica does not answer. Sessions are written on the primary. Needs only psycopg2 and the standard
+library.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from werkzeug.security import check_password_hash
+
+from pulse import environ
+from pulse.tenancy import role_password
+
+LOGIN = "pulse_auth"
+IDLE_CONNECTIONS = 3
+RETRY_SECONDS = 5
+
+_ADDRESSES = {
+    "primary": (environ.PRIMARY_HOST, environ.PRIMARY_PORT),
+    "replica": (environ.REPLICA_HOST, environ.REPLICA_PORT),
+}
+_SCRYPT_LIMIT = 1 << 20  # the limit of n * r: 32 MB * 128 / 4; more is a typing error or an attack
+
+
+class DatabaseAway(Exception):
+    """Neither the replica nor, if it may be used, the primary answered."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A client's user as declared in the client's Variable."""
+
+    client_id: int
+    user_id: int
+    email: str
+    full_name: str
+    role: str
+    theme_mode: str
+    password_hash: str
+    active: bool  # the user and the client
+
+
+@dataclass(frozen=True)
+class SessionState:
+    """What the database knows about a session. `recorded` is False if it has no row (yet)."""
+
+    account_active: bool
+    recorded: bool
+    active: bool
+
+
+class Server:
+    """Connections to one PostgreSQL server. It keeps a few idle ones, and does not try a stopped server at every request."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue(IDLE_CONNECTIONS)
+        self._away_until = 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """A cursor in a transaction of its own. Raises DatabaseAway if the server cannot be reached."""
+        connection = self._connection()
+        try:
+            with connection, connection.cursor() as cursor:
+                yield cursor
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            connection.close()
+            raise DatabaseAway(f"{self._kind}: {error}") from error
+        finally:
+            self._give_back(connection)
+
+    def _connection(self) -> Any:
+        while True:
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                return self._open()
+            if self._is_alive(connection):
+                return connection
+            connection.close()
+
+    @staticmethod
+    def _is_alive(connection: Any) -> bool:
+        """Whether the connection still works; after a server restart, every idle connection is dead."""
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("select 1")
+        except psycopg2.Error:
+            return False
+        return True
+
+    def _open(self) -> Any:
+        if time.monotonic() < self._away_until:
+            raise DatabaseAway(f"{self._kind} did not answer a moment ago")
+        host, port = _ADDRESSES[self._kind]
+        try:
+            return psycopg2.connect(
+                host=host.get(),
+                port=port.get(),
+                dbname=environ.DATABASE.get(),
+                user=LOGIN,
+                password=role_password(environ.ROLE_SECRET.get(), LOGIN),
+                connect_timeout=2,
+                application_name="pulse superset login",
+            )
+        except psycopg2.OperationalError as error:
+            self._away_until = time.monotonic() + RETRY_SECONDS
+            raise DatabaseAway(f"{self._kind}: {error}") from error
+
+    def _give_back(self, connection: Any) -> None:
+        if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            connection.close()
+            return
+        try:
+            self._idle.put_nowait(connection)
+        except queue.Full:
+            connection.close()
+
+
+replica = Server("replica")
+primary = Server("primary")
+
+
+def _read(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Rows from the replica, or from the primary if the replica is down."""
+    for server in (replica, primary):
+        try:
+            with server.transaction() as cursor:
+                cursor.execute(sql, values)
+                return list(cursor.fetchall())
+        except DatabaseAway:
+            if server is primary:
+                raise
+    raise AssertionError("unreachable")
+
+
+_ACCOUNT = """
+    select u.client_id, u.id, u.email, u.full_name, u.role, u.theme_mode, u.password_hash, u.active and c.active
+    from core.users u join core.clients c on c.id = u.client_id
+    where u.email = %s
+"""
+
+
+def find_account(email: str) -> Account | None:
+    """The client's user with this e-mail address. Raises DatabaseAway."""
+    rows = _read(_ACCOUNT, (email.strip().lower(),))
+    return Account(*rows[0]) if rows else None
+
+
+_SESSION = """
+    select u.active and c.active, s.id is not null, coalesce(s.active and s.expires_at > now(), false)
+    from core.users u
+    join core.clients c on c.id = u.client_id
+    left join core.user_sessions s on s.client_id = u.client_id and s.user_id = u.id and s.token_hash = %s
+    where u.client_id = %s and u.id = %s
+"""
+
+
+def session_state(client_id: int, user_id: int, token_hash: str) -> SessionState:
+    """The state of a session and of its account. Raises DatabaseAway."""
+    rows = _read(_SESSION, (token_hash, client_id, user_id))
+    return SessionState(*rows[0]) if rows else SessionState(False, False, False)
+
+
+_RECORD = """
+    insert into core.user_sessions (client_id, user_id, token_hash, kind, created_at, expires_at)
+    values (%s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s))
+    on conflict (client_id, token_hash) do nothing
+"""
+_FORGET_OLD = (
+    "delete from core.user_sessions where client_id = %s and user_id = %s and expires_at < now() - interval '30 days'"
+)
+
+
+def record_session(
+    client_id: int, user_id: int, token_hash: str, kind: str, created_at: float, expires_at: float
+) -> None:
+    """Write a session's row (times in epoch seconds) and delete the user's long expired ones. Raises DatabaseAway."""
+    with primary.transaction() as cursor:
+        cursor.execute(_RECORD, (client_id, user_id, token_hash, kind, created_at, expires_at))
+        cursor.execute(_FORGET_OLD, (client_id, user_id))
+
+
+def end_session(client_id: int, token_hash: str) -> None:
+    """Set a session's `active` to false (logout). Raises DatabaseAway."""
+    with primary.transaction() as cursor:
+        cursor.execute(
+            "update core.user_sessions set active = false where client_id = %s and token_hash = %s and active",
+            (client_id, token_hash),
+        )
+
+
+def brand_settings(client_id: int) -> dict[str, Any]:
+    """The client's name and its `brand.*` settings (without the prefix). Raises DatabaseAway."""
+    rows = _read(
+        "select c.name, s.setting_key, s.setting_value from core.clients c left join core.system_settings s"
+        " on s.client_id = c.id and s.setting_key like 'brand.%%' where c.id = %s",
+        (client_id,),
+    )
+    settings: dict[str, Any] = {key.removeprefix("brand."): value for _, key, value in rows if key}
+    if rows:
+        settings["client_name"] = rows[0][0]
+    return settings
+
+
+def password_matches(stored: str, password: str) -> bool:
+    """Whether a password belongs to a werkzeug-style hash `scrypt:n:r:p$salt$hex`; False for any other notation."""
+    try:
+        name, n, r, p = stored.partition("$")[0].split(":")
+        if name != "scrypt" or int(n) * int(r) > _SCRYPT_LIMIT or not 1 <= int(p) <= 4:
+            return False
+        return check_password_hash(stored, password)
+    except ValueError:
+        return False
