@@ -189,7 +189,7 @@ class Writer:
     def _create(self, name: str, query: str, indexes: Iterable[str]) -> int:
         """A temporary table of the query's rows, with indexes and statistics; how many rows it has."""
         rows = self.conn.execute(f"create temporary table {name} on commit drop as\n{query}".encode()).rowcount
-        for columns in indexes:
+        for columns in indexes if rows else ():
             self.conn.execute(f"create index on {name} {columns}".encode())
         if name != "wanted":  # of which the key's statistics are enough
             self.conn.execute(f"analyze {name}".encode())
