@@ -33,7 +33,7 @@ class HealthChecks:
         self.cluster = cluster
 
     def check(self, processes: dict[str, ProcessInfo], names: list[str]) -> list[Health]:
-        """Health of the named processes, asked side by side."""
+        """Health of the named processes, checked in parallel."""
         with ThreadPoolExecutor(max_workers=len(names) + 1) as pool:
             # One answer of Airflow's says how all of its processes are.
             airflow = any(name.startswith("airflow-") and name in processes for name in names)

@@ -32,7 +32,7 @@ class DerivedPasswords(dict[str, str]):
 
 @dataclass
 class Note:
-    """What was declared: users by client, clients that have no numbers yet, and where the sandbox was then."""
+    """What was declared: users by client, clients without numbers yet, and the sandbox's address at that time."""
 
     sandbox: str
     users: dict[str, list[dict[str, str]]] = field(default_factory=dict)
@@ -127,7 +127,7 @@ def _wait_first_runs(api: AirflowApi, note: Note, say: Say) -> None:
 def _check_dashboard(settings: Settings, email: str) -> None:
     """Log in as an executive and ask for the tiles' numbers."""
     try:
-        # The dataset's number is asked of staff: executives may read its rows, not the list of datasets.
+        # Staff look up the dataset's number: executives may read its rows, but not the list of datasets.
         staff = _superset(settings, "staff", settings.secrets["PULSE_SUPERSET_STAFF_PASSWORD"])
         found = staff.call("GET", "/api/v1/dataset/", q="(page_size:100)")["result"]
         dataset = next((d["id"] for d in found if d["table_name"] == "kpi_current"), None)

@@ -70,7 +70,7 @@ def wait_run(api: AirflowApi, dag_id: str, run_id: str, say: Say) -> None:
         state = api.call("GET", run)["state"]
         tasks = api.call("GET", f"{run}/taskInstances", limit=500)["task_instances"]
         failed = [task for task in tasks if task["state"] == "failed"]
-        # A run can end well although a task failed: sync_clients goes on with the other clients.
+        # A run can succeed although a task failed, because sync_clients continues with the other clients.
         if state == "failed" or (state == "success" and failed):
             reason = _reason(api, run, failed[0]) if failed else f"No task failed: see {api.base_url}/{run}"
             raise StackError(f"{dag_id} failed.\n{reason}")

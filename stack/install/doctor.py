@@ -33,7 +33,7 @@ INSTALLATION = {  # by PackageSet.state()
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check. `level`: ok, note (works all the same) or problem."""
+    """The outcome of one check. `level`: ok, note (works anyway) or problem."""
 
     level: str
     what: str
@@ -128,7 +128,7 @@ def check_account() -> Iterator[Finding]:
 
 
 def check_ports() -> Iterator[Finding]:
-    """The usual ports, or the ones chosen before; a taken one is no problem unless Pulse itself is there."""
+    """The usual ports, or the ones chosen before. A taken port is only a note, because ./pulse up chooses another."""
     ports = load_ports(state_folder())
     mine = ports is not None and (state_folder() / "supervisord.pid").exists()
     for name, port in vars(ports or StackPorts()).items():

@@ -121,7 +121,7 @@ class Supervisor:
         return True
 
     def stop_processes(self, names: Iterable[str], timeout_seconds: float = 90) -> None:
-        """Stop processes side by side and wait until none of them runs."""
+        """Stop processes in parallel and wait until none of them runs."""
         names = set(names)
         for name in names:
             try:
