@@ -11,7 +11,7 @@ from stack.steps import Say
 
 
 def bring(settings: Settings, say: Say) -> str:
-    """Have sync_clients import the dashboards unless they are there; says what was done.
+    """Have sync_clients import the dashboards unless they are already there; returns what was done.
 
     Raises StackError with the failed task's last log lines. A client with a faulty Variable does not:
     the dashboards are provisioned anyway.

@@ -20,7 +20,7 @@ NOTE = "seeded.json"
 
 
 class DerivedPasswords(dict[str, str]):
-    """E-mail → derived password, also for e-mails nobody has listed before."""
+    """E-mail → derived password, for any e-mail."""
 
     def __init__(self, secret: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Note:
 
     @classmethod
     def read(cls, settings: Settings) -> Note:
-        """The state folder's note; an empty one when nothing was declared yet."""
+        """The note in the state folder; an empty one if nothing has been declared yet."""
         return cls(**{"sandbox": settings.url("sandbox"), **files.read_json(settings.state / NOTE)})
 
     def write(self, state: Path) -> None:
