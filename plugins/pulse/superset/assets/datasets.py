@@ -10,7 +10,7 @@ from pulse.superset.assets.files import AssetError, Config
 
 @dataclass(frozen=True)
 class ViewColumn:
-    """A column of a view: name, SQL type in capitals, and its comment."""
+    """A column of a view: name, SQL type in capitals (without length and time zone), and its comment."""
 
     name: str
     type: str
