@@ -4,27 +4,29 @@ Without the address: the database pulse at PULSE_PRIMARY_HOST and PULSE_PRIMARY_
 PULSE_ROLE_SECRET.
 """
 
-import os
 import sys
 
 from sqlalchemy.engine import URL
 
 from migrations.errors import MigrateError
 from migrations.migrate import migrate
+from pulse import environ
 from pulse.tenancy import role_password
 
 
 def migrate_url() -> str:
     """Where to migrate."""
-    url = URL.create(
+    given = environ.MIGRATE_URL.given()
+    if given:
+        return given
+    return URL.create(
         "postgresql",
         username="pulse_owner",
-        password=role_password(os.environ.get("PULSE_ROLE_SECRET", ""), "pulse_owner"),
-        host=os.environ.get("PULSE_PRIMARY_HOST", "127.0.0.1"),
-        port=int(os.environ.get("PULSE_PRIMARY_PORT", "5432")),
+        password=role_password(environ.ROLE_SECRET.get(), "pulse_owner"),
+        host=environ.PRIMARY_HOST.get(),
+        port=environ.PRIMARY_PORT.get(),
         database="pulse",
-    )
-    return os.environ.get("PULSE_MIGRATE_URL") or url.render_as_string(hide_password=False)
+    ).render_as_string(hide_password=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pages: where clients' users land, their default light or dark mode, and the session kept in the cookie."""
+"""Pages: where clients' users land, their default light or dark mode, and the session in the cookie."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FOR_CLIENTS = tuple(
         ({"GET"}, r"/api/v1/time_range/"),
         ({"POST"}, r"/api/v1/chart/data"),
         ({"GET"}, rf"/api/v1/chart/{_KEY}(/data/?)?"),
-        ({"GET"}, r"/api/v1/dataset/([0-9]+)?"),  # a client's own script looks up what it may ask for
+        ({"GET"}, r"/api/v1/dataset/([0-9]+)?"),  # a client's own script looks up what it may request
         ({"GET"}, r"/api/v1/(dashboard|chart)/(favorite_status/)?"),
         ({"GET"}, rf"/api/v1/dashboard/{_KEY}(/(charts|datasets|tabs))?"),
         ({"POST", "DELETE"}, r"/api/v1/dashboard/[0-9]+/favorites/"),
@@ -52,17 +52,17 @@ def install(app: Flask) -> None:
 
 
 def _keep_session(_sender: Any, user: Any, **_: Any) -> None:
-    """After a form login: the session begun by the security manager goes into the signed cookie."""
+    """After a form login, put the session that the security manager started into the signed cookie."""
     session = getattr(g, "pulse_session", None)
     if session is not None:
         cookie[COOKIE_KEY] = session.to_dict()
 
 
 def _limit_clients() -> Any:
-    """A client's user starts at the dashboard and reaches what a dashboard needs; everything else is refused.
+    """Send a client's user to the dashboard, allow what a dashboard needs, and refuse everything else.
 
-    Superset's welcome page and lists show recent work, and some of its APIs (related owners, for one) list every user,
-    whatever the role: so this is an allow-list.
+    This is an allow-list, because Superset's welcome page and lists show recent work, and some of its APIs (for example
+    related owners) list every user, whatever the role.
     """
     if _EVERYONE.match(request.path) or not _is_client_user():
         return None
@@ -99,7 +99,7 @@ def preferred_theme() -> dict[str, str] | None:
 
 
 def _forbid_stores(response: Any) -> Any:
-    """Answers with clients' numbers are for this user's screen only, not for a proxy's or browser's store."""
+    """Keep answers with clients' numbers out of the caches of proxies and browsers."""
     if request.path.startswith("/api/") or response.mimetype == "text/html":
         response.headers["Cache-Control"] = "private, no-store"
     return response

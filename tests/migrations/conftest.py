@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from stack import postgres_roles
-from stack.postgres import Cluster
+from stack.postgres import roles as postgres_roles
+from stack.postgres.cluster import Cluster
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from migrations import views
 from migrations.errors import MigrateError
 from migrations.migrate import alembic_config, migrate
 from migrations.takeover import OLD_HEAD, OLD_HEAD_COMMIT, SQUASHED
-from stack import postgres_roles
 from stack.errors import StackError
-from stack.postgres import Cluster
-from stack.postgres_account import run_as
+from stack.postgres import roles as postgres_roles
+from stack.postgres.account import run_as
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 from tests.support.schema import SCHEMA_FILE, schema_text
 

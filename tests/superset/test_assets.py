@@ -23,7 +23,7 @@ BY_UUID = {c["uuid"]: c for c in CONFIGS.values()}
 
 
 def strings(value: Any) -> list[str]:
-    """Every text in a nested value, keys too."""
+    """Every text in a nested value, including keys."""
     if isinstance(value, dict):
         return [text for key, inner in value.items() for text in (str(key), *strings(inner))]
     if isinstance(value, list):
@@ -59,7 +59,7 @@ def test_every_reference_resolves() -> None:
             assert {t["datasetUuid"] for t in native_filter["targets"] if t} <= datasets
 
 
-def test_no_number_and_no_secret_of_one_installation() -> None:
+def test_assets_contain_no_number_and_no_secret_of_one_installation() -> None:
     for name, config in CONFIGS.items():
         for key in ("chartId", "datasetId", "datasource_id", "slice_id", "theme_id"):
             assert key not in strings(config), f"{name} holds {key}"
@@ -108,7 +108,7 @@ def test_every_expression_runs_for_a_reader(db: TestDatabase) -> None:
             connection.execute(f"select {metric['expression']} from {table}")
 
 
-def test_charts_use_what_their_dataset_has_and_no_sql_of_their_own() -> None:
+def test_charts_use_only_what_their_dataset_has_and_no_sql() -> None:
     for name, chart in CHARTS.items():
         dataset = BY_UUID[chart["dataset_uuid"]]
         columns = {c["column_name"] for c in dataset["columns"]}
@@ -125,13 +125,13 @@ def test_charts_use_what_their_dataset_has_and_no_sql_of_their_own() -> None:
         for query in chart["query_context"]["queries"]:
             for column in query["columns"]:
                 text = column["sqlExpression"] if isinstance(column, dict) else column
-                assert text in columns, f"{name}: {text} is not a column: an executive could not ask for it"
+                assert text in columns, f"{name}: {text} is not a column: an executive could not request it"
             assert set(query["metrics"]) <= metrics
             assert {f["col"] for f in query["filters"]} <= columns
         assert 0 < params["row_limit"] <= 5000
 
 
-def test_templates_use_only_columns_they_ask_for() -> None:
+def test_templates_use_only_requested_columns() -> None:
     words = {"data", "items", "else", "this", "value"}
     for name, chart in CHARTS.items():
         template = chart["params"].get("handlebarsTemplate")
@@ -204,7 +204,7 @@ def test_a_changed_file_changes_the_hash(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("path", sorted((assets_folder() / "dashboards").glob("*.css")), ids=lambda p: p.name)
 def test_styles_set_no_colour_that_breaks_a_mode(path: Any) -> None:
-    """A colour is the theme's (currentColor) or a pair for light and dark."""
+    """A colour comes from the theme (currentColor), or is a pair for light and dark."""
     style = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
     without_pairs = re.sub(r"light-dark\([^)]*\)", "", style)
     assert not re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[^{}]*})", without_pairs)

@@ -1,4 +1,4 @@
-"""Provisioning against the running Superset: idempotent, complete, undone when a client goes."""
+"""Provisioning against the running Superset: idempotent, complete, and undone when a client goes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOBODYS_CLIENT = 987654
 
 @pytest.fixture(scope="module")
 def api(stack: dict[str, Any]) -> SupersetApi:
-    """The service account, as a task has it."""
+    """The API as the service account, as in a task."""
     ready = superset_service(stack)
     ensure_assets(ready)
     return ready
@@ -121,7 +121,7 @@ def test_a_deactivated_client_keeps_its_rule_and_loses_its_rights(api: SupersetA
     assert permissions(api, f"client_{stranger}")
 
 
-def test_what_somebody_changed_by_hand_is_put_right(api: SupersetApi, stranger: int) -> None:
+def test_manual_changes_are_undone(api: SupersetApi, stranger: int) -> None:
     ensure_client(api, stranger, "stranger", True)
     before = permissions(api, f"client_{stranger}")
     role = api.find("security/roles/", "name", f"client_{stranger}")
@@ -140,7 +140,7 @@ def test_what_somebody_changed_by_hand_is_put_right(api: SupersetApi, stranger: 
 
 
 def test_a_dataset_without_its_rules_is_an_error(api: SupersetApi, stranger: int) -> None:
-    """Somebody adds a dataset of the clients' database by hand: closed at the next ensure_assets, and said until then."""
+    """Somebody adds a dataset of the clients' database by hand: it is an error until the next ensure_assets closes it."""
     database = api.find("database/", "database_name", "pulse")
     assert database
     made = api.post("dataset/", {"database": database["id"], "schema": "core", "table_name": "services"})["id"]
@@ -155,7 +155,7 @@ def test_a_dataset_without_its_rules_is_an_error(api: SupersetApi, stranger: int
     assert made in covered
 
 
-def test_touched_datasets_are_read_again(stack: dict[str, Any], api: SupersetApi) -> None:
+def test_touching_datasets_invalidates_their_cache(stack: dict[str, Any], api: SupersetApi) -> None:
     login = login_of(stack, "superset", "executive", "techcorp")
     session = SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
     dataset = pulse_datasets(api)["kpi_current"]["id"]

@@ -8,8 +8,8 @@ from collections import defaultdict
 
 from migrations.views import read_views
 from stack.paths import ROOT
-from stack.postgres import Cluster
-from stack.postgres_account import run_as
+from stack.postgres.account import run_as
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, temporary_cluster
 
 SCHEMA_FILE = ROOT / "migrations" / "schema.sql"

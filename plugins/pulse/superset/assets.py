@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from pulse import environ
 
 FOLDERS = ("databases", "datasets", "charts", "dashboards")
 HASH_KEY = "pulse_assets"
@@ -32,9 +33,8 @@ class Bundle:
 
 
 def assets_folder() -> Path:
-    """superset/assets of this checkout (PULSE_ROOT, else relative to this file)."""
-    root = os.environ.get("PULSE_ROOT")
-    return (Path(root) if root else Path(__file__).resolve().parents[3]) / "superset" / "assets"
+    """superset/assets of this checkout."""
+    return environ.ROOT.get() / "superset" / "assets"
 
 
 def load(folder: Path) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""Makes Superset what the assets and the clients say: idempotent, and it changes only what differs.
+"""Brings Superset in line with the assets and the clients. Idempotent: it changes only what differs.
 
-Every dataset is closed by a base rule (`1 = 0`) and opened by one rule per client (`client_id = <id>`); the two are ORed
-by a common group key. It is the second wall: the first is the client's own database login.
+A base rule (`1 = 0`) closes every dataset, and one rule per client (`client_id = <id>`) opens it; a common group key makes
+Superset combine the two with OR. This is the second wall; the first is the client's own database login.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ STAFF_ROLE = "pulse_staff"
 ADMIN_ROLE = "Admin"
 BASE_RULE = "pulse: closed"
 RULE_GROUP = "client"
-# Published reference values, the same for everyone, without a row of any client: no client_id to filter by.
+# Published reference values, the same for everyone. They contain no client's rows and no client_id to filter by.
 REFERENCE_DATASETS = frozenset({"benchmarks"})
 
 logger = logging.getLogger(__name__)
 
 
 def api_from_connection(conn_id: str = CONNECTION_ID) -> SupersetApi:
-    """The API of Airflow's Connection: http(s), host, port, login and password of the service account.
+    """The API client for an Airflow Connection (http or https, host, port, login and password of the service account).
 
-    Raises SupersetError when it names no host.
+    Raises SupersetError if the Connection has no host.
     """
     from airflow.sdk import BaseHook
 
@@ -56,9 +56,9 @@ def api_from_connection(conn_id: str = CONNECTION_ID) -> SupersetApi:
 
 
 def ensure_assets(api: SupersetApi) -> bool:
-    """Import superset/assets when they changed since the last import, and close every dataset; whether it imported.
+    """Import superset/assets if they changed since the last import, and close every dataset. Returns whether it imported.
 
-    The hash of the last import is kept in the dashboards' metadata. Raises SupersetError, also when a dataset of the
+    The hash of the last import is kept in the dashboards' metadata. Raises SupersetError, also if a dataset of the
     clients' database is left without the base rule.
     """
     bundle = build_bundle()
@@ -78,7 +78,7 @@ def ensure_assets(api: SupersetApi) -> bool:
 
 
 def ensure_client(api: SupersetApi, client_id: int, slug: str, active: bool) -> None:
-    """Role, permissions and row-level-security rule of one client; an inactive client's role may do nothing.
+    """Set role, permissions and row-level-security rule of one client; an inactive client's role may do nothing.
 
     Needs ensure_assets first. Raises SupersetError.
     """
@@ -86,32 +86,34 @@ def ensure_client(api: SupersetApi, client_id: int, slug: str, active: bool) -> 
     role_id = _ensure_role(api, role)
     datasets = pulse_datasets(api)
     if not datasets:
-        raise SupersetError(f"client {slug}: Superset has no datasets yet: ensure_assets has to run first")
+        raise SupersetError(f"client {slug}: Superset has no datasets yet; ensure_assets has to run first")
     _ensure_rule(api, f"pulse: {role}", "Regular", f"client_id = {int(client_id)}", [role_id], _tenant_ids(datasets))
     _ensure_permissions(api, role, (VIEWER | _dataset_permissions(datasets)) if active else frozenset())
     _assert_closed(api, datasets, role)
 
 
 def touch_datasets(api: SupersetApi) -> None:
-    """Give every dataset a new version, so that answers cached before new data was published are not used again."""
+    """Give every dataset a new version, so that answers cached before the publication are not used again."""
     stamp = json.dumps({"published_at": datetime.now(UTC).isoformat()})
     for dataset in pulse_datasets(api).values():
         api.put(f"dataset/{dataset['id']}", {"extra": stamp})
 
 
 def pulse_datasets(api: SupersetApi) -> dict[str, dict[str, Any]]:
-    """Every dataset of the clients' database by its table name, whoever made it."""
+    """Every dataset of the clients' database by table name, whoever created it."""
     found: dict[str, dict[str, Any]] = {}
     for row in api.every("dataset/"):
         if row["database"]["database_name"] == DATABASE_NAME:
             if row["table_name"] in found:
-                raise SupersetError(f"two datasets are called {row['table_name']}: remove the one not from the assets")
+                raise SupersetError(
+                    f"two datasets are called {row['table_name']}: remove the one that does not come from the assets"
+                )
             found[row["table_name"]] = row
     return found
 
 
 def assets_are_current(api: SupersetApi) -> bool:
-    """Whether the dashboards in Superset are those of superset/assets. Raises SupersetError."""
+    """Whether the dashboards in Superset match superset/assets. Raises SupersetError."""
     return _is_imported(api, build_bundle())
 
 
@@ -162,7 +164,7 @@ def _ensure_permissions(api: SupersetApi, role: str, wanted: frozenset[tuple[str
     ids = {pair: api.permission_id(*pair) for pair in sorted(wanted)}
     unknown = [f"{permission} on {view}" for (permission, view), number in ids.items() if number is None]
     if unknown:
-        raise SupersetError(f"this Superset does not know the permissions {', '.join(unknown)}")
+        raise SupersetError(f"this Superset does not have the permissions {', '.join(unknown)}")
     given = {int(row["id"]) for row in api.get(f"security/roles/{role_id}/permissions/")["result"]}
     if given != set(ids.values()):
         numbers = sorted(number for number in ids.values() if number is not None)
@@ -193,7 +195,7 @@ def _rule(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _assert_closed(api: SupersetApi, datasets: dict[str, dict[str, Any]], role: str) -> None:
-    """No dataset of the clients' database may be without the base rule and the client's. Raises SupersetError."""
+    """Check that every dataset of the clients' database has the base rule and the client's. Raises SupersetError."""
     for name in (BASE_RULE, f"pulse: {role}"):
         row = api.find("rowlevelsecurity/", "name", name)
         covered = set(_rule(api.get(f"rowlevelsecurity/{row['id']}")["result"])["tables"]) if row else set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from pulse import environ
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
 
@@ -35,8 +35,7 @@ class TransformError(Exception):
 
 def sql_root() -> Path:
     """The folder include/sql of this installation."""
-    root = os.environ.get("PULSE_ROOT")
-    return (Path(root) if root else Path(__file__).resolve().parents[3]) / "include" / "sql"
+    return environ.ROOT.get() / "include" / "sql"
 
 
 def stage_files(stage: Stage) -> list[Path]:

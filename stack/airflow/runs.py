@@ -6,13 +6,14 @@ import time
 from datetime import datetime
 from typing import Any
 
-from stack.environment import Settings
+from stack.airflow.api import AirflowApi, HttpError
 from stack.errors import StackError
-from stack.http_json import AirflowApi, HttpError
+from stack.settings import Settings
 from stack.steps import Say
 
 RUN_SECONDS = 600
 DAG_SECONDS = 180
+LOG_LINES = 12
 
 
 def login(settings: Settings) -> AirflowApi:
@@ -20,24 +21,15 @@ def login(settings: Settings) -> AirflowApi:
     return AirflowApi(settings.url("airflow"), "admin", settings.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"])
 
 
-def sync_run(api: AirflowApi, declared_at: datetime) -> str:
-    """A run of sync_clients that reads the Variables as declared: the scheduler's own, or one asked for."""
-    for _ in range(5):
-        for run in api.call("GET", "dags/sync_clients/dagRuns", order_by="-run_after", limit=1)["dag_runs"]:
-            begun = run["start_date"]
-            if run["state"] != "failed" and (begun is None or datetime.fromisoformat(begun) > declared_at):
-                return str(run["dag_run_id"])
-        time.sleep(0.5)
-    return trigger(api, "sync_clients")
-
-
-def newest_run(api: AirflowApi, dag_id: str) -> str:
-    """The newest run; the scheduler starts one by itself, and is helped when it does not within a while."""
+def run_since(api: AirflowApi, dag_id: str, since: datetime) -> str:
+    """A run that began after `since` and has not failed: the scheduler's own, or one that is triggered after a while."""
     for _ in range(10):
         runs = api.call("GET", f"dags/{dag_id}/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
-        if runs:
-            return str(runs[0]["dag_run_id"])
-        time.sleep(1)
+        for run in runs:
+            begun = run["start_date"]
+            if run["state"] != "failed" and (begun is None or datetime.fromisoformat(begun) > since):
+                return str(run["dag_run_id"])
+        time.sleep(0.5)
     return trigger(api, dag_id)
 
 
@@ -50,7 +42,7 @@ def wait_dag(api: AirflowApi, dag_id: str, say: Say) -> None:
     """Wait until Airflow has read the DAG. Raises StackError with the files that it could not import."""
     say(f"waiting for Airflow to find {dag_id}")
     deadline = time.monotonic() + DAG_SECONDS
-    while not _dag(api, dag_id):
+    while not _listed(api, dag_id):
         if time.monotonic() > deadline:
             errors = api.call("GET", "importErrors", limit=5)["import_errors"]
             reasons = "\n".join(f"    {e['filename']}: {e['stack_trace'].strip()[-400:]}" for e in errors)
@@ -61,7 +53,7 @@ def wait_dag(api: AirflowApi, dag_id: str, say: Say) -> None:
         time.sleep(0.5)
 
 
-def _dag(api: AirflowApi, dag_id: str) -> bool:
+def _listed(api: AirflowApi, dag_id: str) -> bool:
     try:
         return not api.call("GET", f"dags/{dag_id}").get("is_stale", False)
     except HttpError as error:
@@ -72,13 +64,16 @@ def _dag(api: AirflowApi, dag_id: str) -> bool:
 
 def wait_run(api: AirflowApi, dag_id: str, run_id: str, say: Say) -> None:
     """Wait until the run has ended well. Raises StackError with the failed task's last log lines."""
+    run = f"dags/{dag_id}/dagRuns/{run_id}"
     deadline = time.monotonic() + RUN_SECONDS
     while True:
-        state = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"]
-        tasks = api.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        state = api.call("GET", run)["state"]
+        tasks = api.call("GET", f"{run}/taskInstances", limit=500)["task_instances"]
+        failed = [task for task in tasks if task["state"] == "failed"]
         # A run can end well although a task failed: sync_clients goes on with the other clients.
-        if state == "failed" or (state == "success" and any(t["state"] == "failed" for t in tasks)):
-            raise StackError(f"{dag_id} failed.\n{_failure(api, dag_id, run_id, tasks)}")
+        if state == "failed" or (state == "success" and failed):
+            reason = _reason(api, run, failed[0]) if failed else f"No task failed: see {api.base_url}/{run}"
+            raise StackError(f"{dag_id} failed.\n{reason}")
         if state == "success":
             return
         if time.monotonic() > deadline:
@@ -90,22 +85,22 @@ def wait_run(api: AirflowApi, dag_id: str, run_id: str, say: Say) -> None:
         time.sleep(1)
 
 
-def _failure(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, Any]]) -> str:
-    """The last log lines of the first failed task."""
-    failed = [task for task in tasks if task["state"] == "failed"]
-    if not failed:
-        return f"No task failed: see {api.base_url}/dags/{dag_id}/runs/{run_id}"
-    task = failed[0]
-    path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
+def _reason(api: AirflowApi, run: str, task: dict[str, Any]) -> str:
+    """The last log lines of a failed task."""
+    path = f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
     try:
         answer = api.call("GET", path, map_index=task["map_index"])
-        events = answer["content"] if isinstance(answer, dict) else [{"event": answer}]
+        entries = answer["content"] if isinstance(answer, dict) else [answer]
     except HttpError as error:
-        events = [{"event": str(error)}]
-    lines = []
-    for entry in events[-12:]:
-        lines.append(str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry))
-        for detail in entry.get("error_detail") or [] if isinstance(entry, dict) else []:
-            lines.append(f"{detail.get('exc_type')}: {detail.get('exc_value')}")
+        entries = [error]
+    lines = [line for entry in entries[-LOG_LINES:] for line in _log_lines(entry)]
     where = f"{task['task_id']}" + (f"[{task['map_index']}]" if task["map_index"] >= 0 else "")
     return f"Task {where} failed; its last log lines:\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def _log_lines(entry: Any) -> list[str]:
+    """One entry of a task's log: what happened, and the errors behind it."""
+    if not isinstance(entry, dict):
+        return [str(entry)]
+    errors = entry.get("error_detail") or []
+    return [str(entry.get("event", entry)), *(f"{error.get('exc_type')}: {error.get('exc_value')}" for error in errors)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pulse import environ
 from stack.errors import StackError
 
 
@@ -29,7 +30,7 @@ class Account:
         """The caller, or for root: $PULSE_POSTGRES_USER, the state folder's owner, `postgres`, `nobody`."""
         if os.geteuid() != 0:
             return cls(None, os.geteuid(), os.getegid())
-        names = [os.environ["PULSE_POSTGRES_USER"]] if os.environ.get("PULSE_POSTGRES_USER") else []
+        names = list(filter(None, [environ.POSTGRES_USER.get()]))
         if not names:
             owner = owner_of(state / "postgres" / "primary") or owner_of(state)
             names = [owner] if owner and owner != "root" else ["postgres", "nobody"]

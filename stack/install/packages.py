@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack import files
 from stack.errors import StackError
-from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV, VENVS
+from stack.install.python import name_of
+from stack.install.uv import find_uv
+from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV, VENVS, existing
 from stack.steps import Say
 
+PYTHON = name_of(sys.version_info[:2])
 NEEDED_MEGABYTES = 3000  # both environments, the download cache, a young database
 
 
@@ -40,11 +41,15 @@ class PackageSet:
     def python(self) -> Path:
         return self.venv / "bin" / "python"
 
+    @property
+    def _site(self) -> Path:
+        return self.venv / "lib" / PYTHON
+
     def state(self) -> str:
         """missing | half | outdated | ready.
 
-        `half` is an installation that was interrupted (the marker comes last), whose Python has gone, or that was made
-        for another place (its scripts name the old one).
+        `half` is an installation that was interrupted (the marker comes last), whose Python has gone or is of another
+        version, or that was made for another place (its scripts name the old one).
         """
         if not self.venv.exists():
             return "missing"
@@ -52,15 +57,18 @@ class PackageSet:
             place, _, fingerprint = (self.venv / self.marker).read_text().strip().partition("\n")
         except OSError:
             return "half"
-        if not self.python.exists() or place != str(self.venv):
+        if not self.python.exists() or not self._site.is_dir() or place != str(self.venv):
             return "half"
         return "ready" if fingerprint == self.fingerprint() else "outdated"
 
 
-AIRFLOW = PackageSet(AIRFLOW_VENV, ROOT / "requirements.txt", ROOT / "constraints" / "airflow-py311.txt")
-SUPERSET = PackageSet(
-    SUPERSET_VENV, ROOT / "superset" / "requirements.txt", ROOT / "constraints" / "superset-py311.txt"
-)
+def lock_of(environment: str, version: tuple[int, int] = sys.version_info[:2]) -> Path:
+    """The pins of an environment (airflow, superset) under a version of Python."""
+    return ROOT / "constraints" / f"{environment}-py{version[0]}{version[1]}.txt"
+
+
+AIRFLOW = PackageSet(AIRFLOW_VENV, ROOT / "requirements.txt", lock_of("airflow"))
+SUPERSET = PackageSet(SUPERSET_VENV, ROOT / "superset" / "requirements.txt", lock_of("superset"))
 TESTS = PackageSet(AIRFLOW_VENV, ROOT / "tests" / "requirements.txt", AIRFLOW.lock, ".pulse-tests-installed")
 
 
@@ -72,7 +80,8 @@ def ensure(packages: PackageSet, say: Say, *, extra: bool = False) -> str:
     state = packages.state()
     if state == "ready":
         return "already installed"
-    with _locked(packages):
+    _make_folder()
+    with files.locked(VENVS / f"{packages.venv.name}.lock"):
         if packages.state() == "ready":
             return "installed by another ./pulse"
         _check_space(VENVS)
@@ -88,25 +97,8 @@ def ensure(packages: PackageSet, say: Say, *, extra: bool = False) -> str:
         if not packages.python.exists():
             _make_venv(packages.venv, uv)
         _install(packages, uv)
-        partial = marker.with_suffix(".new")
-        partial.write_text(f"{packages.venv}\n{packages.fingerprint()}\n")
-        partial.replace(marker)
+        files.replace(marker, f"{packages.venv}\n{packages.fingerprint()}\n")
     return f"with {installer}{', afresh: an earlier installation had not finished' if afresh else ''}"
-
-
-def find_uv(say: Say = lambda _: None) -> Path | None:
-    """The installer uv: from PATH, or installed from the package registry into an environment of its own; else None."""
-    tools = VENVS / "tools"
-    for candidate in (shutil.which("uv"), tools / "bin" / "uv"):
-        if candidate and _runs([str(candidate), "--version"]):
-            return Path(candidate)
-    say("fetching the installer uv")
-    shutil.rmtree(tools, ignore_errors=True)
-    made = _runs([sys.executable, "-m", "venv", str(tools)])
-    if made and _runs([str(tools / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"], seconds=120):
-        return tools / "bin" / "uv"
-    shutil.rmtree(tools, ignore_errors=True)
-    return None
 
 
 def _make_venv(venv: Path, uv: Path | None) -> None:
@@ -125,14 +117,6 @@ def _install(packages: PackageSet, uv: Path | None) -> None:
     else:
         command = [str(packages.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
     _run(command, f"install {packages.requirements.relative_to(ROOT)}")
-
-
-def _runs(command: list[str], seconds: float = 60) -> bool:
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
 
 
 def _run(command: list[str], what: str) -> None:
@@ -156,11 +140,11 @@ def advice_for(output: str) -> str:
     if "no space left" in text or "disk quota" in text:
         return f"the disk is full: free {NEEDED_MEGABYTES // 1000} GB for {VENVS} and run the same command again"
     if "ensurepip" in text:
-        return "this Python has no venv module: install it (Debian, Ubuntu: apt-get install python3.11-venv)"
+        return f"this Python has no venv module: install it (Debian, Ubuntu: apt-get install {PYTHON}-venv)"
     if any(word in text for word in ("gcc", "compiler", "python.h", "build_ext", "cargo")):
         return (
             "a package has no ready-made build for this machine and needs a compiler: install one"
-            " (Debian, Ubuntu: apt-get install build-essential python3.11-dev) and run the same command again"
+            f" (Debian, Ubuntu: apt-get install build-essential {PYTHON}-dev) and run the same command again"
         )
     if "permission denied" in text:
         return f"{VENVS} belongs to someone else: run as its owner, or delete it"
@@ -170,22 +154,18 @@ def advice_for(output: str) -> str:
 
 
 def _check_space(folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(existing).free // 2**20
+    free = shutil.disk_usage(existing(folder)).free // 2**20
     if free < NEEDED_MEGABYTES:
         raise StackError(
-            f"{existing} has {free} MB free, the installation needs {NEEDED_MEGABYTES}: free some space and run the"
+            f"{existing(folder)} has {free} MB free, the installation needs {NEEDED_MEGABYTES}: free some space and run the"
             " same command again"
         )
 
 
-@contextlib.contextmanager
-def _locked(packages: PackageSet) -> Iterator[None]:
+def _make_folder() -> None:
     try:
         VENVS.mkdir(parents=True, exist_ok=True)
-        file = (VENVS / f"{packages.venv.name}.lock").open("w")
+        if not os.access(VENVS, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise StackError(f"cannot write to {VENVS}: {error.strerror}: run as the owner of {ROOT}") from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

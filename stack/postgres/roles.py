@@ -1,7 +1,6 @@
 """Databases, roles and passwords of the embedded servers: what a superuser does around the migrations."""
 
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import sql
@@ -10,9 +9,10 @@ from migrations.errors import MigrateError
 from migrations.migrate import migrate as bring_up_to_date
 from pulse.tenancy import SERVICE_ROLES, client_of_role, role_password, scram_verifier, verifier_matches
 from stack.errors import StackError
-from stack.postgres import DATABASE, REPLICATION_ROLE, Cluster
+from stack.paths import ROOT
+from stack.postgres.cluster import REPLICATION_ROLE
+from stack.postgres.server import DATABASE, Server
 
-ROOT = Path(__file__).resolve().parent.parent
 BOOTSTRAP = ROOT / "migrations" / "bootstrap"
 SEARCH_PATH = "core, report, raw, public"
 META_DATABASES = ("airflow", "superset")
@@ -20,7 +20,18 @@ META_DATABASES = ("airflow", "superset")
 Connection = psycopg.Connection[Any]
 
 
-def bootstrap_primary(cluster: Cluster, database: str = DATABASE) -> None:
+class Servers(Protocol):
+    """The servers that get databases and roles: a Cluster, or servers that others run."""
+
+    @property
+    def secret(self) -> str: ...
+    @property
+    def primary(self) -> Server: ...
+    @property
+    def meta(self) -> Server: ...
+
+
+def bootstrap_primary(cluster: Servers, database: str = DATABASE) -> None:
     """Before the migrations: pulse_owner, the replication role, and the clients' database. May be repeated."""
     with cluster.primary.connect() as connection:
         ensure_role(connection, cluster.secret, "pulse_owner", "login createrole")
@@ -32,7 +43,7 @@ def bootstrap_primary(cluster: Cluster, database: str = DATABASE) -> None:
         connection.execute((BOOTSTRAP / "harden_database.sql").read_text())
 
 
-def bootstrap_meta(cluster: Cluster) -> None:
+def bootstrap_meta(cluster: Servers) -> None:
     """The databases `airflow` and `superset`, each owned by a role of its name. May be repeated."""
     with cluster.meta.connect() as connection:
         close_database(connection, "postgres")
@@ -42,7 +53,7 @@ def bootstrap_meta(cluster: Cluster) -> None:
             ensure_database(connection, name, name, search_path=None)
 
 
-def secure_roles(cluster: Cluster, database: str = DATABASE) -> None:
+def secure_roles(cluster: Servers, database: str = DATABASE) -> None:
     """After the migrations: who may connect, and every role's password from the secret (also the clients').
 
     May be repeated; after a change of the secret it gives every role its new password.
@@ -55,7 +66,7 @@ def secure_roles(cluster: Cluster, database: str = DATABASE) -> None:
                 set_password(connection, cluster.secret, role)
 
 
-def migrate(cluster: Cluster, database: str = DATABASE) -> None:
+def migrate(cluster: Servers, database: str = DATABASE) -> None:
     """Bring the schema to this version, as pulse_owner. Raises StackError, or what PostgreSQL raises."""
     try:
         bring_up_to_date(cluster.primary.url("pulse_owner", database))

@@ -1,12 +1,12 @@
-"""This version's dashboards are in Superset. sync_clients brings them; after an upgrade nobody should wait for its next turn."""
+"""This version's dashboards in Superset: sync_clients imports them, and ./pulse up does not wait for its next turn."""
 
 from __future__ import annotations
 
 from pulse.superset.api import SupersetApi
 from pulse.superset.provision import assets_are_current
-from stack import dag_runs as runs
-from stack.environment import Settings
+from stack.airflow import runs
 from stack.errors import StackError
+from stack.settings import Settings
 from stack.steps import Say
 
 

@@ -14,16 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
 
+from stack import files
 from stack.errors import StackError
 from stack.paths import AIRFLOW_VENV
-from stack.processes import DATABASES, MARK, Program, socket_path, supervisor_config
+from stack.supervision.config import MARK, socket_path, supervisor_config
+from stack.supervision.programs import DATABASES, Program
 
 ALREADY_STARTED = 60  # supervisor's fault codes
 NOT_RUNNING = 70
 NO_SUCH_NAME = 10
 SESSION_FILE = "session.pid"  # outlives supervisord, unlike its own pid file
+NO_ANSWER = (OSError, http.client.HTTPException, xmlrpc.client.Error)
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,12 @@ class Supervisor:
         """Whether it answers."""
         try:
             return bool(self._call("getState")["statename"] == "RUNNING")
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+        except NO_ANSWER:
             return False
 
     def start(self, programs: list[Program]) -> None:
         """Start it, with no process yet. Raises StackError when it does not answer."""
-        self.write_config(programs)
+        files.replace(self.config, supervisor_config(self.state, programs))
         self.socket.parent.mkdir(mode=0o700, exist_ok=True)
         if self.socket.parent.stat().st_uid != os.geteuid():
             raise StackError(
@@ -83,17 +87,9 @@ class Supervisor:
         except OSError:
             return True
 
-    def write_config(self, programs: list[Program]) -> None:
-        """Write supervisor.conf for its owner only."""
-        partial = self.config.with_suffix(".new")
-        partial.unlink(missing_ok=True)
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(supervisor_config(self.state, programs))
-        partial.replace(self.config)
-
     def change(self, programs: list[Program]) -> None:
         """Make a running supervisord follow another configuration; only processes that differ are stopped."""
-        self.write_config(programs)
+        files.replace(self.config, supervisor_config(self.state, programs))
         added, changed, removed = self._call("reloadConfig")[0]
         self.stop_processes([*changed, *removed])
         for name in [*changed, *removed]:
@@ -105,7 +101,7 @@ class Supervisor:
         """Every process by name; empty when supervisord does not answer."""
         try:
             infos = self._call("getAllProcessInfo")
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+        except NO_ANSWER:
             return {}
         return {
             info["name"]: ProcessInfo(
@@ -145,19 +141,19 @@ class Supervisor:
             names = set(self.processes())
             self.stop_processes(names - set(DATABASES))
             self.stop_processes(names & set(DATABASES))
-            pid = int(self._call("getPID"))
-            with contextlib.suppress(OSError, http.client.HTTPException, xmlrpc.client.Error):
+            leader = psutil.Process(int(self._call("getPID")))
+            with contextlib.suppress(*NO_ANSWER):
                 self._call("shutdown")
-            _wait_gone([pid], 20)
+            _wait_gone([leader], 20)
         left = our_processes(self.state)
         # SIGINT is PostgreSQL's fast shutdown; Python programs end on it as well.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            for pid in (pids := our_processes(self.state)):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, number)
-            _wait_gone(pids, 5)
+            for process in (still := our_processes(self.state)):
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(number)
+            _wait_gone(still, 5)
         if still := our_processes(self.state):
-            raise StackError(f"processes {still} do not end: stop them as their owner (kill -9)")
+            raise StackError(f"processes {[p.pid for p in still]} do not end: stop them as their owner (kill -9)")
         return len(left)
 
     def _call(self, method: str, *arguments: Any) -> Any:
@@ -166,50 +162,42 @@ class Supervisor:
             return getattr(server.supervisor, method)(*arguments)
 
 
-def our_processes(state: Path) -> list[int]:
-    """Processes of this state folder's stack, also ones whose supervisor has died.
-
-    Known by the mark in their environment; PostgreSQL by its data folder; and those that have overwritten their
-    environment with a title (Airflow's do) by session and working folder.
-    """
-    session = _session(state)
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            if not _is_zombie(entry) and (
-                _serves(entry, state)
-                or f"{MARK}={state}".encode() in (entry / "environ").read_bytes().split(b"\0")
-                or (session == os.getsid(int(entry.name)) and (entry / "cwd").readlink() == state.resolve() / "airflow")
-            ):
-                found.append(int(entry.name))
-    return sorted(found)
-
-
-def _serves(entry: Path, state: Path) -> bool:
-    """Whether a process is a PostgreSQL server on this state folder's data."""
-    data = str((state / "postgres").resolve()).encode() + b"/"
-    command = (entry / "cmdline").read_bytes().split(b"\0")
-    return command[0].endswith(b"/postgres") and any(part.startswith(data) for part in command[1:])
-
-
-def _session(state: Path) -> int | None:
-    """Session of the last supervisord, which it led."""
+def our_processes(state: Path) -> list[psutil.Process]:
+    """Processes of this state folder's stack, also ones whose supervisor has died."""
     try:
-        return int((state / SESSION_FILE).read_text())
+        session = int((state / SESSION_FILE).read_text())  # of the last supervisord, which led it
     except (OSError, ValueError):
-        return None
+        session = None
+    return [p for p in psutil.process_iter() if p.pid != os.getpid() and _belongs(p, state, session)]
 
 
-def _is_zombie(entry: Path) -> bool:
-    return (entry / "stat").read_text().rpartition(") ")[2].startswith("Z")
+def _belongs(process: psutil.Process, state: Path, session: int | None) -> bool:
+    """Known by the mark in its environment; PostgreSQL by its data folder.
+
+    Those that have overwritten their environment with a title (Airflow's do) are known by session and working folder.
+    """
+    try:
+        if not _alive(process):
+            return False
+        command = process.cmdline()
+        data = f"{(state / 'postgres').resolve()}/"
+        if command[:1] and command[0].endswith("/postgres") and any(part.startswith(data) for part in command[1:]):
+            return True
+        airflow = str(state.resolve() / "airflow")
+        marked: bool = process.environ().get(MARK) == str(state)
+        return marked or (os.getsid(process.pid) == session and bool(process.cwd() == airflow))
+    except (psutil.Error, OSError):
+        return False
 
 
-def _wait_gone(pids: list[int], seconds: float) -> None:
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _wait_gone(processes: list[psutil.Process], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        alive = [pid for pid in pids if Path(f"/proc/{pid}").exists() and not _is_zombie(Path(f"/proc/{pid}"))]
-        if not alive:
-            return
+    while any(map(_alive, processes)) and time.monotonic() < deadline:
         time.sleep(0.1)
