@@ -71,10 +71,9 @@ def migrate(url: str) -> None:
             _store_digest(driver, part)
 
 
-def files() -> list[Path]:
-    """Every file that decides what `migrate` does."""
-    folder = ROOT / "migrations"
-    return [*sorted(folder.rglob("*.py")), *sorted(folder.rglob("*.sql")), *VIEWS.files(), *SEEDS.files()]
+def folders() -> list[Path]:
+    """The folders of the files that decide what `migrate` does."""
+    return [ROOT / "migrations", *(views.INCLUDE / schema for schema in views.SCHEMAS), seeds.FOLDER]
 
 
 def alembic_config() -> Config:
