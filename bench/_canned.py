@@ -1,6 +1,6 @@
-"""A GitHub that answers at once: one repository with any number of pull requests, made of a template.
+"""A GitHub that answers at once: one repository with any number of pull requests, built from a template.
 
-python -m bench._canned --port P. The number of pull requests is the owner's name: /github with the organisation p200000.
+python -m bench._canned --port P. The owner's name gives the number of pull requests: organisation p200000 has 200,000.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EMPTY = '{"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":[]}'
 
 
 def _template() -> str:
-    """A pull request of ordinary size: three commits, two reviews, five events; @ stands for its number."""
+    """A pull request of ordinary size: three commits, two reviews, five events. @ is the placeholder for its number."""
     one_page = {"hasNextPage": False, "endCursor": None}
     person = {"__typename": "User", "login": "mira-lund"}
     node = {
@@ -93,7 +93,7 @@ TEMPLATE = _template()
 
 
 def pull_requests(total: int, first: int, after: str | None) -> str:
-    """A page, newest first; the cursor is the place of its last row."""
+    """A page, newest first. The cursor is the place of its last row."""
     start = int(after) + 1 if after else 0
     end = min(total, start + first)
     nodes = []
@@ -134,7 +134,7 @@ def repository(total: int) -> str:
 
 
 def answer(body: dict[str, Any]) -> str:
-    """The JSON of an answer."""
+    """An answer as JSON."""
     query, variables = str(body["query"]), body.get("variables") or {}
     found = re.search(r"query (\w+)", query)
     name = found[1] if found else ""

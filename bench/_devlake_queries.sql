@@ -1,5 +1,5 @@
--- For comparison: two panels in the shapes that Apache DevLake's PostgreSQL dashboards use, over the same facts in tables
--- shaped as DevLake's are. Parts begin with "-- part:".
+-- For comparison: two panels in the form of Apache DevLake's PostgreSQL dashboards, over the same facts in tables of
+-- DevLake's shape. Parts begin with "-- part:".
 
 -- part: tables
 create schema devlake;
@@ -74,7 +74,7 @@ with deployments as (
 ), rate as (
     select sum(has_incident)::numeric / nullif(count(deployment_id), 0) as change_failure_rate from failures
 ), is_collected_data as (
-    -- DevLake counts all incidents times all deployments; bounded here so that it ends.
+    -- DevLake counts all incidents times all deployments; limited here, so that it finishes.
     select case when count(i.id) = 0 and count(c.id) = 0 then 'No All'
                 when count(i.id) = 0 then 'No Incidents'
                 when count(c.id) = 0 then 'No Deployments' end as is_collected

@@ -1,5 +1,5 @@
--- The clients of `./pulse bench dora`, with what is declared of them and what does not grow: integrations, repositories,
--- a Jira project, its statuses, and the runs that fetched the data. Run by a superuser.
+-- The clients of `./pulse bench dora`, with what they declare and what does not grow: integrations, repositories, a Jira
+-- project, its statuses, and the runs that fetched the data. Run by a superuser.
 
 insert into core.clients (id, slug, name, time_zone) overriding system value
 select c, 'bench_' || c, 'Bench ' || c, (array['UTC', 'Europe/Berlin', 'America/New_York'])[1 + c % 3]

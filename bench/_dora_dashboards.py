@@ -1,4 +1,4 @@
-"""The queries that the dashboards make, as a client's login on the replica, for `./pulse bench dora`."""
+"""The queries of the dashboards, run as a client's login on the replica, for `./pulse bench dora`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 import yaml
@@ -18,7 +18,7 @@ from tests.support.database import Connection, TestDatabase
 
 ASSETS = Path(__file__).resolve().parents[1] / "superset" / "assets"
 REPEATS, SLOW_MS, TIMED_OUT_MS = 20, 100.0, 30_000.0
-# As Superset writes the bounds of a time range.
+# The form in which Superset writes the bounds of a time range.
 DAYS = (
     "{0} >= to_timestamp((current_date + {1})::text, 'YYYY-MM-DD')"
     " and {0} < to_timestamp((current_date + {2})::text, 'YYYY-MM-DD')"
@@ -28,11 +28,11 @@ OPERATORS = {"==": "=", "!=": "<>", "<": "<", ">": ">", "<=": "<=", ">=": ">=", 
 
 @dataclass
 class Query:
-    """One query of a dashboard, or of the rows of a view."""
+    """One query of a dashboard, or for the rows of a view."""
 
     name: str
     view: str
-    statement: sql.Composable
+    statement: sql.Composed
     milliseconds: list[float] = field(default_factory=list)
     problem: str = ""
 
@@ -48,8 +48,8 @@ class Query:
 
 
 def raw(text: str) -> sql.SQL:
-    """An expression as an asset has it."""
-    return sql.SQL(cast("LiteralString", text))
+    """An expression from an asset."""
+    return sql.SQL(text)
 
 
 class Dataset:
@@ -73,7 +73,7 @@ class Dataset:
         if given.get("expressionType") == "SQL":
             return raw(given["sqlExpression"])
         call = {"COUNT_DISTINCT": "count(distinct {})"}.get(given["aggregate"], given["aggregate"].lower() + "({})")
-        return sql.SQL(cast("LiteralString", call)).format(self.column(given["column"]["column_name"]))
+        return raw(call).format(self.column(given["column"]["column_name"]))
 
     def condition(self, given: dict[str, Any]) -> sql.Composable | None:
         column, operator, value = self.column(given["col"]), given["op"].upper(), given.get("val")
@@ -82,12 +82,12 @@ class Dataset:
         if operator in ("IS NULL", "IS NOT NULL"):
             return column + sql.SQL(" is null" if operator == "IS NULL" else " is not null")
         if operator in ("IN", "NOT IN"):
-            values = sql.SQL(", ").join(sql.Literal(v) for v in value)
+            values = sql.SQL(", ").join([sql.Literal(v) for v in value or ()])
             return sql.SQL("{} in ({})" if operator == "IN" else "{} not in ({})").format(column, values)
         return sql.SQL("{} {} {}").format(column, raw(OPERATORS[operator]), sql.Literal(value))
 
-    def select(self, query: dict[str, Any]) -> sql.Composable:
-        """What Superset makes of a chart's query: the last 90 days where it has a time column."""
+    def select(self, query: dict[str, Any]) -> sql.Composed:
+        """The SQL that Superset makes of a chart's query, for the last 90 days if it has a time column."""
         columns = [self.column(c) for c in query.get("columns") or []]
         metrics = [self.metric(m) for m in query.get("metrics") or []]
         where = [c for c in map(self.condition, query.get("filters") or []) if c is not None]
@@ -110,7 +110,7 @@ class Dataset:
 
 
 def dashboard_queries() -> list[Query]:
-    """One a chart's query, and one a filter that offers values."""
+    """One query per query of a chart, and one per filter that offers values."""
     datasets: dict[str, Dataset] = {}
     for path in sorted((ASSETS / "datasets").rglob("*.yaml")):
         found = yaml.safe_load(path.read_text())
@@ -160,7 +160,7 @@ def row_queries(conn: Connection) -> list[Query]:
 
 
 def measure(db: TestDatabase, clients: list[int]) -> list[Query]:
-    """Every query 20 times in all, as each of these clients in turn, to the last row."""
+    """Run every query 20 times, as each of these clients in turn, and fetch all rows."""
     connections = [db.connect(client_role(c), replica=True, autocommit=True) for c in clients]
     queries = dashboard_queries() + row_queries(connections[0])
     for query in queries:
@@ -174,7 +174,7 @@ def measure(db: TestDatabase, clients: list[int]) -> list[Query]:
 def _run(conn: Connection, query: Query) -> None:
     started = time.monotonic()
     try:
-        conn.execute(query.statement)  # all rows are here then, only not made into objects of Python
+        conn.execute(query.statement)  # all rows have arrived, only not yet turned into Python objects
         query.milliseconds.append((time.monotonic() - started) * 1000)
     except psycopg.errors.QueryCanceled:
         query.milliseconds.append(TIMED_OUT_MS)
@@ -184,7 +184,7 @@ def _run(conn: Connection, query: Query) -> None:
 
 
 def by_view(queries: list[Query]) -> dict[str, Query]:
-    """The worst query of each view, of those that ran."""
+    """The slowest query of each view, among those that ran."""
     worst: dict[str, Query] = {}
     for query in queries:
         if query.milliseconds and (query.view not in worst or query.p95 > worst[query.view].p95):
@@ -193,7 +193,7 @@ def by_view(queries: list[Query]) -> dict[str, Query]:
 
 
 def plan(db: TestDatabase, client_id: int, query: Query) -> str:
-    """How PostgreSQL runs it, as the client's login."""
+    """PostgreSQL's plan of the query, run as the client's login."""
     conn = db.connect(client_role(client_id), replica=True, autocommit=True)
     try:
         explained = conn.execute(sql.SQL("explain (analyze, buffers, costs off) ") + query.statement).fetchall()

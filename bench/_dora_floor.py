@@ -1,4 +1,4 @@
-"""What the dora stage is measured against in the same run: only writing what it wrote, with the same keys and indexes."""
+"""What the dora stage is compared with in the same run: only writing the rows it wrote, with the same keys and indexes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ WRITTEN = (
 
 
 def write_alone(db: TestDatabase, clients: list[int], workers: int) -> float:
-    """Seconds in which so many connections insert the stage's rows of these clients, as they stand, into empty copies of
-    its tables: one transaction a client, no computation, no policies. The copies go afterwards."""
+    """Seconds that this many connections need to insert the stage's rows of these clients into empty copies of its tables.
+
+    One transaction per client, no computation, no policies. The copies are dropped afterwards.
+    """
     with db.cluster.primary.connect(database=db.name) as conn:
         conn.execute(sql.SQL("create schema {}").format(sql.Identifier(SCHEMA)))
         for table in WRITTEN:

@@ -1,8 +1,8 @@
--- Where _dora_world.sql puts its rows: the temporary table place, one row a repository with the changes that are to be
--- made there, and the functions that make a world out of numbers. The same settings give the same world:
---   bench.clients             how many clients there are; bench.client: only this one (0: all)
---   bench.low, bench.high     of every repository, changes with the numbers low + 1 … high are made
---   bench.from, bench.until   epochs that they are spread between
+-- Where _dora_world.sql puts its rows: the temporary table place (one row per repository, with the changes to generate), and
+-- the functions that turn numbers into a world. The same settings give the same world:
+--   bench.clients             the number of clients; bench.client: only this one (0: all)
+--   bench.low, bench.high     in every repository, the changes low + 1 … high are generated
+--   bench.from, bench.until   the epochs between which they are spread
 
 create temporary table place as
 select c as client_id, 2 * c - 1 as github_id, 2 * c as jira_id, (c - 1) * 10 + r as repository_id, r, name, w.low, w.high,
@@ -19,14 +19,14 @@ where current_setting('bench.client')::bigint in (0, c)
 order by c, r;
 analyze place;
 
--- A number in [0, 1) that looks random and always is the same.
+-- A number in [0, 1) that looks random but is always the same for the same input.
 create function pg_temp.chance(n bigint, salt bigint) returns double precision language sql immutable
     return (hashint8extended(n, salt) & 1048575) / 1048576.0::double precision;
 
 create function pg_temp.sha(id bigint) returns text language sql immutable
     return md5(id::text) || left(md5((-id)::text), 8);
 
--- Id of a repository's change, deployment or incident.
+-- The id of a repository's change, deployment or incident.
 create function pg_temp.id(repository bigint, n bigint) returns bigint language sql immutable
     return repository * 10000000 + n;
 
@@ -34,7 +34,7 @@ create function pg_temp.id(repository bigint, n bigint) returns bigint language 
 create function pg_temp.merged(p place, n bigint) returns double precision language sql immutable
     return (p).from_epoch + (p).step * (n - (p).low + 0.6 * pg_temp.chance(pg_temp.id((p).repository_id, n), 10));
 
--- When deployment n, which brings change 5 n, succeeded or failed.
+-- When deployment n, which delivers change 5 n, succeeded or failed.
 create function pg_temp.deployed(p place, n bigint) returns double precision language sql immutable
     return pg_temp.merged(p, 5 * n)
         + least(14400, (p).step * (0.1 + 0.8 * pg_temp.chance(pg_temp.id((p).repository_id, n), 20)));
@@ -43,7 +43,7 @@ create function pg_temp.deployed(p place, n bigint) returns double precision lan
 create function pg_temp.incident_key(r bigint, n bigint) returns text language sql immutable
     return 'OPS-' || (n - 1) * 10 + r;
 
--- 2 % reverts (three in ten of them name an incident), 3 % hotfixes, 10 % name a key: two of them an incident's.
+-- 2 % reverts (three in ten of them name an incident), 3 % hotfixes, 10 % name a key; two of ten name an incident's.
 create function pg_temp.title(p place, n bigint, kind double precision, luck double precision) returns text
     language sql immutable
     return case

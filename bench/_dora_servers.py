@@ -1,4 +1,4 @@
-"""The servers of `./pulse bench dora`: more memory than a test's, an eye on the disk, and no replica where it cannot fit."""
+"""The servers of `./pulse bench dora`: more memory than in tests, a check of the disk, and no replica if it cannot fit."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench._dora_world import World, caught_up
-from stack import postgres_config
-from stack.postgres import SLOT, Cluster, running
+from stack.postgres import config as postgres_config
+from stack.postgres.cluster import SLOT, Cluster
 from tests.support.database import TestDatabase
+from tests.support.servers import running, start, stop
 
-# A server of this size would have more than the 128 MB of the embedded one; the WAL is neither archived nor cut off.
+# A server of this size would have more than the embedded one's 128 MB; the WAL is neither archived nor cut off.
 ROOM = {"max_wal_size": "4GB", "checkpoint_timeout": "15min", "max_slot_wal_keep_size": "-1", "archive_command": "true"}
 PRIMARY_MEMORY, REPLICA_MEMORY = "2GB", "1GB"
 GIGABYTE = 1 << 30
-# A database after all measurements: published numbers and their history by client, facts and sources by change. A first
-# guess; after a size of half a million changes or more, what that size took.
+# The size of a database after all measurements: published numbers and their history per client, facts and sources per
+# change. A first guess; after a size of half a million changes or more, it is replaced by what that size took.
 BYTES_PER_CLIENT, BYTES_PER_CHANGE, SPARE = 10_000_000, 2500.0, 1.15
 WAL_BYTES, LEFT_FREE, ENOUGH_CHANGES = 6 * GIGABYTE, 2 * GIGABYTE, 500_000
 
 
 @contextlib.contextmanager
 def roomy(made: Cluster) -> Iterator[None]:
-    """The temporary cluster's servers, started again with more memory and WAL. Production's settings stay as they are."""
+    """Restart the temporary cluster's servers with more memory and WAL. Production's settings stay as they are."""
     for server, memory in ((made.primary, PRIMARY_MEMORY), (made.replica, REPLICA_MEMORY)):
         lines = [f"{name} = '{value}'" for name, value in {**ROOM, "shared_buffers": memory}.items()]
         with (server.data / "postgresql.auto.conf").open("a") as file:
             file.write("\n".join(["# bench/dora.py", *lines, ""]))
-    made.replica.stop()
-    made.primary.stop()
+    stop(made.replica)
+    stop(made.primary)
     with (
         running(made.primary, made.state / "primary.log"),
         running(made.replica, made.state / "replica.log"),
@@ -39,7 +40,7 @@ def roomy(made: Cluster) -> Iterator[None]:
         try:
             yield
         finally:
-            made.replica.stop()  # which replica_away may have started anew
+            stop(made.replica)  # which replica_away may have started anew
 
 
 def has_replica(made: Cluster) -> bool:
@@ -47,9 +48,9 @@ def has_replica(made: Cluster) -> bool:
 
 
 def give_up_replica(made: Cluster) -> None:
-    """For good: the primary stands for it, and there the clients' logins may then enter."""
+    """Give up the replica for good: the primary takes its place and accepts the clients' logins."""
     replica, primary = made.replica, made.primary
-    replica.stop(120)
+    stop(replica, 120)
     shutil.rmtree(replica.data)
     made.replica = primary
     logins = postgres_config.hba("primary").replace("reject", "scram-sha-256")
@@ -62,26 +63,29 @@ def give_up_replica(made: Cluster) -> None:
 
 @dataclass
 class Replay:
-    """Seconds in which the replica, alone, has fetched and replayed what it had missed."""
+    """Seconds that the replica alone needs to fetch and replay what it missed."""
 
     seconds: float = 0.0
 
 
 @contextlib.contextmanager
 def replica_away(db: TestDatabase) -> Iterator[Replay]:
-    """Without the replica, whose WAL the primary keeps: the machine's cores are the primary's, as they are where the replica
-    is another machine. Afterwards it catches up, which is timed."""
+    """Run the body without the replica, whose WAL the primary keeps.
+
+    The primary then has the machine's cores to itself, as in production, where the replica is another machine. Afterwards
+    the replica catches up, which is timed.
+    """
     made, replay = db.cluster, Replay()
     if not has_replica(made):
         yield replay
         return
-    made.replica.stop(120)
+    stop(made.replica, 120)
     try:
         yield replay
     finally:
         started = time.monotonic()
-        process = made.replica.start(made.state / "replica.log")
-        made.replica.wait_ready(600, process)
+        start(made.replica, made.state / "replica.log")
+        made.replica.wait_ready(600)
         caught_up(db)
         replay.seconds = time.monotonic() - started
 
@@ -95,7 +99,7 @@ def database_bytes(db: TestDatabase) -> int:
 
 @dataclass
 class Disk:
-    """How much a size needs, learned from the sizes before it."""
+    """How much disk a size needs, learned from the sizes before it."""
 
     made: Cluster
     bytes_per_change: float = BYTES_PER_CHANGE
@@ -109,7 +113,7 @@ class Disk:
         return round(servers * (database * SPARE + min(WAL_BYTES, world.changes * 4000)) + LEFT_FREE)
 
     def servers(self, world: World) -> tuple[int, str]:
-        """For how many servers there is room, 0 to 2; and a sentence when they are fewer than two."""
+        """The number of servers that fit, 0 to 2, and a sentence if that is fewer than two."""
         free = shutil.disk_usage(self.made.home).free
         fits = [n for n in (2, 1) if self.needed(world, n) < free]
         both, alone = (f"{self.needed(world, n) / GIGABYTE:.0f} GB" for n in (2, 1))

@@ -1,4 +1,4 @@
-"""The dora stage of `./pulse bench dora`: all clients anew by processes side by side, and what a day's news costs one client."""
+"""The dora stage in `./pulse bench dora`: a full run of all clients in parallel processes, and a day's news of one client."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import itertools
 import multiprocessing
 import statistics
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,31 +21,37 @@ from tests.support.database import Connection, TestDatabase
 MANY_ROWS = 10_000
 
 
+def slowest(files: Mapping[str, float], count: int) -> list[tuple[str, float]]:
+    """The files that took the most seconds."""
+    return sorted(files.items(), key=lambda item: item[1], reverse=True)[:count]
+
+
 @dataclass
 class Recompute:
-    """A full recompute of some clients: wall seconds, and the seconds and rows of each SQL file in all."""
+    """A full recompute of some clients: wall seconds, and the total seconds and rows of each SQL file."""
 
     seconds: float = 0.0
-    files: Counter[str] = field(default_factory=Counter)
+    files: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     rows: Counter[str] = field(default_factory=Counter)
     deadlocks: int = 0
 
     def add(self, other: Recompute) -> None:
         self.seconds += other.seconds
-        self.files += other.files
+        for file, seconds in other.files.items():
+            self.files[file] += seconds
         self.rows += other.rows
         self.deadlocks += other.deadlocks
 
     def slowest(self, count: int = 8) -> list[tuple[str, float, int]]:
-        return [(file, seconds, self.rows[file]) for file, seconds in self.files.most_common(count)]
+        return [(file, seconds, self.rows[file]) for file, seconds in slowest(self.files, count)]
 
 
 @dataclass
 class Increment:
-    """The dora stage after something small moved, once a client; rows that were read of a table by the worst run."""
+    """The dora stage after a small change, once per client; for each table, the rows that the worst run read."""
 
     seconds: list[float] = field(default_factory=list)
-    files: Counter[str] = field(default_factory=Counter)
+    files: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     large_scanned: Counter[str] = field(default_factory=Counter)
     small_scanned: Counter[str] = field(default_factory=Counter)
     fetched: Counter[str] = field(default_factory=Counter)
@@ -64,7 +70,7 @@ def _open(url: str) -> None:
 
 
 def _recompute_one(client_id: int) -> tuple[list[StepResult], int]:
-    """The steps, and how often the stage was begun again because it and another client's waited for each other."""
+    """The steps, and how often the stage was restarted because of a deadlock with another client's."""
     for deadlocks in itertools.count():
         try:
             return run_stage(_conn, client_id, "dora", full=True), deadlocks
@@ -76,7 +82,7 @@ def _recompute_one(client_id: int) -> tuple[list[StepResult], int]:
 
 
 def recompute(db: TestDatabase, clients: list[int], workers: int) -> Recompute:
-    """Everything of these clients anew, by so many processes side by side."""
+    """Recompute everything of these clients, in this many parallel processes."""
     found = Recompute()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_open, initargs=(db.url("pulse_etl"),)) as pool:
@@ -92,17 +98,17 @@ def recompute(db: TestDatabase, clients: list[int], workers: int) -> Recompute:
 
 
 def increments(db: TestDatabase, world: World, clients: list[int]) -> Increment:
-    """A day's news of each of these clients, and the stage that follows it."""
+    """Add a day's news to each of these clients, and run the stage after it."""
     return _measured(db, clients, lambda conn, client_id: add_today(conn, world, client_id))
 
 
 def edits(db: TestDatabase, world: World, clients: list[int]) -> Increment:
-    """200 old pull requests of each of these clients edited, and the stage that follows it."""
+    """Edit 200 old pull requests of each of these clients, and run the stage after it."""
     return _measured(db, clients, lambda conn, client_id: edit_old(conn, world, client_id))
 
 
 def _measured(db: TestDatabase, clients: list[int], happens: Callable[[Connection, int], Any]) -> Increment:
-    """Seconds of the stage alone; a table is large when it has more than 10,000 rows."""
+    """Seconds of the stage alone. A table is large if it has more than 10,000 rows."""
     found = Increment()
     for client_id in clients:
         with psycopg.connect(db.url("pulse_etl")) as conn:
@@ -126,9 +132,9 @@ def _measured(db: TestDatabase, clients: list[int], happens: Callable[[Connectio
 
 
 def _rows_read(db: TestDatabase) -> dict[str, tuple[int, int, int]]:
-    """Of each table of core: rows that sequential scans and index scans have read so far, and rows that it has.
+    """For each table of core: rows read so far by sequential scans and by index scans, and the rows it has.
 
-    Nobody but the benchmark uses the database, and autovacuum's reading is not counted.
+    Only the benchmark uses the database, and what autovacuum reads is not counted.
     """
     with db.cluster.primary.connect(database=db.name) as conn:
         rows = conn.execute(
@@ -139,5 +145,5 @@ def _rows_read(db: TestDatabase) -> dict[str, tuple[int, int, int]]:
 
 
 def many(read: Counter[str]) -> dict[str, int]:
-    """The tables of which more than 10,000 rows were read."""
+    """The tables from which more than 10,000 rows were read."""
     return {table: rows for table, rows in read.most_common() if rows > MANY_ROWS}

@@ -1,6 +1,6 @@
--- The world of `./pulse bench dora`: rows of the normalised source tables for what the table place says (_dora_place.sql).
--- A repository's change n is one commit of main at position n; deployment n brings change 5 n; incident n follows deployment
--- 4 n - 1. No statement reads what another wrote, so that several may run side by side.
+-- The world of `./pulse bench dora`: rows of the typed source tables, as the table place says (_dora_place.sql).
+-- A repository's change n is one commit of main at position n; deployment n delivers change 5 n; incident n follows
+-- deployment 4 n - 1. No statement reads what another one wrote, so several may run in parallel.
 
 insert into core.github_pull_requests (
     client_id, integration_id, id, repository_id, number, title, url, state, author_login, author_is_bot, base_branch,
@@ -44,7 +44,7 @@ cross join lateral generate_series(p.low + 1, p.high) n
 cross join lateral (select pg_temp.merged(p, n) as merged offset 0) t
 order by p.repository_id, n;
 
--- A review of the nine in ten changes that were reviewed; one in ten asks for changes.
+-- Nine in ten changes have a review; one in ten reviews requests changes.
 insert into core.github_pull_request_reviews (
     client_id, integration_id, pull_request_id, id, author_login, author_is_bot, state, submitted_at, comment_count)
 select
@@ -61,7 +61,7 @@ cross join lateral (
 where t.reviewed
 order by p.repository_id, n;
 
--- One in ten failed. One in a hundred goes back to an older commit, soon after the one before.
+-- One in ten failed. One in a hundred goes back to an older commit, soon after its predecessor.
 insert into core.github_deployments (
     client_id, integration_id, id, repository_id, environment, sha, ref_name, state, url, creator_login, created_at,
     updated_at, first_success_at, first_failure_at)
@@ -85,8 +85,8 @@ cross join lateral (
 ) t
 order by p.repository_id, n;
 
--- One in four names the deployment's address, one in twenty its commit. 95 % are resolved, if there was time. Their way:
--- started, done; one in thirty was done, opened again, and done.
+-- One in four names the deployment's address, one in twenty its commit. 95 % are resolved, if there was time: started, then
+-- done. One in thirty was done, reopened, and done again.
 with issues as (
     insert into core.jira_issues (
         client_id, integration_id, id, project_id, key, url, issue_type, summary, description, status, status_category,

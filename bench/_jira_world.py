@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import uvicorn
 
@@ -19,7 +20,7 @@ NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
 
 def site() -> Site:
-    """The site, of one project."""
+    """The site, with one project."""
     project = {"id": "10001", "key": "BIG", "name": "Big"}
     statuses = [
         {"id": str(10_000 + place), "name": name, "statusCategory": {"key": key}}
@@ -38,7 +39,7 @@ def site() -> Site:
             )
             for place in range(ENTRIES)
         ]
-        fields = {
+        fields: dict[str, Any] = {
             "summary": f"Make thing {number}",
             "issuetype": kind,
             "priority": {"id": "3", "name": "Medium"},

@@ -1,4 +1,4 @@
-"""Where a benchmark runs: a PostgreSQL primary and replica of its own, a database a run, server processes on loopback."""
+"""Where a benchmark runs: its own PostgreSQL primary and replica, one database per run, server processes on loopback."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack.postgres import Cluster, free_port
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def cluster() -> contextlib.AbstractContextManager[Cluster]:
-    """A migrated primary and its replica of the benchmark's own: what is compared runs on the same one."""
+    """A migrated primary and replica for this benchmark alone; whatever is compared runs on the same ones."""
     return temporary_cluster("secret-of-the-benchmark")
 
 
@@ -30,7 +31,7 @@ def database(made: Cluster) -> contextlib.AbstractContextManager[TestDatabase]:
 
 @contextlib.contextmanager
 def server(module: str, *options: str) -> Iterator[str]:
-    """A server process (`python -m module --port P options`); its address, once GET /health answers."""
+    """A server process (`python -m module --port P options`). Yields its address once GET /health answers."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(

@@ -1,23 +1,24 @@
-"""Seconds of the DORA model: everything anew, a day's news, and every query of the dashboards, at up to 10 million changes.
+"""Seconds of the DORA model: a full run, a day's news, and every query of the dashboards, with up to 10 million changes.
 
-The data is generated inside PostgreSQL: pull requests, commits, reviews, deployments, incidents of 100 clients over three
-years. Prints tables, and last one line of JSON:
-seconds_per_million  by size (million changes): the dora stage of all clients, everything anew, first time, two processes;
-                     with the replica away, as where it is another machine
-replay_per_million   by size: what the replica, alone, then needs to come after
-deadlocks            by size: how often that began a client's stage again, because two clients' waited for each other
-again_per_million    the same of a sample of clients once more, when nothing has changed
-written_per_million  only inserting the rows of the sample, as they stand, into empty copies of the tables, with the replica
-                     away: what writing alone costs on this machine in this run (read seconds_per_million beside it)
-increment_s          one client's stage after 200 merged changes, 40 deployments, 10 incidents; median of 5 clients
+The data is generated inside PostgreSQL: pull requests, commits, reviews, deployments and incidents of 100 clients over
+three years. Prints tables, and finally one line of JSON:
+seconds_per_million  by size (million changes): the first full run of the dora stage of all clients, in two processes, with
+                     the replica stopped (in production it is another machine)
+replay_per_million   by size: what the replica alone then needs to catch up
+deadlocks            by size: how often a client's stage was restarted because of a deadlock with another client's
+again_per_million    a second full run of a sample of clients, when nothing has changed
+written_per_million  only inserting the rows of the sample into empty copies of the tables, with the replica stopped: the
+                     cost of writing alone on this machine in this run, to compare with seconds_per_million
+increment_s          one client's stage after 200 merged changes, 40 deployments and 10 incidents; median of 5 clients
 increment_edit_s     one client's stage after 200 old pull requests were edited; median of 5 clients
-increment_scans      by size: tables of over 10,000 rows that such a stage read sequentially, over 10,000 rows (should be none)
+increment_scans      by size: large tables (over 10,000 rows) from which these stages read over 10,000 rows sequentially
+                     (should be none)
 view_p95_ms          by view, at the largest size: p95 of the view's slowest query, on the replica, as a client's login
 view_p95_ms_by_size  the same for each size
-devlake              two panels in DevLake's shape over the same facts, beside our tiles (milliseconds), at the smallest size
-our_tiles_ms         by size: median of the query of the tiles
+devlake              two panels in DevLake's shape over the same facts, next to our tiles (milliseconds), at the smallest size
+our_tiles_ms         by size: median of the tiles' query
 view_problems        by size: queries of the dashboards that could not be run, and why
-views_on             by size: replica, or primary where the disk has no room for both
+views_on             by size: replica, or primary if the disk has no room for both
 skipped              sizes for which there was no room, and why
 """
 
@@ -33,25 +34,25 @@ from typing import Any
 from bench import _dora_dashboards as dashboards
 from bench._dora_floor import write_alone
 from bench._dora_servers import Disk, database_bytes, give_up_replica, has_replica, replica_away, roomy
-from bench._dora_stage import Increment, Recompute, edits, increments, many, recompute
+from bench._dora_stage import Increment, Recompute, edits, increments, many, recompute, slowest
 from bench._dora_world import World, add_commits, caught_up, counts, ensure_roles, generate, settle
 from bench._place import cluster, database
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TestDatabase
 
 SAMPLE, READERS = 5, 5
-BATCH = 10  # clients, after which the replica catches up: until then the primary keeps its WAL
+BATCH = 10  # clients after which the replica catches up; until then the primary keeps its WAL
 TILES = "chart kpi_tiles"
 
 Figures = dict[str, Any]
 
 
 def main() -> None:
-    """Every size in a database of its own, all on one temporary cluster."""
+    """Measure every size in a database of its own, all on one temporary cluster."""
     parser = argparse.ArgumentParser(prog="pulse bench dora")
     parser.add_argument("--sizes", default="1,3,10", help="millions of changes, with commas (default 1,3,10)")
     parser.add_argument("--clients", type=int, default=100)
-    parser.add_argument("--workers", type=int, default=2, help="processes that compute side by side (default 2)")
+    parser.add_argument("--workers", type=int, default=2, help="parallel processes (default 2)")
     options = parser.parse_args()
     sizes = sorted(options.sizes.split(","), key=float)
     figures: Figures = {
@@ -82,7 +83,7 @@ def main() -> None:
 
 
 def run(made: Cluster, sizes: list[str], options: argparse.Namespace, figures: Figures) -> None:
-    """One size after the other, the smallest first: without the replica, or not at all, where the disk is too small."""
+    """Measure the sizes, smallest first; without the replica, or not at all, if the disk is too small."""
     disk = Disk(made)
     for size in sizes:
         world = World.of(options.clients, round(float(size) * 1_000_000))
@@ -93,7 +94,7 @@ def run(made: Cluster, sizes: list[str], options: argparse.Namespace, figures: F
             continue
         say(f"\n== {size} million changes: {world.changes:,} of {world.clients} clients")
         if servers == 1 and has_replica(made):
-            say(f"without a replica, the views are read on the primary: {problem}")
+            say(f"no replica, the views are read on the primary: {problem}")
             give_up_replica(made)
         figures["views_on"][size] = "replica" if has_replica(made) else "primary"
         with database(made) as db:
@@ -109,7 +110,7 @@ def say(text: str) -> None:
 
 
 def one_size(db: TestDatabase, world: World, size: str, figures: Figures, workers: int) -> None:
-    """All measurements of a size, from generation to the views."""
+    """All measurements of one size, from generating the data to the views."""
     seconds = generate(db, world)
     say(f"generated in {seconds:.0f} s: " + ", ".join(f"{rows:,} {table}" for table, rows in counts(db).items()))
     sources = database_bytes(db)
@@ -120,7 +121,7 @@ def one_size(db: TestDatabase, world: World, size: str, figures: Figures, worker
         f"disk: {sources >> 20:,} MB of sources, {database_bytes(db) >> 20:,} MB in all, "
         f"{database_bytes(db) / world.changes:,.0f} bytes a change"
     )
-    scans = {}
+    scans: dict[str, Any] = {}
     for name, found in (("increment_s", increments(db, world, sample)), ("increment_edit_s", edits(db, world, sample))):
         figures[name][size] = found.median
         scans |= show_increment(name, found)
@@ -131,7 +132,7 @@ def one_size(db: TestDatabase, world: World, size: str, figures: Figures, worker
 
 
 def full_and_again(db: TestDatabase, world: World, size: str, figures: Figures, workers: int) -> None:
-    """The first computation of all clients, and once more that of one in ten."""
+    """The first full run of all clients, and a second one of every tenth."""
     everyone = list(range(1, world.clients + 1))
     first, replayed = Recompute(), 0.0
     for start in range(0, len(everyone), BATCH):
@@ -145,7 +146,7 @@ def full_and_again(db: TestDatabase, world: World, size: str, figures: Figures, 
         figures["replay_per_million"][size] = round(replayed / world.changes * 1e6, 1)
         say(f"the replica replayed it in {replayed:.1f} s")
     say(
-        f"everything anew: {first.seconds:.1f} s, {per_million:.1f} s a million changes; of the two processes' seconds:"
+        f"full run: {first.seconds:.1f} s, {per_million:.1f} s per million changes; the two processes' seconds by file:"
     )
     for file, seconds, rows in first.slowest():
         say(f"    {file:<40} {seconds:>9.1f} s {rows:>14,} rows")
@@ -156,29 +157,29 @@ def full_and_again(db: TestDatabase, world: World, size: str, figures: Figures, 
         alone = write_alone(db, some, workers) / millions
     figures["again_per_million"][size] = round(again.seconds / millions, 1)
     say(
-        f"once more, {len(some)} clients: {again.seconds / millions:.1f} s a million changes,"
+        f"second run, {len(some)} clients: {again.seconds / millions:.1f} s per million changes,"
         f" {sum(again.rows.values()):,} rows written"
     )
     figures["written_per_million"][size] = round(alone, 1)
     say(
-        f"only writing these rows: {alone:.1f} s a million changes; everything anew is {per_million / alone:.1f} times that"
+        f"only writing these rows: {alone:.1f} s per million changes; the full run takes {per_million / alone:.1f} times that"
     )
 
 
 def show_increment(name: str, found: Increment) -> dict[str, int]:
-    """Print it; the large tables that were read sequentially."""
+    """Print it. Returns the large tables that were read sequentially."""
     scanned = many(found.large_scanned)
     say(f"{name}: median {found.median} s of {[round(s, 2) for s in found.seconds]}; over 10,000 rows were read")
     say(f"    by sequential scans of large tables: {scanned or 'none'}")
     say(f"    by many scans of small tables: {many(found.small_scanned) or 'none'}")
     say(f"    by index: {many(found.fetched) or 'none'}")
-    for file, seconds in found.files.most_common(5):
+    for file, seconds in slowest(found.files, 5):
         say(f"    {file:<40} {seconds:>9.3f} s")
     return {f"{name}: {table}": rows for table, rows in scanned.items()}
 
 
 def show_views(db: TestDatabase, clients: list[int], size: str, figures: Figures) -> None:
-    """Every query of the dashboards; the plan of the slowest, when it is slow."""
+    """Measure every query of the dashboards; print the plan of the slowest if it is slow."""
     ensure_roles(db, clients[:READERS])
     queries = dashboards.measure(db, clients[:READERS])
     for query in sorted(queries, key=lambda q: -max(q.milliseconds, default=0)):
@@ -195,7 +196,7 @@ def show_views(db: TestDatabase, clients: list[int], size: str, figures: Figures
 
 
 def devlake(db: TestDatabase, size: str, figures: Figures) -> Figures:
-    """DevLake's shapes on the same replica, for the first client; medians of five runs."""
+    """DevLake's queries on the same replica, for the first client; medians of five runs."""
     parts = {}
     for part in (Path(__file__).parent / "_devlake_queries.sql").read_text().split("-- part: ")[1:]:
         name, _, text = part.partition("\n")

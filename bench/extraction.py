@@ -1,14 +1,15 @@
 """Calls, points, rows and seconds of the extraction, against the sandbox and against servers that answer at once.
 
-Prints a table, and last one line of JSON:
+Prints a table, and finally one line of JSON:
 calls_per_100_prs, points_per_100_prs  pull requests with commits, reviews, timeline, labels, closing issues and files
 all_calls_per_100_prs, all_points_…    a repository's whole first read: also history, deployments, runs, jobs, issues, …
 idle_30_repos_calls                    a sync of 30 repositories in which nothing moved
 jira_10k_calls                         10,000 Jira issues with their complete changelogs, discovery included
 second_sync_rows                       rows that a second sync of an unchanged world writes
-prs_per_s                              pull requests a second from request to committed row
-loader_vs_copy                         rows a second of the loader / of a bare COPY of the same rows in the same run
-peak_mb                                peak memory of the extracting process at the most pull requests (and at 1,000)
+prs_per_s                              pull requests per second, from request to committed row
+loader_vs_copy                         rows per second of the loader, divided by those of a bare COPY in the same run
+peak_mb                                peak memory of the extracting process at the largest number of pull requests (and at
+                                       1,000)
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from pulse.sources.registry import source_for
 from pulse.warehouse.connect import connect
 from pulse.warehouse.loader import Page, RawRow, load_pages
 from pulse.warehouse.runs import RunStats
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
 
@@ -41,7 +42,7 @@ NOON, NIGHTS = "2026-06-30T12:00:00+00:00", ("2026-06-30T23:00:00+00:00", "2026-
 
 
 def main() -> None:
-    """Run all of it, about three minutes."""
+    """Run everything; takes about three minutes."""
     parser = argparse.ArgumentParser(prog="pulse bench extraction")
     parser.add_argument("--pull-requests", type=int, default=200_000, help="of the memory and throughput run")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 def sandbox_counts(made: Cluster, url: str) -> dict[str, float]:
-    """What a first read, a second one and a quiet night cost."""
+    """The cost of a first read, of a second one, and of a sync in which nothing moved."""
     with database(made) as db:
         pipeline = github_only(Pipeline.of(db, url, "techcorp", repositories=["checkout", "payments"]))
         whole = pipeline.extract()
@@ -79,7 +80,7 @@ def sandbox_counts(made: Cluster, url: str) -> dict[str, float]:
         pipeline.integrations[0][0].config.update(pull_request_files=True, workflow_runs=False)
         with db.connect("pulse_owner") as owner:
             owner.execute("delete from core.etl_checkpoints where stream in ('pull_requests', 'probe')")
-        # Only pull requests are behind; everything else is looked at once and has not moved: five calls a repository.
+        # Only pull requests have moved; everything else is looked at once, which takes five calls per repository.
         only = pipeline.extract()
         others = 1 + 2 * 5
         acme = Pipeline.of(db, url, "acme")
@@ -117,7 +118,7 @@ def set_clock(url: str, now: str) -> None:
 
 
 def jira_calls(made: Cluster, url: str) -> int:
-    """Calls for 10,000 issues, discovery included. Raises AssertionError when an entry is missing."""
+    """Calls for 10,000 issues, discovery included. Raises AssertionError if an entry is missing."""
     with database(made) as db:
         client_id = db.add_client("big")
         config = {"projects": ["*"]}
@@ -161,7 +162,7 @@ def walk(made: Cluster, url: str, total: int) -> dict[str, float]:
 
 
 def extract_here(declared: dict[str, Any]) -> dict[str, float]:
-    """The child: extract until nothing is left."""
+    """The child process: extract until nothing is left."""
     integration = Integration(**declared)
     build = source_for(integration.integration_type)
     conn = connect("pulse_etl")
@@ -178,7 +179,7 @@ def extract_here(declared: dict[str, Any]) -> dict[str, float]:
 
 
 def loader(made: Cluster) -> dict[str, float]:
-    """The loader against a bare COPY, alternating, medians: pages of rows, each committed, into tables that begin empty."""
+    """The loader compared with a bare COPY, in turn; medians. Each commits pages of rows into tables that start empty."""
     nodes = json.loads(pull_requests(LOADED_ROWS, LOADED_ROWS, None))["nodes"]
     rows = [records.pull_request(node, "1") for node in nodes]
     loads, copies, again = [], [], []
@@ -209,7 +210,7 @@ def timed_load(conn: Any, client_id: int, integration_id: int, rows: list[RawRow
 
 
 def bare_copy(db: TestDatabase, client_id: int, integration_id: int, rows: list[RawRow]) -> float:
-    """The same rows as text, straight into a table with the same columns, keys and indexes, without its policies."""
+    """The same rows as text, copied straight into a table with the same columns, keys and indexes but no policies."""
     text = []
     for start in range(0, len(rows), LOADED_TOGETHER):
         lines = io.StringIO()

@@ -1,14 +1,15 @@
 """
-### Rejected records, read again
+### Reads rejected records again
 
-A record that could not be read is kept in `raw.rejects` with its payload and the reason. When a new version of Pulse can
-read it, or its declaration was corrected, this DAG stores it and closes the reject; what still cannot be read stays open,
-and the log says how many and why. Records that upstream would not give are not here: each extraction asks for them again.
+A record that could not be read is kept in `raw.rejects` with its payload and the reason. After an update of Pulse, or after
+a declaration was corrected, this DAG tries again: it stores what can be read now and closes those rejects. The others stay
+open, and the log says how many. Records that an upstream refused to deliver are not affected; every extraction asks for
+them again.
 
-Runs when it is triggered. Params: `client`, a slug, or empty for all clients. Nothing is asked of any upstream but the
+Runs only when triggered. Param: `client`, a slug, or empty for all clients. It calls no upstream, except to look up the
 names of Jira's fields.
 
-**When `replay_client` is red**, the log names the client and the source; nothing was lost, the rejects stay open.
+**If `replay_client` is red**, its log names the client and the source. Nothing was lost; the rejects stay open.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def replay_rejects() -> None:
     def replay_client(slug: str) -> dict[str, Any]:
         from pulse.orchestration.tasks import replay_rejects_of
 
-        get_current_context()["slug"] = slug  # type: ignore[typeddict-unknown-key]
+        get_current_context()["slug"] = slug
         return replay_rejects_of(slug)
 
     replay_client.expand(slug=list_clients())

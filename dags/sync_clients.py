@@ -1,13 +1,14 @@
 """
-### Clients as the Variables declare them
+### Applies the clients' Variables
 
-Reads every Variable `pulse_client_<slug>`, checks it, and makes the tables, the client's database login and its Superset
-role agree with it. Runs every five minutes; trigger it to have a change at once. The client's DAG follows within seconds.
+Reads every Variable `pulse_client_<slug>`, validates it, and updates the tables, the client's database login and its
+Superset role accordingly. Runs every five minutes; trigger it to apply a change at once. The client's DAG follows within
+seconds.
 
-**When `sync_client` is red** for a client, its Variable is faulty: the log names the client, the field and the way out.
-Other clients are not affected, and the faulty one keeps its last good declaration.
+**If `sync_client` is red** for a client, its Variable has a mistake. The log names the client, the field and what to do.
+Other clients are not affected, and this one keeps its last valid declaration.
 
-**When `deactivate_missing_clients` is red**, many Variables vanished at once; nothing was changed. Restore them, or
+**If `deactivate_missing_clients` is red**, many Variables disappeared at once, and nothing was changed. Restore them, or
 set the Variable `pulse_allow_mass_deactivation` to `true`.
 
 Variables: `pulse_client_<slug>` (see docs/client-variable.md), `pulse_allow_mass_deactivation`. Connections:
@@ -44,7 +45,7 @@ def sync_clients() -> None:
     def sync_client(slug: str) -> dict[str, Any]:
         from pulse.orchestration.sync_tasks import sync_declared_client
 
-        get_current_context()["slug"] = slug  # type: ignore[typeddict-unknown-key]
+        get_current_context()["slug"] = slug
         return sync_declared_client(slug)
 
     @task
@@ -53,20 +54,20 @@ def sync_clients() -> None:
 
         return deactivate_undeclared(slugs)
 
-    # One faulty Variable must not keep the others' roles from being made.
+    # One faulty Variable must not stop the other clients' roles from being created.
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def provision_superset() -> None:
         from pulse.orchestration.sync_tasks import provision_all
 
         provision_all()
 
-    # provision_superset runs whatever happened before it, so a red task above has to make the run red from here.
+    # provision_superset runs whatever happened before it, so this task makes the run red if one above failed.
     @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0)
     def watch_clients() -> None:
         from airflow.sdk.exceptions import AirflowFailException
 
         raise AirflowFailException(
-            "A client is not as declared: the red task's log names it, the field and the way out."
+            "A client could not be synchronised: the red task's log names the client, the field and what to do."
         )
 
     slugs = list_clients()

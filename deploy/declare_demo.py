@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
+from pulse import environ
 from sandbox import demo
-from stack.demo import DerivedPasswords
-from stack.http_json import AirflowApi, HttpError
+from stack.airflow.api import AirflowApi, HttpError
+from stack.airflow.demo import DerivedPasswords, put_client
 
 AIRFLOW = "http://airflow-api-server:8080"
 SANDBOX = "http://sandbox:8099"
@@ -14,8 +13,8 @@ SANDBOX = "http://sandbox:8099"
 
 def main() -> None:
     """Write Variables and Connections; sync_clients picks them up within five minutes."""
-    api = AirflowApi(AIRFLOW, "admin", os.environ["PULSE_AIRFLOW_ADMIN_PASSWORD"])
-    passwords = DerivedPasswords(os.environ["PULSE_DEMO_SECRET"])
+    api = AirflowApi(AIRFLOW, "admin", environ.AIRFLOW_ADMIN_PASSWORD.get())
+    passwords = DerivedPasswords(environ.DEMO_SECRET.get())
     for slug, client in demo.demo_clients(SANDBOX, passwords).items():
         try:
             api.call("GET", f"variables/pulse_client_{slug}")
@@ -24,9 +23,7 @@ def main() -> None:
         except HttpError as error:
             if error.status != 404:
                 raise
-        for connection_id, fields in client.connections.items():
-            api.put_connection(connection_id, fields)
-        api.put_variable(f"pulse_client_{slug}", client.variable)
+        put_client(api, slug, client)
         for user in client.variable["users"]:
             print(f"{slug}: {user['email']} {passwords[user['email']]}")
 

@@ -1,7 +1,6 @@
 """The job `init`: roles, databases, tables and policies on servers that others run. May be repeated.
 
-Reads PULSE_ROLE_SECRET, PULSE_PRIMARY_HOST and PULSE_META_HOST (ports likewise, 5432 when not given); logs in as the
-superuser, whose password is derived from the secret as every other is.
+Logs in as the superuser, whose password is derived from PULSE_ROLE_SECRET as every other is.
 """
 
 from __future__ import annotations
@@ -10,38 +9,41 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import postgres_roles
-from stack.postgres import Server
-from stack.postgres_account import Account
+from pulse import environ
+from stack.postgres import roles
+from stack.postgres.account import Account
+from stack.postgres.server import Server
 
 
 @dataclass(frozen=True)
 class RemoteServers:
-    """What stack.postgres_roles needs of a cluster, for servers that this job does not run."""
+    """Servers that this job does not run."""
 
     secret: str
     primary: Server
     meta: Server
 
 
-def server(kind: str, secret: str) -> Server:
-    """One of the servers, by its host name in the environment."""
-    host = os.environ[f"PULSE_{kind.upper()}_HOST"]
-    port = int(os.environ.get(f"PULSE_{kind.upper()}_PORT", "5432"))
+def server(kind: str, host: str, port: int) -> Server:
+    """One of the servers."""
     nowhere = Path("/nonexistent")
-    return Server(kind, nowhere, port, nowhere, Account(None, os.geteuid(), os.getegid()), secret, host)
+    account = Account(None, os.geteuid(), os.getegid())
+    return Server(kind, nowhere, port, nowhere, account, environ.ROLE_SECRET.get(), host)
 
 
 def main() -> None:
     """Bring both servers up to date."""
-    secret = os.environ["PULSE_ROLE_SECRET"]
-    servers = RemoteServers(secret, server("primary", secret), server("meta", secret))
+    servers = RemoteServers(
+        environ.ROLE_SECRET.get(),
+        server("primary", environ.PRIMARY_HOST.get(), environ.PRIMARY_PORT.get()),
+        server("meta", environ.META_HOST.get(), environ.META_PORT.get()),
+    )
     servers.primary.wait_ready()
     servers.meta.wait_ready()
-    postgres_roles.bootstrap_meta(servers)  # type: ignore[arg-type]
-    postgres_roles.bootstrap_primary(servers)  # type: ignore[arg-type]
-    postgres_roles.migrate(servers)  # type: ignore[arg-type]
-    postgres_roles.secure_roles(servers)  # type: ignore[arg-type]
+    roles.bootstrap_meta(servers)
+    roles.bootstrap_primary(servers)
+    roles.migrate(servers)
+    roles.secure_roles(servers)
     print("databases, roles, tables and policies are up to date")
 
 

@@ -1,4 +1,4 @@
-"""Writes .pulse/compose: environment files and pg_hba.conf files for docker-compose.yml.
+"""Writes .pulse/compose: the environment files for docker-compose.yml.
 
     python3.11 -m deploy.render [--superset-url URL] [--airflow-url URL]
 
@@ -9,7 +9,6 @@ variables are the ones that ./pulse up gives the same processes (stack/environme
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -17,10 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from pulse.tenancy import role_password  # noqa: E402
-from stack import environment, postgres_config  # noqa: E402
-from stack.environment import Settings  # noqa: E402
+from stack import environment, files  # noqa: E402
+from stack.airflow import settings as airflow_settings  # noqa: E402
 from stack.ports import StackPorts  # noqa: E402
 from stack.secret_file import load_secrets  # noqa: E402
+from stack.settings import Settings  # noqa: E402
 
 FOLDER = ROOT / ".pulse" / "compose"
 PORTS = StackPorts(primary=5432, replica=5432, meta=5432)
@@ -46,7 +46,7 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
         | {
             "AIRFLOW__API__BASE_URL": airflow_url,
             # Read once by the job airflow-init, which writes Airflow's password file.
-            "PULSE_AIRFLOW_PASSWORDS": environment.simple_auth_passwords(found),
+            "PULSE_AIRFLOW_PASSWORDS": airflow_settings.passwords(found),
         },
         "superset": environment.superset_variables(found) | public | {"PULSE_AIRFLOW_PUBLIC_URL": airflow_url},
         "postgres": {"POSTGRES_PASSWORD": role_password(secret, "postgres")},
@@ -62,17 +62,11 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
 
 
 def write(folder: Path, superset_url: str, airflow_url: str) -> None:
-    """Write all files, for their owner only; pg_hba.conf must be readable by the containers' postgres account."""
+    """Write all files, for their owner only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, variables in environments(settings(folder), superset_url, airflow_url).items():
         text = "".join(f"{key}={value}\n" for key, value in sorted(variables.items()))
-        with open(os.open(folder / f"{name}.env", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-    for kind in ("primary", "replica", "meta"):
-        path = folder / f"{kind}_hba.conf"
-        # `local` is for the image's own first start and health check, inside the container.
-        path.write_text("local all postgres peer\n" + postgres_config.hba(kind, "samenet"))
-        path.chmod(0o644)
+        files.replace(folder / f"{name}.env", text)
 
 
 def main() -> None:

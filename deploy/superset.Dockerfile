@@ -5,9 +5,8 @@ WORKDIR /opt/pulse
 COPY superset/requirements.txt constraints/superset-py311.txt ./
 RUN pip install --no-cache-dir -r requirements.txt -c superset-py311.txt
 COPY superset superset
-COPY plugins/pulse/__init__.py plugins/pulse/tenancy.py plugins/pulse/
+COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/tenancy.py plugins/pulse/
 USER pulse
 WORKDIR /var/lib/pulse/superset
-CMD ["gunicorn", "--workers", "2", "--worker-class", "gthread", "--threads", "8", "--timeout", "120", \
-     "--no-control-socket", "--bind", "0.0.0.0:8088", "--limit-request-line", "0", "--limit-request-field_size", "0", \
+CMD ["gunicorn", "--config", "/opt/pulse/superset/gunicorn.conf.py", "--workers", "2", "--bind", "0.0.0.0:8088", \
      "superset.app:create_app()"]

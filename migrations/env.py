@@ -1,44 +1,15 @@
-"""Alembic's entry point: connects as pulse_owner and runs each migration in a transaction of its own.
-
-Where to: the attribute `url` of the configuration, or PULSE_MIGRATE_URL, or else PULSE_PRIMARY_HOST,
-PULSE_PRIMARY_PORT and PULSE_ROLE_SECRET.
-"""
-
-import os
+"""Alembic's entry point: runs the migrations on the connection that migrations/migrate.py gives it."""
 
 from alembic import context
-from sqlalchemy import create_engine, make_url, pool
-from sqlalchemy.engine import URL
 
-from pulse.tenancy import role_password
+from migrations.errors import MigrateError
 
-
-def migrate_url() -> URL:
-    """Where to migrate, with the psycopg 3 driver."""
-    given = context.config.attributes.get("url") or os.environ.get("PULSE_MIGRATE_URL")
-    if given:
-        return make_url(given).set(drivername="postgresql+psycopg")
-    return URL.create(
-        "postgresql+psycopg",
-        username="pulse_owner",
-        password=role_password(os.environ.get("PULSE_ROLE_SECRET", ""), "pulse_owner"),
-        host=os.environ.get("PULSE_PRIMARY_HOST", "127.0.0.1"),
-        port=int(os.environ.get("PULSE_PRIMARY_PORT", "5432")),
-        database="pulse",
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise MigrateError(
+        "use `python -m migrations` (PULSE_MIGRATE_URL says where): views and seeds belong to the schema too. Migrations"
+        " only go forward"
     )
-
-
-def run() -> None:
-    """Run the wanted migrations; two runs at once wait for each other."""
-    engine = create_engine(migrate_url(), poolclass=pool.NullPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("select pg_advisory_lock(hashtext('pulse.migrate'))")
-        connection.commit()
-        context.configure(connection=connection, transaction_per_migration=True, version_table_schema="public")
-        with context.begin_transaction():
-            context.run_migrations()
-
-
-if context.is_offline_mode():
-    raise SystemExit("the migrations decide by what the server offers: run them against a database, without --sql")
-run()
+context.configure(connection=connection, version_table_schema="public")
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,8 +1,5 @@
 """${message}"""
 
-from alembic import op
+from migrations.revision import revision as of
 
-revision = "${up_revision}"
-down_revision = ${repr(down_revision)}
-branch_labels = None
-depends_on = None
+revision, down_revision, upgrade, downgrade = of(__file__)

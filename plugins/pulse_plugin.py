@@ -8,7 +8,7 @@ from pulse.orchestration.dag import dashboard_url
 
 
 class PulsePlugin(AirflowPlugin):
-    """Adds the tab "Dashboard" to each DAG and a menu entry."""
+    """Adds a "Dashboard" tab to each DAG, and a menu entry."""
 
     name = "pulse"
     external_views = [

@@ -1,1 +1,1 @@
-"""A simulated GitHub and Jira with time in it: for the demo, the tests and the benchmarks."""
+"""A simulated GitHub and Jira whose world changes over time: for the demo, the tests and the benchmarks."""

@@ -16,13 +16,15 @@ from sandbox.world.recorded import load_recorded
 
 
 def main() -> None:
-    """Parse the arguments, make the world, serve it until SIGTERM."""
+    """Parse the arguments, build the world, and serve it until SIGTERM."""
     parser = argparse.ArgumentParser(prog="sandbox", description="A simulated GitHub and Jira")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--anchor", type=date.fromisoformat, default=None, help="the day the story leads up to")
+    parser.add_argument(
+        "--anchor", type=date.fromisoformat, default=None, help="the day the demo's history leads up to"
+    )
     parser.add_argument("--recorded", type=Path, default=None, help="folder with github/*.csv and jira/*.csv")
-    parser.add_argument("--frozen", type=datetime.fromisoformat, default=None, help="a now that stands still")
+    parser.add_argument("--frozen", type=datetime.fromisoformat, default=None, help="a fixed current time")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     anchor = options.anchor or datetime.now(UTC).date()

@@ -28,11 +28,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Cut(Exception):
-    """Ends the connection in the middle of an answer."""
+    """Closes the connection in the middle of an answer."""
 
 
 def build_app(organisations: list[Organisation], state: State) -> Starlette:
-    """The application over these organisations; an organisation's Jira site has the slug of its site."""
+    """The application for these organisations. Each organisation's Jira site is served under the site's slug."""
     github = GitHubApi({o.login: o for o in organisations}, state)
     jira = JiraApi({o.site.slug: o.site for o in organisations if o.site}, state)
     custom = CustomApi({o.site.slug: o for o in organisations if o.site}, state)
@@ -74,14 +74,14 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         )
 
     async def set_clock(request: Request) -> Response:
-        """{"now": ISO time}: the world's time stands still there; {"now": null}: it runs."""
+        """{"now": ISO time} stops the world's clock at that time; {"now": null} lets it run."""
         value = (await request.json())["now"]
         state.frozen = datetime.fromisoformat(value).astimezone(UTC) if value else None
         return JSONResponse({"now": state.now().isoformat()})
 
     async def set_chaos(request: Request) -> Response:
-        """{"seed": n, "rate": share of requests that fail, "organisation": whose world changes in the middle of syncs,
-        "change_rate": before this share of requests}; rate 0 ends it. Answers with the faults so far, by kind."""
+        """Random faults: {"seed": n, "rate": share of requests that fail, "organisation": whose world changes during syncs,
+        "change_rate": before which share of requests}. Rate 0 ends them. Answers with the faults so far, by kind."""
         body = await request.json()
         before = state.chaos
 
@@ -93,15 +93,15 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         return JSONResponse(dict(before.done) if before else {})
 
     def remembered(login: str) -> Organisation:
-        """An organisation that is about to change, once it is known how to take that back."""
+        """An organisation that is about to change; its present state is kept, so that a reset can restore it."""
         if login not in untouched:
             untouched[login] = pickle.dumps(github.organisations[login])
         return github.organisations[login]
 
     async def set_settings(request: Request) -> Response:
-        """Until the next reset: {"limit": points an hour, "secondary": true (the limits a minute), "others_points": n (what
-        others spend of those with the same credentials), "skew_seconds": n (of the Date header), "search_lag_seconds": n and
-        "repeat_page_tokens": true (how Jira's search misbehaves)}."""
+        """Behaviour until the next reset: {"limit": points per hour, "secondary": true (limits per minute), "others_points": n
+        (what others spend of those limits with the same credentials), "skew_seconds": n (of the Date header),
+        "search_lag_seconds": n and "repeat_page_tokens": true (how Jira's search misbehaves)}."""
         body: dict[str, Any] = await request.json()
         known = {
             "limit": int,
@@ -118,20 +118,20 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         return JSONResponse(body)
 
     async def mutate(request: Request) -> Response:
-        """{"organisation": login, "seed": n, "steps": n, "actions": [names, or none for any], "repository": name or none}:
-        random changes at the clock's time; answers with what they were. A reset takes them back."""
+        """Random changes at the clock's time: {"organisation": login, "seed": n, "steps": n, "actions": [names; empty for any],
+        "repository": name or null}. Answers with a list of the changes. A reset undoes them."""
         body = await request.json()
         organisation = remembered(body["organisation"])
         mutation = Mutation(organisation, int(body["seed"]), state.now(), body.get("actions"), body.get("repository"))
         return JSONResponse(mutation.run(int(body["steps"])))
 
     async def set_headers(request: Request) -> Response:
-        """{name: value}: sent with every answer."""
+        """Headers that are sent with every answer: {name: value}."""
         state.headers.update(await request.json())
         return JSONResponse({})
 
     async def add_github_app(request: Request) -> Response:
-        """{"app_id", "public_key", "organisation", "token_seconds"}: a GitHub App that is installed at an organisation."""
+        """Install a GitHub App at an organisation: {"app_id", "public_key", "organisation", "token_seconds"}."""
         github.apps.add(await request.json())
         return JSONResponse({})
 
@@ -166,7 +166,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
 
 
 async def _faulty(fault: Fault) -> Response | None:
-    """The fault's answer; None when it only delays."""
+    """The fault's answer; None if it only delays the real one."""
     if fault.delay_seconds:
         await asyncio.sleep(fault.delay_seconds)
     if fault.cut:
@@ -179,7 +179,7 @@ async def _faulty(fault: Fault) -> Response | None:
 
 
 class _CutResponse(Response):
-    """Announces a body and ends before it is complete."""
+    """Announces a body and ends before the body is complete."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]

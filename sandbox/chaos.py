@@ -1,4 +1,4 @@
-"""Faults at random from a seed: everything that the real services were seen to do, each at its place."""
+"""Random faults from a seed: everything that the real services were seen to do, each where it belongs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _WALKS = r"query (PullRequests|Deployments|Issues|Releases)\("
 
 
 class Chaos:
-    """Orders a fault for a share of the requests, and lets the world change in the middle of some (`mutate` does that). The
-    same seed and requests give the same faults."""
+    """Orders a fault for a share of the requests, and changes the world during some of them (through `mutate`). The same seed
+    and requests give the same faults."""
 
     def __init__(self, seed: int, rate: float, change_rate: float, mutate: Callable[[int], None]) -> None:
         self.random = random.Random(seed)
@@ -39,7 +39,7 @@ class Chaos:
         self.done: Counter[str] = Counter()
 
     def change(self) -> None:
-        """Called before a request is answered: perhaps something happens just then."""
+        """Called before a request is answered; perhaps changes the world."""
         if self.random.random() < self.change_rate:
             self.done["changes"] += 1
             self.mutate(self.random.randrange(1 << 30))

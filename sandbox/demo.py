@@ -1,4 +1,4 @@
-"""The demo clients as an admin would declare them: a Variable and two Connections each."""
+"""The demo clients, declared as an admin would: one Variable and two Connections each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.world.recorded import SLUG as RECORDED_SLUG
 
 @dataclass(frozen=True)
 class DemoClient:
-    """What has to be put into Airflow for one client."""
+    """What Airflow needs for one client."""
 
     variable: dict[str, Any]
     connections: dict[str, dict[str, Any]]
@@ -41,7 +41,7 @@ def demo_clients(sandbox_url: str, passwords: dict[str, str]) -> dict[str, DemoC
 
 
 def recorded_client(sandbox_url: str, passwords: dict[str, str]) -> DemoClient:
-    """The client that runs on the recorded payloads."""
+    """The client that uses the recorded payloads."""
     brand = {"app_name": "Recorded world", "primary_color": "#5B5F97", "primary_color_dark": "#A6AAE0"}
     return _client(sandbox_url, passwords, RECORDED_SLUG, "Recorded", "Asia/Shanghai", brand, RECORDED_ORGANISATION)
 
@@ -77,7 +77,7 @@ def _client(
 
 
 def _logo(name: str, colour: str, path: str) -> str:
-    """A wordmark that reads on light and on dark: a coloured tile with the name in a mid-tone of the brand."""
+    """A wordmark that is readable on light and dark: a coloured tile, and the name in a mid-tone of the brand."""
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 168 40" role="img" aria-label="{name}">'
         f'<rect width="40" height="40" rx="9" fill="{colour}"/><path transform="translate(4 4)" fill="#fff" d="{path}"/>'

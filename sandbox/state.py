@@ -16,7 +16,7 @@ SECONDARY_LIMITS = {"graphql": 2000, "core": 900}
 
 @dataclass
 class Budget:
-    """An hour's budget of one credential and resource, as GitHub's headers tell it."""
+    """The hourly budget of one credential and resource, as GitHub's headers report it."""
 
     limit: int
     remaining: int
@@ -37,7 +37,7 @@ class Budget:
 
 @dataclass
 class Fault:
-    """An answer that the next `count` requests whose path (and body, when given) match get instead of the real one."""
+    """An answer that replaces the real one for the next `count` requests whose path (and body, if given) match."""
 
     path_regex: str
     body_regex: str = ""
@@ -50,7 +50,7 @@ class Fault:
 
 
 class State:
-    """One sandbox process's memory. `frozen`: a fixed now, for tests that need the world to stand still."""
+    """One sandbox process's memory. `frozen`: a fixed current time, for tests that need the world not to change."""
 
     def __init__(self, frozen: datetime | None = None) -> None:
         self.frozen = frozen
@@ -65,11 +65,11 @@ class State:
         self.chaos: Any = None  # sandbox.chaos.Chaos
         self.limit = GITHUB_LIMIT
         self.secondary = False
-        self.others_points = 0  # what somebody else spends of each credential's limits a minute
+        self.others_points = 0  # what others spend of each credential's limits per minute
         self.headers: dict[str, str] = {}
-        self.skew_seconds = 0.0  # how far the Date header is from the world's time
-        self.search_lag_seconds = 0.0  # how far Jira's search is behind
-        self.repeat_page_tokens = False  # whether Jira's search gives the same page without end
+        self.skew_seconds = 0.0  # by how much the Date header differs from the world's time
+        self.search_lag_seconds = 0.0  # how far Jira's search index lags
+        self.repeat_page_tokens = False  # whether Jira's search repeats the same page endlessly
         self._minute: Counter[tuple[str, str, int]] = Counter()
         self._used: Counter[tuple[str, str, int]] = Counter()
 
@@ -97,7 +97,7 @@ class State:
         return self.chaos.fault(path, body, self) if self.chaos else None
 
     def too_fast(self, credential: str, resource: str, points: int) -> bool:
-        """Whether a secondary limit is passed: 2,000 points a minute for GraphQL, 900 for REST, by the real clock."""
+        """Whether a secondary limit is exceeded: 2,000 points per minute for GraphQL, 900 for REST, by the real clock."""
         key = (credential, resource, int(time.monotonic()) // 60)
         self._minute[key] += points
         return self.secondary and self._minute[key] + self.others_points > SECONDARY_LIMITS[resource]

@@ -7,13 +7,12 @@ import os
 import sys
 import time
 
-from stack import install
+from pulse import environ
 from stack.errors import StackError
+from stack.install import packages as install
 from stack.options import load_options
 from stack.paths import AIRFLOW_VENV, ROOT, state_folder
 from stack.steps import Progress, Step, StepFailed
-
-STARTED = "PULSE_STARTED_AT"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="run a benchmark of bench/; without a name, which there are")
     bench.add_argument("name", nargs="?")
     commands.add_parser("doctor", help="check this machine; say what to do about what is wrong")
-    commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
+    commands.add_parser("schema", help="write migrations/schema.sql after a change of migrations")
+    lock = commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
+    lock.add_argument("--keep", action="store_true", help="keep every pin that still fits")
     ctl = commands.add_parser("ctl", help="start, stop or restart one process (tests and drills)")
     ctl.add_argument("action", choices=("start", "stop", "restart"))
     ctl.add_argument("name")
@@ -67,14 +68,14 @@ def main(argv: list[str]) -> int:
     arguments, _ = parse(argv)
     try:
         if arguments.command == "doctor":
-            from stack.doctor import doctor
+            from stack.install.doctor import doctor
 
             return doctor()
         if arguments.command == "lock":
-            from stack.lock import lock
+            from stack.install.lock import lock
 
-            return lock()
-        if arguments.command in ("up", "test", "bench"):
+            return lock(upgrade=not arguments.keep)
+        if arguments.command in ("up", "test", "bench", "schema"):
             _install(arguments)
         elif install.AIRFLOW.state() in ("missing", "half"):
             return _not_installed(arguments)
@@ -99,9 +100,9 @@ def total_steps(*, sandbox: bool) -> int:
 
 
 def _install(arguments: argparse.Namespace) -> None:
-    os.environ[STARTED] = repr(time.time())
+    os.environ[environ.STARTED_AT.name] = repr(time.time())
     if arguments.command == "up":
-        from stack.doctor import before_start
+        from stack.install.doctor import before_start
 
         before_start()
         options = load_options(state_folder()).changed(arguments.demo, arguments.recorded)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import argparse
 import ast
-import contextlib
-import fcntl
 import json
 import os
-import shutil
 import sys
 import time
-from collections.abc import Iterator
 from typing import NoReturn
 
+from pulse import environ
 from pulse.tenancy import role_password
 from stack import environment
-from stack.cli import STARTED, total_steps
-from stack.context import Stack, existing_stack, stack_to_start
+from stack.context import existing_stack, stack_to_start
 from stack.errors import StackError
-from stack.paths import AIRFLOW_VENV, ROOT, TEST_STATE, VENVS, make_state_folder, state_folder
-from stack.postgres import Cluster
-from stack.status import access_table, processes_table, report, stopped_report
-from stack.steps import Progress
-from stack.supervision import Supervisor, our_processes
+from stack.lifecycle import only_one_start, remove_state, start
+from stack.paths import AIRFLOW_VENV, ROOT, state_folder
+from stack.status import access_table, processes_table, report
+from stack.supervision.supervisor import Supervisor, our_processes
+from stack.testing import run_tests
 
 
 def up(arguments: argparse.Namespace, _: list[str]) -> int:
@@ -33,29 +29,10 @@ def up(arguments: argparse.Namespace, _: list[str]) -> int:
         for line in moved:
             print(f"      {line}")
         start(stack, done=1)
-    print(f"\n{access_table(report(stack.settings, [], sandbox=stack.options.sandbox))}")
-    seconds = time.time() - float(os.environ.get(STARTED, time.time()))
+    print(f"\n{access_table(report(stack, []))}")
+    seconds = time.time() - (environ.STARTED_AT.given() or time.time())
     print(f"\nPulse is up ({seconds:.0f} s). ./pulse status shows its processes, ./pulse down stops them.")
     return 0
-
-
-@contextlib.contextmanager
-def only_one_start() -> Iterator[None]:
-    """Two ./pulse up on one state folder would get into each other's way: the second is told so (StackError)."""
-    state = make_state_folder()
-    with (state / "up.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StackError(f"another ./pulse up is at work on {state}: wait until it has ended") from None
-        yield
-
-
-def start(stack: Stack, done: int) -> None:
-    """Run the steps of ./pulse up that follow the installation. Raises StepFailed."""
-    from stack.up import Up
-
-    Up(stack).run(Progress(total_steps(sandbox=stack.options.sandbox), done))
 
 
 def down(_arguments: argparse.Namespace, _: list[str]) -> int:
@@ -75,9 +52,7 @@ def down(_arguments: argparse.Namespace, _: list[str]) -> int:
 def status(arguments: argparse.Namespace, _: list[str]) -> int:
     """What runs; exit code 0 when all is healthy."""
     stack = existing_stack()
-    content = stopped_report()
-    if stack is not None:
-        content = report(stack.settings, stack.health(), sandbox=stack.options.sandbox)
+    content = report(stack, stack.health() if stack else [])
     if arguments.json:
         print(json.dumps(content, indent=2))
     elif stack is None:
@@ -121,21 +96,6 @@ def reset(arguments: argparse.Namespace, _: list[str]) -> int:
     return 0
 
 
-def remove_state(stack: Stack | None) -> None:
-    """Delete the content of the state folder apart from the virtual environments and the test stack's folder."""
-    state = state_folder()
-    cluster = stack.cluster if stack else (Cluster(state, "-") if (state / "postgres").exists() else None)
-    if cluster is not None:
-        cluster.remove()
-    for path in state.iterdir():
-        if path in (VENVS, TEST_STATE, TEST_STATE.parent / "test.lock"):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
-
-
 def psql(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Open the clients' database."""
     stack = existing_stack()
@@ -176,10 +136,14 @@ def bench(arguments: argparse.Namespace, rest: list[str]) -> int:
     return _become(python, [python, "-m", f"bench.{arguments.name}", *rest], env)
 
 
+def schema(_arguments: argparse.Namespace, _: list[str]) -> int:
+    """Write migrations/schema.sql, from a database of its own."""
+    os.chdir(ROOT)
+    return _become(sys.executable, [sys.executable, "-m", "tests.support.schema"], dict(os.environ))
+
+
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Run the tests."""
-    from stack.testing import run_tests
-
     return run_tests(rest, with_stack=not arguments.no_stack)
 
 
@@ -194,11 +158,7 @@ def ctl(arguments: argparse.Namespace, _: list[str]) -> int:
         stack.supervisor.stop_processes([arguments.name])
     if arguments.action in ("start", "restart"):
         stack.supervisor.start_process(arguments.name)
-        deadline = time.monotonic() + 120
-        while not (health := stack.health([arguments.name])[0]).healthy:
-            if time.monotonic() > deadline:
-                raise StackError(f"{arguments.name} is not healthy after 120 s: {health.detail}")
-            time.sleep(0.3)
+        stack.wait_healthy([arguments.name], 120)
     print(f"{arguments.name}: {arguments.action} done")
     return 0
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.environment import Settings
 from stack.errors import StackError
 from stack.health import Health, HealthChecks
 from stack.options import Options, load_options, save_options
 from stack.paths import ROOT, make_state_folder, state_folder
 from stack.ports import StackPorts, choose_ports, load_ports
-from stack.postgres import Cluster, Ports
-from stack.processes import AIRFLOW_PROCESSES, DATABASES
+from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
-from stack.supervision import Supervisor
+from stack.settings import Settings
+from stack.steps import Say
+from stack.supervision.programs import AIRFLOW_PROCESSES, DATABASES
+from stack.supervision.supervisor import Supervisor
+
+MAX_RESTARTS = 2  # while we wait for a process; one may be bad luck
 
 
 @dataclass
@@ -39,6 +43,28 @@ class Stack:
         """Health of the named processes, by default of all."""
         checks = HealthChecks(self.settings, self.cluster)
         return checks.check(self.supervisor.processes(), names or self.names)
+
+    def wait_healthy(self, names: list[str], seconds: float, say: Say = lambda _: None) -> None:
+        """Wait until the processes are healthy. Raises StackError with the end of a log when one is not in time."""
+        deadline = time.monotonic() + seconds
+        seen: dict[str, set[int | None]] = {name: set() for name in names}
+        while bad := [health for health in self.health(names) if not health.healthy]:
+            for health in bad:
+                seen[health.name].add(health.pid)
+                self.raise_if_dead(health.name, restarts=len(seen[health.name] - {None}) - 1)
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{bad[0].name} is not healthy after {seconds:.0f} s: {bad[0].detail}; the end of its log:\n"
+                    f"{self.log_tail(bad[0].name)}"
+                )
+            say("waiting for " + ", ".join(health.name for health in bad))
+            time.sleep(0.3)
+
+    def raise_if_dead(self, name: str, restarts: int = 0) -> None:
+        """Raise StackError when the supervisor has given the process up, or has restarted it too often."""
+        process = self.supervisor.processes().get(name)
+        if (process is not None and process.state in ("FATAL", "UNKNOWN")) or restarts >= MAX_RESTARTS:
+            raise StackError(f"{name} does not stay up; the end of its log:\n{self.log_tail(name)}")
 
     def log(self, name: str) -> Path:
         """Log file of a process or of a set-up command."""
@@ -86,5 +112,4 @@ def _recorded_folder(given: str) -> Path:
 
 def _stack(state: Path, ports: StackPorts, options: Options) -> Stack:
     settings = Settings(state, ports, load_secrets(state))
-    cluster = Cluster(state, settings.secrets["PULSE_ROLE_SECRET"], Ports(ports.primary, ports.replica, ports.meta))
-    return Stack(settings, cluster, Supervisor(state), options)
+    return Stack(settings, Cluster(state, settings.secrets["PULSE_ROLE_SECRET"], ports), Supervisor(state), options)

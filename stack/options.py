@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from stack import files
 
 FILE_NAME = "options.json"
 
@@ -34,11 +35,11 @@ class Options:
 def load_options(state: Path) -> Options:
     """What the last ./pulse up was asked for."""
     try:
-        return Options(**json.loads((state / FILE_NAME).read_text()))
-    except (OSError, ValueError, TypeError):
+        return Options(**files.read_json(state / FILE_NAME))
+    except TypeError:
         return Options()
 
 
 def save_options(state: Path, options: Options) -> None:
     """Remember them."""
-    (state / FILE_NAME).write_text(json.dumps(asdict(options)) + "\n")
+    files.replace_json(state / FILE_NAME, asdict(options))

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pulse import environ
 from stack.errors import StackError
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".pulse" / "venv"
 AIRFLOW_VENV = VENVS / "airflow"
 SUPERSET_VENV = VENVS / "superset"
-FIXTURES = Path(os.environ.get("PULSE_FIXTURES") or ROOT.parent / "shared" / "fixtures")
 TEST_STATE = ROOT / ".pulse" / "test"
 
 
 def state_folder() -> Path:
-    """Folder of all data, logs and secrets: PULSE_STATE, by default .pulse in the checkout."""
-    return Path(os.environ.get("PULSE_STATE") or ROOT / ".pulse").resolve()
+    """Folder of all data, logs and secrets."""
+    return environ.STATE.get().resolve()
 
 
 def make_state_folder() -> Path:
@@ -30,7 +30,8 @@ def make_state_folder() -> Path:
         if not state.is_dir():
             state.mkdir(parents=True)
             state.chmod(0o711)
-        (state / "logs").mkdir(mode=0o700, exist_ok=True)
+        for folder in ("logs", "airflow", "superset"):
+            (state / folder).mkdir(mode=0o700, exist_ok=True)
         if not os.access(state, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
@@ -38,3 +39,8 @@ def make_state_folder() -> Path:
             f"cannot write to {state}: {error.strerror}. Run Pulse as its owner, or set PULSE_STATE"
         ) from error
     return state
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next(folder for folder in (path, *path.parents) if folder.exists())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from pulse import environ
+from stack import files
 from stack.errors import StackError
 
 LOOPBACK = "127.0.0.1"
@@ -48,10 +48,10 @@ def is_free(port: int) -> bool:
 
 def load_ports(state: Path) -> StackPorts | None:
     """The remembered ports; None when none were chosen yet."""
+    stored = files.read_json(state / FILE_NAME)
     try:
-        stored = json.loads((state / FILE_NAME).read_text())
         return StackPorts(**{field.name: int(stored[field.name]) for field in fields(StackPorts)})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
@@ -62,7 +62,7 @@ def choose_ports(state: Path, base: int | None = None) -> tuple[StackPorts, list
     stack uses 10000 so that it never takes the real one's). Raises StackError when no set is free.
     """
     if base is None:
-        base = int(os.environ.get("PULSE_PORT_BASE") or 0)
+        base = environ.PORT_BASE.get()
     remembered = load_ports(state)
     start = asdict(remembered) if remembered else {name: port + base for name, port in asdict(StackPorts()).items()}
     chosen: dict[str, int] = {}
@@ -75,7 +75,7 @@ def choose_ports(state: Path, base: int | None = None) -> tuple[StackPorts, list
         chosen |= {name: start[name] + offset for name in group}
     ports = StackPorts(**chosen)
     if ports != remembered:
-        (state / FILE_NAME).write_text(json.dumps(chosen, indent=2) + "\n")
+        files.replace_json(state / FILE_NAME, chosen)
     return ports, moved
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from stack.environment import Settings
+from stack.airflow.demo import Note
+from stack.context import Stack
 from stack.health import Health
 from stack.ports import LOOPBACK
 from stack.secret_file import demo_password
-
-SEEDED = "seeded.json"
+from stack.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -27,24 +25,13 @@ class Login:
     password: str
 
 
-def addresses(settings: Settings, *, sandbox: bool) -> dict[str, str]:
+def addresses(stack: Stack) -> dict[str, str]:
     """Where each service listens."""
-    servers = ("primary", "replica", "meta")
-    found = {name: settings.url(name) for name in ("airflow", "superset")}
-    found |= {name: f"postgresql://{LOOPBACK}:{getattr(settings.ports, name)}/pulse" for name in servers[:2]}
-    found["meta"] = f"postgresql://{LOOPBACK}:{settings.ports.meta}/airflow"
-    if sandbox:
-        found["sandbox"] = settings.url("sandbox")
-    return found
-
-
-def seeded(state: Path) -> dict[str, Any]:
-    """What the demo seeding has left as a note: clients, their users, the sandbox's address."""
-    try:
-        note: dict[str, Any] = json.loads((state / SEEDED).read_text())
-    except (OSError, ValueError):
-        return {}
-    return note
+    databases = {"primary": "pulse", "replica": "pulse", "meta": "airflow"}
+    found = {name: stack.settings.url(name) for name in ("airflow", "superset")}
+    for server, database in databases.items():
+        found[server] = f"postgresql://{LOOPBACK}:{getattr(stack.settings.ports, server)}/{database}"
+    return found | ({"sandbox": stack.settings.url("sandbox")} if stack.options.sandbox else {})
 
 
 def logins(settings: Settings) -> list[Login]:
@@ -55,36 +42,25 @@ def logins(settings: Settings) -> list[Login]:
         Login("airflow", None, "data_team", "data_team", secrets["PULSE_AIRFLOW_DATA_TEAM_PASSWORD"]),
         Login("superset", None, "staff", "staff", secrets["PULSE_SUPERSET_STAFF_PASSWORD"]),
     ]
-    for slug, users in seeded(settings.state).get("users", {}).items():
-        found += [
-            Login(
-                "superset",
-                slug,
-                user["role"],
-                user["email"],
-                demo_password(secrets["PULSE_DEMO_SECRET"], user["email"]),
-            )
-            for user in users
-        ]
+    secret = secrets["PULSE_DEMO_SECRET"]
+    found += [
+        Login("superset", slug, user["role"], user["email"], demo_password(secret, user["email"]))
+        for slug, users in Note.read(settings).users.items()
+        for user in users
+    ]
     return found
 
 
-def report(settings: Settings, health: list[Health], *, sandbox: bool) -> dict[str, Any]:
-    """The content of ./pulse status --json."""
+def report(stack: Stack | None, health: list[Health]) -> dict[str, Any]:
+    """The content of ./pulse status --json; `stack` None: nothing has ever been started."""
     running = [h for h in health if h.state == "RUNNING"]
-    state = "running" if len(running) == len(health) else "partial" if running else "stopped"
     return {
-        "state": state,
+        "state": "stopped" if not running else "running" if len(running) == len(health) else "partial",
         "healthy": bool(health) and all(h.healthy for h in health),
         "processes": [asdict(h) for h in health],
-        "addresses": addresses(settings, sandbox=sandbox),
-        "logins": [asdict(login) for login in logins(settings)],
+        "addresses": addresses(stack) if stack else {},
+        "logins": [asdict(login) for login in logins(stack.settings)] if stack else [],
     }
-
-
-def stopped_report() -> dict[str, Any]:
-    """The same when nothing has ever been started."""
-    return {"state": "stopped", "healthy": False, "processes": [], "addresses": {}, "logins": []}
 
 
 def processes_table(health: list[dict[str, Any]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -13,13 +12,14 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-from stack import environment
-from stack.commands import remove_state, start
+from pulse import environ
+from stack import environment, files
 from stack.context import Stack, existing_stack, stack_to_start
-from stack.doctor import CHROMIUM
-from stack.paths import AIRFLOW_VENV, FIXTURES, ROOT, TEST_STATE
+from stack.install.doctor import CHROMIUM
+from stack.lifecycle import remove_state, start
+from stack.paths import AIRFLOW_VENV, ROOT, TEST_STATE
 from stack.steps import StepFailed
-from stack.supervision import Supervisor
+from stack.supervision.supervisor import Supervisor
 
 PORT_BASE = "10000"  # the test stack never takes the real one's ports, whichever is started first
 
@@ -28,9 +28,9 @@ def run_tests(arguments: list[str], *, with_stack: bool) -> int:
     """Run pytest with these arguments; its exit code. The last line printed is `N passed, N failed`."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _ensure_browser()
-    os.environ["PULSE_STATE"] = str(TEST_STATE)
-    os.environ["PULSE_PORT_BASE"] = PORT_BASE
-    os.environ.setdefault("PULSE_FIXTURES", str(FIXTURES))
+    os.environ[environ.STATE.name] = str(TEST_STATE)
+    os.environ[environ.PORT_BASE.name] = PORT_BASE
+    os.environ[environ.FIXTURES.name] = str(environ.FIXTURES.get())
     if not with_stack:
         return _pytest(arguments, None)
     with _one_at_a_time():
@@ -41,12 +41,13 @@ def run_tests(arguments: list[str], *, with_stack: bool) -> int:
 def _one_at_a_time() -> Iterator[None]:
     """Two test runs of one checkout would share the test stack: the second waits for the first."""
     TEST_STATE.parent.mkdir(parents=True, exist_ok=True)
-    with (TEST_STATE.parent / "test.lock").open("w") as file:
+    lock = TEST_STATE.parent / "test.lock"
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            stack.enter_context(files.locked(lock, wait=False))
+        except BlockingIOError:
             print("… waiting for another ./pulse test to end", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            stack.enter_context(files.locked(lock))
         yield
 
 
@@ -66,7 +67,7 @@ def _fresh_stack() -> Stack:
     Supervisor(TEST_STATE).stop_everything()
     if TEST_STATE.is_dir():
         remove_state(existing_stack())
-    recorded = FIXTURES / "recorded"
+    recorded = environ.FIXTURES.get() / "recorded"
     stack, _ = stack_to_start(True, str(recorded) if recorded.is_dir() else None)
     started = time.monotonic()
     start(stack, done=1)
@@ -77,7 +78,7 @@ def _fresh_stack() -> Stack:
 def _pytest(arguments: list[str], stack: Stack | None) -> int:
     env = dict(os.environ)
     if stack is None:
-        del env["PULSE_STATE"]
+        del env[environ.STATE.name]
     else:
         env = environment.airflow(stack.settings) | {
             name: os.environ[name] for name in ("CI", "TERM", "PULSE_FIXTURES", "PULSE_PORT_BASE") if name in os.environ

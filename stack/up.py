@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import subprocess
 import threading
-import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from stack import dashboards, demo, environment, install, postgres_roles
+from migrations import migrate
+from stack import environment, files
+from stack.airflow import dashboards, demo
+from stack.airflow import settings as airflow_settings
 from stack.context import Stack
 from stack.errors import StackError
+from stack.install import packages as install
 from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV
-from stack.postgres import Server
-from stack.processes import AIRFLOW_PROCESSES, programs
+from stack.postgres import roles
+from stack.postgres.server import Server
 from stack.steps import Progress, Say, Step
+from stack.supervision.programs import AIRFLOW_PROCESSES, programs
 
 SCHEDULER = "airflow-scheduler"
 START_SECONDS = 180
-MAX_RESTARTS = 2  # while we wait for a process; one may be bad luck
 
 
 class Up:
@@ -74,21 +75,17 @@ class Up:
         self._supervise()
         self._start_server(cluster.meta)
         self._start_server(cluster.primary)
-        if not self.marks.has("meta", self._database_mark()):
-            postgres_roles.bootstrap_meta(cluster)
-            self.marks.set("meta", self._database_mark())
+        self.marks.once("meta", self._database_mark(), lambda: roles.bootstrap_meta(cluster))
         return f"created {' and '.join(created)}" if created else None
 
     def schema(self, say: Say) -> str | None:
         """The primary has the tables, roles and policies of this version."""
-        cluster = self.stack.cluster
-        if self.marks.has("primary", self._database_mark()):
-            return "up to date"
-        postgres_roles.bootstrap_primary(cluster)
-        postgres_roles.migrate(cluster)
-        postgres_roles.secure_roles(cluster)
-        self.marks.set("primary", self._database_mark())
-        return None
+        return self.marks.once("primary", self._database_mark(), self._migrate)
+
+    def _migrate(self) -> None:
+        roles.bootstrap_primary(self.stack.cluster)
+        roles.migrate(self.stack.cluster)
+        roles.secure_roles(self.stack.cluster)
 
     def replica(self, say: Say) -> str | None:
         """The replica exists, runs and streams."""
@@ -97,60 +94,49 @@ class Up:
             self.stack.supervisor.stop_processes(["replica"])
         built = cluster.prepare_replica()
         self._start_server(cluster.replica)
-        self._wait_healthy(["replica"], say)
+        self.stack.wait_healthy(["replica"], START_SECONDS, say)
         return f"copied from the primary: {built}" if built else None
 
     def _start_server(self, server: Server) -> None:
         self.stack.supervisor.start_process(server.kind)
-        deadline = time.monotonic() + START_SECONDS
-        while (problem := server.problem()) is not None:
-            self._raise_if_dead(server.kind)
-            if time.monotonic() > deadline:
-                raise StackError(f"{server.kind} does not answer ({problem}): ./pulse logs {server.kind}")
-            time.sleep(0.05)
+        server.wait_ready(START_SECONDS, lambda: self.stack.raise_if_dead(server.kind))
 
     def _database_mark(self) -> str:
-        files = [*(ROOT / "migrations").rglob("*.py"), *(ROOT / "migrations").rglob("*.sql"), *ROOT.glob("stack/post*")]
-        return fingerprint(files, self.stack.settings.secrets["PULSE_ROLE_SECRET"])
+        code = [*migrate.files(), *ROOT.glob("stack/postgres/*.py")]
+        return files.fingerprint(code, self.stack.settings.secrets["PULSE_ROLE_SECRET"])
 
     # --- metadata -----------------------------------------------------------------------------------------------
 
     def airflow_tables(self, say: Say) -> str | None:
         """Airflow's metadata database has the tables of the installed version."""
         settings = self.stack.settings
-        home = settings.state / "airflow"
-        home.mkdir(mode=0o700, exist_ok=True)
-        write_private(environment.password_file(settings), environment.simple_auth_passwords(settings))
-        mark = fingerprint([install.AIRFLOW.lock], settings.secrets["PULSE_ROLE_SECRET"])
-        if self.marks.has("airflow", mark):
-            return "up to date"
+        files.replace(airflow_settings.password_file(settings), airflow_settings.passwords(settings))
+        mark = files.fingerprint([install.AIRFLOW.lock], settings.secrets["PULSE_ROLE_SECRET"])
+        return self.marks.once("airflow", mark, self._migrate_airflow)
+
+    def _migrate_airflow(self) -> None:
         command = [str(AIRFLOW_VENV / "bin" / "airflow"), "db", "migrate"]
-        self._run("airflow-migrate", command, environment.airflow(settings), home)
-        self.marks.set("airflow", mark)
-        return None
+        self._run("airflow-migrate", command, environment.airflow(self.stack.settings))
 
     def superset_tables(self, say: Say) -> str | None:
         """Superset's metadata database has the tables, permissions and accounts of this version."""
-        settings = self.stack.settings
-        home = settings.state / "superset"
-        home.mkdir(mode=0o700, exist_ok=True)
-        secret = "".join(v for k, v in sorted(settings.secrets.items()) if "SUPERSET" in k or "ROLE" in k)
-        mark = fingerprint([install.SUPERSET.lock, *(ROOT / "superset").rglob("*.py")], secret)
-        if self.marks.has("superset", mark):
-            return "up to date"
-        python, env = str(SUPERSET_VENV / "bin" / "python"), environment.superset(settings)
-        for what, arguments in (
-            ("tables", [str(SUPERSET_VENV / "bin" / "superset"), "db", "upgrade"]),
-            ("permissions", [str(SUPERSET_VENV / "bin" / "superset"), "init"]),
+        secret = "".join(v for k, v in sorted(self.stack.settings.secrets.items()) if "SUPERSET" in k or "ROLE" in k)
+        mark = files.fingerprint([install.SUPERSET.lock, *(ROOT / "superset").rglob("*.py")], secret)
+        return self.marks.once("superset", mark, lambda: self._migrate_superset(say))
+
+    def _migrate_superset(self, say: Say) -> None:
+        python, superset = (str(SUPERSET_VENV / "bin" / name) for name in ("python", "superset"))
+        for what, command in (
+            ("tables", [superset, "db", "upgrade"]),
+            ("permissions", [superset, "init"]),
             ("accounts", [python, str(ROOT / "superset" / "bootstrap.py")]),
         ):
             say(what)
-            self._run(f"superset-{what}", arguments, env, home)
-        self.marks.set("superset", mark)
-        return None
+            self._run(f"superset-{what}", command, environment.superset(self.stack.settings))
 
-    def _run(self, name: str, command: list[str], env: dict[str, str], folder: Path) -> None:
-        log = self.stack.log(name)
+    def _run(self, name: str, command: list[str], env: dict[str, str]) -> None:
+        """Run a command in the folder of its program, with its output in a log of this name."""
+        log, folder = self.stack.log(name), self.stack.state / name.partition("-")[0]
         with log.open("w") as out:
             done = subprocess.run(
                 command, check=False, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=env, cwd=folder
@@ -199,31 +185,8 @@ class Up:
 
     def _start(self, names: list[str], say: Say) -> str | None:
         started = [name for name in names if self.stack.supervisor.start_process(name)]
-        self._wait_healthy(names, say)
+        self.stack.wait_healthy(names, START_SECONDS, say)
         return None if started else "already running"
-
-    def _wait_healthy(self, names: list[str], say: Say) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        seen: dict[str, set[int]] = {name: set() for name in names}
-        while True:
-            bad = [h for h in self.stack.health(names) if not h.healthy]
-            if not bad:
-                return
-            for health in bad:
-                seen[health.name] |= {health.pid} if health.pid else set()
-                self._raise_if_dead(health.name, restarts=len(seen[health.name]) - 1)
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"{bad[0].name} is not healthy after {START_SECONDS} s: {bad[0].detail}; the end of its log:\n"
-                    f"{self.stack.log_tail(bad[0].name)}"
-                )
-            say("waiting for " + ", ".join(health.name for health in bad))
-            time.sleep(0.3)
-
-    def _raise_if_dead(self, name: str, restarts: int = 0) -> None:
-        process = self.stack.supervisor.processes().get(name)
-        if (process is not None and process.state in ("FATAL", "UNKNOWN")) or restarts >= MAX_RESTARTS:
-            raise StackError(f"{name} does not stay up; the end of its log:\n{self.stack.log_tail(name)}")
 
 
 class Marks:
@@ -233,42 +196,18 @@ class Marks:
         self.path = path
         self._lock = threading.Lock()
 
-    def has(self, what: str, mark: str) -> bool:
-        """Whether the work was done for this version."""
-        return self._load().get(what) == mark
-
-    def set(self, what: str, mark: str) -> None:
-        """Note that it is done."""
+    def once(self, what: str, mark: str, work: Callable[[], None]) -> str | None:
+        """Do the work unless it was done for this version; says when there was nothing to do."""
+        if files.read_json(self.path).get(what) == mark:
+            return "up to date"
+        work()
         with self._lock:
-            self._save(self._load() | {what: mark})
+            files.replace_json(self.path, files.read_json(self.path) | {what: mark})
+        return None
 
     def forget(self, server: str) -> None:
-        """A server was created anew: nothing in it is done."""
+        """A server was created: nothing in it is done."""
         gone = {"meta": {"meta", "airflow", "superset"}, "primary": {"primary"}}[server]
         with self._lock:
-            self._save({what: mark for what, mark in self._load().items() if what not in gone})
-
-    def _load(self) -> dict[str, str]:
-        try:
-            return dict(json.loads(self.path.read_text()))
-        except (OSError, ValueError):
-            return {}
-
-    def _save(self, marks: dict[str, str]) -> None:
-        write_private(self.path, json.dumps(marks, indent=2) + "\n")
-
-
-def fingerprint(files: Iterable[Path], secret: str = "") -> str:
-    """Hash of files' names and contents and of a secret."""
-    digest = hashlib.sha256(secret.encode())
-    for path in sorted(files):
-        digest.update(f"\0{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
-    partial = path.with_name(path.name + ".new")
-    partial.touch(mode=0o600)
-    partial.write_text(text)
-    partial.replace(path)
+            left = {what: mark for what, mark in files.read_json(self.path).items() if what not in gone}
+            files.replace_json(self.path, left)

@@ -1,9 +1,9 @@
-"""Superset's first accounts: the service account that provisions and the staff login. Run after `superset init`.
+"""Superset's first accounts: the service account for provisioning, and the staff login. Run after `superset init`.
 
     python superset/bootstrap.py
 
-inside Superset's virtual environment. May be repeated: passwords are set to what the environment holds
-(PULSE_SUPERSET_SERVICE_PASSWORD, PULSE_SUPERSET_STAFF_PASSWORD), and an anonymous visitor's permissions are taken away.
+inside Superset's virtual environment. It may be repeated: it sets the passwords from the environment
+(PULSE_SUPERSET_SERVICE_PASSWORD, PULSE_SUPERSET_STAFF_PASSWORD) and removes all permissions of anonymous visitors.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import os
 import sys
 from typing import Any
 
-# This folder is called superset, like the package: it must not be on the path when that is imported.
+# This folder is called superset, like the package, so it must not be on the path when the package is imported.
 sys.path[:] = [
     entry for entry in sys.path if os.path.abspath(entry or ".") != os.path.dirname(os.path.abspath(__file__))
 ]
 
-SERVICE = ("pulse_service", "Admin", "PULSE_SUPERSET_SERVICE_PASSWORD", ("Pulse", "service"))
-STAFF = ("staff", "pulse_staff", "PULSE_SUPERSET_STAFF_PASSWORD", ("Pulse", "staff"))
+from pulse import environ  # noqa: E402
+
+SERVICE = ("pulse_service", "Admin", environ.SUPERSET_SERVICE_PASSWORD, ("Pulse", "service"))
+STAFF = ("staff", "pulse_staff", environ.SUPERSET_STAFF_PASSWORD, ("Pulse", "staff"))
 
 
 def ensure_account(manager: Any, username: str, role_name: str, password: str, name: tuple[str, str]) -> str:
@@ -39,7 +41,7 @@ def ensure_account(manager: Any, username: str, role_name: str, password: str, n
 
 
 def close_public_role(manager: Any, session: Any) -> int:
-    """Take every permission from anonymous visitors; returns how many there were."""
+    """Remove every permission of anonymous visitors; returns how many there were."""
     public = manager.find_role(manager.auth_role_public)
     if public is None or not public.permissions:
         return 0
@@ -57,10 +59,7 @@ def main() -> None:
         from superset.extensions import db, security_manager
 
         for username, role, variable, name in (SERVICE, STAFF):
-            password = os.environ.get(variable)
-            if not password:
-                raise SystemExit(f"{variable} is not set: the launcher sets it from .pulse/secrets.env")
-            print(f"{username}: {ensure_account(security_manager, username, role, password, name)}")
+            print(f"{username}: {ensure_account(security_manager, username, role, variable.get(), name)}")
         print(f"anonymous visitors: {close_public_role(security_manager, db.session)} permissions removed")
 
 

@@ -1,26 +1,26 @@
 """Superset's settings for Pulse. The parts with logic are in the package pulse_superset; secrets come from the environment."""
 
-import os
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from pulse import environ
 from pulse_superset import web
 from pulse_superset.branding import HOUSE, Theme, bootstrap_overrides
 from pulse_superset.connections import mutate_connection
 from pulse_superset.security import PulseSecurityManager
 from pulse_superset.sessions import LIFETIME_SECONDS
 
-_state = Path(os.environ.get("PULSE_STATE", Path(__file__).resolve().parents[1] / ".pulse"))
-_https = os.environ.get("PULSE_SUPERSET_PUBLIC_URL", "").startswith("https://")
+_state = environ.STATE.get()
+_https = environ.SUPERSET_PUBLIC_URL.get().startswith("https://")
 
-SECRET_KEY = os.environ["PULSE_SUPERSET_SECRET_KEY"]
-SQLALCHEMY_DATABASE_URI = os.environ["PULSE_SUPERSET_DB_URL"]
+SECRET_KEY = environ.SUPERSET_SECRET_KEY.get()
+SQLALCHEMY_DATABASE_URI = environ.SUPERSET_DB_URL.get()
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8}
 
-# --- who may come in
+# --- who may log in
 CUSTOM_SECURITY_MANAGER = PulseSecurityManager
 FLASK_APP_MUTATOR = web.install
 AUTH_USER_REGISTRATION = False
@@ -30,9 +30,9 @@ FAB_ADD_SECURITY_API = True
 PERMANENT_SESSION_LIFETIME = timedelta(seconds=LIFETIME_SECONDS)
 JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=30)
 JWT_REFRESH_TOKEN_EXPIRES = timedelta(seconds=LIFETIME_SECONDS)
-# A second wall against guessing, per address and worker; PulseSecurityManager counts failures over all workers.
+# A second wall against guessing, per address and worker; PulseSecurityManager counts failures across all workers.
 RATELIMIT_ENABLED = True
-# Per address: many executives may sit behind one, and a page asks for dozens of files at once.
+# Per address. Many executives may share one, and a page requests dozens of files at once.
 RATELIMIT_APPLICATION = "500 per second"
 AUTH_RATE_LIMITED = True
 AUTH_RATE_LIMIT = "120 per minute"
@@ -47,7 +47,7 @@ GUEST_TOKEN_JWT_SECRET = SECRET_KEY
 GLOBAL_ASYNC_QUERIES_JWT_SECRET = SECRET_KEY
 
 # --- what a page may load: nothing from another host. Handlebars charts compile their templates with new Function(),
-# which needs 'unsafe-eval'; scripts still have to carry the page's nonce.
+# which needs 'unsafe-eval'; scripts must still carry the page's nonce.
 TALISMAN_ENABLED = True
 TALISMAN_CONFIG = {
     "content_security_policy": {
@@ -58,14 +58,14 @@ TALISMAN_CONFIG = {
         "connect-src": ["'self'"],
         "object-src": "'none'",
         "form-action": ["'self'"],
-        "frame-ancestors": ["'self'", *filter(None, [os.environ.get("PULSE_AIRFLOW_PUBLIC_URL")])],
+        "frame-ancestors": ["'self'", *filter(None, [environ.AIRFLOW_PUBLIC_URL.get()])],
         "style-src": ["'self'", "'unsafe-inline'"],
         "font-src": ["'self'", "data:"],
         "script-src": ["'self'", "'strict-dynamic'", "'unsafe-eval'"],
     },
     "content_security_policy_nonce_in": ["script-src"],
     "referrer_policy": "strict-origin-when-cross-origin",
-    "force_https": False,  # the edge in front of Superset redirects
+    "force_https": False,  # the proxy in front of Superset redirects
     "strict_transport_security": _https,
     "session_cookie_secure": _https,
 }
@@ -176,5 +176,5 @@ def _merge_deny_lists() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     return functions, tables
 
 
-# SQL Lab only, in 6.1: the database's own grants and policies are what counts, this is a sign at the door.
+# In 6.1 these apply to SQL Lab only. What counts are the database's own grants and policies; this is a sign at the door.
 DISALLOWED_SQL_FUNCTIONS, DISALLOWED_SQL_TABLES = _merge_deny_lists()

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a real PostgreSQL primary and replica, a database a test, the running stack, the sandbox.
+"""Fixtures for all tests: a real PostgreSQL primary and replica, one database per test, the running stack, the sandbox.
 
 No test reaches a network other than loopback.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -21,19 +20,21 @@ from typing import Any
 import psycopg
 import pytest
 
-from stack.postgres import Cluster, free_port
+from pulse import environ
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
 from tests.support.network import forbid_network
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "secret-of-the-tests"
 SANDBOX_ANCHOR = "2026-06-30"
-FIXTURES = Path(os.environ.get("PULSE_FIXTURES") or ROOT.parent / "shared" / "fixtures")
+FIXTURES = environ.FIXTURES.get()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def only_loopback() -> None:
-    """Any connection of this process to another machine raises NetworkForbidden."""
+    """Make any connection of this process to another machine raise NetworkForbidden."""
     forbid_network()
 
 
@@ -46,7 +47,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def db(cluster: Cluster) -> Iterator[TestDatabase]:
-    """A migrated database of the test's own; dropped afterwards."""
+    """A migrated database for this test alone; dropped afterwards."""
     with TestDatabase.clone(cluster, TEMPLATE) as database:
         yield database
 
@@ -54,7 +55,7 @@ def db(cluster: Cluster) -> Iterator[TestDatabase]:
 @pytest.fixture(scope="session")
 def stack() -> dict[str, Any]:
     """`./pulse status --json` of the stack that `./pulse test` has started."""
-    if "PULSE_STATE" not in os.environ:
+    if environ.STATE.given() is None:
         pytest.skip("needs the running stack: ./pulse test")
     done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)
     status: dict[str, Any] = json.loads(done.stdout)
@@ -64,13 +65,13 @@ def stack() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SandboxServer:
-    """The simulated GitHub and Jira, listening on `url`. Its clock stands still at noon of the anchor day."""
+    """The simulated GitHub and Jira, listening on `url`. Its clock is stopped at noon of the anchor day."""
 
     url: str
     anchor: str
 
     def set_clock(self, now: str | None) -> None:
-        """Let the world's time stand still at an ISO time; None: at its start again."""
+        """Stop the world's clock at an ISO time; None: at its start again."""
         self._post("clock", {"now": now or f"{self.anchor}T12:00:00+00:00"})
 
     def add_fault(self, **fault: Any) -> None:
@@ -78,13 +79,13 @@ class SandboxServer:
         self._post("faults", fault)
 
     def mutate(self, organisation: str, seed: int, steps: int = 1, **limits: Any) -> list[str]:
-        """Change the world at the clock's time (see sandbox.world.mutate); what was done. A reset takes it back."""
+        """Change the world at the clock's time (see sandbox.world.mutate); returns the changes. A reset undoes them."""
         done: list[str] = self._post("mutate", {"organisation": organisation, "seed": seed, "steps": steps, **limits})
         return done
 
     def chaos(self, seed: int, rate: float, **changes: Any) -> dict[str, int]:
-        """Let a share of the requests fail from now on, and the world change before some (organisation, change_rate); the
-        faults so far, by kind."""
+        """Let a share of the requests fail from now on, and change the world before some (organisation, change_rate). Returns
+        the faults so far, by kind."""
         done: dict[str, int] = self._post("chaos", {"seed": seed, "rate": rate, **changes})
         return done
 
@@ -101,17 +102,17 @@ class SandboxServer:
         self._post("github_apps", app)
 
     def counters(self) -> dict[str, Any]:
-        """Calls by path, points by credential, and the requests with their parameters' names, since the last reset."""
+        """Calls by path, points by credential, and the requests with the names of their parameters, since the last reset."""
         with urllib.request.urlopen(f"{self.url}/_sandbox/counters", timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
     def calls(self) -> int:
-        """How often it was asked since the last reset."""
+        """The number of calls since the last reset."""
         return sum(self.counters()["calls"].values())
 
     def reset(self) -> None:
-        """Forget faults, counters, budgets and changes of the world, and set the clock back."""
+        """Clear faults, counters and budgets, undo changes of the world, and set the clock back."""
         self._post("reset", {})
         self.set_clock(None)
 
@@ -125,7 +126,7 @@ class SandboxServer:
 
 @pytest.fixture(scope="session")
 def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
-    """A sandbox process of the tests' own, with a fixed world."""
+    """A sandbox process for the tests alone, with a fixed world."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     options = ["--anchor", SANDBOX_ANCHOR, "--frozen", f"{SANDBOX_ANCHOR}T12:00:00+00:00"]

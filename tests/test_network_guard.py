@@ -21,7 +21,7 @@ def test_other_machines_are_out_of_reach(host: str) -> None:
         requests.get(f"https://[{host}]/" if ":" in host else f"https://{host}/", timeout=1)
 
 
-def test_datagrams_stay_too() -> None:
+def test_datagrams_are_blocked_too() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, pytest.raises(NetworkForbidden):
         sender.sendto(b"x", ("192.0.2.1", 53))
 

@@ -1,16 +1,5 @@
-"""Clients, users, sessions, settings, integrations, runs and checkpoints."""
+"""The clients, what each of them declared, and who is asking."""
 
-from migrations.run_sql import run_sql
+from migrations.revision import revision as of
 
-revision = "0001"
-down_revision = None
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    run_sql("0001_tenancy.up.sql")
-
-
-def downgrade() -> None:
-    run_sql("0001_tenancy.down.sql")
+revision, down_revision, upgrade, downgrade = of(__file__)

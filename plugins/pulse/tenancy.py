@@ -1,4 +1,4 @@
-"""Which PostgreSQL role stands for whom, and with which password.
+"""Which PostgreSQL role belongs to whom, and its password.
 
 Only the standard library is used: Airflow, Superset and the launcher all import this module.
 """
@@ -10,6 +10,8 @@ import os
 import re
 from typing import Any
 
+from pulse import environ
+
 SERVICE_ROLES = ("pulse_owner", "pulse_etl", "pulse_admin", "pulse_auth", "pulse_staff", "pulse_nobody")
 
 _CLIENT_ROLE = re.compile(r"pulse_client_([1-9][0-9]{0,9})")
@@ -20,7 +22,7 @@ _SCRAM_ITERATIONS = 4096
 def role_password(secret: str, role: str) -> str:
     """Password of a database role: HMAC-SHA256 of its name under the installation's secret (64 hex digits).
 
-    Raises ValueError when the secret is empty, so that a missing setting never becomes a guessable password.
+    Raises ValueError if the secret is empty, so that a missing setting never becomes a guessable password.
     """
     if not secret:
         raise ValueError("PULSE_ROLE_SECRET is empty: set the secret from which database passwords are derived")
@@ -38,15 +40,15 @@ def superset_role(client_id: int) -> str:
 
 
 def client_of_role(role: str) -> int | None:
-    """Client a database login stands for; None for every other role."""
+    """The client that a database login belongs to; None for every other role."""
     match = _CLIENT_ROLE.fullmatch(role)
     return int(match[1]) if match else None
 
 
 def scram_verifier(password: str, salt: bytes | None = None, iterations: int = _SCRAM_ITERATIONS) -> str:
-    """What PostgreSQL stores of a password (RFC 5803), so that the password itself never appears in SQL or a log.
+    """The verifier that PostgreSQL stores for a password (RFC 5803), so that the password itself never appears in SQL or a log.
 
-    For ASCII passwords only (ours are hex digits): others would first have to go through SASLprep.
+    For ASCII passwords only (ours are hex digits); others would first need SASLprep.
     """
     password.encode("ascii")
     salt = salt or os.urandom(16)
@@ -57,7 +59,7 @@ def scram_verifier(password: str, salt: bytes | None = None, iterations: int = _
 
 
 def verifier_matches(verifier: str | None, password: str) -> bool:
-    """Whether a stored verifier belongs to the password: a second start then has nothing to change."""
+    """Whether a stored verifier belongs to the password; then a second start has nothing to change."""
     match = _SCRAM.fullmatch(verifier or "")
     if not match:
         return False
@@ -66,13 +68,13 @@ def verifier_matches(verifier: str | None, password: str) -> bool:
 
 
 def ensure_client_role(connection: Any, client_id: int, *, active: bool, secret: str | None = None) -> bool:
-    """Make the login of a client when it is missing, and let it log in only while the client is active.
+    """Create the login of a client if it is missing, and let it log in only while the client is active.
 
-    `connection` is a psycopg connection as pulse_admin on the primary; the caller commits. Set clients.active too: an
-    open session of the client then sees no rows any more. `secret` is by default PULSE_ROLE_SECRET. Returns whether
-    the role was made now; raises psycopg's ForeignKeyViolation for an unknown client.
+    `connection` is a psycopg connection as pulse_admin on the primary; the caller commits. Set clients.active too: then an
+    open session of the client no longer sees any rows. `secret` defaults to PULSE_ROLE_SECRET. Returns whether the role
+    was created; raises psycopg's ForeignKeyViolation for an unknown client.
     """
-    password = role_password(secret or os.environ.get("PULSE_ROLE_SECRET", ""), client_role(client_id))
+    password = role_password(secret or environ.ROLE_SECRET.get(), client_role(client_id))
     row = connection.execute(
         "select core.ensure_client_role(%s, %s, %s)", [client_id, scram_verifier(password), active]
     ).fetchone()

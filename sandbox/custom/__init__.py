@@ -1,1 +1,1 @@
-"""A custom source over the world: a pager and a deployment tool."""
+"""A custom source with the world's data: a pager and a deployment tool."""

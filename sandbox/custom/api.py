@@ -1,8 +1,8 @@
-"""A pager and a deployment tool of no particular make, over the world: what a custom source reads.
+"""A generic pager and deployment tool with the world's data, for custom sources.
 
-/custom/<slug>/<pagination>/<deployments|incidents>, where the pagination is none, page, offset, cursor or link. The key
-custom_sandbox_<slug> comes as bearer token, as password (basic), in the header X-Api-Key or in the parameter api_key.
-`updated_after` (ISO, or seconds or milliseconds since 1970) leaves out what has not changed since.
+The paths are /custom/<slug>/<pagination>/<deployments|incidents>, where pagination is none, page, offset, cursor or link.
+The key custom_sandbox_<slug> is accepted as bearer token, as password (basic), in the header X-Api-Key or in the parameter
+api_key. `updated_after` (ISO, or seconds or milliseconds since 1970) leaves out what has not changed since.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _moment(value: str) -> datetime:
 
 
 def _deployments(organisation: Organisation, now: datetime) -> list[Record]:
-    """The deployments of all repositories, oldest first, as they stand now."""
+    """The deployments of all repositories in their present state, oldest first."""
     found = [
         _deployment(repository, deployment, now)
         for repository in organisation.repositories
@@ -94,7 +94,7 @@ def _deployment(repository: Repository, deployment: Deployment, now: datetime) -
 
 
 def _incidents(organisation: Organisation, now: datetime) -> list[Record]:
-    """The incidents of the organisation's site, oldest first, as they stand now. Times are milliseconds since 1970."""
+    """The incidents of the organisation's site in their present state, oldest first. Times are milliseconds since 1970."""
     if organisation.site is None:
         return []
     found = [
@@ -125,7 +125,7 @@ def _incident(issue: Issue, now: datetime) -> Record:
 
 
 def iso(at: datetime) -> str:
-    """A time without an offset: it is UTC, as with many a tool that does not say so."""
+    """A time without an offset, which means UTC, as in many tools."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
@@ -157,7 +157,7 @@ def _offset(request: Request, records: list[Record], what: str) -> Response:
 
 
 def _cursor(request: Request, records: list[Record], what: str) -> Response:
-    """A cursor is opaque; one that is none is refused."""
+    """The offset in an opaque cursor; an invalid cursor is refused."""
     size = _size(request, "limit")
     given = request.query_params.get("cursor")
     offset = int(base64.urlsafe_b64decode(given).decode()) if given else 0
@@ -168,8 +168,8 @@ def _cursor(request: Request, records: list[Record], what: str) -> Response:
 
 
 def _link(request: Request, records: list[Record], what: str) -> Response:
-    """A bare list; the next address, which repeats all parameters, is in the Link header and, as `next`, in the body
-    when `envelope` is asked for."""
+    """A bare list. The next address, which repeats all parameters, is in the Link header, and if `envelope` is requested also
+    in the body as `next`."""
     size, page = _size(request, "per_page"), _number(request, "page", 1, 1)
     part = records[(page - 1) * size : page * size]
     following = str(request.url.include_query_params(page=page + 1)) if page * size < len(records) else None

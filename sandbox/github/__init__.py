@@ -1,1 +1,1 @@
-"""GitHub over the world: its GraphQL and REST APIs."""
+"""GitHub's GraphQL and REST APIs with the world's data."""

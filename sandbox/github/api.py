@@ -1,4 +1,4 @@
-"""GitHub's GraphQL and REST endpoints over the world: authentication, costs, rate-limit headers, error shapes."""
+"""GitHub's GraphQL and REST endpoints: authentication, costs, rate-limit headers, error shapes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from graphql import (
     graphql_sync,
     parse,
 )
-from graphql.language import FieldNode, FragmentDefinitionNode, IntValueNode, SelectionSetNode, VariableNode
+from graphql.language import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    IntValueNode,
+    SelectionSetNode,
+    VariableNode,
+)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -33,17 +41,17 @@ NODE_LIMIT = 500_000
 
 @cache
 def schema() -> GraphQLSchema:
-    """The SDL as an executable schema. GitHub's Int is not held to 32 bits (deployments' databaseId), so neither is ours."""
+    """The SDL as an executable schema. GitHub's Int exceeds 32 bits (databaseId of deployments), so ours may too."""
     built = build_schema((Path(__file__).parent / "schema.graphql").read_text(encoding="utf-8"))
     whole = built.type_map["Int"]
-    for name in ("serialize", "coerce_output_value"):  # its name before and since graphql-core 3.3
+    for name in ("serialize", "coerce_output_value"):  # the attribute's name before and since graphql-core 3.3
         if hasattr(whole, name):
             setattr(whole, name, lambda value: value)
     return built
 
 
 def cost(query: str, variables: dict[str, Any]) -> tuple[int, int]:
-    """GitHub's formula: (points, nodes) of a query. Points are connections asked for / 100, rounded, at least 1."""
+    """(points, nodes) of a query by GitHub's formula. Points are requested connections / 100, rounded, at least 1."""
     document = parse(query)
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     operation = next(d for d in document.definitions if isinstance(d, OperationDefinitionNode))
@@ -68,9 +76,11 @@ def _walk(
                 nodes += times * count
                 inner = times * count
             subset = selection.selection_set
+        elif isinstance(selection, FragmentSpreadNode):
+            subset = fragments[selection.name.value].selection_set
         else:
-            name = getattr(selection, "name", None)
-            subset = fragments[name.value].selection_set if name else selection.selection_set  # type: ignore[union-attr]
+            assert isinstance(selection, InlineFragmentNode)
+            subset = selection.selection_set
         more_requests, more_nodes = _walk(subset, inner, variables, fragments)
         requests, nodes = requests + more_requests, nodes + more_nodes
     return requests, nodes
@@ -97,7 +107,7 @@ class GitHubApi:
             return None
         if token.startswith("ghs_"):
             return self.organisations.get(self.apps.organisation_of(token) or "")
-        # ghp_sandbox_<login>, and behind a dot whatever a test wants to find again.
+        # ghp_sandbox_<login>, and after a dot any text that a test wants to find again.
         login = token.removeprefix("ghp_sandbox_").partition(".")[0]
         return self.organisations.get(login) if token.startswith("ghp_sandbox_") else None
 
@@ -189,7 +199,7 @@ class GitHubApi:
         }
 
     async def rest(self, request: Request) -> Response:
-        """GET /github/… (everything but GraphQL)."""
+        """GET /github/… (everything except GraphQL)."""
         installation = re.fullmatch(r"(?:orgs|users)/([^/]+)/installation", request.path_params["path"].strip("/"))
         if installation:
             app = self._app_of(request)

@@ -1,4 +1,4 @@
-"""GitHub Apps: who may sign as which, and the installation tokens that were given out."""
+"""GitHub Apps: their public keys, and the installation tokens that were issued."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class App:
 
 
 class Apps:
-    """All Apps. Tokens are long, and end by the real clock, as a JWT does."""
+    """All Apps. Tokens are long, and expire by the real clock, like a JWT."""
 
     def __init__(self) -> None:
         self._apps: dict[str, App] = {}
@@ -33,7 +33,7 @@ class Apps:
         self._apps[app.app_id] = app
 
     def signed_by(self, token: str) -> App | None:
-        """The App whose key signed a JWT that is valid now, with at most ten minutes to live."""
+        """The App whose key signed a JWT, if the JWT is valid now and lives for at most ten minutes."""
         try:
             issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss"))
             app = self._apps.get(issuer)
@@ -43,13 +43,13 @@ class Apps:
         return app if app and claims["exp"] - time.time() <= 600 else None
 
     def give_token(self, app: App) -> tuple[str, float]:
-        """A new installation token and the time it ends (epoch seconds)."""
+        """A new installation token, and when it expires (epoch seconds)."""
         ends = time.time() + app.token_seconds
         token = f"ghs_{app.app_id}_{secrets.token_hex(180)}"
         self._tokens[token] = (app.organisation, ends)
         return token, ends
 
     def organisation_of(self, token: str) -> str | None:
-        """Whose installation a token is for; None when it is unknown or has ended."""
+        """The organisation that a token was issued for; None if the token is unknown or expired."""
         organisation, ends = self._tokens.get(token, ("", 0.0))
         return organisation if ends > time.time() else None

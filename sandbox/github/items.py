@@ -1,4 +1,4 @@
-"""Issues, releases, tags and workflow runs as GraphQL nodes, and runs as REST gives them."""
+"""Issues, releases, tags and workflow runs as GraphQL nodes, and runs as REST payloads."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ def _release(repository: Repository, release: Release, now: datetime) -> Node:
 
 
 def tags(repository: Repository, args: Node, now: datetime) -> Node:
-    """Repository.refs of refs/tags/."""
+    """Repository.refs for refs/tags/."""
     seen = sorted((tag for tag in repository.tags if tag.at <= now), key=lambda tag: tag.name)
     return keyed_page(seen, args, lambda tag: (tag.name, "0"), _tag)
 
 
 def _tag(tag: Tag) -> Node:
-    commit = {"__typename": "Commit", "id": f"C_{tag.oid}", "oid": tag.oid}
+    commit: Node = {"__typename": "Commit", "id": f"C_{tag.oid}", "oid": tag.oid}
     target = commit
     if tag.annotated:
         target = {
@@ -166,7 +166,7 @@ def _workflow_run(run: Run, now: datetime) -> Node:
 
 
 def run_payload(repository: Repository, run: Run, now: datetime, number: int | None = None) -> Node | None:
-    """A run as REST gives it: its newest attempt, or a given one; None when there is no such attempt yet."""
+    """A run as a REST payload: its newest attempt, or a given one; None if there is no such attempt yet."""
     if run.recorded:
         return run.recorded if number in (None, run.recorded["run_attempt"]) else None
     seen = _seen(run, now)

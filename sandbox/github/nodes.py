@@ -92,7 +92,7 @@ class View:
         }
 
     def _history_page(self, commits: list[Commit], args: Node) -> Node:
-        """Newest first. As with GitHub, a cursor names the head it started at, so that it outlives a push."""
+        """Newest first. As at GitHub, a cursor names the head it started at, so it stays valid after a push."""
         first = page_size(args)
         head, start = commits[-1].oid, 0
         if args.get("after"):
@@ -141,7 +141,7 @@ class View:
     def _ordered(
         self, repository: Repository, by_update: bool, descending: bool
     ) -> list[tuple[str | None, int, PullRequest]]:
-        """The pull requests there are by now in an order; the last answer is kept, for a world that stands still."""
+        """The pull requests that exist by now, in an order. The last answer is cached, for a world whose clock is stopped."""
         wanted = (self.now, by_update, descending, len(repository.pull_requests))
         if repository.ordered[:1] != [wanted]:
             keyed = [
@@ -223,7 +223,7 @@ class View:
         }
 
     def _comments(self, pr: PullRequest, args: Node) -> Node:
-        """As with GitHub, the number alone may be asked for without `first`."""
+        """As at GitHub, the count alone may be requested without `first`."""
         said = pr.said(self.now)
         if args.get("first") is None:
             return {"totalCount": len(said)}

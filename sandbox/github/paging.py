@@ -1,4 +1,4 @@
-"""What all GraphQL nodes are made with: ids, times, actors, connections and their cursors."""
+"""The parts of all GraphQL nodes: ids, times, actors, connections and their cursors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_PAGE = 100
 
 
 class GraphQLRefusal(Exception):
-    """An error of the answer, with GitHub's error type."""
+    """An error in the answer, with GitHub's error type."""
 
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ def iso(at: datetime | None) -> str | None:
 
 
 def node_id(kind: str, number: int) -> str:
-    """A global id of GitHub's look: a prefix for the type and the number."""
+    """A global id that looks like GitHub's: a prefix for the type, and the number."""
     return f"{kind}_kwDO{number:012x}"
 
 
@@ -44,7 +44,7 @@ def actor(value: Actor | None) -> Node | None:
 
 
 def page_size(args: Node) -> int:
-    """The `first` of a connection, as GitHub insists on it."""
+    """The `first` of a connection, which GitHub requires."""
     first = args.get("first")
     if first is None:
         raise GraphQLRefusal(
@@ -83,10 +83,10 @@ def keyed_page(
     build: Callable[[Any], Node],
     descending: bool = False,
 ) -> Node:
-    """A page of an ordered list: the cursor holds the last row's place in the order, so it survives changes before it."""
+    """A page of an ordered list. The cursor holds the last row's place in the order, so it survives changes before it."""
     everything = items if isinstance(items, list) else list(items)
     if args.get("first") is None:
-        # Asking for the number alone needs no page.
+        # Requesting the count alone needs no page.
         return {
             "totalCount": len(everything),
             "nodes": lambda info: page_size(args),
@@ -105,7 +105,7 @@ def keyed_page(
 
 
 def _after(items: list[Any], cursor: str, key: Callable[[Any], tuple[str, str]], descending: bool) -> int:
-    """The place of the first item behind a cursor."""
+    """The place of the first item after a cursor."""
     try:
         value, identity = json.loads(base64.b64decode(cursor))
         place = (value, int(identity))

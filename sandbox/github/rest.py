@@ -1,4 +1,4 @@
-"""GitHub's REST answers (API version 2022-11-28), trimmed to what the API's own description requires of each."""
+"""GitHub's REST answers (API version 2022-11-28), trimmed to what the API description requires."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def answer(view: View, request: Request) -> Response:
         return JSONResponse(NOT_FOUND, 404)
     rest = match[3] or ""
     if match[2] and repository.full_name.lower() != f"{match[1]}/{match[2]}".lower():
-        # It was renamed: GitHub sends to its id.
+        # It was renamed: GitHub redirects to its id.
         url = request.url.replace(path=f"/github/repositories/{repository.id}" + (f"/{rest}" if rest else ""))
         return JSONResponse({"message": "Moved Permanently", "url": str(url)}, 301, headers={"Location": str(url)})
     if not rest:
@@ -236,7 +236,7 @@ def _timeline_of(view: View, request: Request, repository: Repository, number: s
     if pr is None:
         return JSONResponse(NOT_FOUND, 404)
 
-    def told(event: Event) -> dict[str, Any]:
+    def as_rest(event: Event) -> dict[str, Any]:
         return {
             "event": _REST_EVENTS[event.kind],
             "created_at": iso(event.at),
@@ -245,7 +245,7 @@ def _timeline_of(view: View, request: Request, repository: Repository, number: s
         }
 
     events = sorted((event for event in pr.events if event.at <= view.now), key=lambda event: event.at)
-    return _page(request, [{"event": "labeled"}, *(told(event) for event in events)])
+    return _page(request, [{"event": "labeled"}, *(as_rest(event) for event in events)])
 
 
 def _deployments(view: View, request: Request, repository: Repository) -> Response:
@@ -288,7 +288,7 @@ def _statuses(view: View, request: Request, repository: Repository, identity: st
 
 
 def _runs(view: View, request: Request, repository: Repository) -> Response:
-    """At most 1,000 of what matches, whatever the page."""
+    """The matching runs, at most 1,000 over all pages."""
     start, _, end = request.query_params.get("created", "").partition("..")
 
     def matches(run: Run) -> bool:

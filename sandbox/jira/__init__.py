@@ -1,1 +1,1 @@
-"""Jira over the world: Cloud, Data Center and the agile API."""
+"""Jira Cloud, Data Center and the agile API with the world's data."""

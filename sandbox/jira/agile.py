@@ -1,4 +1,4 @@
-"""Jira Software over the world: for each project a scrum board with two-week sprints, and a kanban board."""
+"""Jira Software: for each project a scrum board with two-week sprints, and a kanban board."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sprints_of(site: Site, issue: Issue, now: datetime) -> list[Sprint]:
 
 
 def sprint_json(sprint: Sprint, now: datetime) -> dict[str, Any]:
-    """A sprint as the agile API gives it."""
+    """A sprint as the agile API returns it."""
     state = sprint.state(now)
     answer = {
         "id": sprint.id,
@@ -47,7 +47,7 @@ def sprint_text(sprint: Sprint, now: datetime) -> str:
 
 
 def boards(site: Site, cloud: bool) -> list[dict[str, Any]]:
-    """The site's boards; Data Center does not say to which project one belongs."""
+    """The site's boards. Data Center does not say which project a board belongs to."""
     found = []
     for project in site.projects:
         for place, kind in enumerate(("scrum", "kanban"), start=1):
@@ -62,7 +62,7 @@ def boards(site: Site, cloud: bool) -> list[dict[str, Any]]:
 
 
 def board_sprints(site: Site, board_id: int, now: datetime) -> list[Sprint] | None:
-    """The sprints of a scrum board that exist by now, oldest first; None for another board."""
+    """The sprints of a scrum board that exist by now, oldest first; None for other boards."""
     project = next((p for p in site.projects if int(p["id"]) * 10 + 1 == board_id), None)
     if project is None:
         return None

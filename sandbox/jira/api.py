@@ -1,4 +1,4 @@
-"""Jira Cloud's REST API v3 over the world, and the agile API of both flavours."""
+"""Jira Cloud's REST API v3, and the agile API of Cloud and Data Center."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class JiraApi:
         start = int(base64.b64decode(body["nextPageToken"]).decode()) if body.get("nextPageToken") else 0
         part = found[start : start + size]
         last = start + len(part) >= len(found)
-        if self.state.repeat_page_tokens:  # as Jira was seen to do: the same page, again and again
+        if self.state.repeat_page_tokens:  # as Jira was seen to do: the same page again and again
             last, part, start = False, found[:size], 0
         issues = [issue_json(site, issue, fields, self.state.now()) for issue in part]
         answer: dict[str, Any] = {"issues": issues, "isLast": last}

@@ -1,4 +1,4 @@
-"""Jira Data Center's REST API v2 over the world, below /jira/<slug>/dc/."""
+"""Jira Data Center's REST API v2, below /jira/<slug>/dc/."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DataCenterApi:
         self.state = state
 
     def answer(self, site: Site, path: str, authorization: str | None, body: dict[str, Any]) -> Response:
-        """Any request below /dc/, without the agile ones."""
+        """Any request below /dc/, except the agile API."""
         if authorization != f"Bearer jira_sandbox_{site.slug}":
             return Response("Client must be authenticated to access this resource.", 401, media_type="text/plain")
         now = self.state.now()

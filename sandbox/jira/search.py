@@ -1,4 +1,4 @@
-"""JQL as far as the sandbox knows it, and an issue's fields at a time."""
+"""The part of JQL that the sandbox supports, and an issue's fields at a point in time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def stamp(at: datetime) -> str:
 
 
 def matching(site: Site, jql: str, now: datetime, lag_seconds: float = 0, validate: bool = True) -> list[Issue]:
-    """The issues that a query finds. Those that changed within `lag_seconds` are not in the search's index yet. Raises
-    ValueError for what is no query, or (with `validate`) names what is not there."""
+    """The issues that a query finds. Those that changed within `lag_seconds` are not in the search index yet. Raises
+    ValueError for an invalid query, and (with `validate`) for one that names something that does not exist."""
     where, _, order = re.split(r"(?i)(\border by\b)", jql + " ORDER BY id ASC", maxsplit=1)[0:3]
     found = [issue for issue in site.issues if issue.created_at <= now]
     if not where.strip():
@@ -66,7 +66,7 @@ def _filtered(site: Site, found: list[Issue], clause: str, now: datetime, valida
         last = next((issue for issue in site.issues if issue.id == int(match[1])), None)
         if last is None:
             raise UnknownIssue(f"A value with ID '{match[1]}' does not exist for the field 'id'.")
-        # Ids are compared as keys are: within the project of the issue that is named.
+        # Ids are compared like keys: within the project of the issue that is named.
         return [issue for issue in found if issue.project_id == last.project_id and issue.id > last.id]
     raise ValueError(f"Error in the JQL Query: the sandbox does not know '{clause}'.")
 
@@ -76,7 +76,7 @@ def _names(text: str) -> set[str]:
 
 
 def issue_json(site: Site, issue: Issue, fields: list[str], now: datetime, cloud: bool = True) -> dict[str, Any]:
-    """An issue with the fields that are asked for."""
+    """An issue with the requested fields."""
     answer: dict[str, Any] = {"id": str(issue.id)}
     if set(fields) == {"id"}:
         return answer
@@ -115,7 +115,7 @@ def _fields_at(site: Site, issue: Issue, now: datetime, cloud: bool) -> dict[str
 
 
 def change_json(change: Change, cloud: bool = True) -> dict[str, Any]:
-    """A changelog entry: Cloud's bulk answers give its time as epoch milliseconds, Data Center as text."""
+    """A changelog entry. Its time is in epoch milliseconds in Cloud's bulk answers, and text in Data Center."""
     author = {"accountId": change.author, "displayName": change.author}
     return {
         "id": str(change.id),
@@ -137,7 +137,7 @@ def change_json(change: Change, cloud: bool = True) -> dict[str, Any]:
 
 
 def _user(person: Any) -> Any:
-    """A person as Data Center gives one: no account id."""
+    """A person as Data Center returns one, without account id."""
     if not isinstance(person, dict):
         return person
     name = str(person["displayName"]).lower().replace(" ", ".")
@@ -145,7 +145,7 @@ def _user(person: Any) -> Any:
 
 
 def wiki_text(node: Any) -> Any:
-    """A document as Data Center gives it: wiki markup."""
+    """A document as Data Center returns it, in wiki markup."""
     if not isinstance(node, dict):
         return node
     if node.get("type") == "text":

@@ -1,5 +1,6 @@
-"""What else happens in a generated repository: comments, files, workflow runs, issues, releases and tags. From seeds of their
-own, so that the stories of pull requests and deployments stay as they are."""
+"""What else happens in a generated repository: comments, files, workflow runs, issues, releases and tags.
+
+They come from seeds of their own, so that pull requests and deployments stay the same."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ TROUBLES = (
 
 
 def add_more(repository: Repository, seed: int, people: list[Actor]) -> None:
-    """Fill in the rest of a repository whose pull requests are there and numbered."""
+    """Fill in the rest of a repository whose pull requests exist and have numbers."""
     rnd = random.Random(f"{seed}:more:{repository.full_name}")
     identity = repository.id * 10
     for pr in repository.pull_requests:
@@ -64,7 +65,7 @@ def add_more(repository: Repository, seed: int, people: list[Actor]) -> None:
 
 
 def add_comments(pr: PullRequest, count: int, ready: datetime, ended: datetime, seed: int, people: list[Actor]) -> None:
-    """Plain comments while it is open: of a bot soon after it is ready, of its author, of colleagues."""
+    """Plain comments while it is open: by a bot soon after it is ready, by its author, by colleagues."""
     rnd = random.Random(f"{seed}:comments:{pr.id}")
     for place in range(count):
         at = ready + (ended - ready) * rnd.random()

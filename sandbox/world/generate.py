@@ -1,4 +1,4 @@
-"""Makes a company's world from a seed: the same seed and anchor give the same world, whenever it is asked for."""
+"""Generates a company's world from a seed. The same seed and anchor always give the same world."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Generator:
         return timedelta(hours=median_hours * math.exp(self.random.gauss(0, spread)))
 
     def workward(self, at: datetime) -> datetime:
-        """The time itself when people work then, else the next working morning."""
+        """The time itself if people work then, else the next working morning."""
         local = at + timedelta(hours=self.profile.utc_offset_hours)
         day, hour = local.date(), local.hour + local.minute / 60
         if day.weekday() < 5 and 8 <= hour < 19:
@@ -132,7 +132,7 @@ class Generator:
 
 
 class RepositoryHistory:
-    """One repository: pull requests, then releases with their failures and remedies, then the commit graph."""
+    """One repository: pull requests, then releases with their failures and repairs, then the commit graph."""
 
     def __init__(self, world: Generator, repository: Repository, share: float, index: int) -> None:
         self.world = world
@@ -215,7 +215,7 @@ class RepositoryHistory:
             world.tracker.done(key, opened, merged + world.around(4))
 
     def _review(self, pr: PullRequest, ready: datetime, phase: Phase) -> datetime:
-        """Reviews until the approval; returns the time of the merge."""
+        """Add reviews until the approval; returns the time of the merge."""
         world = self.world
         if self.random.random() < 0.06:  # merged without a review
             return world.workward(ready + world.around(1))
@@ -342,7 +342,7 @@ class RepositoryHistory:
 
 
 class Releases:
-    """Deployments after merges: some fail, some break production; then an incident, and a remedy that is deployed."""
+    """Deployments after merges. Some fail, and some break production: then come an incident and a deployed repair."""
 
     def __init__(self, history: RepositoryHistory) -> None:
         self.history = history

@@ -1,4 +1,4 @@
-"""What the world is made of. Everything has its times; what a request sees is what has happened by then."""
+"""What the world is made of. Everything has its times, and a request sees what has happened by then."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Event:
 
 @dataclass
 class PullRequest:
-    """A pull request with all that will ever happen to it."""
+    """A pull request with everything that will ever happen to it."""
 
     id: int
     number: int
@@ -90,11 +90,11 @@ class PullRequest:
     files: list[tuple[str, int, int]] = field(default_factory=list)
 
     def said(self, now: datetime) -> list[Comment]:
-        """The comments there are by now, in the order they were written."""
+        """The comments that exist by now, in the order they were written."""
         return sorted((comment for comment in self.comments if comment.at <= now), key=lambda c: (c.at, c.id))
 
     def updated_at(self, now: datetime) -> datetime:
-        """The newest thing that has happened to it."""
+        """When the newest thing happened to it."""
         times = [self.created_at, self.merged_at, self.closed_at, self.changed_at]
         times += [commit.visible_at for commit in self.commits]
         times += [review.submitted_at for review in self.reviews]
@@ -105,7 +105,7 @@ class PullRequest:
 
 @dataclass
 class Status:
-    """A status of a deployment, GraphQL state."""
+    """A status of a deployment, with its GraphQL state."""
 
     id: int
     state: str
@@ -130,7 +130,7 @@ class Deployment:
 
 @dataclass
 class Attempt:
-    """An attempt of a workflow run: queued, started, ended; with jobs by name and conclusion."""
+    """An attempt of a workflow run: when it was queued, started and ended, and its jobs by name and conclusion."""
 
     started_at: datetime
     ended_at: datetime
@@ -140,7 +140,7 @@ class Attempt:
 
 @dataclass
 class Run:
-    """A workflow run with its attempts. `recorded`: a real payload, given as it is, with its jobs."""
+    """A workflow run with its attempts. `recorded`: a real payload, returned unchanged, with its jobs."""
 
     id: int
     name: str
@@ -175,7 +175,7 @@ class RepositoryIssue:
 
 @dataclass
 class Release:
-    """A release of a tag; a draft until it is published."""
+    """A release of a tag. It is a draft until it is published."""
 
     id: int
     tag: str
@@ -188,7 +188,7 @@ class Release:
 
 @dataclass
 class Tag:
-    """A tag, annotated when it has a time of its own."""
+    """A tag. It is annotated if it has a time of its own."""
 
     name: str
     oid: str
@@ -215,14 +215,16 @@ class Repository:
     url: str = ""
     archived: bool = False
     former_names: list[str] = field(default_factory=list)
-    ordered: list[Any] = field(default_factory=list, repr=False)  # see View._ordered; emptied by who changes something
+    ordered: list[Any] = field(
+        default_factory=list, repr=False
+    )  # see View._ordered; whoever changes something empties it
 
     @property
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
 
     def is_called(self, owner: str, name: str) -> bool:
-        """Whether this is its name, or was before it was renamed."""
+        """Whether this is its name, or was its name before a rename."""
         names = (self.full_name, *self.former_names)
         return f"{owner}/{name}".lower() in (one.lower() for one in names)
 
@@ -255,7 +257,7 @@ class Change:
 
 @dataclass
 class Issue:
-    """A Jira issue; `fields` holds what does not change, the status follows from the changes."""
+    """A Jira issue. `fields` holds what does not change; the status follows from the changes."""
 
     id: int
     key: str
@@ -285,7 +287,7 @@ class Site:
 
 @dataclass
 class Organisation:
-    """A GitHub owner as one token sees it: repositories (of any owner), and a Jira site."""
+    """A GitHub owner as one token sees it: its repositories (of any owner), and a Jira site."""
 
     login: str
     repositories: list[Repository] = field(default_factory=list)

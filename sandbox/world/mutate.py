@@ -1,4 +1,4 @@
-"""The world goes on: random changes at the clock's time, from a seed, as they happen to real repositories and projects."""
+"""Random changes to the world at the clock's time, from a seed, as they happen in real repositories and projects."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ PEOPLE = (Actor("mira"), Actor("tariq"), Actor("renovate[bot]", "Bot"), Actor("m
 
 
 class Mutation:
-    """Changes one organisation. `now`: the time at which things happen; only what was there by then is touched. `actions`
-    and `repository` limit what happens, and where."""
+    """Changes one organisation.
+
+    `now`: the time at which things happen; only what existed by then is touched. `actions` and `repository` limit what
+    happens, and where.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class Mutation:
         self.now = now
 
     def run(self, steps: int) -> list[str]:
-        """Do some random changes; returns what they were."""
+        """Make some random changes; returns a list of them."""
         done = []
         for _ in range(steps):
             name = self.random.choice(self.actions)
@@ -60,7 +63,7 @@ class Mutation:
         return done
 
     def new_id(self) -> int:
-        # Drawn, as several mutations of one moment must not give the same ones.
+        # Random, because several mutations at one moment must not give the same hashes.
         return 6_000_000_000_000 + self.random.getrandbits(48)
 
     def oid(self) -> str:
@@ -108,24 +111,24 @@ class Mutation:
             pr.reviews.append(Review(self.new_id(), self.person(), state, self.now, self.random.randint(0, 3)))
 
     def comment(self, repository: Repository) -> None:
-        """One comment, or a talk of more than come with a page, by whoever."""
+        """One comment by anybody, or a discussion with more comments than fit on a page."""
         if pr := self.pull_request(repository):
             for _ in range(self.random.choice((1, 1, 15, 130))):
                 pr.comments.append(Comment(self.new_id(), self.person(), self.now))
 
     def comment_alone(self, repository: Repository) -> None:
-        """Comments of the author and a bot only, more than come with a page."""
+        """Comments by the author and a bot only, more than fit on a page."""
         if pr := self.pull_request(repository):
             for place in range(self.random.choice((1, 15))):
                 pr.comments.append(Comment(self.new_id(), (pr.author, PEOPLE[2])[place % 2], self.now))
 
     def edit_comment(self, repository: Repository) -> None:
-        """Its text, which nobody reads: only the pull request moves up."""
+        """Edit its text, which Pulse does not store: the pull request only moves up in the order."""
         if (pr := self.pull_request(repository)) and pr.said(self.now):
             pr.changed_at = self.now
 
     def delete_comment(self, repository: Repository) -> None:
-        """The first of somebody's pull request."""
+        """Delete the first comment of somebody's pull request."""
         there = [pr for pr in repository.pull_requests if pr.said(self.now)]
         if there:
             pr = self.random.choice(there[-30:])
@@ -162,7 +165,7 @@ class Mutation:
         at = max([self.now, *(commit.committed_at for commit in seen)])
         parents = [seen[-1].oid] if seen else []
         new = Commit(oid or self.oid(), at, at, "On the main branch", self.person(), parents, visible_at=self.now)
-        # What was to come builds on what is there: it would not be a history any more.
+        # Future commits build on the present ones, so they would no longer form a history.
         repository.history = [*seen, new]
 
     def rewrite_history(self, repository: Repository) -> None:
@@ -236,7 +239,7 @@ class Mutation:
         )
 
     def start_matrix(self, repository: Repository) -> None:
-        """A run of more jobs than a page holds."""
+        """A run with more jobs than a page holds."""
         jobs = [(self.new_id(), f"shard {place}", "success") for place in range(230)]
         ends = self.now + timedelta(minutes=30)
         repository.runs.append(
@@ -244,7 +247,7 @@ class Mutation:
         )
 
     def repeat_run(self, repository: Repository) -> None:
-        """Within a few hours: what is repeated later is found by the weekly look back."""
+        """Repeat a run of the last few hours; one that is repeated later is found by the weekly look back."""
         ended = [
             run
             for run in repository.runs
@@ -276,7 +279,7 @@ class Mutation:
                 FieldChange("status", "status", None, None, status["id"], status["name"]),
                 FieldChange("labels", "labels", None, "", None, f"at{int(self.now.timestamp())}"),
             ]
-            # Once somebody acts, what was to come does not come any more.
+            # Once somebody acts, the planned future changes no longer happen.
             issue.changes = [change for change in issue.changes if change.at <= self.now]
             issue.changes.append(Change(self.new_id(), self.now, "Mira", items))
 

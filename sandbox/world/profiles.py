@@ -1,4 +1,4 @@
-"""The two demo companies: what they are called, how they work, and how that changes over time."""
+"""The two demo companies: their names, how they work, and how that changes over time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Phase:
-    """How work goes for a while. Hours are medians; shares are between 0 and 1."""
+    """How work goes for some time. Hours are medians; shares are between 0 and 1."""
 
     coding_hours: float
     pickup_hours: float
@@ -29,7 +29,7 @@ class Profile:
     projects: tuple[tuple[str, str], ...]
     utc_offset_hours: int
     deploys_per_week: float | None  # None: after merges
-    phases: tuple[tuple[float, Phase], ...]  # (months before the anchor until which it holds, phase), oldest first
+    phases: tuple[tuple[float, Phase], ...]  # (until how many months before the anchor, phase), oldest first
 
     def phase(self, day: date, anchor: date) -> Phase:
         """The phase in force on a day."""
@@ -90,7 +90,7 @@ ACME = Profile(
     ),
 )
 
-# Many small repositories, for what one call may ask of all of them.
+# Many small repositories, to test calls that read many at once.
 THIRTY = Profile(
     login="thirty",
     repositories=tuple((f"service-{number:02d}", 1 / 30) for number in range(1, 31)),

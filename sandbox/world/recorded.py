@@ -1,4 +1,4 @@
-"""The recorded world: real REST payloads of a GitHub repository and a Jira site, told through the same endpoints."""
+"""The recorded world: real REST payloads of a GitHub repository and a Jira site, served through the same endpoints."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def load_recorded(folder: Path) -> Organisation:
     """Read `folder`/github/*.csv and `folder`/jira/*.csv. Raises FileNotFoundError that names what is missing."""
     for name in ("github/pull_requests.csv", "jira/issues.csv"):
         if not (folder / name).exists():
-            raise FileNotFoundError(f"{folder} holds no {name}: give the folder with the recorded payloads")
+            raise FileNotFoundError(f"{folder} contains no {name}; pass the folder with the recorded payloads")
     return Organisation(LOGIN, [*_repositories(folder / "github")], _site(folder / "jira"))
 
 
 def _payloads(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each row's payload and the address it was asked from; a row that stands twice is given once."""
+    """Each row's payload and the address it was read from; duplicate rows are returned once."""
     csv.field_size_limit(2**31 - 1)
     seen = set()
     with path.open(encoding="utf-8", newline="") as file:
@@ -61,9 +61,11 @@ def _actor(user: dict[str, Any] | None) -> Actor | None:
 def _repositories(folder: Path) -> Iterator[Repository]:
     pulls = {payload["number"]: payload for payload, _ in _payloads(folder / "pull_requests.csv")}
     about = next(iter(pulls.values()))["base"]["repo"]
+    owner, name = about["full_name"].split("/")
     repository = Repository(
         about["id"],
-        *about["full_name"].split("/"),
+        owner,
+        name,
         _required(about["created_at"]),
         default_branch=about["default_branch"],
         url=about["html_url"],
@@ -110,7 +112,7 @@ def _repositories(folder: Path) -> Iterator[Repository]:
 
 
 def _by_number(path: Path, key: str) -> dict[int, dict[Any, dict[str, Any]]]:
-    """Payloads of …/pulls/<number>/… by number and key: a few rows stand twice."""
+    """Payloads of …/pulls/<number>/… by number and key, which removes a few duplicates."""
     found: dict[int, dict[Any, dict[str, Any]]] = {}
     for payload, url in _payloads(path):
         number = int(url.split("/pulls/")[1].split("/")[0])
@@ -152,7 +154,7 @@ def _pull_request(pull: dict[str, Any], commits: dict[Any, Any], reviews: dict[A
 
 
 def _history(repository: Repository) -> list[Commit]:
-    """What the payloads tell of the default branch: the merged pull requests' merge commits, in order."""
+    """What the payloads show of the default branch: the merged pull requests' merge commits, in order."""
     history: list[Commit] = []
     merged = [
         pr for pr in repository.pull_requests if pr.merged_at and pr.merge_oid and pr.base == repository.default_branch
@@ -196,7 +198,7 @@ def _deployed(path: Path) -> Iterator[Repository]:
 
 
 def _recorded_statuses(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """Newest first. Older recordings hold only the latest status."""
+    """Newest first. Older recordings contain only the latest status."""
     nodes = (payload.get("Statuses") or {}).get("nodes") or []
     latest = payload.get("LatestStatus")
     if nodes or not latest:

@@ -1,6 +1,6 @@
 """The sprints of a Jira project: two weeks each, one after the other.
 
-None is stored: the sprint of a moment follows from the moment, and its state from the clock.
+None is stored: the time determines the sprint, and the clock its state.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Sprint:
 
 
 def sprint_at(project: dict[str, Any], at: datetime) -> Sprint:
-    """The sprint that runs at a time."""
+    """The sprint that is active at a time."""
     return Sprint(project, (at - FIRST) // LENGTH)
 
 
 def plan(project: dict[str, Any], issue: Issue, done_at: datetime | None) -> None:
-    """Give an issue its sprints: the one in which work on it starts, and, while it is not done, those that follow."""
+    """Give an issue its sprints: the one in which work on it starts, and those that follow until it is done."""
     if not issue.changes:
         return
     sprint = sprint_at(project, issue.changes[0].at)

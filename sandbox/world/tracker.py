@@ -12,7 +12,7 @@ from sandbox.world.profiles import Profile
 from sandbox.world.sprints import SPRINT_FIELD, plan
 
 TODO, IN_PROGRESS, IN_REVIEW, DONE = "10000", "3", "10001", "10002"
-STATUSES = [
+STATUSES: list[dict[str, Any]] = [
     {"id": TODO, "name": "To Do", "statusCategory": {"id": 2, "key": "new", "name": "To Do"}},
     {
         "id": IN_PROGRESS,
@@ -37,7 +37,7 @@ SEVERITIES = {"Highest": "SEV1", "High": "SEV2", "Medium": "SEV3"}
 
 
 class Tracker:
-    """The site under construction. Keys are given by creation time once all issues are known."""
+    """The site under construction. Keys are assigned by creation time once all issues are known."""
 
     def __init__(self, profile: Profile, rng: random.Random) -> None:
         self.random = rng
@@ -60,7 +60,7 @@ class Tracker:
         return issue
 
     def done(self, issue: Issue, review_at: datetime, at: datetime) -> None:
-        """The story's way to Done; a few are reopened."""
+        """Add the story's way to Done; a few stories are reopened."""
         started = issue.created_at + (review_at - issue.created_at) * 0.7
         self._move(issue, started, TODO, IN_PROGRESS)
         self._move(issue, review_at, IN_PROGRESS, IN_REVIEW)
@@ -74,7 +74,7 @@ class Tracker:
     def incident(
         self, project: int, component: str, at: datetime, resolved_at: datetime, named: Deployment | None
     ) -> Issue:
-        """An incident; with `named` its text says which deployment caused it."""
+        """Add an incident. With `named`, its text says which deployment caused it."""
         titles = (
             "{c} answers with errors",
             "{c} is slow for many customers",
@@ -106,7 +106,7 @@ class Tracker:
         return issue
 
     def finish(self) -> None:
-        """Plan the issues into sprints, and order them by id."""
+        """Put the issues into sprints, and order them by id."""
         projects = {int(project["id"]): project for project in self.site.projects}
         for issue in self.site.issues:
             if issue.fields["issuetype"]["name"] != "Incident":

@@ -1,14 +1,12 @@
 """Reading accounts, brands and sessions of the clients' users as pulse_auth.
 
-Everything is read from the replica, so that logins and dashboards go on while the primary is stopped, and from the
-primary only when the replica does not answer. Sessions are written on the primary. Standard library and psycopg2 only.
+Everything is read from the replica, so that logins and dashboards keep working while the primary is down, and from the
+primary only if the replica does not answer. Sessions are written on the primary. Needs only psycopg2 and the standard
+library.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
 import queue
 import time
 from collections.abc import Iterator
@@ -18,18 +16,24 @@ from typing import Any
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from werkzeug.security import check_password_hash
 
+from pulse import environ
 from pulse.tenancy import role_password
 
 LOGIN = "pulse_auth"
 IDLE_CONNECTIONS = 3
 RETRY_SECONDS = 5
 
-_SCRYPT_LIMIT = 1 << 20  # of n * r: 32 MB * 128 / 4; more is a typing error or an attack
+_ADDRESSES = {
+    "primary": (environ.PRIMARY_HOST, environ.PRIMARY_PORT),
+    "replica": (environ.REPLICA_HOST, environ.REPLICA_PORT),
+}
+_SCRYPT_LIMIT = 1 << 20  # the limit of n * r: 32 MB * 128 / 4; more is a typing error or an attack
 
 
 class DatabaseAway(Exception):
-    """Neither the replica nor, where it may be asked, the primary answered."""
+    """Neither the replica nor, if it may be used, the primary answered."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Account:
 
 @dataclass(frozen=True)
 class SessionState:
-    """What the database knows of a session; recorded is False when it has no row (yet)."""
+    """What the database knows about a session. `recorded` is False if it has no row (yet)."""
 
     account_active: bool
     recorded: bool
@@ -56,17 +60,16 @@ class SessionState:
 
 
 class Server:
-    """Connections to one PostgreSQL server: a few idle ones are kept, and a stopped server is not asked at each request."""
+    """Connections to one PostgreSQL server. It keeps a few idle ones, and does not try a stopped server at every request."""
 
-    def __init__(self, kind: str, default_port: int) -> None:
+    def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._default_port = default_port
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue(IDLE_CONNECTIONS)
         self._away_until = 0.0
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """A cursor in a transaction of its own. Raises DatabaseAway when the server cannot be reached."""
+        """A cursor in a transaction of its own. Raises DatabaseAway if the server cannot be reached."""
         connection = self._connection()
         try:
             with connection, connection.cursor() as cursor:
@@ -89,7 +92,7 @@ class Server:
 
     @staticmethod
     def _is_alive(connection: Any) -> bool:
-        """Whether the server is still at the other end: after a restart every idle connection is dead."""
+        """Whether the connection still works; after a server restart, every idle connection is dead."""
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute("select 1")
@@ -100,14 +103,14 @@ class Server:
     def _open(self) -> Any:
         if time.monotonic() < self._away_until:
             raise DatabaseAway(f"{self._kind} did not answer a moment ago")
-        prefix = f"PULSE_{self._kind.upper()}"
+        host, port = _ADDRESSES[self._kind]
         try:
             return psycopg2.connect(
-                host=os.environ.get(f"{prefix}_HOST", "127.0.0.1"),
-                port=os.environ.get(f"{prefix}_PORT", self._default_port),
-                dbname=os.environ.get("PULSE_DATABASE", "pulse"),
+                host=host.get(),
+                port=port.get(),
+                dbname=environ.DATABASE.get(),
                 user=LOGIN,
-                password=role_password(os.environ["PULSE_ROLE_SECRET"], LOGIN),
+                password=role_password(environ.ROLE_SECRET.get(), LOGIN),
                 connect_timeout=2,
                 application_name="pulse superset login",
             )
@@ -125,12 +128,12 @@ class Server:
             connection.close()
 
 
-replica = Server("replica", 5433)
-primary = Server("primary", 5432)
+replica = Server("replica")
+primary = Server("primary")
 
 
 def _read(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """Rows from the replica, or from the primary when the replica is away."""
+    """Rows from the replica, or from the primary if the replica is down."""
     for server in (replica, primary):
         try:
             with server.transaction() as cursor:
@@ -165,7 +168,7 @@ _SESSION = """
 
 
 def session_state(client_id: int, user_id: int, token_hash: str) -> SessionState:
-    """State of a session and of the account it belongs to. Raises DatabaseAway."""
+    """The state of a session and of its account. Raises DatabaseAway."""
     rows = _read(_SESSION, (token_hash, client_id, user_id))
     return SessionState(*rows[0]) if rows else SessionState(False, False, False)
 
@@ -183,7 +186,7 @@ _FORGET_OLD = (
 def record_session(
     client_id: int, user_id: int, token_hash: str, kind: str, created_at: float, expires_at: float
 ) -> None:
-    """Write a session's row (times in epoch seconds) and remove the user's long expired ones. Raises DatabaseAway."""
+    """Write a session's row (times in epoch seconds) and delete the user's long expired ones. Raises DatabaseAway."""
     with primary.transaction() as cursor:
         cursor.execute(_RECORD, (client_id, user_id, token_hash, kind, created_at, expires_at))
         cursor.execute(_FORGET_OLD, (client_id, user_id))
@@ -212,24 +215,11 @@ def brand_settings(client_id: int) -> dict[str, Any]:
 
 
 def password_matches(stored: str, password: str) -> bool:
-    """Whether a password belongs to a werkzeug-style hash `scrypt:n:r:p$salt$hex`, compared in constant time."""
+    """Whether a password belongs to a werkzeug-style hash `scrypt:n:r:p$salt$hex`; False for any other notation."""
     try:
-        method, salt, expected = stored.split("$", 2)
-        name, n, r, p = method.split(":")
-        cost = (int(n), int(r), int(p))
+        name, n, r, p = stored.partition("$")[0].split(":")
+        if name != "scrypt" or int(n) * int(r) > _SCRYPT_LIMIT or not 1 <= int(p) <= 4:
+            return False
+        return check_password_hash(stored, password)
     except ValueError:
         return False
-    if name != "scrypt" or cost[0] * cost[1] > _SCRYPT_LIMIT or not 1 <= cost[2] <= 4:
-        return False
-    try:
-        digest = hashlib.scrypt(
-            password.encode(),
-            salt=salt.encode(),
-            n=cost[0],
-            r=cost[1],
-            p=cost[2],
-            maxmem=132 * cost[0] * cost[1] * cost[2] + 4096,
-        )
-    except ValueError:
-        return False
-    return hmac.compare_digest(digest.hex(), expected.lower())

@@ -1,7 +1,8 @@
-"""Who sees which logo, name and colours: Superset asks for its two themes at every page load.
+"""Who sees which logo, name and colours. Superset asks for its two themes at every page load.
 
-A client's user gets the brand of the client (core.system_settings `brand.*`), staff and the login page the house brand.
-Only hex colours, and logos that are data: URIs of images or paths of this server, are used, whatever the settings hold.
+A client's user gets the client's brand (core.system_settings `brand.*`); staff and the login page get the house brand.
+Whatever the settings contain, only hex colours are used, and only logos that are data: URIs of images or paths of this
+server.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from flask import g, has_request_context
 from superset.config import THEME_DARK as STOCK_DARK
@@ -21,11 +22,11 @@ from superset.config import THEME_DEFAULT as STOCK_LIGHT
 
 from pulse_superset import accounts
 from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_on, turned
+from pulse_superset.landing import landing_path
 
 CACHE_SECONDS = 20
 LIGHT_BACKGROUND = "#FFFFFF"
 DARK_BACKGROUND = "#141414"
-DASHBOARD = "/superset/dashboard/executive-overview/"
 MAX_LOGO_CHARACTERS = 400_000
 
 _LOGO = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml)(;[a-z0-9=-]+)*,[A-Za-z0-9+/=%._~!*'();:@&$,?#\[\]-]+")
@@ -53,7 +54,7 @@ def wordmark(name: str, color: str) -> str:
 
 @dataclass(frozen=True)
 class Brand:
-    """A brand, every part checked."""
+    """A brand whose parts are all checked."""
 
     app_name: str
     logo: str
@@ -64,7 +65,7 @@ class Brand:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Brand:
-        """The brand of a client's settings; the house's for whatever is missing or unusable."""
+        """The brand from a client's settings; the house brand's parts replace what is missing or unusable."""
         primary = parse_hex(settings.get("primary_color")) or HOUSE.primary
         dark = parse_hex(settings.get("primary_color_dark")) or readable_on(primary, DARK_BACKGROUND, 4.5)
         name = settings.get("app_name") or settings.get("client_name") or HOUSE.app_name
@@ -77,11 +78,11 @@ class Brand:
             primary=primary,
             primary_dark=dark,
             accent=parse_hex(settings.get("accent_color")) or turned(primary, 150),
-            home=DASHBOARD,
+            home=landing_path(),
         )
 
     def chart_colors(self) -> list[str]:
-        """Eight colours that start with the brand's and show in both modes."""
+        """Eight colours that start with the brand's and are visible in both modes."""
         seeds = [
             self.primary,
             self.accent,
@@ -99,8 +100,8 @@ HOUSE = Brand(
 )
 
 
-def is_logo(value: object) -> bool:
-    """Whether a setting may be a logo: an image in itself or a path of this server, never another host."""
+def is_logo(value: object) -> TypeGuard[str]:
+    """Whether a setting may be a logo: an embedded image or a path on this server, never another host."""
     return (
         isinstance(value, str)
         and len(value) <= MAX_LOGO_CHARACTERS
@@ -109,7 +110,7 @@ def is_logo(value: object) -> bool:
 
 
 class _BrandCache:
-    """Brands by client, kept for a moment; the last known one while no database answers."""
+    """Brands by client, cached for a moment; while no database answers, the last known one."""
 
     def __init__(self) -> None:
         self._brands: dict[int, tuple[float, Brand]] = {}
@@ -123,7 +124,7 @@ class _BrandCache:
         try:
             brand = Brand.from_settings(accounts.brand_settings(client_id))
         except accounts.DatabaseAway as away:
-            logger.warning("the brand of client %s cannot be read: %s", client_id, away)
+            logger.warning("client %s: the brand cannot be read: %s", client_id, away)
             return known[1] if known else HOUSE
         with self._lock:
             self._brands[client_id] = (time.monotonic(), brand)
@@ -134,7 +135,7 @@ _cache = _BrandCache()
 
 
 def current_brand() -> Brand:
-    """The brand of whoever loads the page; the house's for staff, for guests and outside of a request."""
+    """The brand for whoever loads the page; the house brand for staff, for guests and outside a request."""
     user = getattr(g, "user", None) if has_request_context() else None
     if user is None or getattr(user, "is_anonymous", True):
         return HOUSE
@@ -153,7 +154,7 @@ def _spinner(color: str) -> str:
 
 
 def _axes(color: str, text: str) -> dict[str, Any]:
-    """ECharts parts that do not follow the theme by themselves."""
+    """Parts of ECharts that do not follow the theme by themselves."""
     return {
         "splitLine": {"lineStyle": {"color": color}},
         "axisLine": {"lineStyle": {"color": color}},
@@ -162,7 +163,7 @@ def _axes(color: str, text: str) -> dict[str, Any]:
 
 
 _TIME_SERIES = ("echarts_timeseries_line", "echarts_timeseries_bar", "echarts_timeseries", "mixed_timeseries")
-# Fillings of the series after each other, so that bars differ by more than their colour.
+# The patterns of the series in turn, so that bars differ by more than their colour.
 _DECALS: list[dict[str, Any]] = [
     {"symbol": "none"},
     {
@@ -184,7 +185,7 @@ _DECALS: list[dict[str, Any]] = [
 
 
 def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
-    """What Pulse changes in every chart of a kind: axes of the theme, a legend without buttons, patterned bars."""
+    """What Pulse changes in every chart of a kind: axes that follow the theme, a legend without buttons, patterned bars."""
     options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": {"selector": False}}
     if kind == "echarts_timeseries_bar":
         options["aria"] = {"enabled": True, "decal": {"show": True, "decals": _DECALS}}
@@ -192,7 +193,7 @@ def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def theme(brand: Brand, dark: bool) -> dict[str, Any]:
-    """Superset's full theme (every stock token, so that no part of the app is left without one)."""
+    """Superset's full theme, with every stock token, so that no part of the app lacks one."""
     result: dict[str, Any] = copy.deepcopy(STOCK_DARK if dark else STOCK_LIGHT)
     background = DARK_BACKGROUND if dark else LIGHT_BACKGROUND
     primary = readable_on(brand.primary_dark if dark else brand.primary, background, 3.0)
@@ -212,7 +213,7 @@ def theme(brand: Brand, dark: bool) -> dict[str, Any]:
         "colorSuccess": "#3FB37F" if dark else "#1B7F53",
         "colorWarning": "#E0A92E" if dark else "#9A6700",
         "colorError": "#FF7875" if dark else "#C62F3B",
-        # Text on buttons: white, unless the brand's colour is too light for it.
+        # Text on buttons is white, unless the brand's colour is too light for that.
         "colorTextLightSolid": "#FFFFFF" if contrast(primary, "#FFFFFF") >= 3 else "#10131A",
         "colorBgLayout": "#0C0D10" if dark else "#F3F5F9",
         "borderRadius": 8,
@@ -222,7 +223,7 @@ def theme(brand: Brand, dark: bool) -> dict[str, Any]:
 
 
 class Theme(dict[str, Any]):
-    """THEME_DEFAULT or THEME_DARK: the house's theme as a dict for Superset's start, the viewer's when called."""
+    """THEME_DEFAULT or THEME_DARK: the house theme as a dict for Superset's start, and the viewer's theme when called."""
 
     def __init__(self, dark: bool) -> None:
         super().__init__(theme(HOUSE, dark))

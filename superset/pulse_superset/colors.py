@@ -1,4 +1,4 @@
-"""Colour arithmetic for brands: contrast as WCAG 2.2 defines it, and shades that stay readable."""
+"""Colour arithmetic for brands: contrast by WCAG 2.2, and shades that stay readable."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def readable_on(color: str, background: str, ratio: float) -> str:
-    """The colour, made lighter on dark or darker on light only as far as `ratio` needs."""
+    """The colour, made lighter on dark or darker on light only as far as `ratio` requires."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(color))
     step = 0.01 if luminance(background) < 0.18 else -0.01
     while contrast(color, background) < ratio and 0 <= lightness + step <= 1:
@@ -42,7 +42,7 @@ def readable_on(color: str, background: str, ratio: float) -> str:
 
 
 def for_both_modes(color: str, light: str, dark: str, ratio: float = 3.0) -> str:
-    """A shade for lines and bars that shows on the light and on the dark background (WCAG 1.4.11 asks for 3:1)."""
+    """A shade for lines and bars that is visible on light and dark backgrounds (WCAG 1.4.11 requires 3:1)."""
     return readable_on(readable_on(color, dark, ratio), light, ratio)
 
 

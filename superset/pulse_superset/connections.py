@@ -1,13 +1,12 @@
 """Which database login a query runs as: the wall between clients (DB_CONNECTION_MUTATOR).
 
-The asset YAML holds a placeholder address without a password. Host, port, login and password are put in here, per
-query, from the roles of the user who asks. A user without exactly one client role and nothing else, and who is no staff,
-gets a login that may do nothing.
+The asset YAML contains a placeholder address without a password. Host, port, login and password are filled in here for
+each query, from the user's roles. A user who is not staff and does not have exactly one role, a client's, gets a login
+without any rights.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from flask import g, has_request_context
 from sqlalchemy.engine import URL
 
+from pulse import environ
 from pulse.tenancy import client_role, role_password
 
 PLACEHOLDER_HOST = "pulse-replica"
@@ -49,20 +49,20 @@ def login_for(role_names: Iterable[str]) -> str:
 def mutate_connection(
     uri: URL, params: dict[str, Any], username: str | None, security_manager: Any, source: Any = None
 ) -> tuple[URL, dict[str, Any]]:
-    """Superset's hook: the replica's address and the login of the user of this request."""
+    """Superset's hook: fills in the replica's address and the login of this request's user."""
     if uri.host != PLACEHOLDER_HOST:
         return uri, params
     user = getattr(g, "user", None) if has_request_context() or g else None
     roles: list[str] = []
-    # `username` is what Superset will log and cache by: it has to be the user whose roles are asked.
+    # Superset logs and caches by `username`, so it must be the user whose roles are checked.
     if user is not None and username is not None and getattr(user, "username", None) == username:
         roles = [role.name for role in security_manager.get_user_roles(user)]
     login = login_for(roles)
     uri = uri.set(
         username=login,
-        password=role_password(os.environ["PULSE_ROLE_SECRET"], login),
-        host=os.environ.get("PULSE_REPLICA_HOST", "127.0.0.1"),
-        port=int(os.environ.get("PULSE_REPLICA_PORT", "5433")),
+        password=role_password(environ.ROLE_SECRET.get(), login),
+        host=environ.REPLICA_HOST.get(),
+        port=environ.REPLICA_PORT.get(),
         database="pulse",
     )
     connect_args = {

@@ -1,4 +1,4 @@
-"""Superset's security manager for Pulse: clients' users log in with core.users, staff with Superset's own accounts.
+"""Superset's security manager for Pulse: clients' users log in through core.users, staff through Superset's own accounts.
 
 A client's user gets a Superset user with exactly the role `client_<id>`, which decides the database login
 (pulse_superset.connections), the row-level-security rule and the permissions. Their requests may name columns and saved metrics,
@@ -43,7 +43,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
     # ------------------------------------------------------------------------------------------------------ login
 
     def auth_user_db(self, username: str | None, password: str | None) -> Any:
-        """The user of a form or API login, None when refused: a client's by e-mail, else one of Superset's own."""
+        """The user of a form or API login, None if refused: a client's user by e-mail, or one of Superset's own."""
         if not username or not password or is_null_password(password):
             return None
         if self._too_many_failures(username):
@@ -52,7 +52,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         try:
             account = accounts.find_account(username)
         except accounts.DatabaseAway as away:
-            logger.error("accounts of clients cannot be read: %s", away)
+            logger.error("the clients' accounts cannot be read: %s", away)
             account = None
         user = self._client_login(account, password) if account else self._staff_login(username, password)
         if user is None:
@@ -61,7 +61,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
 
     def _staff_login(self, username: str, password: str) -> Any:
         user = super().auth_user_db(username, password)
-        # Someone whose account was taken out of core.users is nobody, whatever Superset still knows of them.
+        # Someone whose account was removed from core.users may not log in, even if Superset still has the user.
         return None if user is None or self.clients_of_user(user) else user
 
     def _client_login(self, account: accounts.Account, password: str) -> Any:
@@ -77,7 +77,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         return user
 
     def _synchronise_user(self, account: accounts.Account) -> Any:
-        """Superset's user of an account, made or brought up to date; None when the client is not provisioned yet."""
+        """Superset's user for an account, created or updated; None if the client is not provisioned yet."""
         role = self.find_role(superset_role(account.client_id))
         if role is None:
             logger.error("role %s does not exist yet: run sync_clients", superset_role(account.client_id))
@@ -88,7 +88,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
             # The password is never used: clients' users are checked against core.users only.
             unused = secrets.token_urlsafe(32)
             made = self.add_user(account.email, first, last, account.email, [role], password=unused)
-            user = made or self.find_user(username=account.email)  # another worker may have been faster
+            user = made or self.find_user(username=account.email)  # another worker may have created it first
         if user is None or not user.is_active or not self._is_client_user(user):
             logger.error("Superset's user %s is not usable for a client's login", account.email)
             return None
@@ -99,7 +99,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         return user
 
     def _is_client_user(self, user: Any) -> bool:
-        """Roles are those of clients, or none: never one of staff's accounts."""
+        """Whether a user has only roles of clients, or none. Accounts of staff never qualify."""
         return all(client_of_superset_role(role.name) for role in user.roles)
 
     # --------------------------------------------------------------------------------------------------- throttle
@@ -130,11 +130,11 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
     def _claims(_identity: str) -> dict[str, Any]:
         session = getattr(g, "pulse_session", None)
         if session is None and verify_jwt_in_request(optional=True, refresh=True):
-            session = sessions.Session.from_dict(get_jwt().get(CLAIM))  # a refreshed token goes on with its session
+            session = sessions.Session.from_dict(get_jwt().get(CLAIM))  # a refreshed token keeps its session
         return {} if session is None else {"client_id": session.client_id, CLAIM: session.to_dict()}
 
     def load_user(self, pk: int | str) -> Any:
-        """The user of a browser's cookie, None when their session is over."""
+        """The user of a browser's cookie; None if the session is over."""
         user = super().load_user(int(pk))
         if user is None or not self.clients_of_user(user):
             return user
@@ -142,7 +142,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         return user if self._session_holds(user, session) else None
 
     def load_user_jwt(self, _jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> Any:
-        """The user of a JWT, None when their session is over."""
+        """The user of a JWT; None if the session is over."""
         user = super().load_user(int(jwt_data["sub"]))
         if user is None:
             return None
@@ -155,7 +155,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         return user
 
     def request_loader(self, request: Any) -> Any:
-        """A bearer token counts for every request, pages too, not only for API methods that ask for it."""
+        """Accept a bearer token for every request, including pages, not only for API methods that require it."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return super().request_loader(request)
@@ -173,7 +173,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         return sessions.is_valid(session)
 
     def on_user_logout(self, user: Any) -> None:
-        """End the session in the table; while the primary is away, in the cache all workers share."""
+        """End the session in the table or, while the primary is down, in the cache that all workers share."""
         session = sessions.Session.from_dict(cookie.pop(COOKIE_KEY, None))
         if session is not None and not sessions.end(session):
             cache_manager.cache.set(f"pulse-ended-{session.token_hash}", True, timeout=sessions.LIFETIME_SECONDS)
@@ -185,7 +185,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
     # ----------------------------------------------------------------------------------------------------- access
 
     def raise_for_access(self, *args: Any, **kwargs: Any) -> None:
-        """Superset's own checks; and a client's user may not send SQL."""
+        """Superset's own checks, and Pulse's: a client's user may not send SQL."""
         query_context = kwargs.get("query_context")
         user = getattr(g, "user", None)
         if query_context is not None and user is not None and self.clients_of_user(user):
@@ -205,7 +205,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
 def _sql_in(value: Any, key: str = "") -> Iterator[str]:
     """SQL text anywhere in a query: ad-hoc expressions, and free `where` and `having` clauses.
 
-    A time series' axis comes as an expression that is just a column's name; the caller lets those pass.
+    The axis of a time series arrives as an expression that is only a column's name; the caller lets those pass.
     """
     if isinstance(value, dict):
         for name, inner in value.items():

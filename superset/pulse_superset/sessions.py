@@ -1,8 +1,8 @@
 """Sessions of the clients' users: one row of core.user_sessions per login, looked up at each request.
 
-The browser's signed cookie, or the JWT, carries the session's random token; the table holds only its SHA-256. A session
-counts while its user and client are active and its row is. A login while the primary is stopped has no row yet: its
-token says so, and the row is written at the first request for which the primary answers.
+The browser's signed cookie, or the JWT, carries the session's random token; the table stores only its SHA-256. A session
+is valid while its row, its user and its client are active. A login while the primary is down has no row yet. Its token
+says so, and the row is written at the first request for which the primary answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from pulse_superset import accounts
 
 LIFETIME_SECONDS = 12 * 3600
-# A row just written on the primary may not have been replayed on the replica yet.
+# The replica may not have replayed a row that was just written on the primary.
 REPLAY_GRACE_SECONDS = 60
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Session:
-    """What the cookie or JWT carries; times are epoch seconds."""
+    """What the cookie or JWT carries. Times are epoch seconds."""
 
     token: str
     client_id: int
@@ -36,7 +36,7 @@ class Session:
 
     @property
     def token_hash(self) -> str:
-        """What the database knows the session by."""
+        """The hash that identifies the session in the database."""
         return hashlib.sha256(self.token.encode()).hexdigest()
 
     @property
@@ -45,19 +45,19 @@ class Session:
         return self.created_at + LIFETIME_SECONDS
 
     def to_dict(self) -> dict[str, Any]:
-        """For the cookie or the JWT."""
+        """The form that the cookie or JWT carries."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Any) -> Session | None:
-        """The session of a cookie or JWT, None when there is none in it."""
+        """The session in a cookie or JWT; None if there is none."""
         if not isinstance(data, dict) or set(data) != set(cls.__dataclass_fields__):
             return None
         return cls(**data)
 
 
 def begin(account: accounts.Account, kind: str) -> Session:
-    """Start a session of kind 'browser' or 'api' and record it, or mark it pending when the primary is away."""
+    """Start a session of kind 'browser' or 'api' and record it, or mark it as pending while the primary is down."""
     token = secrets.token_urlsafe(32)
     session = Session(token, account.client_id, account.user_id, kind, int(time.time()), pending=False)
     if _record(session):
@@ -66,7 +66,7 @@ def begin(account: accounts.Account, kind: str) -> Session:
 
 
 def is_valid(session: Session) -> bool:
-    """Whether the session may go on; with both servers away it may not."""
+    """Whether the session is valid; it is not while both servers are down."""
     now = time.time()
     if not session.created_at <= now + REPLAY_GRACE_SECONDS or now >= session.expires_at:
         return False
@@ -86,7 +86,7 @@ def is_valid(session: Session) -> bool:
 
 
 def end(session: Session) -> bool:
-    """End a session in the table; False when the primary is away."""
+    """End a session in the table; False if the primary is down."""
     try:
         accounts.end_session(session.client_id, session.token_hash)
     except accounts.DatabaseAway as away:

@@ -1,4 +1,4 @@
-"""Pages: where clients' users land, their default light or dark mode, and the session kept in the cookie."""
+"""Pages: where clients' users land, their default light or dark mode, and the session in the cookie."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from pulse_superset import accounts
+from pulse_superset.benchmarks import name_the_year
+from pulse_superset.landing import landing_path
 from pulse_superset.security import COOKIE_KEY
 
 HERE = Path(__file__).resolve().parent
-HOME = "/superset/dashboard/executive-overview/"
-_START_PAGES = ("/", "/superset/welcome/", "/dashboard/list/", "/chart/list/")
+START = "/pulse/start/"  # the address of the landing dashboard that stays the same when another one becomes it
+_START_PAGES = ("/", START, "/superset/welcome/", "/dashboard/list/", "/chart/list/")
 _EVERYONE = re.compile(
     r"/(static|pulse/static|login|logout|lang|health|healthcheck|ping|superset/language_pack"
     r"|api/v1/security/(login|refresh|csrf_token))(/|$)"
@@ -31,7 +33,7 @@ _FOR_CLIENTS = tuple(
         ({"GET"}, r"/api/v1/time_range/"),
         ({"POST"}, r"/api/v1/chart/data"),
         ({"GET"}, rf"/api/v1/chart/{_KEY}(/data/?)?"),
-        ({"GET"}, r"/api/v1/dataset/([0-9]+)?"),  # a client's own script looks up what it may ask for
+        ({"GET"}, r"/api/v1/dataset/([0-9]+)?"),  # a client's own script looks up what it may request
         ({"GET"}, r"/api/v1/(dashboard|chart)/(favorite_status/)?"),
         ({"GET"}, rf"/api/v1/dashboard/{_KEY}(/(charts|datasets|tabs))?"),
         ({"POST", "DELETE"}, r"/api/v1/dashboard/[0-9]+/favorites/"),
@@ -44,30 +46,33 @@ _FOR_CLIENTS = tuple(
 def install(app: Flask) -> None:
     """Superset's FLASK_APP_MUTATOR."""
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
-    app.register_blueprint(Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static"))
+    pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")
+    pages.add_url_rule(START, "start", lambda: redirect(landing_path()))
+    app.register_blueprint(pages)
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
     app.before_request(_limit_clients)
     user_logged_in.connect(_keep_session, app)
     app.after_request(_forbid_stores)
+    app.after_request(name_the_year)
 
 
 def _keep_session(_sender: Any, user: Any, **_: Any) -> None:
-    """After a form login: the session begun by the security manager goes into the signed cookie."""
+    """After a form login, put the session that the security manager started into the signed cookie."""
     session = getattr(g, "pulse_session", None)
     if session is not None:
         cookie[COOKIE_KEY] = session.to_dict()
 
 
 def _limit_clients() -> Any:
-    """A client's user starts at the dashboard and reaches what a dashboard needs; everything else is refused.
+    """Send a client's user to the dashboard, allow what a dashboard needs, and refuse everything else.
 
-    Superset's welcome page and lists show recent work, and some of its APIs (related owners, for one) list every user,
-    whatever the role: so this is an allow-list.
+    This is an allow-list, because Superset's welcome page and lists show recent work, and some of its APIs (for example
+    related owners) list every user, whatever the role.
     """
     if _EVERYONE.match(request.path) or not _is_client_user():
         return None
     if request.method == "GET" and request.path in _START_PAGES:
-        return redirect(HOME)
+        return redirect(landing_path())
     method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method
     if any(method in methods and pattern.fullmatch(request.path) for methods, pattern in _FOR_CLIENTS):
         return None
@@ -99,7 +104,7 @@ def preferred_theme() -> dict[str, str] | None:
 
 
 def _forbid_stores(response: Any) -> Any:
-    """Answers with clients' numbers are for this user's screen only, not for a proxy's or browser's store."""
+    """Keep answers with clients' numbers out of the caches of proxies and browsers."""
     if request.path.startswith("/api/") or response.mimetype == "text/html":
         response.headers["Cache-Control"] = "private, no-store"
     return response

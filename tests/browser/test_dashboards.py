@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from pulse import environ
 from tests.support.stack import database, login_of
 
 CHROMIUM = "/usr/bin/chromium"
@@ -59,7 +59,7 @@ def open_dashboard(browser: Browser, stack: dict[str, Any], client: str, width: 
 
 
 def chart(page: Page, title: str) -> Locator:
-    """A chart by its title: charts are drawn in the order in which their data comes."""
+    """A chart, found by its title, because charts are drawn in the order in which their data arrives."""
     return page.locator(f'[data-test-chart-name="{title}"]')
 
 
@@ -70,11 +70,11 @@ def test_executive_overview(
     browser: Browser, stack: dict[str, Any], client: str, app: str, width: int, scheme: str
 ) -> None:
     page = open_dashboard(browser, stack, client, width, scheme)
-    # Charts below the fold are drawn when they come into view.
+    # Charts below the fold are drawn only when they come into view.
     page.set_viewport_size({"width": width, "height": 2200 if width > 700 else 4400})
     page.wait_for_function(f"document.querySelectorAll('canvas').length >= {CHARTS_WITH_CANVAS}", timeout=60_000)
     expect(page.locator(".pulse-row").first).to_be_visible(timeout=30_000)
-    folder = Path(os.environ["PULSE_STATE"]) / "screenshots"
+    folder = environ.STATE.get() / "screenshots"
     folder.mkdir(exist_ok=True)
     page.wait_for_timeout(1500)
     page.screenshot(path=folder / f"{client}-{width}-{scheme}.png", full_page=True)
@@ -134,7 +134,7 @@ def test_on_a_phone_every_card_and_chart_is_as_wide_as_the_screen(browser: Brows
 
 
 def test_a_users_own_mode_is_the_default_and_the_switch_wins(browser: Browser, stack: dict[str, Any]) -> None:
-    """users.theme_mode dark on a machine set to light; what is then picked in the browser stays."""
+    """users.theme_mode is dark on a machine set to light; what the user then picks in the browser stays."""
     email = login_of(stack, "superset", "executive", "acme")["username"]
     change = "update core.users set theme_mode = %s where email = %s"
     with database(stack, "pulse_admin") as conn:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pulse.clients import credentials
 from pulse.errors import ConfigError
+from pulse.orchestration import credentials
 from pulse.sources.base import Credential, Integration
 
 

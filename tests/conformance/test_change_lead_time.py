@@ -27,7 +27,7 @@ def read(name: str) -> list[dict[str, str]]:
 
 
 def moment(text: str) -> datetime | None:
-    """DevLake writes ISO, and dates without leading zeros."""
+    """A time as DevLake writes it: ISO, or a date without leading zeros."""
     if not text:
         return None
     if "T" in text:
@@ -36,7 +36,7 @@ def moment(text: str) -> datetime | None:
 
 
 def minutes(start: datetime | None, end: datetime | None) -> int | None:
-    """DevLake's duration: whole minutes, rounded up; NULL when negative or unknown."""
+    """DevLake's duration: whole minutes, rounded up; NULL if negative or unknown."""
     if start is None or end is None or end < start:
         return None
     return math.ceil((end - start).total_seconds() / 60)
@@ -70,7 +70,7 @@ def evidence(db: TestDatabase) -> dict[str, dict[str, Any]]:
 class Loader:
     """A service is a deployment pipeline (cicd scope) of a repository; commits_diffs say what a deployment contains.
 
-    What no diff of a successful production deployment lists is in none of them: it lies behind all of them.
+    A commit that no diff of a successful production deployment lists is in none of them: it is newer than all of them.
     """
 
     def __init__(self, world: World) -> None:
@@ -168,7 +168,7 @@ def test_our_evidence_gives_devlakes_rows(evidence: dict[str, dict[str, Any]]) -
         assert durations == {name: int(row[name]) if row[name] else None for name in durations}, row["id"]
 
 
-def test_our_hours_agree_with_the_times_beside_them(evidence: dict[str, dict[str, Any]]) -> None:
+def test_our_hours_agree_with_the_times_in_the_same_row(evidence: dict[str, dict[str, Any]]) -> None:
     pairs = {
         "coding_hours": ("first_commit_at", "opened_at"),
         "pickup_hours": ("opened_at", "first_review_at"),

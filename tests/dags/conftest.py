@@ -1,4 +1,4 @@
-"""An Airflow of the tests' own: SQLite in a temporary folder, set before Airflow is imported."""
+"""An Airflow for the tests alone: SQLite in a temporary folder, configured before Airflow is imported."""
 
 from __future__ import annotations
 

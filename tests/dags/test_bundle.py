@@ -1,4 +1,4 @@
-"""The bundle that writes client DAG files: new, changed, removed, and untouched while the database is away."""
+"""The bundle that writes client DAG files: new, changed, removed, and untouched while the database is down."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def deactivate(db: TestDatabase, client_id: int) -> None:
         conn.execute("update core.clients set active = false where id = %s", [client_id])
 
 
-def test_a_row_becomes_a_file_and_goes_with_it(bundle: ClientBundle, db: TestDatabase) -> None:
+def test_a_row_becomes_a_file_and_the_file_goes_with_the_row(bundle: ClientBundle, db: TestDatabase) -> None:
     one, two = db.add_client("one"), db.add_client("two")
     db.add_integration(one, "github")
     bundle.refresh()
@@ -49,27 +49,27 @@ def test_an_unchanged_client_keeps_its_file_untouched(bundle: ClientBundle, db: 
     assert (bundle.path / "one.py").stat().st_mtime_ns == before
 
 
-def test_an_outage_takes_no_dag_away(bundle: ClientBundle, db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_removes_no_dag(bundle: ClientBundle, db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     db.add_client("one")
     bundle.refresh()
     monkeypatch.setenv("AIRFLOW_CONN_PULSE_ADMIN", "postgresql://pulse_admin:x@127.0.0.1:1/pulse")
     with pytest.raises(Exception, match=r"refused|failed"):
         bundle.refresh()
     assert files(bundle) == {"one.py"}
-    # A task process only reads the files: it needs no database.
+    # A task process only reads the files and needs no database.
     again = ClientBundle(name="clients", folder=str(bundle.path))
     again.initialize()
     assert files(again) == {"one.py"}
 
 
-def test_a_wrong_database_takes_no_dag_away(bundle: ClientBundle, db: TestDatabase) -> None:
+def test_a_wrong_database_removes_no_dag(bundle: ClientBundle, db: TestDatabase) -> None:
     (bundle.path / "one.py").write_text("dag")
     with pytest.raises(EmptyDatabase, match="right database"):
         bundle.refresh()
     assert files(bundle) == {"one.py"}
 
 
-def test_the_last_client_may_go(bundle: ClientBundle, db: TestDatabase) -> None:
+def test_the_last_client_may_be_removed(bundle: ClientBundle, db: TestDatabase) -> None:
     client = db.add_client("one")
     bundle.refresh()
     deactivate(db, client)
@@ -77,7 +77,7 @@ def test_the_last_client_may_go(bundle: ClientBundle, db: TestDatabase) -> None:
     assert files(bundle) == set()
 
 
-def test_a_running_client_is_drained_first(bundle: ClientBundle, db: TestDatabase) -> None:
+def test_a_running_client_keeps_its_file_until_its_run_ends(bundle: ClientBundle, db: TestDatabase) -> None:
     client = db.add_client("one")
     bundle.refresh()
     etl = db.connect("pulse_etl")
@@ -92,7 +92,7 @@ def test_a_running_client_is_drained_first(bundle: ClientBundle, db: TestDatabas
     assert files(bundle) == set()
 
 
-def test_an_instance_may_be_limited_to_some_clients(
+def test_an_instance_can_be_limited_to_some_clients(
     bundle: ClientBundle, db: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for slug in ("one", "two", "three"):

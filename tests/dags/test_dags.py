@@ -1,4 +1,4 @@
-"""What every DAG keeps to, and that a client's DAG is the same each time it is built."""
+"""Rules for every DAG, and that a client's DAG is the same each time it is built."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return load(ROOT / "dags") | load(folder)
 
 
-def test_there_are_these_dags(dags: dict[str, Any]) -> None:
+def test_exactly_these_dags_exist(dags: dict[str, Any]) -> None:
     assert set(dags) == {"sync_clients", "replay_rejects", "pulse__initech"}
 
 
-def test_every_dag_is_documented_owned_tagged_and_retried(dags: dict[str, Any]) -> None:
+def test_every_dag_has_docs_owner_tags_and_retries(dags: dict[str, Any]) -> None:
     for dag in dags.values():
         assert dag.doc_md
         assert dag.max_active_runs == 1
@@ -59,7 +59,7 @@ def test_every_dag_is_documented_owned_tagged_and_retried(dags: dict[str, Any]) 
                 assert task.retries >= 2, task.task_id
 
 
-def test_a_client_dag_has_its_groups_and_ends_red_when_a_source_failed(dags: dict[str, Any]) -> None:
+def test_a_client_dag_has_its_groups_and_is_red_if_a_source_failed(dags: dict[str, Any]) -> None:
     dag = dags["pulse__initech"]
     ids = {task.task_id for task in dag.tasks}
     assert ids == {
@@ -82,7 +82,7 @@ def test_a_client_dag_has_its_groups_and_ends_red_when_a_source_failed(dags: dic
     assert dag.get_task("continue_backfill").upstream_task_ids == {"publish_dashboards"}
 
 
-def test_a_faulty_client_makes_the_sync_red_but_stops_nobody(dags: dict[str, Any]) -> None:
+def test_a_faulty_client_makes_the_sync_red_but_stops_no_other_client(dags: dict[str, Any]) -> None:
     dag = dags["sync_clients"]
     assert dag.get_task("provision_superset").trigger_rule == "all_done"
     assert dag.get_task("watch_clients").trigger_rule == "one_failed"
@@ -120,8 +120,8 @@ def test_clients_do_not_start_at_the_same_moment() -> None:
     assert len(starts) > 45
 
 
-def test_an_import_of_the_library_loads_no_client_of_anything() -> None:
-    """The dag-processor imports this for each file: database drivers and HTTP clients wait until a task runs."""
+def test_importing_the_library_loads_no_driver_and_no_http_client() -> None:
+    """The dag-processor imports the library for each file, so database drivers and HTTP clients must wait until a task runs."""
     heavy = (
         "psycopg",
         "psycopg2",

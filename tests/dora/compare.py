@@ -1,4 +1,4 @@
-"""What the SQL made of a world beside what the reference makes of it."""
+"""Compares the SQL's results for a world with the reference's."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ SETS = {
 
 
 def facts_of(loaded: Loaded) -> Facts:
-    """What the tables hold, by table and key."""
+    """The contents of the tables, by table and key."""
     found: Facts = {}
     for table, columns in COLUMNS.items():
         key = KEYS[table]
@@ -149,7 +149,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def compared(table: str, key: Any, column: str, expected: dict[str, Any]) -> bool:
-    """Whether docs/metrics.md says what a column holds in such a row."""
+    """Whether docs/metrics.md defines a column's value in such a row."""
     if table == "deployments" and column == "contains_after":
         return bool(expected["environment_tier"] == "production" and expected["result"] == "success")
     if table == "deployment_changes" and column == "lead_time_hours":
@@ -159,7 +159,7 @@ def compared(table: str, key: Any, column: str, expected: dict[str, Any]) -> boo
     return True
 
 
-# A mean has no percentiles; of what a number of days or a median is not the ratio, nothing is said.
+# A mean has no percentiles, and a number of days or a median has no defined numerator and denominator.
 UNSAID = {
     "deployment_frequency": ("denominator",),
     "rework_cycles": ("numerator", "denominator", "p50", "p75", "p90"),
@@ -167,7 +167,7 @@ UNSAID = {
 
 
 def disagreements(loaded: Loaded) -> list[str]:
-    """Every row and column in which the SQL and the reference differ, for a person to read."""
+    """Every row and column in which SQL and reference differ, as readable text."""
     expected, found = facts_expected(compute(loaded.world)), facts_of(loaded)
     lines = []
     for table, rows in expected.items():
@@ -203,8 +203,7 @@ HANGS_ON = (
 
 
 def dangling(loaded: Loaded) -> list[str]:
-    """Rows that hang on one that is not there. No foreign key keeps the stage from that: it takes away what hangs on what
-    goes."""
+    """Rows that refer to a missing row. No foreign key prevents them: the stage itself deletes what refers to a deleted row."""
     found = []
     for table, column, parent in HANGS_ON:
         rows = loaded.read(

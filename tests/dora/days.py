@@ -1,5 +1,5 @@
-"""Days of a time zone, and hours between two moments. "The client's `time_zone` decides days, weeks and months; hours are
-elapsed hours, whatever the clocks do." """
+"""Days of a time zone, and hours between two moments. "The client's `time_zone` decides where days, weeks and months begin.
+Hours are elapsed hours, whatever the clocks do." """
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
 
 
 def is_working(day: date, calendar: WorkingCalendar) -> bool:
-    """Whether `dora.working_calendar` counts the day: its weekday is listed and it is no holiday."""
+    """Whether `dora.working_calendar` counts the day: its weekday is listed, and it is not a holiday."""
     if calendar is None:
         return True
     days = calendar.get("days", list(WEEKDAYS[:5]))
@@ -36,7 +36,7 @@ def working_days(start: date, end: date, calendar: WorkingCalendar) -> int:
 
 
 def hours(start: datetime | None, end: datetime | None, zone: ZoneInfo, calendar: WorkingCalendar) -> float | None:
-    """Hours from start to end. "A negative duration is no value." With a working calendar "durations leave out the other
+    """Hours from start to end. "A negative duration is not a value." With a working calendar, "durations leave out the other
     days (in the client's time zone)"."""
     if start is None or end is None or end < start:
         return None

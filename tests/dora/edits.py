@@ -1,4 +1,4 @@
-"""What happens to a world after the fact: records are edited, removed, reopened, a branch is force-pushed."""
+"""Edits to a world after the fact: records are edited, removed or reopened, and branches are force-pushed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def merge_change(clock: Clock, world: World) -> None:
 
 
 def review_change(clock: Clock, world: World) -> None:
-    """A review comes in late, or all are gone; a comment too; the pull request had been reopened."""
+    """A review or comment arrives late, or all are gone; or the pull request had been reopened."""
     if not world.pull_requests:
         return
     pull = pick(clock, world.pull_requests)
@@ -86,7 +86,7 @@ def review_change(clock: Clock, world: World) -> None:
 
 
 def edit_own_commits(clock: Clock, world: World) -> None:
-    """A pull request's branch is written anew, as a rebase of the default branch's commits or otherwise; or a revert names
+    """A pull request's branch is rewritten, as a rebase of the default branch's commits or otherwise; or a revert names
     another commit."""
     if not world.pull_requests:
         return
@@ -101,7 +101,7 @@ def edit_own_commits(clock: Clock, world: World) -> None:
 
 
 def edit_custom_change(clock: Clock, world: World) -> None:
-    """A change of the custom source is reviewed late, turns out to be of something else, is removed or comes back."""
+    """A change of the custom source is reviewed late, moves to another service or commit, is removed, or comes back."""
     if not world.custom_changes:
         return
     change = pick(clock, world.custom_changes)
@@ -119,7 +119,7 @@ def edit_custom_change(clock: Clock, world: World) -> None:
 
 
 def edit_deployment(clock: Clock, world: World) -> None:
-    """A deployment is removed or comes back, ends after all, or turns out to be of something else."""
+    """A deployment is removed or comes back, ends after all, or turns out to be of another commit or environment."""
     if not world.deployments:
         return
     deployment = pick(clock, world.deployments)
@@ -138,7 +138,7 @@ def edit_deployment(clock: Clock, world: World) -> None:
 
 
 def next_status(clock: Clock, last: Move | None) -> str:
-    """Any status but the present one."""
+    """Any status except the present one."""
     now = last.target if last else "1"
     return str(clock.draw(one_of(*(s for s in ("3", "1", "2", "4") if s != now))))
 
@@ -171,7 +171,7 @@ def edit_incident(clock: Clock, world: World) -> None:
 
 
 def force_push(clock: Clock, world: World) -> None:
-    """The newest commits of a branch fall off its chain, change places, or all are counted anew."""
+    """The newest commits of a branch fall off its chain or change places, or all get new positions."""
     repository = pick(clock, world.repositories)
     chain = [c for c in world.commits if c.repository_id == repository.id and not c.brought_by]
     how = clock.draw(one_of("drop", "reverse", "renumber"))
@@ -188,7 +188,7 @@ def force_push(clock: Clock, world: World) -> None:
 
 
 def lose_commit(clock: Clock, world: World) -> None:
-    """A commit is not there after all."""
+    """A commit turns out not to exist."""
     if world.commits:
         world.commits.remove(pick(clock, world.commits))
 
@@ -223,7 +223,7 @@ def edit_settings(clock: Clock, world: World) -> None:
 
 
 def edit_statuses(clock: Clock, world: World) -> None:
-    """A status of the site counts as done from now on, or no longer."""
+    """A status of the site counts as done from now on, or no longer does."""
     world.statuses["4"] = ("Closed", clock.draw(one_of("done", "indeterminate")))
     world.statuses["2"] = ("In progress", clock.draw(one_of("done", "indeterminate")))
 
@@ -254,7 +254,7 @@ EDITS: tuple[Edit, ...] = (
 
 
 def edited(draw: Draw, world: World, kinds: tuple[Edit, ...] = EDITS, most: int = 3) -> tuple[World, list[str]]:
-    """A copy of the world after up to `most` edits, and what they were. Time never goes back."""
+    """A copy of the world after up to `most` edits, and a list of the edits. Time never goes back."""
     after, clock = copy.deepcopy(world), Clock(draw, 20)
     done = draw(st.lists(st.sampled_from(kinds), min_size=min(2, most), max_size=most))
     for edit in done:

@@ -1,4 +1,4 @@
-"""Incidents and their causes, as docs/metrics.md words them."""
+"""Incidents and their causes, as docs/metrics.md defines them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMIT = re.compile(r"\b[0-9a-f]{7,40}\b")
 
 
 def matches_rule(issue: Issue, settings: Settings) -> bool:
-    """ "Jira, type `Incident` or label `incident`"; in a rule of the client's own "any match counts"."""
+    """ "Jira, type `Incident` or label `incident`", or the client's rule: "one value of a list is enough"."""
     rule = settings.incident_rule
     return (
         issue.issue_type in rule.get("issue_types", [])
@@ -35,7 +35,7 @@ def matches_rule(issue: Issue, settings: Settings) -> bool:
 
 
 def resolved_at(issue: Issue, done: set[str]) -> datetime | None:
-    """ "Resolved at the first entry into a done status after the last reopening." """
+    """ "It was resolved when it first entered a done status after the last reopening." """
     resolution = None
     for move in sorted(issue.moves, key=lambda m: m.at):
         was_done, is_done = move.source in done, move.target in done
@@ -47,7 +47,7 @@ def resolved_at(issue: Issue, done: set[str]) -> datetime | None:
 
 
 def service_of(world: World, issue: Issue) -> str | None:
-    """The service whose name is among the issue's components and labels, in any case; the smallest id of several."""
+    """The service whose name is among the issue's components and labels, in any case; if several match, the smallest id."""
     named = {name.lower() for name in (*issue.components, *issue.labels)}
     return min((s for s, name in world.service_names().items() if name.lower() in named), default=None)
 
@@ -77,7 +77,7 @@ def incidents_of(world: World) -> dict[str, IncidentFact]:
 
 @dataclass
 class Search:
-    """What the search for one incident's cause looks at."""
+    """The facts that the search for one incident's cause uses."""
 
     issue: Issue
     incident: IncidentFact
@@ -90,8 +90,8 @@ class Search:
     def successes(self) -> list[DeploymentFact]:
         return [d for d in self.all_deployments.values() if d.counts]
 
-    def brought(self, change: ChangeFact) -> list[DeploymentFact]:
-        """The deployment that brought a change, if there is one."""
+    def delivered_by(self, change: ChangeFact) -> list[DeploymentFact]:
+        """The deployment that delivered a change, if there is one."""
         link = self.deployed.get(change.id)
         return [self.all_deployments[link.deployment_id]] if link else []
 
@@ -100,7 +100,7 @@ class Search:
         return [d for d in deployments if d.finished_at < self.incident.created_at]
 
     def begun(self, deployments: Iterable[DeploymentFact]) -> list[DeploymentFact]:
-        """Those that began before the incident: what began later repairs it."""
+        """Those that began before the incident; one that began later is its repair."""
         return [d for d in deployments if d.created_at < self.incident.created_at]
 
     def within_window(self, deployments: Iterable[DeploymentFact]) -> list[DeploymentFact]:
@@ -109,7 +109,8 @@ class Search:
 
 
 def addresses(url: str) -> set[str]:
-    """An address in a text, "without what points into the page; and that of the pull request or run which the page is of"."""
+    """A URL in a text "is matched without what points into the page (`#…`, `?…`), and a page of a pull request or run counts
+    as the pull request or run itself"."""
     whole = url.rstrip(".,;:)]}>\"'!*…")
     page = re.split(r"[?#]", whole)[0].rstrip("/_")
     inner = re.match(r".*/(?:pull|runs)/[0-9]+(?=/)", page)
@@ -121,10 +122,10 @@ def latest(deployments: Iterable[DeploymentFact]) -> DeploymentFact | None:
 
 
 def explicit(search: Search) -> DeploymentFact | None:
-    """ "The incident's text names a successful production deployment that began before the incident, by its URL, its number,
-    or its commit (full, or abbreviated to 7 digits or more); or the pull request, the merge commit or a commit of the pull
-    request of a change that was deployed before the incident: the deployment that brought it. Of several, the latest that
-    finished before the incident; else the latest." """
+    """ "The incident's text names a successful production deployment that began before the incident: by its URL, its number,
+    or its commit (full hash, or an abbreviation of at least 7 digits). Or it names a change that was deployed before the
+    incident, by its pull request, its merge commit or another commit of the pull request: then the deployment that delivered
+    the change. If several match, the latest that finished before the incident; if none finished before it, the latest." """
     text = f"{search.issue.summary}\n{search.issue.description}"
     urls = {address for found in URL.findall(text) for address in addresses(found)}
     commits = COMMIT.findall(text)
@@ -137,29 +138,30 @@ def explicit(search: Search) -> DeploymentFact | None:
     found = search.begun(named)
     for change in search.changes.values():
         if change.url in urls or any(names_commit(sha) for sha in (change.merge_commit_sha, *change.own_shas)):
-            found += search.before(search.brought(change))
+            found += search.before(search.delivered_by(change))
     return latest(search.before(found)) or latest(found)
 
 
 def fix_reverts(search: Search) -> DeploymentFact | None:
-    """ "A change whose title names the incident's key reverts a change: the deployment that brought that one", if it began
-    before the incident. Of several as above: the latest that finished before the incident; else the latest."""
+    """ "A change that names the incident reverts another change: the deployment that delivered the reverted change, if it began
+    before the incident. If several match, as above." """
     fixes = [c for c in search.changes.values() if search.incident.key in c.names and c.reverts_change_id]
     undone = [search.changes[c.reverts_change_id] for c in fixes if c.reverts_change_id in search.changes]
-    found = search.begun(d for change in undone for d in search.brought(change))
+    found = search.begun(d for change in undone for d in search.delivered_by(change))
     return latest(search.before(found)) or latest(found)
 
 
 def linked_issue(search: Search) -> DeploymentFact | None:
-    """ "An issue that the incident is linked to is named by a change: the latest deployment that brought such a change and
-    finished before the incident"."""
+    """ "A change names an issue that the incident is linked to: the latest deployment that delivered such a change and finished
+    before the incident"."""
     named = [c for c in search.changes.values() if c.names & set(search.issue.links)]
-    return latest(search.before(d for c in named for d in search.brought(c)))
+    return latest(search.before(d for c in named for d in search.delivered_by(c)))
 
 
 def fix_version(search: Search) -> DeploymentFact | None:
-    """ "The incident's fix version is the tag of a deployment after it, of the incident's service or, where that is not known,
-    of any: the repair. The latest deployment of its service that finished before the incident, within the window"."""
+    """ "The incident's fix version is the tag of a later deployment of the incident's service (of any service if the incident
+    has none). That deployment is the repair. The cause is the latest deployment of the same service that finished before the
+    incident and within the window"."""
     service = search.incident.service_id
     tagged = [
         d for d in search.successes if d.ref_name in search.issue.fix_versions and service in (None, d.service_id)
@@ -192,8 +194,8 @@ def find_causes(
     deployed: dict[str, DeployedChange],
     incidents: dict[str, IncidentFact],
 ) -> dict[str, Cause]:
-    """ "Cause of an incident: the strongest method that finds a deployment; nothing is guessed beyond it." One "marked as
-    not caused by a change has no cause"."""
+    """ "An incident is linked to the deployment that the strongest method finds. Nothing is guessed beyond that." One "marked
+    as not caused by a change has no cause"."""
     settings, zone = world.settings, ZoneInfo(world.time_zone)
     window = timedelta(hours=settings.incident_window_hours)
     found = {}

@@ -1,4 +1,4 @@
-"""Worlds in the database: the rows normalise would have stored, in pieces and any order, and what the stage made of them."""
+"""Worlds in the database: the rows that staging would have stored, in pieces and in any order, and the stage's results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.database import Connection, TestDatabase
 
 PROJECT = 1
 REMOVED_AT = datetime(2026, 1, 1, tzinfo=UTC)
-# In the order in which foreign keys let rows in; the columns of each table's key.
+# In the order that the foreign keys require, with the columns of each table's key.
 KEYS = {
     "github_repositories": ("id",),
     "github_commits": ("repository_id", "sha"),
@@ -47,7 +47,7 @@ slugs = itertools.count(1)
 
 
 def rows_of(world: World) -> Rows:
-    """Every source row of a world by its table and key."""
+    """Every source row of a world, by table and key."""
     rows: Rows = {}
 
     def add(table: str, **columns: Any) -> None:
@@ -209,7 +209,7 @@ def _add_issue(add: Any, world: World, issue: Issue) -> None:
 
 
 def in_batches(rows: Rows, batches: int, seed: int) -> list[list[RowKey]]:
-    """The rows' keys dealt at random into batches, shuffled, each row after the one it hangs on."""
+    """The rows' keys, dealt at random into batches and shuffled, each row after the one it refers to."""
     chance = random.Random(seed)
     batch: dict[RowKey, float] = {}
     order = list(KEYS)
@@ -230,7 +230,7 @@ def in_batches(rows: Rows, batches: int, seed: int) -> list[list[RowKey]]:
 
 @dataclass
 class Loaded:
-    """One client that holds a world, or the part of it that has arrived."""
+    """One client with a world, or with the part of it that has arrived."""
 
     db: TestDatabase
     conn: Connection
@@ -244,13 +244,13 @@ class Loaded:
         client_id = db.add_client(f"w{next(slugs)}", time_zone=world.time_zone)
         for name, value in world.given.items():
             db.set_setting(client_id, f"dora.{name}", value)
-        # It compares a run with the one before, and keeps from publishing what these worlds do all the time.
+        # This check compares a run with the one before, and would block what these worlds do all the time.
         db.set_setting(client_id, "quality.facts_lost", "off")
         github, jira, custom = (db.add_integration(client_id, kind) for kind in ("github", "jira", "http_json"))
         return cls(db, conn, client_id, replace(world, github=github, jira=jira, custom=custom))
 
     def load(self, seed: int = 0, batches: int = 1, nows: list[datetime] | None = None) -> Loaded:
-        """Let the world arrive in batches; the stage runs after each, at the times given, else at the world's now."""
+        """Let the world arrive in batches. The stage runs after each, at the given times or else at the world's now."""
         rows = rows_of(self.world)
         for n, keys in enumerate(in_batches(rows, batches, seed)):
             self._write({key: rows[key] for key in keys})
@@ -259,7 +259,7 @@ class Loaded:
         return self
 
     def change_to(self, world: World) -> None:
-        """Let the sources say what another world says: only rows that differ are written, what is gone is deleted."""
+        """Change the sources into another world: write only rows that differ, and delete what is gone."""
         world = replace(world, github=self.world.github, jira=self.world.jira, custom=self.world.custom)
         wanted, held = rows_of(world), self.rows
         for table, key in reversed([k for k in held if k not in wanted]):
@@ -275,7 +275,7 @@ class Loaded:
         self.world = world
 
     def run(self, full: bool = False, now: datetime | None = None) -> int:
-        """Run the stage; the rows that it wrote."""
+        """Run the stage; returns the number of rows it wrote."""
         steps: list[StepResult] = run_stage(self.conn, self.client_id, "dora", now=now or self.world.now, full=full)
         return sum(step.rows for step in steps)
 
@@ -327,8 +327,8 @@ VOLATILE = {"dora_metrics": ("id", "published_at"), "quality_results": ("measure
 
 
 def dump(loaded: Loaded, *, anonymous: bool = False) -> dict[str, list[str]]:
-    """Every row of the model's tables as sorted text; anonymous: with the integrations' ids replaced, so that two clients
-    with the same world can be compared."""
+    """Every row of the model's tables as sorted text. `anonymous`: integration ids are replaced, so that two clients with the
+    same world can be compared."""
     found = {}
     for table in FACTS:
         drop = "".join(f" - '{column}'" for column in ("client_id", *VOLATILE.get(table, ())))
@@ -353,7 +353,7 @@ def _anonymous(text: str, world: World) -> str:
 
 
 def differences(left: dict[str, list[str]], right: dict[str, list[str]]) -> list[str]:
-    """Rows that only one of two dumps has, for a person to read."""
+    """Rows that only one of two dumps has, as readable text."""
     found = []
     for table in left:
         for sign, one, other in (("-", left, right), ("+", right, left)):

@@ -33,14 +33,14 @@ SINCE_SUCCESS = (FREQUENCY, "deployment_days_per_week")
 
 @dataclass
 class Scope:
-    """Whose events are pooled; services None: the client's, whatever their service."""
+    """Whose events are pooled. `services` None: all events of the client, whatever their service."""
 
     scope_type: str
     scope_id: str
     services: set[str] | None
 
     def has(self, service_id: str | None) -> bool:
-        """ "An incident whose service is not known counts for the client only." """
+        """ "An incident without a service counts only for the client." """
         return self.services is None or service_id in self.services
 
 
@@ -64,7 +64,7 @@ def next_month(day: date) -> date:
 
 
 def calendar_periods(grain: str, first: date, today: date) -> Iterator[Period]:
-    """Every day, ISO week or month from the one of the first event to today's."""
+    """Every day, ISO week or month, from that of the first event to today's."""
     start = {"day": first, "week": first - first.weekday() * ONE, "month": first.replace(day=1)}[grain]
     while start <= today:
         end = {"day": start + ONE, "week": start + 7 * ONE, "month": next_month(start)}[grain]
@@ -73,9 +73,9 @@ def calendar_periods(grain: str, first: date, today: date) -> Iterator[Period]:
 
 
 def rolling_periods(grain: str, first: date, today: date, is_client: bool, latest_only: bool) -> Iterator[Period]:
-    """The client's "end today, the day before each of those begins (to compare with), and on each Sunday of the last 400
-    days", other scopes' "end today"; "stages and pull-request metrics have no Sundays"; "a rolling window's `calculation_date`
-    is its last day"."""
+    """The client's rolling windows are "those that end today, those they are compared with (they end the day before a current
+    window begins), and those that end on a Sunday of the last 400 days"; other scopes' are those that "end today". "Stages and
+    pull request metrics have no Sunday windows." "The `calculation_date` of a rolling window is its last day." """
     length = int(grain.removeprefix("rolling_").removesuffix("d"))
     for back in range(400, -1, -1):
         last = today - back * ONE
@@ -85,7 +85,7 @@ def rolling_periods(grain: str, first: date, today: date, is_client: bool, lates
 
 
 def periods_of(grain: str, first: date, today: date, is_client: bool, latest_only: bool) -> Iterator[Period]:
-    """Other scopes than the client have "the weeks that end within the last 400 days, and days of the last 91"."""
+    """Scopes other than the client have "the weeks that end within the last 400 days, the days of the last 91 days"."""
     if grain.startswith("rolling"):
         yield from rolling_periods(grain, first, today, is_client, latest_only)
         return
@@ -109,7 +109,7 @@ def percentile(values: list[float], share: float) -> float:
 
 @dataclass
 class Value:
-    """A metric's value over some events, before the rules about partial periods."""
+    """A metric's value over some events, before the rules for partial periods."""
 
     metric_value: float | None = None
     p50: float | None = None
@@ -123,7 +123,7 @@ class Value:
 
 @dataclass
 class Context:
-    """What a metric may need besides the events of the period."""
+    """What a metric may need in addition to the events of the period."""
 
     period: Period
     today: date
@@ -133,7 +133,7 @@ class Context:
 
 
 def missing(sample_size: int, minimum: int) -> str | None:
-    """ "No data, or fewer than `dora.minimum_sample` events, is NULL with a `null_reason`"."""
+    """ "With no data, or with fewer than `dora.minimum_sample` events, the value is NULL with a `null_reason`"."""
     if sample_size == 0:
         return "no_data"
     return "below_minimum_sample" if sample_size < minimum else None
@@ -162,8 +162,8 @@ def ratio(flags: list[bool], context: Context) -> Value:
 
 
 def frequency(events: list[DeploymentFact], context: Context) -> Value:
-    """ "Successful production deployments ÷ days of the period from the scope's first one on, until today"; "per working
-    day" with a calendar; "not subject to the minimum"."""
+    """ "Successful production deployments ÷ days of the period, counted from the scope's first such deployment until today";
+    "per working day" with a calendar; "the minimum does not apply"."""
     count = sum(d.counts for d in events)
     start, end = context.period
     if context.success_day is None or context.success_day >= end:
@@ -175,8 +175,8 @@ def frequency(events: list[DeploymentFact], context: Context) -> Value:
 
 
 def days_per_week(events: list[DeploymentFact], context: Context) -> Value:
-    """ "Median number of days with a successful production deployment, of the complete ISO weeks inside the period (from the
-    first complete week on)"."""
+    """ "Median number of days with a successful production deployment, over the complete ISO weeks inside the period (from the
+    scope's first complete week on)"."""
     start, end = context.period
     days = {d.finished_on for d in events if d.counts}
     weeks = []
@@ -206,7 +206,7 @@ def stage(column: str) -> Measure:
 
 @dataclass
 class Family:
-    """Events of one kind, the day and service of each, and the metrics that count them."""
+    """Events of one kind, with the day and service of each, and the metrics that count them."""
 
     events: list[Any]
     day: Callable[[Any], date]
@@ -259,7 +259,7 @@ def recovery_family(result: Result) -> Family:
 
 
 def pull_requests_family(world: World, result: Result) -> Family:
-    """ "Bots' changes do not count in the lead time and the pull-request metrics"."""
+    """ "Leave bots' changes out of the lead time and the pull request metrics"."""
     exclude = world.settings.exclude_bots
     changes = [c for c in result.changes.values() if c.is_pull_request and not (exclude and c.is_bot)]
 
@@ -302,9 +302,9 @@ def first_day(family: Family, scope: Scope) -> date | None:
 
 
 def rows_of(world: World, scope: Scope, family: Family, begin: date) -> Iterator[tuple[MetricKey, MetricRow]]:
-    """The rows of a scope: "the client has a row for every metric and each week, month and rolling window from its first event
-    of any kind on; days and other scopes have one where the metric counted something, and `deployment_frequency` for each day
-    of the client and each week, month and rolling 30 days of other scopes (a zero is a value)"."""
+    """The rows of a scope: "The client has a row for every metric and every week, month and rolling window, starting with its
+    first event of any kind. Days, and other scopes, have a row where the metric counted something. `deployment_frequency` also
+    has rows of zero: for each day of the client, and for each week, month and rolling 30 days of other scopes." """
     settings, today = world.settings, day_of(world.now, ZoneInfo(world.time_zone))
     events = [e for e in family.events if scope.has(e.service_id)]
     success_day = min((family.day(e) for e in events if isinstance(e, DeploymentFact) and e.counts), default=None)
@@ -329,16 +329,16 @@ def is_counted(event: Any) -> bool:
 
 
 def happened(metric: str, value: Value) -> bool:
-    """Whether something happened that the metric counts; where only other things of its kind did (a change of a bot, a failed
-    deployment of the frequency, deployments outside the complete weeks of `deployment_days_per_week`), docs/metrics.md does
-    not say whether there is a row that says "no data" or 0."""
+    """Whether something happened that the metric counts. If only other things of its kind happened (a bot's change, a failed
+    deployment for the frequency, deployments outside the complete weeks for `deployment_days_per_week`), docs/metrics.md does
+    not say whether there is a row with "no data" or 0."""
     return value.sample_size > 0 and not (metric == SINCE_SUCCESS[1] and value.p90 == 0)
 
 
 def is_partial(metric: str, grain: str, context: Context, kind_day: date | None) -> bool | None:
     """ "`is_partial` marks a day, week or month that has not ended, and any period that began before the scope's first event
-    of the kind (for `deployment_frequency` and `deployment_days_per_week`: its first successful production deployment)";
-    where there was no such event at all, nothing is said."""
+    of that kind (for `deployment_frequency` and `deployment_days_per_week`: its first successful production deployment)." If
+    there was no such event at all, it is undefined."""
     start, end = context.period
     begins = context.success_day if metric in SINCE_SUCCESS else kind_day
     if not grain.startswith("rolling") and end > context.today:

@@ -1,6 +1,6 @@
-"""What the reference reads and what it gives: plain dataclasses, no SQL.
+"""What the reference reads and returns: plain dataclasses, no SQL.
 
-Source records carry what normalise stores; results carry the columns of the core tables that docs/metrics.md defines.
+Source records carry what staging stores; results carry the columns of the core tables that docs/metrics.md defines.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Repository:
 
 @dataclass
 class Commit:
-    """A commit of the default branch's history; no position: it fell off the chain (a force push). One that a merge brought has
-    the merge's position, and is not of the first-parent chain."""
+    """A commit of the default branch's history. Without a position, it fell off the chain (a force push). One that a merge
+    brought in has the merge's position and is not on the first-parent chain."""
 
     repository_id: int
     sha: str
@@ -109,18 +109,18 @@ class PullRequest:
 
     @property
     def first_review_at(self) -> datetime | None:
-        """As normalise fills it: "first review or comment by someone other than the author"."""
+        """As staging fills it: the "first submitted review or conversation comment by a person other than the author"."""
         return min([*self.reviewed_at, *([self.commented_at] if self.commented_at else [])], default=None)
 
     @property
     def reviewed_at(self) -> list[datetime]:
-        """When persons other than the author reviewed it."""
+        """When people other than the author reviewed it."""
         return [r.submitted_at for r in self.reviews if r.author_login != self.author_login and not r.author_is_bot]
 
 
 @dataclass
 class CustomChange:
-    """A merged change that a custom source tells of; its service by name."""
+    """A merged change of a custom source, with its service by name."""
 
     id: str
     service: str
@@ -137,7 +137,7 @@ class CustomChange:
 
 @dataclass
 class Deployment:
-    """A GitHub deployment; neither success nor failure: it never ended, or was cancelled."""
+    """A GitHub deployment. With neither success nor failure, it never ended or was cancelled."""
 
     id: int
     repository_id: int
@@ -183,7 +183,7 @@ STATUSES = {"1": ("Open", "new"), "2": ("In progress", "indeterminate"), "3": ("
 
 @dataclass
 class World:
-    """Everything one client's sources say, its time zone and settings, and the time at which it is computed."""
+    """Everything that one client's sources say, its time zone and settings, and the time of the computation."""
 
     time_zone: str
     now: datetime
@@ -211,8 +211,8 @@ class World:
         return next((r for r in self.repositories if r.full_name.partition("/")[2].lower() == service.lower()), None)
 
     def service_names(self) -> dict[str, str]:
-        """Name of every service by its id: the part of the repository's name after the slash, or "a name that only a custom
-        source gives"."""
+        """The name of every service by its id: the part of the repository's name after the slash, or a "name that only a custom
+        source uses"."""
         names = {self.service_id(r.id): r.full_name.partition("/")[2] for r in self.repositories}
         for change in self.custom_changes:
             if not change.deleted and self.repository_named(change.service) is None:

@@ -1,4 +1,4 @@
-"""docs/metrics.md in plain Python, slow and independent of the SQL: `compute` gives every fact and number of a world."""
+"""docs/metrics.md in plain Python, slow and independent of the SQL: `compute` returns every fact and number of a world."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def compute(world: World) -> Result:
 
 
 def positions_of(world: World) -> dict[tuple[int, str], int]:
-    """Position of every commit of the default branches that has one."""
+    """The position of every commit of the default branches that has one."""
     return {(c.repository_id, c.sha): c.position for c in world.commits if c.position is not None}
 
 
 def deployed_position(world: World, record: Deployment) -> int | None:
-    """Of the deployed commit. "One that a merge brought has the merge's position where the deployment began after the merge":
-    before it, it was no part of the default branch."""
+    """The position of the deployed commit. "A deployment that began before its commit was merged deployed a branch. It has no
+    position." """
     here = [c for c in world.commits if c.repository_id == record.repository_id and c.position is not None]
     commit = next((c for c in here if c.sha == record.sha), None)
     if commit is None:
@@ -65,8 +65,8 @@ def deployed_position(world: World, record: Deployment) -> int | None:
 
 
 def goes_by_time(world: World, repository_id: int) -> bool:
-    """ "Of a repository whose default branch is none of `dora.production_branches` the chain of the production branch is not
-    read: there the time of the merge, and the time a deployment began, stand for it"."""
+    """ "If a repository's default branch is not one of `dora.production_branches`, Pulse does not read the production branch's
+    chain and uses the same times", as for "a service without a repository"."""
     patterns = world.settings.production_branches
     branch = next(r for r in world.repositories if r.id == repository_id).default_branch
     return bool(patterns) and not any(re.search(p, branch, re.I) for p in patterns)
@@ -101,8 +101,9 @@ def changes_of(world: World) -> dict[str, ChangeFact]:
 
 
 def is_push(world: World, commit: Commit, merged: list[PullRequest], positions: dict[tuple[int, str], int]) -> bool:
-    """ "Commits that were pushed to the default branch without a pull request". What a rebase put there is none: "of the last
-    commits up to a merge, as many as the pull request has, those that have authored date and headline of one of its own"."""
+    """ "Commits pushed to the default branch without a pull request". "Commits added by a rebase merge are not direct pushes
+    (the last commits up to a merge, as many as the pull request has, that share authored date and headline with one of its
+    commits)"."""
     if commit.position is None or commit.brought_by or goes_by_time(world, commit.repository_id):
         return False
     for pull in merged:
@@ -117,7 +118,7 @@ def is_push(world: World, commit: Commit, merged: list[PullRequest], positions: 
 
 
 def push_of(world: World, commit: Commit) -> ChangeFact:
-    """ "From its commit date on, opened and merged at its committed date"; its title is the headline."""
+    """ "Each starts at its commit date and is opened and merged at its committed date." Its title is the headline."""
     authored = commit.authored_at if world.settings.commit_date == "authored" else None
     repository = next(r for r in world.repositories if r.id == commit.repository_id)
     return ChangeFact(
@@ -150,8 +151,8 @@ def push_of(world: World, commit: Commit) -> ChangeFact:
 
 
 def reverted_by(world: World, pull: PullRequest) -> str | None:
-    """What a revert undoes: "the merged pull request of the number that GitHub gives; else the one that was merged as the
-    commit that git names, or contains it; else the push"."""
+    """What a revert undoes: "the merged pull request with the number that GitHub gives; otherwise, the pull request that was
+    merged as the commit that git names, or that contains that commit; otherwise, the direct push of that commit"."""
     here = [p for p in world.pull_requests if p.repository_id == pull.repository_id and p.merged_at and not p.deleted]
     here.sort(key=lambda p: p.id)
     named = [
@@ -167,8 +168,8 @@ def reverted_by(world: World, pull: PullRequest) -> str | None:
 
 
 def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], int]) -> ChangeFact:
-    """One pull request as a change. First commit by `dora.commit_date`; opened is "published or marked ready for review";
-    a revert says which pull request it reverts; a hotfix matches `dora.hotfix_pattern` "on title or branch"."""
+    """One pull request as a change. `dora.commit_date` chooses the first commit's date; opened means "published or marked ready
+    for review"; a revert says what it undoes; a hotfix matches `dora.hotfix_pattern` "on title or branch"."""
     settings, zone = world.settings, ZoneInfo(world.time_zone)
     assert pull.merged_at is not None
     return ChangeFact(
@@ -203,8 +204,8 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
 
 
 def custom_change_of(world: World, change: CustomChange, positions: dict[tuple[int, str], int]) -> ChangeFact:
-    """ "A merged change of a custom source". It is of the repository that its service's name means, else of a service of that
-    name, where "the order of merges stands for" the commit graph. An approval is a review."""
+    """ "Merged change of a custom source". It belongs to the repository that its service's name means, or else to a service of
+    that name, where times replace positions. An approval is a review."""
     repository = world.repository_named(change.service)
     reviewed_at = min((at for at in (change.first_review_at, change.approved_at) if at), default=None)
     return ChangeFact(
@@ -239,7 +240,7 @@ def custom_change_of(world: World, change: CustomChange, positions: dict[tuple[i
 
 
 def requests_for_changes(pull: PullRequest) -> int:
-    """ "Number of reviews that requested changes": before the merge, as for `merged_without_review`."""
+    """ "Number of reviews before the merge that requested changes"."""
     assert pull.merged_at is not None
     return sum(r.state == "CHANGES_REQUESTED" and r.submitted_at <= pull.merged_at for r in pull.reviews)
 
@@ -248,13 +249,14 @@ def requests_for_changes(pull: PullRequest) -> int:
 
 
 def deployments_of(world: World) -> dict[str, DeploymentFact]:
-    """Every deployment by its id: "a completed release"; what never ended is none."""
+    """Every deployment by its id: a "completed release", so one that never ended does not count."""
     found = [deployment_of(world, d) for d in world.deployments if not d.deleted]
     return {d.id: d for d in found if d is not None}
 
 
 def deployment_of(world: World, record: Deployment) -> DeploymentFact | None:
-    """ "It finished at its first success, else its first failure; never at a later `inactive`." """
+    """ "It finished at its first success, or at its first failure if it never succeeded; a later `inactive` status does not
+    count." """
     finished_at = record.first_success_at or record.first_failure_at
     if finished_at is None:
         return None
@@ -278,26 +280,26 @@ def deployment_of(world: World, record: Deployment) -> DeploymentFact | None:
 
 
 def in_order(deployments: list[DeploymentFact]) -> list[DeploymentFact]:
-    """ "by `finished_at` (then id)"."""
+    """ "Ordered by `finished_at`, then by id"."""
     return sorted(deployments, key=lambda d: (d.finished_at, d.id))
 
 
 def environments_of(deployments: dict[str, DeploymentFact], service_id: str) -> list[list[DeploymentFact]]:
-    """Of each environment of a service its successful production deployments in their order."""
+    """The successful production deployments of each environment of a service, in their order."""
     mine = [d for d in deployments.values() if d.counts and d.service_id == service_id]
     return [in_order([d for d in mine if d.environment == e]) for e in sorted({d.environment for d in mine})]
 
 
 def mark_order(world: World, deployments: dict[str, DeploymentFact]) -> None:
-    """Baseline, roll-backs and what each contained beyond the earlier ones."""
+    """Baseline, rollbacks, and what each deployment contained beyond the earlier ones."""
     for service_id in world.service_names():
         for order in environments_of(deployments, service_id):
             mark_environment(order, world.settings.rollback_window_hours)
 
 
 def mark_environment(order: list[DeploymentFact], window_hours: float) -> None:
-    """ "baseline: the first of them whose position is known"; "rollback: its position is lower than its predecessor's, and
-    it began after its predecessor had finished"; within the window after the predecessor's finish it is immediate."""
+    """ "Baseline: the first deployment with a known position." "Rollback: a deployment whose position is lower than its
+    predecessor's and that began after its predecessor finished"; it is immediate if it finished within the window."""
     reached: int | None = None
     predecessor: DeploymentFact | None = None
     for deployment in order:
@@ -326,7 +328,7 @@ def is_rollback(deployment: DeploymentFact, predecessor: DeploymentFact) -> bool
 def deployed_changes(
     world: World, changes: dict[str, ChangeFact], deployments: dict[str, DeploymentFact]
 ) -> dict[str, DeployedChange]:
-    """The deployment of every change that has one, by the change's id."""
+    """The delivery of every change that has one, by the change's id."""
     found = {}
     for change in changes.values():
         deployment = deployment_of_change(change, environments_of(deployments, change.service_id))
@@ -337,10 +339,10 @@ def deployed_changes(
 
 
 def deployment_of_change(change: ChangeFact, environments: list[list[DeploymentFact]]) -> DeploymentFact | None:
-    """ "In each environment the first deployment that contains it, if that is not the baseline; of these environments'
-    deployments the earliest. Changes at or before the position of the service's very first deployment with a known
-    position (in any environment) are history: they have none." A deployment contains "every change whose merge commit's
-    position is at most its own"."""
+    """ "In each environment, a change is delivered by the first deployment that contains it, unless that is the baseline. If
+    several environments qualify, the earliest deployment counts. Changes at or before the position of the service's very first
+    deployment with a known position (in any environment) are history and have no delivery." "A deployment contains every change
+    whose merge commit has the same or a lower position." """
     placed = in_order([d for order in environments for d in order if d.position is not None])
     position = change.merge_position
     if position is None or not placed or position <= (placed[0].position or 0):
@@ -355,7 +357,7 @@ def deployment_of_change(change: ChangeFact, environments: list[list[DeploymentF
 
 def deployed_change(world: World, change: ChangeFact, deployment: DeploymentFact) -> DeployedChange:
     """Lead time "from `dora.start_event` to the finish of the deployment", and its stages: "first commit → opened → first
-    review → merged → deployed"."""
+    review or comment → merged → deployed"."""
     settings, zone = world.settings, ZoneInfo(world.time_zone)
     start = change.opened_at if settings.start_event == "opened" else change.first_commit_at
     reason = exclusion_reason(change.is_bot and settings.exclude_bots, start, deployment.finished_at)
@@ -393,8 +395,8 @@ def exclusion_reason(is_left_out_bot: bool, start: datetime | None, finished_at:
 def mark_rework(
     changes: dict[str, ChangeFact], deployments: dict[str, DeploymentFact], incidents: dict[str, IncidentFact]
 ) -> None:
-    """ "A production deployment is rework when it is a rollback; or brings a hotfix, a revert, or a change that names an
-    incident which was created before the deployment finished. Each reason is a row of `core.rework_evidence`"."""
+    """ "A production deployment is rework if it is a rollback, or if it delivers a hotfix, a revert, or a change that names an
+    incident created before the deployment finished. Each reason is a row of `core.rework_evidence`"."""
     for deployment in deployments.values():
         if deployment.is_rollback:
             deployment.rework.add(("rollback", undone_by(deployment, deployments).id))
@@ -411,7 +413,7 @@ def mark_rework(
 
 
 def undone_by(rollback: DeploymentFact, deployments: dict[str, DeploymentFact]) -> DeploymentFact:
-    """The predecessor of a roll-back."""
+    """The predecessor of a rollback."""
     for order in environments_of(deployments, rollback.service_id):
         if rollback in order:
             return order[order.index(rollback) - 1]

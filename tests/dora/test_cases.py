@@ -18,8 +18,8 @@ def loaded(db: TestDatabase, world: World) -> Loaded:
     return Loaded.new(db, db.connect("pulse_etl"), world).load()
 
 
-def test_a_roll_back_shows_what_it_undid(db: TestDatabase) -> None:
-    """Its evidence is the deployment before it, not itself."""
+def test_a_rollback_shows_what_it_undid(db: TestDatabase) -> None:
+    """The evidence of a rollback is the deployment before it, not itself."""
     deployments = [
         deploy(1, "a", "2026-03-02 12:00"),
         deploy(2, "b", "2026-03-03 12:00"),
@@ -54,7 +54,7 @@ def test_an_abbreviated_commit_may_be_of_digits_or_letters_only(db: TestDatabase
     assert compare.disagreements(loaded(db, world)) == []
 
 
-def test_nothing_hangs_on_what_is_gone(db: TestDatabase) -> None:
+def test_nothing_refers_to_deleted_rows(db: TestDatabase) -> None:
     """An incident that named a deployment, and deployments with rework evidence, are deleted at the source."""
     deployments = [
         deploy(1, "a", "2026-03-02 12:00"),
@@ -86,7 +86,7 @@ def reviewed_world() -> World:
     return world
 
 
-def test_a_custom_change_loses_its_place_with_its_commit(db: TestDatabase) -> None:
+def test_a_custom_change_loses_its_position_with_its_commit(db: TestDatabase) -> None:
     here = loaded(db, reviewed_world())
     assert compare.disagreements(here) == []
     assert here.read(
@@ -99,7 +99,7 @@ def test_a_custom_change_loses_its_place_with_its_commit(db: TestDatabase) -> No
     assert compare.disagreements(here) == []
 
 
-def test_a_custom_change_of_a_repository_that_is_renamed_is_of_a_service_of_its_own(db: TestDatabase) -> None:
+def test_a_custom_change_of_a_renamed_repository_gets_its_own_service(db: TestDatabase) -> None:
     here = loaded(db, reviewed_world())
     for name in ("acme/store", "acme/SHOP"):
         after = copy.deepcopy(here.world)

@@ -1,10 +1,10 @@
-"""The SQL against the reference, on random worlds; and what must hold whatever the definitions are: the order in which data
-arrives changes nothing, an incremental run gives what a full one gives, clients do not meet, running again writes nothing."""
+"""The SQL against the reference, on random worlds; and properties that hold whatever the definitions are: the order in which
+data arrives changes nothing, an incremental run equals a full one, clients do not affect each other, and running again writes
+nothing."""
 
 from __future__ import annotations
 
 import copy
-import os
 from dataclasses import fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 
+from pulse import environ
 from tests.dora import compare, edits, worlds
 from tests.dora.loading import Loaded, differences, dump, rows_of
 from tests.dora.model import World
@@ -20,11 +21,11 @@ from tests.support.database import Connection, TestDatabase
 
 # The same few worlds in every run; PULSE_EXAMPLES=200 asks for other and more ones. Shrinking takes minutes, longer than a
 # test may: PULSE_SHRINK=1 asks for it.
-PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("PULSE_SHRINK")]
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or environ.SHRINK.given()]
 random_worlds = settings(
     deadline=None,
-    max_examples=int(os.environ.get("PULSE_EXAMPLES", "10")),
-    derandomize="PULSE_EXAMPLES" not in os.environ,
+    max_examples=environ.EXAMPLES.get(),
+    derandomize=environ.EXAMPLES.given() is None,
     print_blob=True,
     phases=PHASES,
     suppress_health_check=list(HealthCheck),
@@ -33,7 +34,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 def etl(db: TestDatabase) -> Connection:
-    """The one connection of a test, whatever the number of examples."""
+    """One connection per test, whatever the number of examples."""
     return db._open[0] if db._open else db.connect("pulse_etl")
 
 
@@ -63,16 +64,16 @@ def describe(world: World) -> str:
 
 @random_worlds
 @given(world=worlds.worlds())
-def test_the_sql_gives_what_the_reference_gives(db: TestDatabase, world: World) -> None:
+def test_the_sql_equals_the_reference(db: TestDatabase, world: World) -> None:
     assert_agrees(Loaded.new(db, etl(db), world).load())
 
 
 @random_worlds
 @given(world=worlds.worlds(), seed=SEEDS, batches=st.integers(2, 5), earlier=st.floats(0, 1))
-def test_a_world_that_arrives_in_pieces_is_the_world_that_arrived_at_once(
+def test_a_world_that_arrives_in_pieces_equals_one_that_arrives_at_once(
     db: TestDatabase, world: World, seed: int, batches: int, earlier: float
 ) -> None:
-    """And the incremental result is the full one. The runs in between may be at earlier times."""
+    """The incremental result equals the full one, even if the runs in between were at earlier times."""
     last = worlds.latest_moment(world)
     pieces = Loaded.new(db, etl(db), world).load(seed, batches, [last + earlier * (world.now - last)])
     assert_agrees(pieces)
@@ -84,7 +85,7 @@ def test_a_world_that_arrives_in_pieces_is_the_world_that_arrived_at_once(
 
 @random_worlds
 @given(world=worlds.worlds(), data=st.data())
-def test_after_any_edit_an_incremental_run_gives_what_a_full_one_gives(
+def test_after_any_edit_an_incremental_run_equals_a_full_one(
     db: TestDatabase, world: World, data: st.DataObject
 ) -> None:
     loaded = Loaded.new(db, etl(db), world).load()
@@ -100,8 +101,8 @@ def test_after_any_edit_an_incremental_run_gives_what_a_full_one_gives(
 
 @random_worlds
 @given(world=worlds.worlds(), days=st.lists(st.integers(1, 9), min_size=1, max_size=4))
-def test_days_that_go_by_give_what_a_full_run_gives(db: TestDatabase, world: World, days: list[int]) -> None:
-    """Periods end, rolling windows end on other days, and some leave."""
+def test_passing_days_give_the_same_as_a_full_run(db: TestDatabase, world: World, days: list[int]) -> None:
+    """Periods end, rolling windows end on other days, and old numbers age out."""
     loaded = Loaded.new(db, etl(db), world).load()
     for number in days:
         loaded.world = replace(loaded.world, now=loaded.world.now + timedelta(days=number))
@@ -120,10 +121,10 @@ def test_the_order_of_arrival_changes_nothing(db: TestDatabase, world: World, se
 
 @random_worlds
 @given(mine=worlds.worlds(), theirs=worlds.worlds(), data=st.data())
-def test_what_another_client_does_changes_no_row_of_the_first(
+def test_another_clients_data_changes_no_row_of_the_first(
     db: TestDatabase, mine: World, theirs: World, data: st.DataObject
 ) -> None:
-    """The two have records with the same ids, names and keys."""
+    """The two clients have records with the same ids, names and keys."""
     first = Loaded.new(db, etl(db), mine).load()
     before = fingerprints(db, first.client_id)
     other = Loaded.new(db, etl(db), theirs).load(batches=2)
@@ -157,7 +158,7 @@ def fingerprints(db: TestDatabase, client_id: int) -> dict[str, tuple[int, str]]
 @random_worlds
 @given(world=worlds.worlds(zones=("UTC",)), weeks=st.integers(1, 60))
 def test_a_shift_by_whole_weeks_shifts_every_result(db: TestDatabase, world: World, weeks: int) -> None:
-    """Months apart: they do not begin every seven days."""
+    """Months are left out, because they do not begin every seven days."""
     by = timedelta(weeks=weeks)
     here = Loaded.new(db, etl(db), world).load()
     there = Loaded.new(db, etl(db), shifted_world(world, by)).load()
@@ -176,7 +177,7 @@ def test_a_shift_by_whole_weeks_shifts_every_result(db: TestDatabase, world: Wor
 
 
 def move_positions(facts: compare.Facts, world: World, by: timedelta) -> None:
-    """Where time stands for position, positions are seconds: they move too."""
+    """Positions that are times are seconds, so they move too."""
     by_time = {world.service_id(r.id) for r in world.repositories if goes_by_time(world, r.id)}
     for row in (*facts["changes"].values(), *facts["deployments"].values()):
         if row["service_id"] in by_time or row["service_id"].startswith("custom:"):
@@ -186,7 +187,7 @@ def move_positions(facts: compare.Facts, world: World, by: timedelta) -> None:
 
 
 def shifted(thing: Any, by: timedelta) -> Any:
-    """The same thing with every day and moment in it moved."""
+    """The same object with every day and moment in it moved."""
     if isinstance(thing, datetime | date):
         return thing + by
     if is_dataclass(thing) and not isinstance(thing, type):
@@ -211,7 +212,7 @@ def shifted_world(world: World, by: timedelta) -> World:
 
 
 def renamed(thing: Any, one: World, other: World) -> Any:
-    """The same thing with the ids that it would have in another client."""
+    """The same object with the ids that it would have in another client."""
     if isinstance(thing, dict):
         return {renamed(k, one, other): renamed(v, one, other) for k, v in thing.items()}
     if isinstance(thing, tuple):
@@ -240,10 +241,10 @@ def test_computing_again_writes_nothing(db: TestDatabase, world: World, seed: in
 
 @random_worlds
 @given(world=worlds.worlds(), data=st.data())
-def test_an_edit_that_is_taken_back_leaves_no_trace(db: TestDatabase, world: World, data: st.DataObject) -> None:
+def test_an_undone_edit_leaves_no_trace(db: TestDatabase, world: World, data: st.DataObject) -> None:
     loaded = Loaded.new(db, etl(db), world).load()
     before = dump(loaded)
-    # The clock does not go back, and a default that is given is another definition than one that is not.
+    # The clock does not go back, and a default that is given explicitly is a different definition.
     kinds = tuple(edit for edit in edits.EDITS if edit not in (edits.time_passes, edits.edit_settings))
     after, done = edits.edited(data.draw, loaded.world, kinds)
     assume(after.now == world.now and rows_of(after) != rows_of(loaded.world))

@@ -51,7 +51,7 @@ def deploy(n: int, commit: str, finished: str, environment: str = "production", 
 
 
 def owners(result: Result) -> dict[int, int]:
-    """Deployment of every change, by their bare numbers."""
+    """The deployment of every change, both as bare numbers."""
     return {int(c.rpartition(":")[2]): int(d.deployment_id.rpartition(":")[2]) for c, d in result.deployed.items()}
 
 
@@ -59,7 +59,7 @@ def metric(result: Result, name: str, grain: str, day: str, scope: tuple[str, st
     return result.metrics[name, grain, *scope, date.fromisoformat(day)]
 
 
-def test_a_change_belongs_to_the_first_deployment_that_contains_it() -> None:
+def test_a_change_is_delivered_by_the_first_deployment_that_contains_it() -> None:
     deployments = [
         deploy(1, "b", "2026-03-03 12:00"),
         deploy(2, "d", "2026-03-05 12:00"),
@@ -140,7 +140,7 @@ def test_causes(issue: dict[str, Any], pulls: dict[int, dict[str, Any]], expecte
     assert found == ([expected] if expected else [])
 
 
-def test_rework_is_what_repairs() -> None:
+def test_rework_is_a_deployment_that_repairs() -> None:
     world = world_of(
         deployments=[deploy(n, name, f"2026-03-0{n + 1} 12:00") for n, name in enumerate("abcdef", start=1)]
     )
@@ -195,7 +195,7 @@ def test_frequency_counts_from_the_first_success_until_today() -> None:
     assert metric(result, "deployment_frequency", "week", "2026-03-22", ("service", "gh-repo:1:1")).metric_value == 0
 
 
-def test_days_are_the_clients_and_hours_are_hours() -> None:
+def test_days_follow_the_clients_time_zone_and_hours_are_elapsed() -> None:
     """29 March 2026 has 23 hours in Berlin, and 22:30 UTC of it is already the 30th there."""
     berlin = ZoneInfo("Europe/Berlin")
     weekend = {"days": ["sat", "sun"], "holidays": []}
@@ -209,7 +209,7 @@ def test_days_are_the_clients_and_hours_are_hours() -> None:
     assert next(iter(result.deployments.values())).finished_on == date(2026, 3, 30)
 
 
-def test_what_does_not_count_and_too_few() -> None:
+def test_excluded_changes_and_too_few_events() -> None:
     world = world_of(deployments=[deploy(1, "a", "2026-03-02 12:00"), deploy(2, "f", "2026-03-07 12:00")])
     world.given = {"minimum_sample": 3}
     world.pull_requests[1].author_is_bot = True
@@ -236,7 +236,7 @@ def test_what_does_not_count_and_too_few() -> None:
     assert percentile([1, 2, 3, 4], 0.9) == pytest.approx(3.7)
 
 
-def test_a_comment_begins_the_review_and_is_none() -> None:
+def test_a_comment_starts_the_review_stage_but_is_not_a_review() -> None:
     world = world_of(deployments=[deploy(1, "a", "2026-03-02 12:00"), deploy(2, "f", "2026-03-07 12:00")])
     world.pull_requests[4].commented_at = at("2026-03-06 07:30")
     result = compute(world)

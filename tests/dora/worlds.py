@@ -1,5 +1,5 @@
-"""Small random worlds for hypothesis. Times of one kind may coincide; of two kinds they never do (each kind has its own
-second), for docs/metrics.md does not say what happens at the very same moment."""
+"""Small random worlds for hypothesis. Times of one kind may coincide; times of different kinds never do (each kind has its own
+second), because docs/metrics.md does not say what happens at the very same moment."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def settings(draw: st.DrawFn) -> dict[str, Any]:
 
 
 class Draw(Protocol):
-    """hypothesis' draw function, of a composite strategy or of st.data()."""
+    """The draw function of hypothesis, from a composite strategy or from st.data()."""
 
     def __call__(self, strategy: st.SearchStrategy[Any], label: Any = None) -> Any: ...
 
@@ -118,7 +118,7 @@ class Clock:
         return BEGIN + minutes * MINUTE + timedelta(seconds=second)
 
     def near(self, moment: datetime, before: int, after: int, second: int) -> datetime:
-        """Up to so many minutes before or after a moment."""
+        """A moment up to this many minutes before or after another."""
         minutes: int = self.draw(st.integers(-before, after))
         return moment.replace(second=second) + minutes * MINUTE
 
@@ -159,7 +159,7 @@ def worlds(
 
 
 def latest_moment(world: World) -> datetime:
-    """When the last thing of a world happened."""
+    """When the last event of a world happened."""
     times = [BEGIN, *(c.committed_at for c in world.commits)]
     for pull in world.pull_requests:
         times += [pull.created_at, *([pull.merged_at] if pull.merged_at else []), *pull.reopened_at]
@@ -174,7 +174,7 @@ def latest_moment(world: World) -> datetime:
 
 
 def draw_commits(clock: Clock, repository: Repository) -> list[Commit]:
-    """The chain of a default branch, where positions may have gaps, and a few commits that its merges brought."""
+    """The chain of a default branch, whose positions may have gaps, and a few commits that its merges brought in."""
     draw = clock.draw
     times = sorted(clock.moment(0) for _ in range(draw(one_of(0, 3, 6, 9, 12))))
     step = draw(st.integers(1, 3))
@@ -197,7 +197,7 @@ def draw_commits(clock: Clock, repository: Repository) -> list[Commit]:
 
 
 def draw_pull_requests(clock: Clock, repository: Repository, chain: list[Commit], ahead: int) -> list[PullRequest]:
-    """Pull requests of most commits; a few that are open, or merged as a commit that nobody knows."""
+    """Pull requests for most commits, and a few that are open or were merged as an unknown commit."""
     draw = clock.draw
     merges: list[tuple[datetime, str | None]] = [
         (c.committed_at.replace(second=10), c.sha) for c in chain if not c.brought_by and draw(st.integers(0, 5))
@@ -215,7 +215,7 @@ def draw_pull_requests(clock: Clock, repository: Repository, chain: list[Commit]
 
 
 def draw_own_commits(draw: Draw, pull: PullRequest, history: list[Commit]) -> list[OwnCommit]:
-    """A branch's commits: written for it, or those that a rebase or a merge put on the default branch just before."""
+    """A branch's commits: its own, or those that a rebase or a merge just put on the default branch."""
     rebased = history[-draw(st.integers(1, 3)) :] if draw(st.booleans()) else []
     written = [
         OwnCommit(sha_of(pull.id, n), pull.first_authored_at, pull.title) for n in range(draw(one_of(0, 0, 1, 2)))
@@ -274,7 +274,7 @@ def draw_pull_request(
 
 
 def draw_custom_change(clock: Clock, n: int, commits: list[Commit]) -> CustomChange:
-    """A change of a service that may be a repository's; mostly merged as a commit of one. Most tools tell of reviews."""
+    """A change of a service that may be a repository's, usually merged as one of its commits. Most tools report reviews."""
     draw = clock.draw
     commit = draw(st.sampled_from(commits)) if commits and draw(st.integers(0, 5)) else None
     merged = commit.committed_at.replace(second=10) if commit else clock.moment(10)
@@ -294,14 +294,14 @@ def draw_custom_change(clock: Clock, n: int, commits: list[Commit]) -> CustomCha
 
 
 def draw_review_time(clock: Clock, merged: datetime) -> datetime | None:
-    """Before the merge, seldom after it; or none is told."""
+    """A time before the merge, seldom after it, or none."""
     return clock.near(merged, 3000, 60, 15) if clock.draw(st.integers(0, 2)) else None
 
 
 def draw_deployments(
     clock: Clock, repository: Repository, chain: list[Commit], ahead: int, orderly: bool
 ) -> list[Deployment]:
-    """Deployments of any commit at any time; in an orderly world mostly of newer commits at later times."""
+    """Deployments of any commit at any time; in an orderly world, mostly newer commits at later times."""
     draw = clock.draw
     count = draw(one_of(0, 2, 4, 5, 7, 9))
     times = [clock.moment(30) for _ in range(count)]
@@ -353,7 +353,7 @@ def draw_issue(clock: Clock, n: int, deployments: list[Deployment], changes: lis
 
 
 def draw_story(clock: Clock, issue: Issue, pulls: list[PullRequest]) -> None:
-    """Now and then a change undoes another one because of the incident, or names an issue that it is linked to."""
+    """Now and then, a change undoes another one because of the incident, or names an issue that the incident is linked to."""
     story = clock.draw(one_of("revert", "link", "none"))
     if story == "none" or not pulls:
         return
@@ -370,7 +370,7 @@ def draw_story(clock: Clock, issue: Issue, pulls: list[PullRequest]) -> None:
 
 
 def draw_moves(clock: Clock, after: datetime, status: str, walk: str) -> list[Move]:
-    """A walk of an issue through its statuses."""
+    """An issue's way through its statuses."""
     moves: list[Move] = []
     for target in walk:
         after = clock.near(after, 0, 4000, 50) + MINUTE

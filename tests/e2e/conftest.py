@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: logins of the running stack and a client of their own."""
+"""What the end-to-end tests share: logins of the running stack, and a client of their own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def airflow(stack: dict[str, Any]) -> AirflowApi:
 
 @dataclass
 class DeclaredClient:
-    """A client as an admin would declare it, here pointed at the sandbox's organisation acme."""
+    """A client as an admin would declare it, pointed at the sandbox's organisation acme."""
 
     slug: str
     email: str
@@ -39,7 +39,7 @@ class DeclaredClient:
 
 @pytest.fixture(scope="module")
 def new_client(stack: dict[str, Any], airflow: AirflowApi) -> Iterator[DeclaredClient]:
-    """Variable and Connections of a client nobody has seen before; deactivated at the end."""
+    """Variable and Connections of a new client; deactivated at the end."""
     slug = f"e2e_{secrets.token_hex(3)}"
     sandbox = stack["addresses"]["sandbox"]
     email, password = f"ceo@{slug.replace('_', '-')}.example", secrets.token_urlsafe(16)

@@ -1,6 +1,6 @@
-"""One client's life through the real scheduler: declared, extracted, computed, shown, changed, taken away.
+"""One client's life through the real scheduler: declared, extracted, computed, shown, changed, deactivated.
 
-The tests of this module run in order and share one client: each is a chapter of the same story.
+The tests of this module run in order and share one client; each is a chapter of the same story.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def test_its_first_run_is_green(airflow: AirflowApi, new_client: DeclaredClient)
     assert airflow.wait_run(new_client.dag_id, run["dag_run_id"], 420) == "success"
 
 
-def test_the_replica_and_superset_give_the_same_numbers(stack: dict[str, Any], new_client: DeclaredClient) -> None:
+def test_the_replica_and_superset_show_the_same_numbers(stack: dict[str, Any], new_client: DeclaredClient) -> None:
     with database(stack, f"pulse_client_{client_id(stack, new_client.slug)}", replica=True) as conn:
         expected = dict(
             conn.execute("select metric_type, round(metric_value::numeric, 6) from report.kpi_current").fetchall()
@@ -95,7 +95,7 @@ def test_tiles_equal_the_sum_of_their_evidence(stack: dict[str, Any], new_client
 def test_a_second_run_of_an_unchanged_world_writes_no_metric(
     stack: dict[str, Any], airflow: AirflowApi, new_client: DeclaredClient
 ) -> None:
-    """Published numbers are rewritten only where they differ, apart from the passing of time itself."""
+    """Published numbers are rewritten only where they differ, except for what the passing of time changes."""
     tenant = client_id(stack, new_client.slug)
 
     def fingerprint() -> Any:
@@ -113,10 +113,10 @@ def test_a_second_run_of_an_unchanged_world_writes_no_metric(
     assert fingerprint() == before
 
 
-def test_a_run_with_recompute_computes_everything_anew(
+def test_a_run_with_recompute_recomputes_everything(
     stack: dict[str, Any], airflow: AirflowApi, new_client: DeclaredClient
 ) -> None:
-    """A fact that was spoilt where no record moved stays so for increments, until a run is asked to recompute."""
+    """A fact that was corrupted without a changed record stays wrong in increments, until a run recomputes everything."""
     tenant = client_id(stack, new_client.slug)
 
     def total() -> Any:
@@ -136,7 +136,7 @@ def test_a_run_with_recompute_computes_everything_anew(
     assert total() == pytest.approx(right)
 
 
-def test_a_faulty_variable_fails_alone_and_says_why(airflow: AirflowApi, new_client: DeclaredClient) -> None:
+def test_a_faulty_variable_fails_only_its_client_and_says_why(airflow: AirflowApi, new_client: DeclaredClient) -> None:
     broken = {**new_client.spec, "time_zone": "Mars/Olympus"}
     airflow.set_variable(f"{new_client.variable}_broken", broken)
     try:
@@ -193,7 +193,7 @@ def test_the_data_team_runs_dags_but_sees_no_variable(stack: dict[str, Any]) -> 
     assert team.trigger("pulse__acme")
 
 
-def test_deactivation_takes_dag_and_login_away_and_keeps_the_data(
+def test_deactivation_removes_dag_and_login_and_keeps_the_data(
     stack: dict[str, Any], airflow: AirflowApi, new_client: DeclaredClient
 ) -> None:
     session = SupersetSession(stack["addresses"]["superset"], new_client.email, new_client.password)

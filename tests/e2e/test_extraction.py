@@ -1,4 +1,4 @@
-"""Extraction through the real scheduler: what is quiet costs one call, a used-up budget defers, secrets stay secret.
+"""Extraction through the real scheduler: a quiet source costs one call, a used-up budget defers, secrets stay secret.
 
 The tests of this module run in order and share one client.
 """
@@ -6,16 +6,15 @@ The tests of this module run in order and share one client.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pulse import environ
 from tests.e2e.conftest import DeclaredClient
 from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.stack import database
@@ -72,7 +71,7 @@ def client(stack: dict[str, Any], airflow: AirflowApi) -> Iterator[DeclaredClien
 
 
 def runs(stack: dict[str, Any], client: DeclaredClient, integration: str) -> list[tuple[Any, ...]]:
-    """Task, state, calls, error, seconds from its end to resume_at of the integration's runs, newest first."""
+    """Task, state, calls, error, and seconds from the end to resume_at, for the integration's runs, newest first."""
     with database(stack, "pulse_staff", replica=True) as conn:
         return conn.execute(
             "select r.task_id, r.state, r.api_calls, r.error, extract(epoch from r.resume_at - r.finished_at)"
@@ -84,7 +83,7 @@ def runs(stack: dict[str, Any], client: DeclaredClient, integration: str) -> lis
         ).fetchall()
 
 
-def test_what_fails_is_red_and_what_could_be_read_is_stored(
+def test_a_failed_source_is_red_and_what_could_be_read_is_stored(
     stack: dict[str, Any], airflow: AirflowApi, client: DeclaredClient
 ) -> None:
     run = wait_for("a first run", lambda: airflow.latest_run(client.dag_id), 60)
@@ -115,7 +114,7 @@ def test_a_quiet_repository_costs_one_call_and_no_task(
     assert states["publish_dashboards"] == "success"
 
 
-def test_a_used_up_budget_defers_and_says_when_it_goes_on(
+def test_a_used_up_budget_defers_and_says_when_the_task_resumes(
     stack: dict[str, Any], airflow: AirflowApi, client: DeclaredClient
 ) -> None:
     fault = {
@@ -149,11 +148,11 @@ def test_a_used_up_budget_defers_and_says_when_it_goes_on(
 
 def test_no_planted_secret_is_anywhere(stack: dict[str, Any], client: DeclaredClient) -> None:
     """Logs, DAG files, XComs, tables, write-ahead logs: the whole state folder, as bytes."""
-    state = Path(os.environ["PULSE_STATE"])
+    state = environ.STATE.get()
     done = subprocess.run(
         ["grep", "-rlaF", "--exclude-dir=venv", "--exclude-dir=npm", MARK, str(state)], capture_output=True, text=True
     )
-    # The Connection's login is no secret: Airflow stores it in the clear, and only there.
+    # The Connection's login is not a secret: Airflow stores it in the clear, and only there.
     found = [path for path in done.stdout.split() if "/meta/" not in path]
     assert found == []
     for ending in ("-github", "-jira", "-pager", "-password"):

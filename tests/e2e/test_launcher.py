@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from pulse import environ
 from pulse.superset.assets import HASH_KEY
 from pulse.superset.provision import assets_are_current
 from tests.support.stack import ROOT, superset_service
@@ -44,7 +45,7 @@ def descendants(roots: set[int]) -> set[int]:
 
 
 def pss_mb(pid: int) -> float:
-    """Proportional set size of a process in MB; 0 when it is gone."""
+    """Proportional set size of a process in MB; 0 if it is gone."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -65,7 +66,7 @@ def test_a_second_up_changes_nothing(stack: dict[str, Any]) -> None:
 
 
 def test_up_brings_this_versions_dashboards(stack: dict[str, Any]) -> None:
-    """Others are there (here saved by hand, which loses their mark): nobody waits for sync_clients' next turn."""
+    """Superset has other dashboards (here saved by hand, which removes their mark): `up` does not wait for sync_clients."""
     superset = superset_service(stack)
     row = superset.find("dashboard/", "slug", "executive-overview")
     assert row is not None
@@ -88,7 +89,7 @@ def test_all_processes_together_stay_under_three_gigabytes(stack: dict[str, Any]
 
 def test_secrets_are_in_no_log_and_no_dag_file(stack: dict[str, Any]) -> None:
     """Every generated secret and every demo token, searched in all logs and DAG files of the installation."""
-    state = Path(os.environ["PULSE_STATE"])
+    state = environ.STATE.get()
     values = [line.partition("=")[2].strip().strip("'\"") for line in (state / "secrets.env").read_text().splitlines()]
     secrets = [value.encode() for value in values if len(value) >= 12]
     secrets += [b"ghp_sandbox_", b"jira_sandbox_"]

@@ -19,7 +19,7 @@ def test_a_minute_without_the_primary(stack: dict[str, Any], airflow: AirflowApi
     login = login_of(stack, "superset", "executive", "techcorp")
     session = SupersetSession(superset, login["username"], login["password"])
     before = session.rows(dataset, ["metric_type", "metric_value"])
-    # Without those of clients that another test has just deactivated: they are about to go.
+    # Without those of clients that another test has just deactivated, because they are about to go.
     dags = airflow.active_dags() & {"sync_clients", *(f"pulse__{slug}" for slug in client_ids(stack))}
     assert {"pulse__techcorp", "pulse__acme"} <= dags
 

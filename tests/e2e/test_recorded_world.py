@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pulse import environ
 from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.stack import database
 
@@ -63,7 +62,7 @@ def test_counts(stack: dict[str, Any], recorded: int, what: str, sql: str, expec
 
 def test_every_changelog_entry_is_stored(stack: dict[str, Any], recorded: int) -> None:
     csv.field_size_limit(2**31 - 1)
-    folder = Path(os.environ["PULSE_FIXTURES"]) / "recorded" / "jira"
+    folder = environ.FIXTURES.get() / "recorded" / "jira"
     with (folder / "issues.csv").open(encoding="utf-8", newline="") as file:
         issues = [json.loads(row["data"]) for row in csv.DictReader(file)]
     expected = {

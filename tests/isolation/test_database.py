@@ -1,4 +1,4 @@
-"""The curious executive with a database login: what a client's role gets to see on the replica, whatever it tries."""
+"""The curious executive with a database login: what a client's role can see on the replica, whatever it tries."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from psycopg import errors, sql
 
 from pulse.tenancy import client_role, ensure_client_role
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 from tests.support.rows import fill_every_table, secret_of, tenant_relations
 
 Connection = psycopg.Connection[Any]
 
-# What a client's login may not read at all, not even of its own company.
+# What a client's login may not read at all, not even for its own company.
 CLOSED = {"core.users", "core.user_sessions", "core.transform_watermarks", "core.dora_queue", "core.work_state"}
 
 
@@ -48,7 +48,7 @@ def executive(db: TestDatabase, clients: tuple[int, int]) -> Iterator[Connection
 
 
 def everything(connection: Connection, query: str) -> str:
-    """All that a query answers, as one text."""
+    """The whole answer to a query, as one text."""
     return repr(connection.execute(query).fetchall())  # type: ignore[arg-type]
 
 
@@ -80,7 +80,7 @@ def test_the_clients_table_names_one_client(executive: Connection, clients: tupl
 
 
 @pytest.mark.parametrize("columns", ["base_url", "connection_id", "config_data", "*"])
-def test_how_an_integration_is_reached_is_not_shown(executive: Connection, columns: str) -> None:
+def test_the_address_of_an_integration_is_not_shown(executive: Connection, columns: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         executive.execute(f"select {columns} from core.integrations")  # type: ignore[arg-type]
 
@@ -153,7 +153,7 @@ def test_refused(executive: Connection, clients: tuple[int, int], attack: str) -
         executive.execute(REFUSED[attack].replace("{other}", str(clients[1])))  # type: ignore[arg-type]
 
 
-# Allowed, and answered with own rows only.
+# Allowed, but answered with own rows only.
 HARMLESS = {
     "plain": "select * from core.changes",
     "named": "select * from core.changes where client_id = {other}",
@@ -214,7 +214,7 @@ def test_copy_streams_own_rows_only(executive: Connection, clients: tuple[int, i
     assert secret_of(clients[1]) not in text
 
 
-def test_a_block_of_code_sees_own_rows_only(executive: Connection, clients: tuple[int, int]) -> None:
+def test_a_code_block_sees_own_rows_only(executive: Connection, clients: tuple[int, int]) -> None:
     heard: list[str] = []
     executive.add_notice_handler(lambda notice: heard.append(notice.message_primary or ""))
     executive.execute(
@@ -224,8 +224,8 @@ def test_a_block_of_code_sees_own_rows_only(executive: Connection, clients: tupl
     assert heard == [f"title-{secret_of(clients[0])}"]
 
 
-def test_the_superuser_would_see_what_is_looked_for(db: TestDatabase, clients: tuple[int, int]) -> None:
-    """The control: without it, a test above could pass because there is nothing to find."""
+def test_the_superuser_sees_what_the_attacks_look_for(db: TestDatabase, clients: tuple[int, int]) -> None:
+    """The control. Without it, a test above could pass because there is nothing to find."""
     with db.cluster.replica.connect(database=db.name) as superuser:
         for query in ("select * from core.changes", "select * from pg_stats", "select * from core.users"):
             assert secret_of(clients[1]) in everything(superuser, query)
@@ -248,8 +248,8 @@ def test_no_table_can_be_written(db: TestDatabase, executive: Connection) -> Non
     assert written == []
 
 
-def test_the_rights_themselves_are_to_read(db: TestDatabase, clients: tuple[int, int]) -> None:
-    """Not only because the replica is read-only: on a primary these rights would not allow writing either."""
+def test_the_role_itself_has_read_rights_only(db: TestDatabase, clients: tuple[int, int]) -> None:
+    """Writing fails not only because the replica is read-only: on a primary, these rights would not allow it either."""
     owner = db.connect("pulse_owner")
     for table in tenant_relations(db):
         row = owner.execute(
@@ -260,9 +260,11 @@ def test_the_rights_themselves_are_to_read(db: TestDatabase, clients: tuple[int,
 
 
 @pytest.mark.parametrize("database", ["postgres", "template1"])
-def test_no_other_database_of_the_server_opens(db: TestDatabase, clients: tuple[int, int], database: str) -> None:
+def test_no_other_database_of_the_server_can_be_opened(
+    db: TestDatabase, clients: tuple[int, int], database: str
+) -> None:
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        psycopg.connect(db.cluster.replica.conninfo(client_role(clients[0]), database))
+        psycopg.connect(db.cluster.replica.url(client_role(clients[0]), database))
 
 
 def test_the_primary_refuses_a_clients_login(db: TestDatabase, clients: tuple[int, int]) -> None:
@@ -277,7 +279,7 @@ def test_a_wrong_password_is_refused(db: TestDatabase, clients: tuple[int, int])
 
 @pytest.fixture
 def deactivated(db: TestDatabase, clients: tuple[int, int]) -> Iterator[int]:
-    """The own client, switched off for the time of the test."""
+    """The own client, inactive for the duration of the test."""
 
     def switch(active: bool) -> None:
         with db.connect("pulse_admin") as admin:
@@ -301,7 +303,7 @@ def test_a_deactivated_clients_open_session_sees_nothing(executive: Connection, 
     assert clients_seen(executive, "core.dora_metrics") == set()
 
 
-def test_the_login_that_stands_for_nobody_reads_nothing(db: TestDatabase, clients: tuple[int, int]) -> None:
+def test_the_login_without_rights_reads_nothing(db: TestDatabase, clients: tuple[int, int]) -> None:
     nobody = db.connect("pulse_nobody", replica=True, autocommit=True)
     for relation in [*tenant_relations(db), *tenant_relations(db, "v"), "core.clients"]:
         with pytest.raises(errors.InsufficientPrivilege):

@@ -1,4 +1,4 @@
-"""The curious executive: everything TechCorp's executive may send to Superset answers TechCorp rows or a refusal."""
+"""The curious executive: whatever TechCorp's executive sends to Superset, the answer is TechCorp's rows or a refusal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 from tests.support.stack import database, login_of
 from tests.support.superset_api import SupersetSession
 
-# Shared reference data: published benchmark tables, the same for everyone, no row of any client.
+# Shared reference data: published benchmark tables, which are the same for everyone and contain no client's rows.
 REFERENCE_DATASETS = {"benchmarks"}
 
 ATTACKS = {
@@ -66,7 +66,7 @@ def executive(stack: dict[str, Any]) -> SupersetSession:
 
 @pytest.fixture(scope="module")
 def datasets(stack: dict[str, Any]) -> dict[str, int]:
-    """Every dataset there is, as staff sees them: the executive may guess any id."""
+    """Every dataset, as staff sees them, because the executive may guess any id."""
     login = login_of(stack, "superset", "staff")
     staff = SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
     found = {d["table_name"]: int(d["id"]) for d in staff.datasets()}
@@ -75,7 +75,7 @@ def datasets(stack: dict[str, Any]) -> dict[str, int]:
 
 
 def assert_clean(world: dict[str, Any], what: str, answer: requests.Response) -> None:
-    """Refused, or an answer without a trace of Acme."""
+    """Check that the answer is a refusal, or has no trace of Acme."""
     assert answer.status_code < 500 or "error" in answer.text, f"{what}: {answer.status_code} {answer.text[:300]}"
     lowered = answer.text.lower()
     leaked = [word for word in world["words"] if word.lower() in lowered]
@@ -114,7 +114,7 @@ def test_every_dataset_answers_own_rows_only(
 
 
 @pytest.mark.parametrize("attack", sorted(ATTACKS))
-def test_adhoc_metrics_reach_nobody_else(
+def test_adhoc_metrics_reach_no_other_client(
     world: dict[str, Any], executive: SupersetSession, datasets: dict[str, int], attack: str
 ) -> None:
     sql = ATTACKS[attack].replace("{other}", str(world["other"]))
@@ -129,7 +129,7 @@ def test_adhoc_metrics_reach_nobody_else(
             assert_clean(world, f"{attack} in {clause}", answer)
 
 
-def test_a_changed_setting_does_not_change_whose_rows_come(
+def test_a_changed_session_setting_does_not_change_whose_rows_are_returned(
     world: dict[str, Any], executive: SupersetSession, datasets: dict[str, int]
 ) -> None:
     """set_config inside the query itself, then reading rows in the same statement."""
@@ -154,7 +154,7 @@ def test_filter_values_samples_and_cached_answers(
         body = {"datasource_id": dataset, "datasource_type": "table"}
         path = f"datasource/samples?datasource_type=table&datasource_id={dataset}&force=false"
         assert_clean(world, f"samples of {name}", executive.call("POST", path, json=body))
-        # The same question, asked by Acme first so that its answer is in the cache, then by TechCorp.
+        # Acme asks first, so that its answer is in the cache; then TechCorp asks the same.
         columns = columns_of(stack, name)
         first = acme.chart_data(dataset, columns=columns, force=False)
         assert first.status_code in (200, 403)

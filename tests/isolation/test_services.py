@@ -1,4 +1,4 @@
-"""Our own services' logins: each does its work and no more, and the ETL cannot touch two clients in one transaction."""
+"""The logins of our own services: each can do its work and no more, and the ETL cannot touch two clients in one transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg import errors
 
 from pulse.tenancy import role_password
 from pulse.warehouse.connect import client_transaction, connect
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 from tests.support.rows import RowMaker, fill_every_table, secret_of, tenant_relations
 
@@ -25,7 +25,7 @@ CLOSED_TO_ETL = {"core.users", "core.user_sessions"}
 
 @pytest.fixture(scope="module")
 def world(cluster: Cluster) -> Iterator[World]:
-    """Two clients with a row in every table; tests leave it as it was (they roll back)."""
+    """Two clients with a row in every table; the tests roll back and leave it unchanged."""
     with TestDatabase.clone(cluster, TEMPLATE) as database:
         ids = (database.add_client("techcorp", "TechCorp"), database.add_client("acme", "Acme"))
         yield database, ids, fill_every_table(database, ids)
@@ -51,7 +51,7 @@ def etl(db: TestDatabase, clients: tuple[int, int]) -> Iterator[Connection]:
 
 
 def outcome(connection: Connection, statement: str) -> int | type[psycopg.Error]:
-    """How many rows a statement touched, or how it was refused; taken back either way."""
+    """How many rows a statement touched, or how it was refused; rolled back either way."""
     try:
         with connection.transaction(force_rollback=True):
             return connection.execute(statement).rowcount  # type: ignore[arg-type]
@@ -77,7 +77,7 @@ def test_the_etl_reads_no_users(etl: Connection) -> None:
         assert outcome(etl, f"select 1 from {table}") is errors.InsufficientPrivilege
 
 
-def test_without_a_client_the_etl_gets_an_error_that_says_so(db: TestDatabase) -> None:
+def test_without_a_client_the_etl_gets_a_clear_error(db: TestDatabase) -> None:
     etl = db.connect("pulse_etl")
     for table in tenant_relations(db):
         with (
@@ -104,7 +104,7 @@ def test_rows_cannot_move_to_another_client(db: TestDatabase, clients: tuple[int
 
 
 @pytest.mark.parametrize("clause", ["", "on conflict do nothing", "returning client_id"])
-def test_rows_cannot_be_made_for_another_client(world: World, etl: Connection, clause: str) -> None:
+def test_rows_cannot_be_inserted_for_another_client(world: World, etl: Connection, clause: str) -> None:
     _, (_, other), makers = world
     for maker in makers:
         with (
@@ -154,7 +154,7 @@ def test_the_etl_has_a_stage_to_copy_into(etl: Connection) -> None:
     assert etl.execute("select count(*) from stage").fetchone() == (1,)
 
 
-def test_the_etl_cannot_become_another(etl: Connection, clients: tuple[int, int]) -> None:
+def test_the_etl_cannot_assume_another_role(etl: Connection, clients: tuple[int, int]) -> None:
     for role in ("pulse_owner", "pulse_admin", "pulse_staff", f"pulse_client_{clients[0]}"):
         assert outcome(etl, f"set role {role}") is errors.InsufficientPrivilege
     assert outcome(etl, "create table core.mine (a integer)") is errors.InsufficientPrivilege
@@ -162,7 +162,7 @@ def test_the_etl_cannot_become_another(etl: Connection, clients: tuple[int, int]
     assert outcome(etl, "alter table core.changes disable row level security") is errors.InsufficientPrivilege
 
 
-def test_settings_are_those_of_the_chosen_client(db: TestDatabase, clients: tuple[int, int]) -> None:
+def test_settings_are_those_of_the_current_client(db: TestDatabase, clients: tuple[int, int]) -> None:
     db.set_setting(clients[0], "dora.window_days", 14)
     db.set_setting(clients[1], "dora.window_days", 90)
     etl = db.connect("pulse_etl")
@@ -207,7 +207,7 @@ def test_connections_come_from_the_environment(db: TestDatabase, monkeypatch: py
 
 
 def test_connections_come_from_airflow(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As JSON the environment's Connection is Airflow's business, as are those in its database."""
+    """A Connection as JSON in the environment is read by Airflow, like those in its database."""
     server = db.cluster.primary
     found = {"host": server.host, "port": server.port, "schema": db.name, "login": "pulse_etl", "extra": {"any": 1}}
     found |= {"conn_type": "postgres", "password": role_password(db.cluster.secret, "pulse_etl")}
@@ -252,7 +252,7 @@ def test_sync_clients_writes_declarations_only(db: TestDatabase, clients: tuple[
     for table in tenant_relations(db):
         if table.startswith("raw.") or "github" in table or table == "core.dora_metrics":
             assert outcome(admin, f"select 1 from {table}") is errors.InsufficientPrivilege, table
-    # Whether a client's run is under way decides when its DAG may go; what the run said is none of its business.
+    # It must see whether a client's run is active, which decides when the DAG may go, but not what the run said.
     admin.execute("select client_id, state, started_at from core.etl_runs").fetchall()
     assert outcome(admin, "select error from core.etl_runs") is errors.InsufficientPrivilege
     assert outcome(admin, "delete from core.etl_runs") is errors.InsufficientPrivilege
@@ -270,7 +270,7 @@ def test_sync_clients_writes_declarations_only(db: TestDatabase, clients: tuple[
         (1, "", errors.InvalidParameterValue),
     ],
 )
-def test_only_a_verifier_for_a_client_that_exists_makes_a_role(
+def test_only_a_verifier_for_an_existing_client_creates_a_role(
     db: TestDatabase, clients: tuple[int, int], client_id: int | None, verifier: str, refusal: type[psycopg.Error]
 ) -> None:
     with pytest.raises(refusal), db.connect("pulse_admin") as admin:
@@ -283,8 +283,8 @@ def test_a_login_on_the_wrong_server_is_refused(db: TestDatabase, role: str, rep
         db.connect(role, replica=replica)
 
 
-def test_secrets_are_there_to_be_found(db: TestDatabase, clients: tuple[int, int]) -> None:
-    """The control: the other client's row exists in every table the tests above ask."""
+def test_the_other_clients_rows_exist_in_every_table(db: TestDatabase, clients: tuple[int, int]) -> None:
+    """The control: the other client's row exists in every table that the tests above query."""
     with db.cluster.primary.connect(database=db.name) as superuser:
         for table in tenant_relations(db):
             found = superuser.execute(f"select 1 from {table} where client_id = {clients[1]}").fetchone()  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, SandboxServer
+from pulse import environ
+from tests.conftest import SandboxServer
 
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
-    """The sandbox at its start: no fault ordered, the clock at the anchor."""
+    """The sandbox in its initial state: no faults, the clock at the anchor."""
     sandbox_server.reset()
     yield sandbox_server
     sandbox_server.reset()
@@ -25,7 +25,7 @@ def published() -> Path:
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("no npm: install Node.js to hold the sandbox against GitHub's published descriptions")
-    folder = Path(os.environ.get("PULSE_STATE", ROOT / ".pulse")) / "npm"
+    folder = environ.STATE.get() / "npm"
     folder.mkdir(parents=True, exist_ok=True)
     wanted = (Path(__file__).parent / "package.json").read_text()
     installed = folder / "package.json"

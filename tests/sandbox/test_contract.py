@@ -1,4 +1,4 @@
-"""The sandbox and our queries, held against what GitHub publishes of its APIs."""
+"""The sandbox and our queries, compared with what GitHub publishes about its APIs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ QUERIES = {
 @cache
 def public_schema(folder: Path) -> GraphQLSchema:
     text = (folder / "@octokit/graphql-schema/schema.graphql").read_text(encoding="utf-8")
-    # The published file defines a field twice (as of 15.26.1): taken as it is.
+    # The published file defines a field twice (as of 15.26.1), so duplicates are allowed.
     return build_schema(text, assume_valid=True, assume_valid_sdl=True)
 
 
@@ -104,8 +104,8 @@ REST = {
 
 
 @pytest.mark.parametrize("path", sorted(REST))
-def test_rest_answers_hold_only_what_github_describes(published: Path, sandbox: SandboxServer, path: str) -> None:
-    """Every field that is given is described and of the described type. (Fields are left out: the answers are trimmed.)"""
+def test_rest_answers_contain_only_what_github_describes(published: Path, sandbox: SandboxServer, path: str) -> None:
+    """Every field in an answer is described and has the described type. (The answers are trimmed, so fields are missing.)"""
     answer = requests.get(sandbox.url + path, headers={"Authorization": "Bearer ghp_sandbox_acme"}, timeout=30)
     assert answer.status_code == 200
     body = answer.json()
@@ -120,7 +120,7 @@ def test_rest_answers_hold_only_what_github_describes(published: Path, sandbox: 
 def test_every_rest_request_of_an_extraction_is_described(
     published: Path, sandbox: SandboxServer, db: TestDatabase
 ) -> None:
-    """Paths, methods and parameters that GitHub's description holds, whatever way an extraction takes."""
+    """Whatever way an extraction takes, GitHub's description contains its paths, methods and parameters."""
     private, public = app_key()
     sandbox.add_github_app(app_id="1", public_key=public, organisation="acme")
     pipeline = Pipeline.of(db, sandbox.url, "acme", repositories=["portal"])
@@ -164,7 +164,7 @@ def described_answer(folder: Path, path: str) -> dict[str, Any]:
 
 
 def resolved(document: dict[str, Any], node: Any, depth: int) -> Any:
-    """The description with references put in, `nullable` as a type, and nothing required."""
+    """The description with references resolved, `nullable` as a type, and nothing required."""
     if isinstance(node, list):
         return [resolved(document, item, depth) for item in node]
     if not isinstance(node, dict):

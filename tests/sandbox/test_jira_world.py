@@ -1,4 +1,4 @@
-"""The sandbox's Jira as Data Center, its boards and sprints, and how its search may misbehave."""
+"""The sandbox's Jira as Data Center, its boards and sprints, and how its search can misbehave."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def search(sandbox: SandboxServer, jql: str, **params: Any) -> Any:
     return data_center(sandbox, "rest/api/2/search", jql=jql, fields="id", **params).json()
 
 
-def test_data_center_tells_what_it_is_to_its_own_tokens(sandbox: SandboxServer) -> None:
+def test_data_center_identifies_itself_to_its_own_tokens(sandbox: SandboxServer) -> None:
     assert data_center(sandbox, "rest/api/2/serverInfo").json()["deploymentType"] == "Server"
     assert cloud(sandbox, "rest/api/2/serverInfo").json()["deploymentType"] == "Cloud"
     assert data_center(sandbox, "rest/api/2/serverInfo", token="jira_sandbox_techcorp").status_code == 401
@@ -34,7 +34,7 @@ def test_data_center_tells_what_it_is_to_its_own_tokens(sandbox: SandboxServer) 
     assert isinstance(data_center(sandbox, "rest/api/2/project").json(), list)
 
 
-def test_data_center_searches_behind_an_issue(sandbox: SandboxServer) -> None:
+def test_data_center_searches_after_an_issue(sandbox: SandboxServer) -> None:
     whole = search(sandbox, "project = ACM", maxResults=1000)
     assert len(whole["issues"]) == min(500, whole["total"]) == whole["maxResults"]
     first = search(sandbox, "project = ACM ORDER BY id ASC", maxResults=3)["issues"]
@@ -43,7 +43,7 @@ def test_data_center_searches_behind_an_issue(sandbox: SandboxServer) -> None:
     assert int(rest["issues"][0]["id"]) > int(first[-1]["id"])
 
 
-def test_an_id_that_is_not_there_is_an_error_unless_nothing_is_validated(sandbox: SandboxServer) -> None:
+def test_an_unknown_id_is_an_error_unless_validation_is_off(sandbox: SandboxServer) -> None:
     there = search(sandbox, "project = ACM", maxResults=1)["issues"][0]["id"]
     assert "does not exist" in search(sandbox, f"id in ({there}, 1)")["errorMessages"][0]
     assert search(sandbox, f"id in ({there}, 1)", validateQuery="false")["total"] == 1
@@ -73,7 +73,7 @@ def test_boards_have_sprints_of_two_weeks(sandbox: SandboxServer, ask: Any) -> N
     assert ask(sandbox, f"rest/agile/1.0/board/{boards[1]['id']}/sprint").status_code == 400
 
 
-def test_a_search_that_is_behind_leaves_out_what_has_just_changed(sandbox: SandboxServer) -> None:
+def test_a_lagging_search_leaves_out_recent_changes(sandbox: SandboxServer) -> None:
     before = search(sandbox, "project = ACM")["total"]
     sandbox._post("settings", {"search_lag_seconds": 14 * 24 * 3600})
     assert search(sandbox, "project = ACM")["total"] < before

@@ -1,4 +1,4 @@
-"""The world is the same for the same seed, has time in it, and is only told to whom it belongs."""
+"""The world is the same for the same seed, changes over time, and is visible only to its owner."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_same_seed_gives_the_same_world() -> None:
     assert generate(ACME, date(2026, 6, 30), seed=8) != one
 
 
-def test_the_companies_differ_and_the_story_is_there() -> None:
+def test_the_companies_differ_and_follow_their_profiles() -> None:
     now = datetime(2026, 6, 30, tzinfo=UTC)
     for profile, per_week in ((TECHCORP, (15, 60)), (ACME, (2, 12))):
         company = generate(profile, now.date())
@@ -70,7 +70,7 @@ def test_pages_are_complete_and_in_order(sandbox: SandboxServer) -> None:
     assert [at for at, _ in seen] == sorted((at for at, _ in seen), reverse=True)
 
 
-def test_only_what_has_happened_is_told(sandbox: SandboxServer) -> None:
+def test_only_what_has_happened_is_visible(sandbox: SandboxServer) -> None:
     totals = []
     for now in ("2025-03-01T00:00:00+00:00", "2025-09-01T00:00:00+00:00", "2026-06-30T00:00:00+00:00"):
         sandbox.set_clock(now)
@@ -102,7 +102,7 @@ def test_rate_limit_headers_count_down(sandbox: SandboxServer) -> None:
     assert second == first - 1
 
 
-def test_jiras_search_gives_ids_by_thousands_and_fields_by_the_hundred(sandbox: SandboxServer) -> None:
+def test_jiras_search_returns_ids_by_the_thousand_and_fields_by_the_hundred(sandbox: SandboxServer) -> None:
     body = {"jql": "project = ACM ORDER BY id ASC", "maxResults": 5000}
     ids = jira(sandbox, "search/jql", {**body, "fields": ["id"]}).json()
     assert len(ids["issues"]) > 300

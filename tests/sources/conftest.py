@@ -12,7 +12,7 @@ from tests.support.database import TestDatabase
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
-    """The sandbox at its start: no fault ordered, the clock at the anchor."""
+    """The sandbox in its initial state: no faults, the clock at the anchor."""
     sandbox_server.reset()
     yield sandbox_server
     sandbox_server.reset()
@@ -20,6 +20,6 @@ def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def custom(db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Custom:
-    """A client with a deployment tool and a pager at the sandbox, which the environment allows to be asked."""
+    """A client with a deployment tool and a pager at the sandbox, which the environment allows as a private address."""
     monkeypatch.setenv(ALLOW_VARIABLE, sandbox.url.removeprefix("http://"))
     return Custom(db, sandbox, [DEPLOYS, PAGER])

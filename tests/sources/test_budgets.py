@@ -1,4 +1,4 @@
-"""Rate limits as the upstream computes them, and clocks that differ from ours."""
+"""Rate limits as the upstream computes them, and upstream clocks that differ from ours."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ def github_only(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def test_an_hours_budget_is_spent_and_the_rest_is_read_in_the_next(db: TestDatabase, sandbox: SandboxServer) -> None:
-    """At 12:40 the hour's 15 points are used up: the run says that it goes on at 13:00, and does."""
+def test_an_hours_budget_is_spent_and_the_rest_is_read_in_the_next_hour(
+    db: TestDatabase, sandbox: SandboxServer
+) -> None:
+    """At 12:40 the hour's 15 points are used up. The run says that it resumes at 13:00, and does."""
     pipeline = github_only(Pipeline.of(db, sandbox.url, "acme", repositories=["portal"]))
     calm = pipeline.copy_of(db, "calm")
     sandbox.set_clock("2026-06-30T12:40:00+00:00")
@@ -30,7 +32,7 @@ def test_an_hours_budget_is_spent_and_the_rest_is_read_in_the_next(db: TestDatab
     with pytest.raises(RateLimited) as caught:
         pipeline.extract()
     assert 1190 < (caught.value.resume_at - datetime.now(UTC)).total_seconds() < 1210
-    # What was asked for without a budget would count against other limits: the client stops before.
+    # A call without budget would count against other limits, so the client stops before.
     assert sandbox.counters()["points"]["acme"] <= 30
     hours = 1
     while True:
@@ -50,10 +52,10 @@ def test_an_hours_budget_is_spent_and_the_rest_is_read_in_the_next(db: TestDatab
     assert pipeline.comparable(now) == calm.comparable(now)
 
 
-def test_the_limits_of_a_minute_are_obeyed(
+def test_limits_per_minute_are_obeyed(
     db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """900 REST points a minute: the sandbox refuses with 403 and Retry-After 60; the client waits, or defers."""
+    """900 REST points per minute: the sandbox refuses with 403 and Retry-After 60; the client waits or defers."""
     sandbox.set(secondary=True, others_points=900)
     monkeypatch.setattr("pulse.sources.http.MAX_WAIT_SECONDS", 50.0)
     pipeline = github_only(Pipeline.of(db, sandbox.url, "acme", repositories=["portal"]))
@@ -62,7 +64,7 @@ def test_the_limits_of_a_minute_are_obeyed(
     assert 50 < (caught.value.resume_at - datetime.now(UTC)).total_seconds() <= 61
 
 
-def test_a_run_records_what_is_left_of_the_budget_and_when_it_goes_on(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_a_run_records_the_remaining_budget_and_when_it_resumes(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = github_only(Pipeline.of(db, sandbox.url, "acme", repositories=["portal"]))
     conn = db.connect("pulse_etl")
     resume_at = datetime(2026, 7, 1, tzinfo=UTC)
@@ -82,7 +84,9 @@ def test_a_run_records_what_is_left_of_the_budget_and_when_it_goes_on(db: TestDa
 
 
 @pytest.mark.parametrize("skew", [-200, 200])
-def test_a_date_header_that_is_minutes_off_loses_nothing(db: TestDatabase, sandbox: SandboxServer, skew: int) -> None:
+def test_a_date_header_that_is_off_by_minutes_loses_nothing(
+    db: TestDatabase, sandbox: SandboxServer, skew: int
+) -> None:
     pipeline = Pipeline.of(db, sandbox.url, "acme", repositories=["portal"])
     sandbox.set_clock("2026-06-20T10:00:00+00:00")
     sandbox.set(skew_seconds=skew)

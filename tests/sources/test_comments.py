@@ -1,4 +1,4 @@
-"""The first comment by another person: found however far behind, asked for no further, the same by every way."""
+"""The first comment by another person: found however far down it is, read no further than that, and the same on every way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, Node
 from pulse.sources.github.extract import GitHubSource
 from pulse.warehouse.loader import Page
-from tests.conftest import ROOT, SandboxServer
+from tests.conftest import SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
 
@@ -25,7 +25,7 @@ BOT, OLD_BOT = {"__typename": "Bot", "login": "renovate"}, {"__typename": "User"
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which inner connections were continued."""
+    """The inner connections that were continued."""
     calls: list[str] = []
     ask_sized = GitHubClient.ask_sized
 
@@ -40,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_first_review_is_the_first_review_or_comment_of_another_person(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
-    """While it is ready and not merged. Held against everything that REST tells of each pull request."""
+    """While it is ready and not merged. Compared with everything that REST says about each pull request."""
     sandbox.mutate("acme", 1, 20, actions=["open_pull_request"], repository="portal")
     sandbox.mutate("acme", 1, 25, actions=["comment_alone"], repository="portal")
     sandbox.set_clock(str(NOON + timedelta(hours=1)))
@@ -73,14 +73,12 @@ def test_the_first_review_is_the_first_review_or_comment_of_another_person(
     assert all(seen.values()), seen
 
 
-def test_more_comments_are_read_only_until_one_counts(
-    db: TestDatabase, sandbox: SandboxServer, asked: list[str]
-) -> None:
+def test_comments_are_read_only_until_one_counts(db: TestDatabase, sandbox: SandboxServer, asked: list[str]) -> None:
     pipeline = portal(db, sandbox)
     pipeline.extract(("github",))
     assert "PullRequest.comments" not in asked
 
-    # Long talks in which another person is among the first: nothing more is asked for.
+    # Long discussions in which another person is among the first: nothing more is requested.
     sandbox.set_clock(str(NOON + timedelta(minutes=10)))
     sandbox.mutate("acme", 5, 6, actions=["comment"], repository="portal")
     spoken = pipeline.extract(("github",))
@@ -89,7 +87,7 @@ def test_more_comments_are_read_only_until_one_counts(
     assert "PullRequest.comments" not in asked
     assert (spoken.api_calls, spoken.api_points) == (2, 2)  # the probe, and one page
 
-    # Talks of the author and a bot: all of them, of several pull requests in one call.
+    # Discussions of the author and a bot: all comments are read, of several pull requests per call.
     sandbox.set_clock(str(NOON + timedelta(minutes=20)))
     sandbox.mutate("acme", 2, 8, actions=["comment_alone"], repository="portal")
     alone = pipeline.extract(("github",))
@@ -100,7 +98,7 @@ def test_more_comments_are_read_only_until_one_counts(
 
 
 def test_the_comments_up_to_the_one_that_counts_are_kept() -> None:
-    """However many were read on the way there, the payload is the same."""
+    """However many comments were read to find it, the payload is the same."""
     said = [{"author": who} for who in (MIRA, BOT, TARIQ, MIRA, GHOST)]
     node = {"author": MIRA, "comments": {"totalCount": 5, "nodes": said}}
     assert records.first_comments(node) == said[:3]
@@ -147,7 +145,7 @@ def test_who_counts(
     expected: int | None,
     is_reviewed: bool,
 ) -> None:
-    """Drafted at 4, ready at 6, merged at 15. A comment is where the review began, and yet none."""
+    """Drafted at 4, ready at 6, merged at 15. A comment starts the review stage, but is not a review."""
     pipeline = Pipeline.of(db, "http://127.0.0.1:9", "acme")
     integration, credential = pipeline.integrations[0]
     source = GitHubSource(integration, credential, db.connect("pulse_etl"))
@@ -201,7 +199,7 @@ def test_who_counts(
     ]
 
 
-def test_comments_that_come_change_and_go_end_in_the_tables_of_a_full_read(
+def test_comments_that_come_change_and_go_give_the_tables_of_a_full_read(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     stepwise = portal(db, sandbox)
@@ -236,7 +234,7 @@ def test_a_pull_request_from_rest_has_the_same_comments(db: TestDatabase, sandbo
     assert broken.snapshot() == calm.snapshot()
 
 
-def test_what_was_stored_without_comments_is_read_again_after_the_upgrade(
+def test_what_was_stored_without_comments_is_read_again_when_its_checkpoints_go(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     pipeline = portal(db, sandbox)
@@ -246,7 +244,7 @@ def test_what_was_stored_without_comments_is_read_again_after_the_upgrade(
     owner.execute("update raw.github_pull_requests set payload = payload - 'firstComments', payload_hash = ''")
     owner.commit()
     assert pipeline.extract(("github",)).rows_written < 30
-    owner.execute((ROOT / "migrations/sql/0014_first_comment.up.sql").read_text(encoding="utf-8"))
+    owner.execute(FORGET)
     owner.commit()
     again = pipeline.extract(("github",))
     assert pipeline.snapshot() == whole
@@ -254,6 +252,12 @@ def test_what_was_stored_without_comments_is_read_again_after_the_upgrade(
     assert pipeline.extract(("github",)).rows_written == 0
 
 
+FORGET = """
+    alter table core.etl_checkpoints no force row level security;
+    delete from core.etl_checkpoints where stream in ('pull_requests', 'pull_requests_with_files');
+    update core.etl_checkpoints set cursor_data = cursor_data #- '{seen,pull_requests}' where stream = 'probe';
+    alter table core.etl_checkpoints force row level security;
+"""
 FIRST = "select id, first_review_at from core.github_pull_requests order by 1"
 
 
@@ -265,18 +269,18 @@ def portal(db: TestDatabase, sandbox: SandboxServer, slug: str = "acme") -> Pipe
 
 
 def written(moment: datetime | None) -> str:
-    """As GitHub writes it; what has not happened comes last."""
+    """A time as GitHub writes it; what has not happened sorts last."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else "9999"
 
 
 def rest(sandbox: SandboxServer, path: str) -> Any:
-    """What REST tells below acme/portal."""
+    """What REST returns below acme/portal."""
     headers = {"Authorization": "Bearer ghp_sandbox_acme"}
     return json.loads(requests.get(f"{sandbox.url}/github/repos/acme/portal/{path}", headers=headers, timeout=30).text)
 
 
 def is_another(item: dict[str, Any], pull: dict[str, Any]) -> bool:
-    """Whether a person other than the author of a pull request wrote a comment or review, by REST."""
+    """Whether a person other than the pull request's author wrote a comment or review, according to REST."""
     user, author = item["user"] or {}, pull["user"] or {}
     return user.get("type") != "Bot" and user.get("login") != author.get("login")
 

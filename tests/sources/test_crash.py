@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a walk, while the world goes on."""
+"""kill -9 in the middle of a walk, while the world keeps changing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNFINISHED = "select count(*) from core.etl_checkpoints where stream = %s and cu
 
 
 def kill_in_the_middle_of(stream: str, pipeline: Pipeline) -> None:
-    """Extract in another process, and kill it once it has stored a page of the stream and not yet the last one."""
+    """Extract in another process, and kill it once it has stored a page of the stream, but not the last one."""
     env = {**os.environ, **pipeline.db.conn_env(), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, *pipeline.arguments()], cwd=ROOT, env=env)
     try:
@@ -33,7 +33,7 @@ def kill_in_the_middle_of(stream: str, pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("stream", ["history", "deployments", "pull_requests"])
-def test_what_was_interrupted_days_ago_ends_like_a_read_of_today(
+def test_a_walk_interrupted_days_ago_ends_like_a_fresh_read(
     db: TestDatabase, sandbox: SandboxServer, stream: str
 ) -> None:
     broken = Pipeline.of(db, sandbox.url, "acme", repositories=["portal"])

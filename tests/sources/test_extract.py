@@ -43,7 +43,7 @@ def test_a_page_of_pull_requests_costs_one_point(db: TestDatabase, sandbox: Sand
     assert stats.api_calls < pulls / 24 + 40
 
 
-def test_increments_end_in_the_tables_of_a_full_read(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_increments_give_the_tables_of_a_full_read(db: TestDatabase, sandbox: SandboxServer) -> None:
     """Days pass between two syncs: pull requests are reviewed and merged, deployments end, issues move."""
     sandbox.set_clock(EARLIER)
     stepwise = Pipeline.of(db, sandbox.url, "acme")
@@ -67,7 +67,7 @@ def test_increments_end_in_the_tables_of_a_full_read(db: TestDatabase, sandbox: 
     ],
     ids=["502", "504", "resource limits", "null nodes"],
 )
-def test_wide_pages_that_fail_are_asked_for_in_smaller_parts(
+def test_large_pages_that_fail_are_requested_in_smaller_parts(
     db: TestDatabase, sandbox: SandboxServer, fault: dict[str, object]
 ) -> None:
     pipeline = Pipeline.of(db, sandbox.url, "acme", repositories=["portal"])
@@ -90,7 +90,7 @@ def test_wide_pages_that_fail_are_asked_for_in_smaller_parts(
     ],
     ids=["429", "403 secondary", "503", "cut connection", "malformed JSON"],
 )
-def test_passing_faults_are_survived(db: TestDatabase, sandbox: SandboxServer, fault: dict[str, object]) -> None:
+def test_temporary_faults_are_survived(db: TestDatabase, sandbox: SandboxServer, fault: dict[str, object]) -> None:
     pipeline = Pipeline.of(db, sandbox.url, "acme", repositories=["billing"])
     sandbox.add_fault(path_regex="/(github|jira)/", count=2, **fault)
     stats = pipeline.extract()
@@ -127,8 +127,8 @@ def test_an_unknown_owner_is_named(db: TestDatabase, sandbox: SandboxServer) -> 
         GitHubSource(wrong, credential, db.connect("pulse_etl")).discover()
 
 
-def test_killed_in_the_middle_ends_in_the_same_tables(db: TestDatabase, sandbox: SandboxServer) -> None:
-    """kill -9 after 20, 40 and 60 calls more, of 177, then a run to the end: row for row what an uninterrupted run stores."""
+def test_a_killed_run_ends_in_the_same_tables(db: TestDatabase, sandbox: SandboxServer) -> None:
+    """kill -9 after 20, 40 and 60 more calls, of 177, then a run to the end: the rows are those of an uninterrupted run."""
     script = "import sys; from tests.support.extraction import run_from_environment; run_from_environment(sys.argv[1:])"
     broken = Pipeline.of(db, sandbox.url, "techcorp", repositories=["checkout", "payments"])
     sandbox.add_fault(path_regex="/", count=10_000, delay_seconds=0.02)
@@ -160,9 +160,9 @@ def recorded(db: TestDatabase, sandbox: SandboxServer) -> Pipeline:
     return pipeline
 
 
-def test_the_recorded_world_is_stored_whole(recorded: Pipeline) -> None:
-    """Of the 42 recorded issues one, a pull request, stands twice: 41, of which 15 are pull requests. The recorded jobs are of
-    other runs than the recorded ones."""
+def test_the_recorded_world_is_stored_completely(recorded: Pipeline) -> None:
+    """One of the 42 recorded issues, a pull request, is recorded twice: that leaves 41, of which 15 are pull requests. The
+    recorded jobs belong to other runs than the recorded ones."""
     counts = {
         "pull requests": "select count(*) from core.github_pull_requests",
         "merged": "select count(*) from core.github_pull_requests where state = 'merged'",

@@ -57,22 +57,20 @@ def test_the_address_follows_from_the_base_url(base: str, expected: str) -> None
         (["acme/*"], ["warehouse-api"], {"billing", "portal"}),
     ],
 )
-def test_repositories_are_chosen_by_name_and_pattern(
+def test_repositories_are_selected_by_name_and_pattern(
     db: TestDatabase, sandbox: SandboxServer, include: list[str], exclude: list[str], expected: set[str]
 ) -> None:
     source = github(Pipeline.of(db, sandbox.url, "acme", repositories=include), exclude_repositories=exclude)
     assert {scope.label.partition("/")[2] for scope in source.discover()} == expected
 
 
-def test_patterns_without_a_repository_are_a_mistake_of_the_declaration(
-    db: TestDatabase, sandbox: SandboxServer
-) -> None:
+def test_patterns_that_select_no_repository_are_a_config_error(db: TestDatabase, sandbox: SandboxServer) -> None:
     with pytest.raises(ConfigError, match="nothing-like-this"):
         github(Pipeline.of(db, sandbox.url, "acme", repositories=["nothing-like-this"])).discover()
 
 
-def test_syncs_over_weeks_end_in_the_tables_of_one_full_read(db: TestDatabase, sandbox: SandboxServer) -> None:
-    """Longer gaps than the deployments' lookback: what was active then has been replaced meanwhile."""
+def test_syncs_over_weeks_give_the_tables_of_one_full_read(db: TestDatabase, sandbox: SandboxServer) -> None:
+    """The gaps exceed the deployments' lookback, so deployments that were active then have been replaced meanwhile."""
     sandbox.set_clock("2026-05-02T09:00:00+00:00")
     stepwise = Pipeline.of(db, sandbox.url, "acme")
     stepwise.extract()
@@ -85,8 +83,8 @@ def test_syncs_over_weeks_end_in_the_tables_of_one_full_read(db: TestDatabase, s
     assert stepwise.comparable(now) == full.comparable(now)
 
 
-def test_a_pull_request_too_large_for_one_answer_is_put_together(db: TestDatabase, sandbox: SandboxServer) -> None:
-    """Even one pull request a page fails: its commits, reviews and so on are then read page by page."""
+def test_a_pull_request_too_large_for_one_answer_is_assembled(db: TestDatabase, sandbox: SandboxServer) -> None:
+    """If even one pull request per page fails, its commits, reviews and so on are read page by page."""
     broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
     sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests\(", count=5, status=502)
     broken.extract(("github",))
@@ -95,7 +93,7 @@ def test_a_pull_request_too_large_for_one_answer_is_put_together(db: TestDatabas
     assert broken.snapshot() == calm.snapshot()
 
 
-def test_an_unanswerable_pull_request_is_kept_as_a_reject_and_asked_for_again(
+def test_an_undeliverable_pull_request_is_kept_as_a_reject_and_requested_again(
     db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
@@ -117,7 +115,7 @@ def test_an_unanswerable_pull_request_is_kept_as_a_reject_and_asked_for_again(
     assert broken.rows(rejects) == [(number, reason, False)]
 
 
-def test_a_cursor_that_github_forgot_starts_the_walk_again(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_a_forgotten_cursor_restarts_the_walk(db: TestDatabase, sandbox: SandboxServer) -> None:
     broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
     source = github(broken)
     scope = source.discover()[0]
@@ -146,13 +144,13 @@ def test_a_cursor_that_github_forgot_starts_the_walk_again(db: TestDatabase, san
     assert broken.snapshot() == calm.snapshot()
 
 
-def test_commits_that_a_force_push_took_away_are_marked(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_commits_removed_by_a_force_push_are_marked(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = portal(db, sandbox)
     pipeline.extract(("github",))
     before = pipeline.snapshot()["github_commits"]
     source = github(pipeline)
     scope = source.discover()[0]
-    # As if two more commits had been there at the last sync, which are not in the history any more.
+    # As if the last sync had seen two more commits that are no longer in the history.
     head = pipeline.rows("select cursor_data ->> 'head' from core.etl_checkpoints where stream = 'history'")[0][0]
     parent = head
     for oid in ("dead1", "dead2"):
@@ -194,16 +192,14 @@ def test_an_unfinished_deployment_is_read_again(db: TestDatabase, sandbox: Sandb
     ],
     ids=["primary", "secondary"],
 )
-def test_a_limit_that_is_told_with_http_200_is_one(
-    db: TestDatabase, sandbox: SandboxServer, error: dict[str, Any]
-) -> None:
+def test_a_limit_reported_with_http_200_counts(db: TestDatabase, sandbox: SandboxServer, error: dict[str, Any]) -> None:
     source = github(portal(db, sandbox))
     sandbox.add_fault(path_regex="/github/", status=200, body={"errors": [error]}, headers={"Retry-After": "300"})
     with pytest.raises(RateLimited):
         source.discover()
 
 
-def test_a_body_that_speaks_of_rate_limits_is_none(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_a_body_that_mentions_rate_limits_does_not_count(db: TestDatabase, sandbox: SandboxServer) -> None:
     source = github(portal(db, sandbox))
     sandbox.add_fault(
         path_regex="/github/",
@@ -256,6 +252,6 @@ def forget_the_probe(pipeline: Pipeline) -> None:
     change(pipeline, "delete from core.etl_checkpoints where stream = 'probe'")
 
 
-def test_a_scope_survives_its_way_through_json() -> None:
+def test_a_scope_survives_json() -> None:
     scope = Scope("1", "acme/portal", {"node_id": "R_1"})
     assert Scope.from_json(json.loads(json.dumps(scope.to_json()))) == scope

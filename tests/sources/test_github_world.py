@@ -1,4 +1,4 @@
-"""GitHub: what the world does to an extraction, and what an extraction costs."""
+"""GitHub: how an extraction handles a changing world, and what it costs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_what_is_deleted_upstream_is_marked_at_the_next_sync(
     assert pipeline.extract().rows_written == 0
 
 
-def test_a_row_that_is_missing_here_is_fetched(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_a_missing_row_is_fetched(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = portal(db, sandbox)
     pipeline.extract()
     whole = pipeline.snapshot()
@@ -64,7 +64,7 @@ def test_a_row_that_is_missing_here_is_fetched(db: TestDatabase, sandbox: Sandbo
     assert pipeline.snapshot() == whole
 
 
-def test_an_unfinished_listing_marks_nothing(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_an_incomplete_list_marks_nothing(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = portal(db, sandbox)
     pipeline.extract()
     sandbox.mutate("acme", 1, 1, actions=["delete_issue"], repository="portal")
@@ -99,7 +99,7 @@ def test_a_declared_name_follows_a_rename(db: TestDatabase, sandbox: SandboxServ
     assert scope.label == "acme/billing--1"
 
 
-def test_what_is_not_chosen_any_more_is_not_asked_for(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_repositories_no_longer_selected_are_not_requested(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = Pipeline.of(db, sandbox.url, "thirty")
     integration, credential = pipeline.integrations[0]
     GitHubSource(integration, credential, db.connect("pulse_etl")).discover()
@@ -117,7 +117,7 @@ def test_thirty_idle_repositories_cost_one_call(db: TestDatabase, sandbox: Sandb
     assert pipeline.rows("select count(*) from raw.github_repositories") == [(30,)]
     for night in ("2026-06-30T23:00:00+00:00", "2026-07-01T00:30:00+00:00"):
         sandbox.set_clock(night)
-        pipeline.extract()  # what moved lately settles
+        pipeline.extract()  # what moved recently settles
     idle = pipeline.extract()
     assert (idle.api_calls, idle.api_points, idle.rows_written) == (1, 1, 0)
 
@@ -139,9 +139,7 @@ def test_only_what_moved_is_read(db: TestDatabase, sandbox: SandboxServer) -> No
     assert source.stats.rows_written == 1
 
 
-def test_pull_requests_with_all_their_parts_cost_five_calls_and_points_a_hundred(
-    db: TestDatabase, sandbox: SandboxServer
-) -> None:
+def test_a_hundred_complete_pull_requests_cost_five_calls_and_points(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = portal(db, sandbox, pull_request_files=True, workflow_runs=False)
     pipeline.extract()
     sandbox.reset()
@@ -161,7 +159,7 @@ def test_pull_requests_with_all_their_parts_cost_five_calls_and_points_a_hundred
     assert stats.api_points - 1 <= 5 * count / 100
 
 
-def test_files_that_are_wanted_later_are_read_of_every_pull_request(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_turning_on_files_reads_every_pull_request_again(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = portal(db, sandbox)
     pipeline.extract()
     without = "select count(*) from raw.github_pull_requests where not payload ? 'files'"
@@ -193,7 +191,7 @@ def test_a_long_history_is_read_newest_first_in_bounded_runs(
     ]
     assert newest[1] == 4 * 24
     assert older > 100
-    # The world goes on while history fills in behind: what is new comes first.
+    # The world keeps changing while older history is read; new records come first.
     sandbox.set_clock(LATER)
     runs = 1
     while pipeline.extract().unfinished:
@@ -203,7 +201,7 @@ def test_a_long_history_is_read_newest_first_in_bounded_runs(
     assert pipeline.snapshot() == calm.snapshot()
 
 
-def test_a_pull_request_that_only_rest_can_tell_is_the_same(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_a_pull_request_from_rest_alone_is_the_same(db: TestDatabase, sandbox: SandboxServer) -> None:
     broken, calm = portal(db, sandbox), portal(db, sandbox, "calm")
     calm.extract()
     sandbox.add_fault(path_regex="/github/", body_regex=r"query PullRequests\(", count=5, status=502)
@@ -213,7 +211,7 @@ def test_a_pull_request_that_only_rest_can_tell_is_the_same(db: TestDatabase, sa
     assert broken.snapshot() == calm.snapshot()
 
 
-def test_runs_of_a_busy_repository_are_read_by_halved_windows(
+def test_runs_of_a_busy_repository_are_read_in_halved_windows(
     db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calm = portal(db, sandbox, "calm")
@@ -263,12 +261,12 @@ def test_a_run_in_progress_is_followed_and_a_repeated_one_keeps_its_past(
     assert attempts[0] > attempts[1]
 
 
-def test_a_github_app_reads_as_a_token_does_and_renews_its_token(
+def test_a_github_app_reads_like_a_token_and_renews_its_own(
     db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "RENEW_AGAIN_SECONDS", 0.3)
     private, public = app_key()
-    # Tokens that end after a second: the extraction lives on the 401s that follow.
+    # Tokens that expire after a second: the extraction survives the 401s that follow.
     sandbox.add_github_app(app_id="12345", public_key=public, organisation="acme", token_seconds=1.0)
     by_token = portal(db, sandbox, "bytoken")
     by_token.extract()
@@ -284,7 +282,7 @@ def test_a_github_app_reads_as_a_token_does_and_renews_its_token(
 
 
 @pytest.mark.parametrize(
-    ("login", "key", "error", "told"),
+    ("login", "key", "error", "expected"),
     [
         (None, "good", ConfigError, "App id"),
         (
@@ -293,26 +291,28 @@ def test_a_github_app_reads_as_a_token_does_and_renews_its_token(
             ConfigError,
             "private key",
         ),
-        ("99999", "good", AuthError, "check the App's id"),
+        ("99999", "good", AuthError, "Check the App's id"),
     ],
     ids=["no id", "broken key", "unknown app"],
 )
-def test_a_wrong_app_says_what_is_wrong_and_shows_nothing(
-    db: TestDatabase, sandbox: SandboxServer, login: str | None, key: str, error: type[Exception], told: str
+def test_a_wrong_app_gives_a_clear_error_without_secrets(
+    db: TestDatabase, sandbox: SandboxServer, login: str | None, key: str, error: type[Exception], expected: str
 ) -> None:
     private, public = app_key()
     sandbox.add_github_app(app_id="12345", public_key=public, organisation="acme")
     pipeline = portal(db, sandbox)
     integration, _ = pipeline.integrations[0]
     pipeline.integrations = [(integration, Credential(login, private if key == "good" else key))]
-    with pytest.raises(error, match=told) as caught:
+    with pytest.raises(error, match=expected) as caught:
         pipeline.extract()
     assert "PRIVATE KEY" not in f"{caught.value!r}"
     assert "nonsense" not in f"{caught.value!r}"
 
 
 @pytest.mark.parametrize(("ends", "warned"), [("2026-07-10 00:00:00 UTC", True), ("2026-12-01 00:00:00 UTC", False)])
-def test_a_token_that_ends_soon_is_warned_of(db: TestDatabase, sandbox: SandboxServer, ends: str, warned: bool) -> None:
+def test_a_token_that_expires_soon_causes_a_warning(
+    db: TestDatabase, sandbox: SandboxServer, ends: str, warned: bool
+) -> None:
     source_of = portal(db, sandbox).integrations[0]
     source = GitHubSource(*source_of, db.connect("pulse_etl"))
     sandbox.add_header("github-authentication-token-expiration", ends)

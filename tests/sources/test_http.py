@@ -1,4 +1,4 @@
-"""Waits, retries and refusals of the HTTP client, against the sandbox's ordered answers."""
+"""Waits, retries and refusals of the HTTP client, against answers ordered from the sandbox."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET = "ghp_sandbox_acme"
 
 
 class Upstream:
-    """A client of the sandbox's GitHub REST endpoint, and what the sandbox saw of it."""
+    """A client of the sandbox's GitHub REST endpoint, and the calls that the sandbox saw."""
 
     def __init__(self, sandbox: SandboxServer) -> None:
         self.sandbox = sandbox
@@ -42,7 +42,7 @@ def upstream(sandbox: SandboxServer) -> Upstream:
 
 
 def the_world(sandbox: SandboxServer) -> datetime:
-    """The sandbox's clock, which stands still at noon of its anchor."""
+    """The sandbox's clock, which is stopped at noon of its anchor."""
     return datetime.fromisoformat(f"{sandbox.anchor}T12:00:00+00:00")
 
 
@@ -50,8 +50,8 @@ def seconds_until(error: RateLimited) -> float:
     return (error.resume_at - datetime.now(UTC)).total_seconds()
 
 
-def test_it_waits_as_long_as_it_is_told_and_not_longer(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a fifth of it at most, so that tasks that are told the same moment do not all come at once."""
+def test_it_waits_as_long_as_requested_and_no_longer(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plus at most a fifth of that, so that tasks with the same reset time do not all call at once."""
     upstream.fault(status=429, headers={"Retry-After": "2"})
     waited: list[float] = []
     monkeypatch.setattr("pulse.sources.http.time.sleep", waited.append)
@@ -107,7 +107,7 @@ def test_an_empty_budget_is_not_asked_again(upstream: Upstream) -> None:
     assert upstream.sandbox.calls() == before
 
 
-def test_an_unknown_refusal_fails_with_what_was_said_but_no_secret(upstream: Upstream) -> None:
+def test_an_unknown_refusal_shows_the_answer_but_no_secret(upstream: Upstream) -> None:
     upstream.fault(status=422, body={"message": f"Validation failed for {SECRET}"})
     with pytest.raises(UpstreamError) as caught:
         upstream.get()
@@ -118,11 +118,17 @@ def test_an_unknown_refusal_fails_with_what_was_said_but_no_secret(upstream: Ups
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(401, AuthError), (403, AuthError), (404, AccessLost), (410, AccessLost)]
+    ("status", "error", "way_out"),
+    [
+        (401, AuthError, "Renew the token in the Airflow Connection"),
+        (403, AuthError, "Give the token read access"),
+        (404, AccessLost, "Check the name and the token's access"),
+        (410, AccessLost, "Check the name and the token's access"),
+    ],
 )
-def test_refusals_are_told_apart(upstream: Upstream, status: int, error: type[PulseError]) -> None:
+def test_refusals_are_distinguished(upstream: Upstream, status: int, error: type[PulseError], way_out: str) -> None:
     upstream.fault(status=status)
-    with pytest.raises(error, match="What to do"):
+    with pytest.raises(error, match=way_out):
         upstream.get()
 
 
@@ -147,7 +153,7 @@ class RenewedOnce(TokenAuth):
         return self.renewals == 1
 
 
-def test_an_expired_token_is_renewed_and_a_refused_one_is_not_tried_for_ever(upstream: Upstream) -> None:
+def test_an_expired_token_is_renewed_and_a_refused_one_is_not_tried_forever(upstream: Upstream) -> None:
     auth = RenewedOnce()
     http = HttpClient(auth, "acme", "github", upstream.stats, {})
     assert "resources" in http.call("GET", upstream.url).body
@@ -158,7 +164,7 @@ def test_an_expired_token_is_renewed_and_a_refused_one_is_not_tried_for_ever(ups
     assert auth.renewals == 2
 
 
-def test_nothing_that_is_printed_holds_the_token(upstream: Upstream) -> None:
+def test_nothing_that_is_printed_contains_the_token(upstream: Upstream) -> None:
     credential = Credential("pulse@acme.example", SECRET)
     auth = TokenAuth(SECRET, "pulse@acme.example")
     for thing in (credential, auth, upstream.http, upstream.http.session, [credential], {"c": credential}):
@@ -174,9 +180,9 @@ def test_every_folder_is_a_source() -> None:
         registry.source_for("gitlab")
 
 
-def test_an_answer_that_is_no_strict_json_is_none(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NaN is read by json, and refused by PostgreSQL."""
+def test_an_answer_that_is_not_strict_json_is_refused(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The json module reads NaN, but PostgreSQL refuses it."""
     monkeypatch.setattr("pulse.sources.http.TRIES", 2)
     upstream.fault(count=10, status=200, body='{"n": NaN}')
-    with pytest.raises(UpstreamError, match="no JSON"):
+    with pytest.raises(UpstreamError, match="not JSON"):
         upstream.get()

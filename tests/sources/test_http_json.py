@@ -1,4 +1,4 @@
-"""Custom sources: what an admin declares is read completely, in every pagination, and kept up to date."""
+"""Custom sources: what an admin declares is read completely, with every pagination, and kept up to date."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.custom import DEPLOYS, KEY, PAGED, PAGER, Custom
 
 
 @pytest.mark.parametrize("kind", PAGED)
-def test_every_pagination_gives_everything_once(custom: Custom, kind: str) -> None:
+def test_every_pagination_returns_everything_once(custom: Custom, kind: str) -> None:
     custom.streams = [DEPLOYS | PAGED[kind]]
     stats = custom.sync()
     wanted = custom.upstream("deployments")
@@ -28,8 +28,8 @@ def test_every_pagination_gives_everything_once(custom: Custom, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["page", "offset", "cursor", "link"])
-def test_an_upstream_that_gives_fewer_than_asked_for_is_read_to_its_end(custom: Custom, kind: str) -> None:
-    """The sandbox gives 200 records at most."""
+def test_an_upstream_that_returns_less_than_requested_is_read_to_the_end(custom: Custom, kind: str) -> None:
+    """The sandbox returns at most 200 records per page."""
     stream = PAGED[kind]
     custom.streams = [DEPLOYS | stream | {"pagination": stream["pagination"] | {"size": 500}}]
     custom.sync()
@@ -55,7 +55,7 @@ def test_a_second_sync_writes_nothing(custom: Custom) -> None:
     ],
     ids=str,
 )
-def test_every_kind_of_authentication_is_let_in_and_a_wrong_key_is_not(
+def test_every_kind_of_authentication_works_and_a_wrong_key_does_not(
     custom: Custom, auth: dict[str, Any], login: str | None
 ) -> None:
     custom.streams, custom.auth, custom.credential = [PAGER], auth, Credential(login, KEY)
@@ -91,18 +91,18 @@ def test_a_key_that_the_upstream_repeats_in_its_links_is_not_stored(custom: Cust
 
 
 @pytest.mark.parametrize("secret", ["two\nlines", "“quoted”"])
-def test_a_key_that_no_header_can_carry_is_not_shown(custom: Custom, secret: str) -> None:
+def test_a_key_that_is_not_allowed_in_a_header_is_not_shown(custom: Custom, secret: str) -> None:
     custom.credential = Credential(None, secret)
     with pytest.raises(ConfigError, match="http_json__acme") as caught:
         custom.source()
     assert secret not in str(caught.value)
     custom.auth, custom.credential = {"kind": "basic"}, Credential(None, KEY)
-    with pytest.raises(ConfigError, match="user name as login of http_json__acme"):
+    with pytest.raises(ConfigError, match="user name as the login of http_json__acme"):
         custom.source()
 
 
 @pytest.mark.parametrize("form", ["iso", "epoch", "epoch_ms"])
-def test_with_since_only_what_changed_is_asked_for(custom: Custom, form: str) -> None:
+def test_with_since_only_changes_are_requested(custom: Custom, form: str) -> None:
     custom.streams = [DEPLOYS | {"since": {"param": "updated_after", "format": form}}]
     custom.sandbox.set_clock("2026-06-20T12:00:00+00:00")
     first = custom.sync()
@@ -152,7 +152,7 @@ def test_what_a_complete_read_does_not_list_is_gone_until_it_comes_back(custom: 
     assert custom.rows("select id from core.custom_incidents where deleted_at is not null") == []
 
 
-def test_nothing_is_gone_from_a_stream_with_since_or_of_another_stream(custom: Custom) -> None:
+def test_nothing_is_deleted_from_a_stream_with_since_or_from_another_stream(custom: Custom) -> None:
     incremental = PAGER | {"since": {"param": "updated_after"}, "name": "incremental"}
     custom.streams = [incremental, PAGER, PAGER | {"name": "empty", "params": {"updated_after": "2026-06-30T12:00:00"}}]
     custom.sync()
@@ -163,7 +163,7 @@ def test_nothing_is_gone_from_a_stream_with_since_or_of_another_stream(custom: C
 
 
 def test_a_record_without_an_id_keeps_all_rows(custom: Custom) -> None:
-    """It may be any of them, so that none is known to be gone."""
+    """It may be any of the stored records, so none is known to be gone."""
     custom.streams = [PAGER]
     custom.sync()
     stored = set(custom.records())
@@ -175,7 +175,7 @@ def test_a_record_without_an_id_keeps_all_rows(custom: Custom) -> None:
 
 
 @pytest.mark.parametrize("kind", ["page", "offset", "cursor", "link", "link in the answer"])
-def test_a_page_that_comes_again_ends_the_walk(custom: Custom, kind: str) -> None:
+def test_a_repeated_page_ends_the_walk(custom: Custom, kind: str) -> None:
     custom.streams = [DEPLOYS | PAGED[kind]]
     part = custom.upstream("deployments")[:3]
     same = f"{custom.sandbox.url}/custom/acme/link/deployments?page=2"
@@ -190,29 +190,29 @@ def test_a_page_that_comes_again_ends_the_walk(custom: Custom, kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["cursor", "link"])
-def test_a_place_that_comes_again_ends_the_walk(custom: Custom, kind: str) -> None:
-    """Also when each of its answers is another, or empty."""
+def test_a_repeated_position_ends_the_walk(custom: Custom, kind: str) -> None:
+    """Even if each of its answers is different, or empty."""
     custom.streams = [DEPLOYS | PAGED["cursor" if kind == "cursor" else "link in the answer"]]
     same = f"{custom.sandbox.url}/custom/acme/link/deployments?page=2"
     body: Any = {"deployments": [], "meta": {"next_cursor": "again"}, "next": same}
     custom.sandbox.add_fault(path_regex="deployments", status=200, count=50, body=body)
     stats = RunStats()
     source = custom.source(stats)
-    with pytest.raises(UpstreamError, match="without end"):
+    with pytest.raises(UpstreamError, match="endlessly"):
         source.extract(source.discover()[0])
     assert stats.api_calls == 2
 
 
-def test_empty_pages_that_go_on_and_on_end_the_walk(custom: Custom) -> None:
+def test_endless_empty_pages_end_the_walk(custom: Custom) -> None:
     custom.streams = [DEPLOYS | PAGED["cursor"]]
     for number in range(EMPTY_PAGES + 1):
         body = {"deployments": [], "meta": {"next_cursor": str(number)}}
         custom.sandbox.add_fault(path_regex="deployments", status=200, body=body)
-    with pytest.raises(UpstreamError, match="without end"):
+    with pytest.raises(UpstreamError, match="endlessly"):
         custom.sync()
 
 
-def test_an_interrupted_walk_goes_on_where_it_was(custom: Custom) -> None:
+def test_an_interrupted_walk_resumes_where_it_was(custom: Custom) -> None:
     custom.streams = [DEPLOYS | PAGED["cursor"]]
     wanted = {f"deploys:{one['id']}" for one in custom.upstream("deployments")}
     source = custom.source()
@@ -232,7 +232,7 @@ def test_an_interrupted_walk_goes_on_where_it_was(custom: Custom) -> None:
     assert custom.rows("select cursor_data from core.etl_checkpoints") == [({},)]
 
 
-def test_a_walk_whose_place_is_forgotten_starts_again(custom: Custom) -> None:
+def test_a_walk_whose_position_is_forgotten_starts_again(custom: Custom) -> None:
     custom.streams = [DEPLOYS | PAGED["cursor"]]
     custom.sync()
     before = custom.records()
@@ -247,15 +247,15 @@ def test_a_walk_whose_place_is_forgotten_starts_again(custom: Custom) -> None:
     ]
 
 
-def test_an_answer_without_the_declared_list_names_what_is_there(custom: Custom) -> None:
+def test_an_answer_without_the_declared_list_is_described(custom: Custom) -> None:
     custom.streams = [DEPLOYS | {"records": "result.items"}]
     with pytest.raises(ConfigError, match=r"no list at 'result.items'.*an object with deployments"):
         custom.sync()
     custom.streams = [DEPLOYS | {"records": ""}]
-    with pytest.raises(ConfigError, match="as the answer itself"):
+    with pytest.raises(ConfigError, match="the answer is not a list"):
         custom.sync()
 
 
-def test_a_full_last_page_without_a_next_one_is_told(custom: Custom) -> None:
+def test_a_full_last_page_without_a_next_one_causes_a_warning(custom: Custom) -> None:
     custom.streams = [DEPLOYS | PAGED["cursor"] | {"pagination": {"kind": "cursor", "next": "meta.nxt"}}]
     assert any("check its pagination" in warning for warning in custom.sync().warnings)

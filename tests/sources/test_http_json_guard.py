@@ -1,4 +1,4 @@
-"""Custom sources do not reach into the network that Pulse runs in, and carry a key nowhere but where it belongs."""
+"""Custom sources do not reach into the network that Pulse runs in, and send a key only where it belongs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.custom import DEPLOYS, KEY, PAGED, PAGER, Custom
 
 @dataclass
 class Listener:
-    """A server that answers every connection with nothing and keeps what it is sent."""
+    """A server that answers nothing and keeps what it receives."""
 
     port: int
     connections: int = 0
@@ -87,12 +87,12 @@ PUBLIC = ["8.8.8.8", "140.82.112.3", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_public_is_known(address: str) -> None:
+def test_private_addresses_are_recognised(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_is_known(address: str) -> None:
+def test_public_addresses_are_recognised(address: str) -> None:
     assert is_public(address)
 
 
@@ -107,11 +107,11 @@ def test_no_connection_is_made_to_this_machine(
     custom.base_url = f"{scheme}://{host}:{listener.port}"
     with pytest.raises(ConfigError) as caught:
         custom.sync()
-    told = str(caught.value)
-    assert told.startswith("client acme, http_json: ")
-    assert "is not a public address" in told
-    assert f":{listener.port} to the environment variable {ALLOW_VARIABLE}" in told
-    assert KEY not in told
+    message = str(caught.value)
+    assert message.startswith("client acme, http_json: ")
+    assert "is not a public address" in message
+    assert f":{listener.port} to the environment variable {ALLOW_VARIABLE}" in message
+    assert KEY not in message
     assert listener.connections == 0
 
 
@@ -128,10 +128,10 @@ def test_no_connection_is_made_to_the_network_around(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_name_that_resolves_elsewhere_meanwhile_gets_nothing(
+def test_a_name_that_resolves_differently_later_is_refused(
     custom: Custom, listener: Listener, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    """DNS rebinding: the first look at the name was content, the connection is with this machine."""
+    """DNS rebinding: the first look-up of the name was harmless, but the connection goes to this machine."""
     monkeypatch.delenv(ALLOW_VARIABLE)
     monkeypatch.setattr(guard, "_refuse_before", lambda host, port: None)
     custom.base_url = f"{scheme}://localhost:{listener.port}"
@@ -142,25 +142,23 @@ def test_a_name_that_resolves_elsewhere_meanwhile_gets_nothing(
 
 
 @pytest.mark.parametrize("allowed", ["true", "TRUE", "127.0.0.1", "other.example, 127.0.0.1", "127.0.0.1:{port}"])
-def test_the_environment_may_allow_it(custom: Custom, monkeypatch: pytest.MonkeyPatch, allowed: str) -> None:
+def test_the_environment_can_allow_a_private_host(
+    custom: Custom, monkeypatch: pytest.MonkeyPatch, allowed: str
+) -> None:
     custom.streams = [PAGER]
     monkeypatch.setenv(ALLOW_VARIABLE, allowed.format(port=custom.sandbox.url.rpartition(":")[2]))
     assert custom.sync().rows_written > 10
 
 
 @pytest.mark.parametrize("allowed", ["", "false", "1", "127.0.0.1:1", "127.0.0", "localhost"])
-def test_the_environment_may_allow_something_else(
-    custom: Custom, monkeypatch: pytest.MonkeyPatch, allowed: str
-) -> None:
+def test_allowing_another_host_does_not_help(custom: Custom, monkeypatch: pytest.MonkeyPatch, allowed: str) -> None:
     monkeypatch.setenv(ALLOW_VARIABLE, allowed)
     with pytest.raises(ConfigError, match="is not a public address"):
         custom.sync()
     assert custom.calls("custom") == 0
 
 
-def test_a_proxy_does_not_take_the_guards_place(
-    custom: Custom, listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_does_not_bypass_the_guard(custom: Custom, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{listener.port}")
     monkeypatch.setenv("no_proxy", "")
@@ -192,7 +190,7 @@ def test_a_redirect_is_not_followed(custom: Custom, listener: Listener, status: 
     ],
 )
 @pytest.mark.parametrize("kind", ["link", "link in the answer"])
-def test_a_next_page_on_another_host_is_not_asked(custom: Custom, listener: Listener, kind: str, target: str) -> None:
+def test_a_next_page_on_another_host_is_refused(custom: Custom, listener: Listener, kind: str, target: str) -> None:
     custom.streams = [DEPLOYS | PAGED[kind]]
     target = target.format(port=listener.port, sandbox=custom.sandbox.url.removeprefix("http://"))
     part = custom.upstream("deployments")[:1]
@@ -202,15 +200,13 @@ def test_a_next_page_on_another_host_is_not_asked(custom: Custom, listener: List
         headers={"Link": f'<{target}>; rel="next"'},
         body=part if kind == "link" else {"deployments": part, "next": target},
     )
-    with pytest.raises(ConfigError, match="another host than base_url's"):
+    with pytest.raises(ConfigError, match="a different host than base_url"):
         custom.sync()
     assert listener.connections == 0
     assert custom.calls() == 1  # the test's own
 
 
-def test_a_name_that_does_not_exist_is_a_failure_that_is_tried_again(
-    custom: Custom, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_host_name_is_retried(custom: Custom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
     def unknown(*_: object, **__: object) -> None:
@@ -224,16 +220,16 @@ def test_a_name_that_does_not_exist_is_a_failure_that_is_tried_again(
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("ftp://a.example", "'ftp'"),
         ("file:///etc/passwd", "'file'"),
         ("https://u:p@a.example", "a login"),
         ("https://u@a.example", "a login"),
         ("https:///x", "no host"),
-        ("http://[::1", "cannot be read"),
-        ("https://a.example:99999", "cannot be read"),
+        ("http://[::1", "cannot be parsed"),
+        ("https://a.example:99999", "cannot be parsed"),
     ],
 )
-def test_an_address_that_is_wrong_as_written_is_named(url: str, told: str) -> None:
-    assert told in str(guard.refusal_of_url(url))
+def test_an_invalid_address_is_named(url: str, expected: str) -> None:
+    assert expected in str(guard.refusal_of_url(url))

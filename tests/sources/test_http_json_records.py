@@ -1,4 +1,4 @@
-"""Custom sources: records are typed and normalised; what is off is rejected with its reason and may be read again."""
+"""Custom sources: records become typed rows; invalid ones are rejected with the reason and can be read again."""
 
 from __future__ import annotations
 
@@ -14,48 +14,51 @@ from tests.support.custom import DEPLOYS, PAGER, Custom
 
 DAMAGES: list[tuple[dict[str, Any], str]] = [
     ({"id": None}, "id: id is null"),
-    ({"id": True}, "id: id is True, no text"),
+    ({"id": True}, "id: id is True, which is not text"),
     ({"service": None}, "service: service.name is null"),
     ({"service": "portal"}, "service: service.name is missing"),
     ({"service": {"name": " "}}, "service: service.name is ' '"),
-    ({"service": {"name": ["a"]}}, "service: service.name is ['a'], no text"),
-    ({"outcome": "exploded"}, "result: outcome is 'exploded', neither success nor failure"),
-    ({"started_at": "soon"}, "created_at: started_at is 'soon', no time"),
-    ({"started_at": "x" * 300}, "created_at: started_at is '" + "x" * 99 + "…, no time"),
-    ({"started_at": 12}, "created_at: started_at is 12, no time"),
-    ({"started_at": True}, "created_at: started_at is True, no time"),
-    ({"started_at": 1767323045000000000}, "created_at: started_at is 1767323045000000000, no time"),
+    ({"service": {"name": ["a"]}}, "service: service.name is ['a'], which is not text"),
+    ({"outcome": "exploded"}, "result: outcome is 'exploded', which is neither success nor failure"),
+    ({"started_at": "soon"}, "created_at: started_at is 'soon', which is not a time"),
+    ({"started_at": "x" * 300}, "created_at: started_at is '" + "x" * 99 + "…, which is not a time"),
+    ({"started_at": 12}, "created_at: started_at is 12, which is not a time"),
+    ({"started_at": True}, "created_at: started_at is True, which is not a time"),
+    ({"started_at": 1767323045000000000}, "created_at: started_at is 1767323045000000000, which is not a time"),
     ({"ended_at": "2001-01-01T00:00:00"}, "finished_at: 2001-01-01T00:00:00+00:00 is before created_at"),
-    ({"links": [{"href": "javascript:alert(1)"}]}, "url: links.0.href is 'javascript:alert(1)', no http address"),
+    (
+        {"links": [{"href": "javascript:alert(1)"}]},
+        "url: links.0.href is 'javascript:alert(1)', which is not an http address",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("damage", "reason"), DAMAGES, ids=[reason[:40] for _, reason in DAMAGES])
-def test_what_is_off_is_rejected_with_field_and_value(custom: Custom, damage: dict[str, Any], reason: str) -> None:
+def test_invalid_values_are_rejected_with_field_and_value(custom: Custom, damage: dict[str, Any], reason: str) -> None:
     custom.streams = [DEPLOYS]
     good, bad = custom.upstream("deployments")[:2]
     custom.answer(good, bad | damage)
     assert custom.sync().rows_rejected == 1
     assert list(custom.records()) == [f"deploys:{good['id']}"]
-    [(record_id, scope_key, told)] = custom.rejects()
+    [(record_id, scope_key, stored_reason)] = custom.rejects()
     assert (record_id, scope_key) == (None if "id" in damage else f"deploys:{bad['id']}", "deploys")
-    assert told.startswith(reason)
+    assert stored_reason.startswith(reason)
 
 
-def test_a_field_that_is_not_there_and_a_record_that_is_no_object_are_rejected(custom: Custom) -> None:
+def test_missing_fields_and_records_that_are_not_objects_are_rejected(custom: Custom) -> None:
     custom.streams = [DEPLOYS]
     one = custom.upstream("deployments")[0]
     custom.answer({name: value for name, value in one.items() if name != "ended_at"}, "text", None, {})
     custom.sync()
-    assert [(row[0], row[2].partition(",")[0]) for row in custom.rejects()] == [
-        (f"deploys:{one['id']}", "finished_at: ended_at is missing"),
-        (None, "the record is no object but 'text'"),
-        (None, "the record is no object but None"),
-        (None, "id: id is missing"),
+    assert [(row[0], row[2]) for row in custom.rejects()] == [
+        (f"deploys:{one['id']}", "finished_at: ended_at is missing, but it is required"),
+        (None, "expected an object, got 'text'"),
+        (None, "expected an object, got None"),
+        (None, "id: id is missing, but it is required"),
     ]
 
 
-def test_what_has_not_ended_or_is_declared_as_none_of_ours_is_left_out(custom: Custom) -> None:
+def test_unfinished_and_excluded_records_are_left_out(custom: Custom) -> None:
     custom.streams = [DEPLOYS | {"values": DEPLOYS["values"] | {"environment": {"prod": "production", "*": None}}}]
     running, ended, staging = (
         one | {"env": env}
@@ -81,7 +84,7 @@ def test_what_has_not_ended_or_is_declared_as_none_of_ours_is_left_out(custom: C
         ("1767323045", "2026-01-02T03:04:05+00:00"),
     ],
 )
-def test_times_are_understood_in_every_usual_form(custom: Custom, given: Any, stored: str) -> None:
+def test_times_are_read_in_every_usual_form(custom: Custom, given: Any, stored: str) -> None:
     custom.streams = [DEPLOYS]
     one = custom.upstream("deployments")[-1]
     custom.answer(one | {"started_at": given})
@@ -90,8 +93,8 @@ def test_times_are_understood_in_every_usual_form(custom: Custom, given: Any, st
     assert custom.records()[f"deploys:{one['id']}"]["record"]["created_at"] == stored
 
 
-def test_a_number_stays_the_number_it_was(custom: Custom) -> None:
-    """Neither a gap in another record nor its size makes 17.0 or an approximation of it."""
+def test_a_number_stays_unchanged(custom: Custom) -> None:
+    """Neither a gap in another record nor its size turns it into 17.0 or an approximation."""
     custom.streams = [DEPLOYS]
     one = custom.upstream("deployments")[0]
     custom.answer(one | {"id": 2**63 + 1}, one | {"id": 17}, one | {"id": "x", "commit": None})
@@ -113,7 +116,7 @@ def test_a_reject_is_read_again_with_a_corrected_declaration(custom: Custom) -> 
     assert custom.records()[f"deploys:{bad['id']}"]["entity"] == "deployments"
 
 
-def test_a_reject_of_a_stream_that_is_no_more_stays(custom: Custom) -> None:
+def test_a_reject_of_a_removed_stream_stays(custom: Custom) -> None:
     custom.streams = [DEPLOYS]
     custom.answer({"id": 1})
     custom.sync()
@@ -272,24 +275,24 @@ def test_review_times_of_changes_are_kept_and_may_be_missing_or_null(custom: Cus
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        ({"first_note_at": "soon"}, "first_review_at: first_note_at is 'soon', no time"),
-        ({"first_note_at": True}, "first_review_at: first_note_at is True, no time"),
-        ({"approval": {"at": ["x"]}}, "approved_at: approval.at is ['x'], no time"),
-        ({"approval": {"at": 12}}, "approved_at: approval.at is 12, no time"),
+        ({"first_note_at": "soon"}, "first_review_at: first_note_at is 'soon', which is not a time"),
+        ({"first_note_at": True}, "first_review_at: first_note_at is True, which is not a time"),
+        ({"approval": {"at": ["x"]}}, "approved_at: approval.at is ['x'], which is not a time"),
+        ({"approval": {"at": 12}}, "approved_at: approval.at is 12, which is not a time"),
     ],
 )
-def test_a_review_time_that_is_none_is_rejected(custom: Custom, damage: dict[str, Any], reason: str) -> None:
+def test_an_invalid_review_time_is_rejected(custom: Custom, damage: dict[str, Any], reason: str) -> None:
     custom.streams = [REVIEWED]
     custom.answer(MERGE, MERGE | {"iid": 2} | damage)
     assert custom.sync().rows_rejected == 1
     assert list(custom.records()) == ["merges:1"]
-    [(record_id, scope_key, told)] = custom.rejects()
+    [(record_id, scope_key, stored_reason)] = custom.rejects()
     assert (record_id, scope_key) == ("merges:2", "merges")
-    assert told.startswith(reason)
+    assert stored_reason.startswith(reason)
 
 
 def test_the_review_times_of_a_custom_source_are_stages_of_the_lead_time(custom: Custom) -> None:
-    """From the answer over HTTP to what a client reads."""
+    """From the HTTP answer to what a client reads."""
     custom.streams = [REVIEWED]
     custom.answer(
         MERGE,

@@ -1,4 +1,4 @@
-"""A change is seen by the next sync, however close to the last one it happened."""
+"""The next sync sees every change, however soon after the last one it happened."""
 
 from __future__ import annotations
 

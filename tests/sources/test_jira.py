@@ -30,7 +30,7 @@ def jira(pipeline: Pipeline, credential: Credential | None = None) -> JiraSource
     return JiraSource(integration, credential or own, pipeline.db.connect("pulse_etl"))
 
 
-def test_a_site_that_allows_a_hundred_issues_a_call_gives_the_same(
+def test_a_site_that_allows_a_hundred_issues_per_call_gives_the_same(
     pipeline: Pipeline, db: TestDatabase, sandbox: SandboxServer
 ) -> None:
     refusal = {"errorMessages": ["The number of issues must be between 1 and 100."], "errors": {}}
@@ -55,28 +55,26 @@ def test_another_refusal_of_the_same_kind_fails(pipeline: Pipeline, sandbox: San
     ],
     ids=["repeated token", "empty pages"],
 )
-def test_pages_without_end_are_noticed(
-    pipeline: Pipeline, sandbox: SandboxServer, path: str, body: dict[str, Any]
-) -> None:
+def test_endless_pages_are_noticed(pipeline: Pipeline, sandbox: SandboxServer, path: str, body: dict[str, Any]) -> None:
     sandbox.add_fault(path_regex=path, count=50, status=200, body=body)
-    with pytest.raises(UpstreamError, match="without end"):
+    with pytest.raises(UpstreamError, match="endlessly"):
         pipeline.extract(("jira",))
 
 
-def test_a_changelog_of_another_issue_is_not_taken(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_a_changelog_of_another_issue_is_refused(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     body = {"issueChangeLogs": [{"issueId": "1", "changeHistories": []}]}
     sandbox.add_fault(path_regex="changelog/bulkfetch", status=200, body=body)
     with pytest.raises(UpstreamError, match="issue 1"):
         pipeline.extract(("jira",))
 
 
-def test_issues_that_are_left_out_without_a_word_fail_the_run(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_issues_missing_without_a_reason_fail_the_run(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     sandbox.add_fault(path_regex="issue/bulkfetch", status=200, body={"issues": [], "issueErrors": []})
-    with pytest.raises(UpstreamError, match="does not say why"):
+    with pytest.raises(UpstreamError, match="did not say why"):
         pipeline.extract(("jira",))
 
 
-def test_issues_that_are_refused_by_name_are_kept_as_rejects(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_refused_issues_are_kept_as_rejects(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     source = jira(pipeline)
     scope = source.discover()[0]
     body = {"issues": [], "issueErrors": [{"id": "77", "errorMessage": "Issue does not exist"}]}
@@ -87,12 +85,12 @@ def test_issues_that_are_refused_by_name_are_kept_as_rejects(pipeline: Pipeline,
     ]
 
 
-def test_a_refused_token_names_the_address_that_scoped_tokens_need(pipeline: Pipeline) -> None:
+def test_a_refused_token_error_names_the_address_for_scoped_tokens(pipeline: Pipeline) -> None:
     with pytest.raises(AuthError, match=r"https://api\.atlassian\.com/ex/jira/sandbox-acme"):
         jira(pipeline, Credential("pulse@acme.example", "wrong")).discover()
 
 
-def test_a_connection_without_login_is_a_mistake_of_the_declaration(pipeline: Pipeline) -> None:
+def test_a_connection_without_login_is_a_config_error(pipeline: Pipeline) -> None:
     with pytest.raises(ConfigError, match="jira__acme"):
         jira(pipeline, Credential(None, "token")).discover()
     integration, _ = pipeline.integrations[1]
@@ -117,12 +115,12 @@ def test_too_many_rejects_fail_the_run_after_everything_is_stored(pipeline: Pipe
     "value",
     [1767323045000, 1767323045, "1767323045000", "2026-01-02T03:04:05.000+0000", "2026-01-02T04:04:05+01:00"],
 )
-def test_all_of_jiras_times_are_understood(value: Any) -> None:
+def test_all_of_jiras_time_formats_are_read(value: Any) -> None:
     assert records.timestamp(value) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("value", [None, "yesterday", [], {}])
-def test_no_time_is_no_time(value: Any) -> None:
+def test_invalid_times_are_refused(value: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         records.timestamp(value)
 
@@ -183,7 +181,7 @@ def good_issue() -> dict[str, Any]:
     }
 
 
-def test_custom_fields_are_stored_under_what_they_mean() -> None:
+def test_custom_fields_are_stored_under_their_meaning() -> None:
     known = {"story_points": ["customfield_1", "customfield_2"], "sprints": ["customfield_3"], "development": ["none"]}
     custom = CustomFields(known, {"Team": ["customfield_4"], "Empty": ["customfield_1"]})
     row = records.issue(good_issue(), custom)

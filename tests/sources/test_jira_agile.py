@@ -68,7 +68,7 @@ def test_a_sprint_that_ends_is_closed_by_the_next_sync_at_little_cost(
     assert pipeline.snapshot()["jira_sprints"] == whole.snapshot()["jira_sprints"]
 
 
-def test_a_sprint_that_is_gone_is_marked(pipeline: Pipeline) -> None:
+def test_a_deleted_sprint_is_marked(pipeline: Pipeline) -> None:
     source = reader(pipeline)
     source.discover()
     payload = {"id": "99", "name": "x", "state": "active", "boardId": "1"}
@@ -82,7 +82,7 @@ def test_a_sprint_that_is_gone_is_marked(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(("status", "warnings"), [(404, 0), (403, 1), (401, 1)])
-def test_a_site_without_jira_software_is_read_all_the_same(
+def test_a_site_without_jira_software_can_be_read(
     pipeline: Pipeline, sandbox: SandboxServer, status: int, warnings: int
 ) -> None:
     sandbox.add_fault(path_regex="rest/agile", count=9, status=status, body={"message": "no"})
@@ -92,7 +92,7 @@ def test_a_site_without_jira_software_is_read_all_the_same(
     assert pipeline.rows("select count(*) from raw.jira_boards") == [(0,)]
 
 
-def test_a_board_without_sprints_is_asked_once_a_week(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_a_board_without_sprints_is_read_once_a_week(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     refusal = {"errorMessages": ["The board does not support sprints"], "errors": {}}
     sandbox.add_fault(path_regex=r"board/\d+/sprint", count=1, status=400, body=refusal)
     reader(pipeline).discover()
@@ -120,11 +120,11 @@ def test_planned_and_done_can_be_computed(pipeline: Pipeline) -> None:
     assert len(rows) > 20
     assert all(done <= planned for _, planned, done in rows)
     assert sum(done for _, _, done in rows) > 50
-    told = pipeline.rows(
+    unknown = pipeline.rows(
         "select count(*) from core.jira_issues j, jsonb_array_elements_text(j.custom_fields -> 'sprints') one"
         " left join core.jira_sprints s on s.id = one::bigint where s.id is null"
     )
-    assert told == [(0,)]
+    assert unknown == [(0,)]
 
 
 def test_fields_that_the_client_names_are_kept(pipeline: Pipeline) -> None:

@@ -1,4 +1,4 @@
-"""Jira: what is deleted, moved, late or was refused; what a sync costs."""
+"""Jira: issues that are deleted, moved, late or refused; and what a sync costs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.extraction import Pipeline
 FIRST, SOON, WEEK_LATER = "2026-06-10T12:00:00+00:00", "2026-06-11T12:00:00+00:00", "2026-06-18T12:00:00+00:00"
 GONE = "select record_id from raw.jira_issues where deleted_at is not null order by 1"
 CENSUS = "select upstream_count, stored_count, missing_count, removed_count from core.etl_census where entity = 'jira_issues'"
-FULL_LIST = r'"project = \d+ ORDER'  # the search of a complete list: no limit by time
+FULL_LIST = r'"project = \d+ ORDER'  # the search for a complete list has no time limit
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_complete_read_is_counted(pipeline: Pipeline) -> None:
     assert pipeline.rows(CENSUS) == [(count, count, 0, 0)]
 
 
-def test_what_is_deleted_is_marked_once_a_week(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_deleted_issues_are_marked_once_a_week(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     sync(pipeline)
     sandbox.mutate("acme", 5, 2, actions=["delete_jira_issue"])
     sandbox.set_clock(SOON)
@@ -81,7 +81,7 @@ def test_what_is_deleted_is_marked_once_a_week(pipeline: Pipeline, sandbox: Sand
     assert sync(pipeline).stats.rows_written == 0
 
 
-def test_what_is_missing_is_fetched_by_the_count(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_missing_issues_are_fetched_by_the_census(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     sync(pipeline)
     lost = stored_ids(pipeline)[7]
     execute(pipeline, "delete from raw.jira_issues where record_id = %s", lost)
@@ -91,7 +91,7 @@ def test_what_is_missing_is_fetched_by_the_count(pipeline: Pipeline, sandbox: Sa
     assert pipeline.rows(CENSUS)[0][2:] == (0, 0)
 
 
-def test_a_list_that_breaks_off_deletes_nothing(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_an_interrupted_list_deletes_nothing(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     sync(pipeline)
     counted = pipeline.rows("select counted_at from core.etl_census")
     sandbox.set_clock(WEEK_LATER)
@@ -106,7 +106,7 @@ def test_a_list_that_breaks_off_deletes_nothing(pipeline: Pipeline, sandbox: San
     assert pipeline.rows("select counted_at from core.etl_census") == counted
 
 
-def test_a_project_that_cannot_be_seen_any_more_loses_no_issue(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_a_project_that_is_no_longer_visible_loses_no_issue(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     sync(pipeline)
     sandbox.set_clock(WEEK_LATER)
     source = reader(pipeline)
@@ -118,16 +118,14 @@ def test_a_project_that_cannot_be_seen_any_more_loses_no_issue(pipeline: Pipelin
     assert pipeline.rows(GONE) == []
 
 
-def test_a_project_that_the_search_does_not_know_is_access_that_was_lost(
-    pipeline: Pipeline, sandbox: SandboxServer
-) -> None:
+def test_a_project_unknown_to_the_search_means_lost_access(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     source = reader(pipeline)
     known = source.discover()[0]
     with pytest.raises(AccessLost):
         source.extract(Scope("4711", "GONE", known.data))
 
 
-def test_a_project_that_is_not_listed_any_more_is_told_of(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_a_project_that_is_no_longer_listed_causes_a_warning(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     source = sync(pipeline)
     execute(
         pipeline,
@@ -170,26 +168,28 @@ def test_an_issue_that_was_moved_to_another_project(
         assert pipeline.rows("select record_id from raw.jira_issues where scope_key = '999'") == []
 
 
-def test_rejected_issues_are_asked_for_again(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_rejected_issues_are_requested_again(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     source = sync(pipeline)
     scope = source.discover()[0]
     again, refused = stored_ids(pipeline)[3], "1"
     execute(pipeline, "delete from raw.jira_issues where record_id = %s", again)
-    told = f'{{"id": "{refused}", "errorMessage": "no"}}'
-    rejects = [Reject(again, scope.key, "{}", "unknown"), Reject(refused, scope.key, told, "Jira: no")]
+    expected = f'{{"id": "{refused}", "errorMessage": "no"}}'
+    rejects = [Reject(again, scope.key, "{}", "unknown"), Reject(refused, scope.key, expected, "Jira: no")]
     source.store([Page("jira_issues", rejects=rejects)])
     sync(pipeline)
     assert again in stored_ids(pipeline)
     assert pipeline.rows("select count(*) from raw.rejects where replayed_at is null") == [(0,)]
 
 
-def test_what_stays_unreadable_is_neither_counted_nor_stored_twice(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_issues_that_stay_unreadable_are_neither_counted_nor_stored_twice(
+    pipeline: Pipeline, sandbox: SandboxServer
+) -> None:
     source = reader(pipeline)
     scope = source.discover()[0]
     body = broken_answer(source, scope, lambda issue: issue["fields"].pop("status"))
     sandbox.add_fault(path_regex="issue/bulkfetch", status=200, body=body)
     assert source.extract(scope).rows_rejected == 1
-    # The next sync: nothing has changed, the issue comes again as it was.
+    # The next sync: nothing has changed, and the issue arrives as before.
     sandbox.set_clock(SOON)
     one = [item for item in body["issues"] if "status" not in item["fields"]]
     sandbox.add_fault(path_regex="issue/bulkfetch", body_regex=one[0]["id"], status=200, body={"issues": one})
@@ -199,7 +199,7 @@ def test_what_stays_unreadable_is_neither_counted_nor_stored_twice(pipeline: Pip
 
 
 def broken_answer(source: JiraSource, scope: Scope, damage: Callable[[Any], Any]) -> Any:
-    """What Jira answers for all issues of a scope, with the first one damaged."""
+    """Jira's answer for all issues of a scope, with the first one damaged."""
     ids = sorted(source.site.ids(scope), key=int)
     fields = [*endpoints.ISSUE_FIELDS, *source.custom_fields().ids()]
     body = source.jira.post(endpoints.ISSUES, {"issueIdsOrKeys": ids, "fields": fields}).body
@@ -207,10 +207,8 @@ def broken_answer(source: JiraSource, scope: Scope, damage: Callable[[Any], Any]
     return body
 
 
-def test_a_reject_that_can_be_read_by_now_is_stored_with_its_changes(
-    pipeline: Pipeline, sandbox: SandboxServer
-) -> None:
-    """The issue's status history was stored while the issue could not be: it must not be missing afterwards."""
+def test_a_reject_that_can_be_read_now_is_stored_with_its_changes(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+    """The issue's status history was stored although the issue could not be, so it must not be missing afterwards."""
     source = reader(pipeline)
     scope = source.discover()[0]
     good: dict[str, Any] = {}
@@ -222,7 +220,7 @@ def test_a_reject_that_can_be_read_by_now_is_stored_with_its_changes(
     changes = "select count(*) from core.jira_issue_changes where issue_id = %s"
     assert pipeline.rows(changes, issue_id) == [(0,)]
     assert source.replay_rejects() == (0, 1)
-    # As if the code could read it now.
+    # As if the code could now read it.
     execute(
         pipeline,
         "update raw.rejects set payload = jsonb_set(payload::jsonb, '{fields}', (select payload -> 'fields' from"
@@ -257,7 +255,7 @@ def test_rejects_of_every_entity_can_be_read_again(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("data_center", [False, True], ids=["cloud", "data center"])
-def test_a_search_that_is_five_minutes_behind_hides_nothing(
+def test_a_search_that_lags_five_minutes_hides_nothing(
     pipeline: Pipeline, sandbox: SandboxServer, data_center: bool
 ) -> None:
     if data_center:
@@ -281,14 +279,14 @@ def test_a_search_that_is_five_minutes_behind_hides_nothing(
     assert behind.snapshot() == whole.snapshot()
 
 
-def test_a_page_that_comes_without_end_is_noticed(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+def test_an_endless_page_is_noticed(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     sandbox.set(repeat_page_tokens=True)
-    with pytest.raises(UpstreamError, match="without end"):
+    with pytest.raises(UpstreamError, match="endlessly"):
         sync(pipeline)
 
 
 def test_ten_thousand_issues_cost_thirty_calls(db: TestDatabase, sandbox: SandboxServer) -> None:
-    """Counted on a site of a few thousand; the pages that Jira allows make it thirty for ten thousand."""
+    """Measured on a site with a few thousand issues; with the page sizes that Jira allows, ten thousand cost thirty."""
     big = Pipeline.of(db, sandbox.url, "techcorp")
     big.integrations = big.integrations[1:]
     source = reader(big)
@@ -316,15 +314,15 @@ def test_ten_thousand_issues_cost_thirty_calls(db: TestDatabase, sandbox: Sandbo
 
 
 @pytest.mark.parametrize(
-    ("ends", "told"),
+    ("ends", "expected"),
     [
-        ("2026-06-30", "ends on 2026-06-30: make a new one and put it into Connection jira__acme"),
-        ("2026-06-01", "ended on 2026-06-01"),
+        ("2026-06-30", "expires on 2026-06-30: create a new one and put it into Connection jira__acme"),
+        ("2026-06-01", "expired on 2026-06-01"),
         ("2026-07-02", None),
-        ("soon", "is no date"),
+        ("soon", "is not a date"),
     ],
 )
-def test_a_token_that_ends_soon_is_told_of(pipeline: Pipeline, ends: str, told: str | None) -> None:
+def test_an_expiring_token_causes_a_warning(pipeline: Pipeline, ends: str, expected: str | None) -> None:
     source = reader(pipeline, token_expires=ends)
     assert source.discover()
-    assert [told in warning for warning in source.stats.warnings] == ([True] if told else [])
+    assert [expected in warning for warning in source.stats.warnings] == ([True] if expected else [])

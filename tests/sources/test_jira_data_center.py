@@ -1,4 +1,4 @@
-"""Jira Data Center: the same issues and changelogs as from Cloud, whatever happens while they are walked through."""
+"""Jira Data Center: the same issues and changelogs as from Cloud, whatever happens during the walk."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def source(pipeline: Pipeline) -> JiraSource:
     return JiraSource(integration, credential, pipeline.db.connect("pulse_etl"))
 
 
-def test_it_ends_in_the_issues_and_changelogs_of_cloud(
+def test_it_gives_the_issues_and_changelogs_of_cloud(
     db: TestDatabase, sandbox: SandboxServer, data_center: Make
 ) -> None:
     ours = data_center()
@@ -69,9 +69,7 @@ def test_it_ends_in_the_issues_and_changelogs_of_cloud(
     assert ours.extract(("jira",)).rows_written == 0
 
 
-def test_increments_end_in_the_tables_of_a_full_read(
-    sandbox: SandboxServer, data_center: Make, db: TestDatabase
-) -> None:
+def test_increments_give_the_tables_of_a_full_read(sandbox: SandboxServer, data_center: Make, db: TestDatabase) -> None:
     sandbox.set_clock(EARLIER)
     stepwise = data_center()
     stepwise.extract(("jira",))
@@ -91,17 +89,15 @@ def test_the_flavour_is_asked_once_and_told_to_the_tasks(sandbox: SandboxServer,
     assert not [path for path in sandbox.counters()["calls"] if "/api/3/" in path]
 
 
-def test_a_refused_token_is_told(data_center: Make) -> None:
+def test_a_refused_token_is_reported(data_center: Make) -> None:
     pipeline = data_center()
     integration, _ = pipeline.integrations[0]
-    with pytest.raises(AuthError, match="renew the token"):
+    with pytest.raises(AuthError, match="Renew the token"):
         JiraSource(integration, Credential(None, "wrong"), pipeline.db.connect("pulse_etl")).discover()
 
 
-def test_a_server_that_gives_shorter_pages_than_asked_is_read_to_its_end(
-    sandbox: SandboxServer, data_center: Make
-) -> None:
-    """The sandbox caps a page at 500, and is asked for 1,000."""
+def test_a_server_with_shorter_pages_is_read_to_the_end(sandbox: SandboxServer, data_center: Make) -> None:
+    """The sandbox caps a page at 500, although 1,000 are requested."""
     pipeline = data_center("techcorp")
     pipeline.extract(("jira",))
     stored = pipeline.rows("select count(*) from raw.jira_issues")[0][0]
@@ -115,8 +111,8 @@ def test_a_server_that_gives_shorter_pages_than_asked_is_read_to_its_end(
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["deleted", "moved"])
-def test_a_walk_whose_last_issue_is_gone_begins_again(data_center: Make, db: TestDatabase, elsewhere: bool) -> None:
-    """Jira then answers with an error, or finds nothing behind it: neither may look like the end."""
+def test_a_walk_whose_last_issue_is_gone_starts_again(data_center: Make, db: TestDatabase, elsewhere: bool) -> None:
+    """Jira then answers with an error or finds nothing after it; neither may look like the end."""
     pipeline = data_center("techcorp")
     reader = source(pipeline)
     scopes = reader.discover()
@@ -130,7 +126,7 @@ def test_a_walk_whose_last_issue_is_gone_begins_again(data_center: Make, db: Tes
     assert pipeline.snapshot() == whole.snapshot()
 
 
-def test_an_interrupted_walk_goes_on_behind_its_last_issue(sandbox: SandboxServer, data_center: Make) -> None:
+def test_an_interrupted_walk_resumes_after_its_last_issue(sandbox: SandboxServer, data_center: Make) -> None:
     pipeline = data_center("techcorp")
     scope = source(pipeline).discover()[0]
     good = source(pipeline)
@@ -150,7 +146,7 @@ def test_an_interrupted_walk_goes_on_behind_its_last_issue(sandbox: SandboxServe
     ("body", "message"),
     [
         ({"startAt": 0, "total": 10, "issues": []}, "before its last page"),
-        ({"startAt": 0, "issues": []}, "no issues and total"),
+        ({"startAt": 0, "issues": []}, "no issues or no total"),
         (
             {
                 "total": 1,
@@ -162,9 +158,7 @@ def test_an_interrupted_walk_goes_on_behind_its_last_issue(sandbox: SandboxServe
         ),
     ],
 )
-def test_answers_that_are_not_complete_fail(
-    sandbox: SandboxServer, data_center: Make, body: dict[str, Any], message: str
-) -> None:
+def test_incomplete_answers_fail(sandbox: SandboxServer, data_center: Make, body: dict[str, Any], message: str) -> None:
     pipeline = data_center()
     sandbox.add_fault(path_regex="dc/rest/api/2/search", count=5, status=200, body=body)
     with pytest.raises(UpstreamError, match=message):
@@ -172,7 +166,7 @@ def test_answers_that_are_not_complete_fail(
     assert pipeline.rows("select count(*) from raw.jira_issues") == [(0,)]
 
 
-def test_pages_that_are_too_heavy_are_asked_for_in_smaller_parts(sandbox: SandboxServer, data_center: Make) -> None:
+def test_pages_that_are_too_heavy_are_requested_in_smaller_parts(sandbox: SandboxServer, data_center: Make) -> None:
     pipeline = data_center()
     sandbox.add_fault(path_regex="dc/rest/api/2/search", count=3, status=504)
     pipeline.extract(("jira",))
@@ -181,7 +175,7 @@ def test_pages_that_are_too_heavy_are_asked_for_in_smaller_parts(sandbox: Sandbo
     assert pipeline.snapshot() == calm.snapshot()
 
 
-def test_issues_that_are_not_there_are_refused_by_name(data_center: Make) -> None:
+def test_unknown_issues_are_refused_by_id(data_center: Make) -> None:
     reader = source(data_center())
     scope = reader.discover()[0]
     some = sorted(reader.site.ids(scope))[:120]
@@ -206,7 +200,7 @@ def test_sprints_are_read_from_their_text() -> None:
     assert fields.values({"customfield_1": [text, {"id": 4}]}) == {"_sprints": [37, 4]}
 
 
-def test_the_watermark_is_the_servers_time_less_the_overlap(data_center: Make) -> None:
+def test_the_watermark_is_the_servers_time_minus_the_overlap(data_center: Make) -> None:
     pipeline = data_center()
     pipeline.extract(("jira",))
     assert pipeline.rows("select watermark_at, cursor_data from core.etl_checkpoints where stream = 'issues'") == [

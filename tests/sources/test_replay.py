@@ -13,14 +13,14 @@ from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
 
 
-def test_what_a_new_version_can_read_is_stored_and_closed(
+def test_rejects_that_a_new_version_can_read_are_stored_and_closed(
     db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline.of(db, sandbox.url, "acme", repositories=["portal"])
     pipeline.integrations = pipeline.integrations[:1]
     calm = pipeline.copy_of(db, "calm")
     calm.extract()
-    # A version that cannot read tags and workflow runs.
+    # A version of Pulse that cannot read tags and workflow runs.
     monkeypatch.setattr(records, "tag", broken)
     monkeypatch.setattr(records, "workflow_run", broken)
     monkeypatch.setattr("pulse.sources.base.REJECTED_ROWS", 10_000)
@@ -32,9 +32,9 @@ def test_what_a_new_version_can_read_is_stored_and_closed(
     stored, left = GitHubSource(integration, credential, db.connect("pulse_etl")).replay_rejects()
     assert stored > 500
     assert left == 0
-    assert len(sandbox.counters()["requests"]) == calls, "a replay asks nothing of GitHub"
+    assert len(sandbox.counters()["requests"]) == calls, "a replay does not call GitHub"
     assert pipeline.rows("select count(*) from raw.rejects where replayed_at is null") == [(0,)]
-    # The attempts before those that were rejected are asked for by the next visit.
+    # The next visit requests the attempts before those that were rejected.
     with db.connect("pulse_owner") as owner:
         owner.execute("delete from core.etl_checkpoints where stream = 'probe'")
     pipeline.extract()
@@ -42,7 +42,7 @@ def test_what_a_new_version_can_read_is_stored_and_closed(
         assert pipeline.snapshot()[table] == calm.snapshot()[table]
 
 
-def test_what_still_cannot_be_read_stays_open(db: TestDatabase, sandbox: SandboxServer) -> None:
+def test_rejects_that_still_cannot_be_read_stay_open(db: TestDatabase, sandbox: SandboxServer) -> None:
     pipeline = Pipeline.of(db, sandbox.url, "acme", repositories=["portal"])
     integration, credential = pipeline.integrations[0]
     conn = db.connect("pulse_etl")

@@ -1,6 +1,6 @@
-"""The world changes, the upstream fails, the process is killed: in the end the tables equal a full read, row for row.
+"""The world changes, the upstream fails, the process is killed, and in the end the tables equal a full read, row for row.
 
-One seed here; more with PULSE_SOAK_SEEDS="1,2,3" (and PULSE_SOAK_ROUNDS).
+Runs one seed; PULSE_SOAK_SEEDS="1,2,3" (and PULSE_SOAK_ROUNDS) runs more.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pulse import environ
 from pulse.errors import PulseError
 from pulse.sources import http
 from tests.conftest import ROOT, SandboxServer
 from tests.support.database import TestDatabase
 from tests.support.extraction import Pipeline
 
-SEEDS = [int(seed) for seed in os.environ.get("PULSE_SOAK_SEEDS", "1").split(",")]
-ROUNDS = int(os.environ.get("PULSE_SOAK_ROUNDS", "200"))
+SEEDS = [int(seed) for seed in environ.SOAK_SEEDS.get()]
+ROUNDS = environ.SOAK_ROUNDS.get()
 KILLED, FAULTS, CHANGES = 0.05, 0.03, 0.03
 SCRIPT = "import sys; from tests.support.extraction import run_from_environment; run_from_environment(sys.argv[1:])"
 
@@ -33,8 +34,8 @@ SCRIPT = "import sys; from tests.support.extraction import run_from_environment;
 def test_the_tables_equal_a_full_read_of_the_final_world(
     db: TestDatabase, sandbox: SandboxServer, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """200 rounds of changes and a sync in each. In three of a hundred requests a fault, in as many a change just before the
-    answer; kill -9 in one sync of twenty."""
+    """200 rounds of changes, with a sync in each. Three in a hundred requests fail, as many see a change just before the answer,
+    and one sync in twenty is killed with kill -9."""
     sleep = time.sleep
     monkeypatch.setattr(
         http.time, "sleep", lambda seconds: sleep(seconds * 0.01)
@@ -59,7 +60,7 @@ def test_the_tables_equal_a_full_read_of_the_final_world(
     assert ended["killed"] > 0, ended
     assert len(met) > 8, met
 
-    # A week later every scope is counted, and what repeats itself is read again.
+    # A week later, every scope is counted, and what is read weekly is read again.
     sandbox.set_clock((clock + timedelta(days=8)).isoformat())
     pipeline.extract()
     assert pipeline.extract().rows_written == 0
@@ -77,7 +78,7 @@ def test_the_tables_equal_a_full_read_of_the_final_world(
 
 
 def synced(pipeline: Pipeline) -> str:
-    """A sync that may fail; how it ended."""
+    """A sync that may fail; returns how it ended."""
     try:
         pipeline.extract()
     except PulseError as error:
@@ -86,7 +87,7 @@ def synced(pipeline: Pipeline) -> str:
 
 
 def killed(pipeline: Pipeline, rnd: random.Random) -> str:
-    """A sync in another process, and kill -9 somewhere in it."""
+    """A sync in another process that is killed at some point."""
     env = {**os.environ, **pipeline.db.conn_env(), "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *pipeline.arguments()], cwd=ROOT, env=env, stderr=subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""For all tests of the SQL."""
+"""Fixtures for all tests of the SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Positions of commits: what normalise keeps up to date push by push is what a walk through the whole history gives."""
+"""Positions of commits: keeping them up to date push by push gives the same as walking the whole history."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POSITIONS_FILES = (
 
 @dataclass
 class Repository:
-    """A repository upstream (`history`: parents of every commit, `head`), and what of it has been loaded."""
+    """A repository upstream (`history`: the parents of every commit, and `head`), and the part that has been loaded."""
 
     conn: psycopg.Connection[Any]
     client_id: int
@@ -38,14 +38,14 @@ class Repository:
     head: str | None = None
 
     def add(self, graph: str) -> Repository:
-        """Commits, as "a b:a c:b,a": a name, and after the colon its parents."""
+        """Commits in the form "a b:a c:b,a": a name, and after the colon its parents."""
         for word in graph.split():
             sha, _, parents = word.partition(":")
             self.history[sha] = parents.split(",") if parents else []
         return self
 
     def load(self, shas: Iterable[str] | None = None) -> None:
-        """Store these commits (by default all that were not) and the head, as an extraction does."""
+        """Store these commits (by default all new ones) and the head, as an extraction does."""
         wanted = [sha for sha in self.history if sha not in self.loaded] if shas is None else list(shas)
         repository = {
             "databaseId": self.id,
@@ -84,14 +84,14 @@ class Repository:
         )
 
     def push(self, graph: str, head: str | None = None) -> Positions:
-        """Add commits, the last of which is the new head, load all and normalise; the positions then."""
+        """Add commits (the last is the new head), load all and run the stage; returns the positions."""
         self.add(graph)
         self.head = head or graph.split()[-1].partition(":")[0]
         self.load()
         return self.check()
 
     def check(self) -> Positions:
-        """Normalise; the positions are the ones of a full walk, and a second time nothing is written."""
+        """Run the stage; the positions must equal those of a full walk, and a second run must write nothing."""
         self.normalise()
         found = self.positions()
         assert found == whole_walk(self.loaded, self.head)
@@ -99,7 +99,7 @@ class Repository:
         return found
 
     def normalise(self) -> int:
-        """Rows that the files of the positions have written."""
+        """The number of rows that the files of the positions wrote."""
         steps = {step.file: step.rows for step in run_stage(self.conn, self.client_id, "normalise")}
         return sum(steps[file] for file in POSITIONS_FILES)
 
@@ -129,7 +129,7 @@ class Repository:
 
 
 def whole_walk(commits: dict[str, list[str]], head: str | None) -> Positions:
-    """The definition, in plain Python."""
+    """The definition of positions in plain Python."""
     chain: list[str] = []
     while head in commits:
         chain.append(head)
@@ -180,7 +180,7 @@ def test_a_linear_history_grows(repository: Repository) -> None:
     "pushes",
     [
         pytest.param(
-            ["a b:a", "x:a y:x c:b,y", "z:y d:c e:d,z"], id="merges, and a branch that goes on after its merge"
+            ["a b:a", "x:a y:x c:b,y", "z:y d:c e:d,z"], id="merges, and a branch that continues after its merge"
         ),
         pytest.param(["a b:a", "x:a n:x y:x,n c:b,y d:c", "m:n o:m e:d,o"], id="nested side branches"),
         pytest.param(["a b:a", "x:a y:a z:b c:b,x,y,z", "p:x q:c d:c,p,q,y"], id="octopus"),
@@ -200,7 +200,7 @@ def test_a_merged_branch_has_its_merges_position(repository: Repository) -> None
     assert [found[sha] for sha in "xnyde"] == [(4, False), (4, False), (4, False), (4, True), (5, True)]
 
 
-def test_a_force_push_and_back(repository: Repository) -> None:
+def test_a_force_push_and_its_reversal(repository: Repository) -> None:
     repository.push("a b:a c:b x:b d:c,x")
     assert repository.push("k:b l:k")["d"] == (None, False)
     assert repository.push("e:d")["e"] == (5, True)
@@ -209,7 +209,7 @@ def test_a_force_push_and_back(repository: Repository) -> None:
 
 
 def test_the_head_comes_before_its_commits(repository: Repository) -> None:
-    """And commits before the head that leads to them: an extraction may see a push in the middle."""
+    """And commits before the head that leads to them, because an extraction may see a push half way."""
     repository.push("a b:a")
     repository.add("c:b d:c")
     repository.load(["c", "d"])
@@ -233,8 +233,8 @@ def test_older_history_arrives(repository: Repository) -> None:
         repository.check()
 
 
-def test_what_arrives_may_be_missing_below_and_merged_above(repository: Repository) -> None:
-    """n belongs to c, which merged y; that e merges it again through z does not make it new."""
+def test_arriving_commits_may_lack_parents_and_be_merged_above(repository: Repository) -> None:
+    """n belongs to c, which merged y. That e merges it again through z does not make it new."""
     repository.add("a b:a n:a y:n c:b,y d:c")
     repository.head = "d"
     repository.load("abcdy")
@@ -256,7 +256,7 @@ def test_parents_are_rewritten(repository: Repository) -> None:
 
 
 def test_repositories_of_one_run(maker: Maker) -> None:
-    """Each is walked for itself: one grows, one is force-pushed, one is new; one did not change."""
+    """Each repository is walked separately: one grows, one is force-pushed, one is new, one did not change."""
     made = [maker.repository() for _ in range(4)]
     for repository in made[:3]:
         repository.push("a b:a x:a c:b,x")
@@ -273,8 +273,8 @@ def test_repositories_of_one_run(maker: Maker) -> None:
     assert {position for position, _ in untouched.positions().values()} == {70}
 
 
-def test_what_is_read_twice_is_not_walked_twice(db: TestDatabase, repository: Repository) -> None:
-    """A long transaction of somebody else holds the watermark back."""
+def test_commits_that_are_read_twice_are_not_walked_twice(db: TestDatabase, repository: Repository) -> None:
+    """Somebody else's long transaction holds the watermark back."""
     repository.push(linear_with_merges(20_000))
     other = db.connect("pulse_admin")
     other.execute("select pg_current_xact_id()")
@@ -289,7 +289,7 @@ def test_what_is_read_twice_is_not_walked_twice(db: TestDatabase, repository: Re
 
 
 def linear_with_merges(count: int) -> str:
-    """About `count` commits; every fourth of the chain merges a branch of one."""
+    """About `count` commits; every fourth of the chain merges a branch with one commit."""
     words = ["c0"]
     for number in range(1, count * 4 // 5):
         words.append(f"c{number}:c{number - 1}")
@@ -299,7 +299,7 @@ def linear_with_merges(count: int) -> str:
 
 
 def releases_of_a_branch(count: int) -> str:
-    """About `count` commits: a branch on which the work is done, every fiftieth of whose commits is merged."""
+    """About `count` commits: the work is done on a branch, and every fiftieth of its commits is merged."""
     words = ["c0", "b0:c0"]
     for number in range(1, count):
         words.append(f"b{number}:b{number - 1}")
@@ -330,7 +330,7 @@ def test_a_push_reads_nothing_of_the_history(
 
 
 def test_each_commit_is_walked_once(repository: Repository) -> None:
-    """An old side branch from all over which later branches start, and a branch that is merged again and again."""
+    """An old side branch from which later branches start everywhere, and a branch that is merged again and again."""
     words = ["a", "l0:a"] + [f"l{number}:l{number - 1}" for number in range(1, 1500)] + ["c0:a,l1499", "d0:c0"]
     for number in range(1, 500):
         words += [f"b{number}:l{number * 3}", f"d{number}:d{number - 1}"]
@@ -343,7 +343,7 @@ def test_each_commit_is_walked_once(repository: Repository) -> None:
 
 
 def recursions(repository: Repository) -> Iterator[int]:
-    """Normalise; how many rows each recursive query has found."""
+    """Run the stage; returns how many rows each recursive query found."""
     with client_transaction(repository.conn, repository.client_id):
         models = stage_models("normalise")
         writer = Writer(repository.conn, models, remember=False)
@@ -364,7 +364,7 @@ def recursive_rows(plan: dict[str, Any]) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens between two runs. Numbers choose among what there is: 0 is the newest."""
+    """What happens between two runs. Numbers choose among what exists; 0 is the newest."""
 
     commits: list[list[int]]
     head: int
@@ -394,7 +394,7 @@ def chosen(shas: list[str], picks: list[int]) -> list[str]:
 
 
 def take(repository: Repository, step: Step) -> None:
-    """Grow the history, move the head, rewrite a commit's parents, and load some of what was not."""
+    """Grow the history, move the head, rewrite a commit's parents, and load some of the missing commits."""
     for picks in step.commits:
         repository.history[f"c{len(repository.history)}"] = chosen(list(repository.history), picks)
     shas = list(repository.history)

@@ -1,4 +1,5 @@
-"""What a deployment is, by the client's setting: GitHub deployments, workflow runs, releases, merges, or a custom source's."""
+"""What counts as a deployment by the client's setting: GitHub deployments, workflow runs, releases, merges, or a custom
+source's records."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ def custom(world: World, table: str, **columns: object) -> None:
     world.insert(f"core.custom_{table}", integration_id=world.custom(), **columns)
 
 
-def test_a_custom_deployment_joins_the_service_of_its_name_by_its_commit(db: TestDatabase) -> None:
+def test_a_custom_deployment_is_placed_by_name_and_commit(db: TestDatabase) -> None:
     world = World(db, minimum_sample=1, deployment_source="custom")
     shop = world.repository("Shop")
     world.change(shop, "base", at("2026-02-02 09:00"))
@@ -72,7 +73,7 @@ def test_a_custom_deployment_joins_the_service_of_its_name_by_its_commit(db: Tes
     assert world.rows("select count(*) from core.services") == [(1,)]
 
 
-def test_a_service_that_only_a_custom_source_knows(db: TestDatabase) -> None:
+def test_a_service_that_only_a_custom_source_names(db: TestDatabase) -> None:
     """Without a commit graph, a deployment contains what was merged before it began."""
     world = World(db, minimum_sample=1, deployment_source="custom")
     for number, hour in ((1, "09:00"), (2, "11:00")):

@@ -1,4 +1,4 @@
-"""Deployments of commits that were no part of the default branch when they were deployed."""
+"""Deployments of commits that were not part of the default branch when they were deployed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from tests.support.world import World, at, run, steady
 
 
-def brought(world: World, repository: int, sha: str, merge: str) -> None:
-    """A commit of a branch, as normalise numbers it once a merge has brought it."""
+def merged_branch_commit(world: World, repository: int, sha: str, merge: str) -> None:
+    """A commit of a branch, with the position it gets once a merge has brought it in."""
     run(
         world,
         "insert into core.github_commits (client_id, integration_id, repository_id, sha, position, is_first_parent, committed_at)"
@@ -21,7 +21,7 @@ def brought(world: World, repository: int, sha: str, merge: str) -> None:
 
 
 def deployed(world: World) -> dict[str, str]:
-    """Which deployment brought each change, by the commits."""
+    """The deployment that delivered each change, both by their commits."""
     return dict(
         world.rows(
             "select c.merge_commit_sha, d.sha from core.changes c join core.deployment_changes l on l.change_id = c.id"
@@ -34,8 +34,8 @@ FLAGGED = "select sha from report.evidence_deployments where is_rollback or fail
 
 
 @pytest.mark.parametrize("known", ["at once", "step by step", "branch first"])
-def test_a_branch_that_is_deployed_and_merged_later_has_no_place_in_the_order(world: World, known: str) -> None:
-    """The default branch is deployed meanwhile, and after the merge: that deployment brings the merge."""
+def test_a_branch_deployed_before_its_merge_has_no_position(world: World, known: str) -> None:
+    """The default branch is deployed in between and again after the merge; that last deployment delivers the merge."""
     shop = steady(world, days=2)
     world.deploy(shop, "branch", at("2026-02-20 11:00"))
     world.change(shop, "meanwhile", at("2026-02-20 11:30"))
@@ -55,7 +55,7 @@ def test_a_branch_that_is_deployed_and_merged_later_has_no_place_in_the_order(wo
         world.compute()
     world.change(shop, "merge", at("2026-02-21 15:00"), lead_hours=40)
     if known != "branch first":
-        brought(world, shop, "branch", "merge")
+        merged_branch_commit(world, shop, "branch", "merge")
     world.deploy(shop, "merge", at("2026-02-21 16:00"))
     world.compute()
     found = deployed(world)
@@ -63,11 +63,11 @@ def test_a_branch_that_is_deployed_and_merged_later_has_no_place_in_the_order(wo
     assert world.rows(FLAGGED) == []
 
 
-def test_a_branchs_commit_that_is_deployed_after_its_merge_stands_for_the_merge(world: World) -> None:
-    """As where a pull request's head is deployed once it is merged. An older one after it is a roll-back."""
+def test_a_branchs_commit_deployed_after_its_merge_has_the_merges_position(world: World) -> None:
+    """For example, a pull request's head is deployed once it is merged. Deploying an older one after it is a rollback."""
     shop = steady(world, days=2)
     world.change(shop, "merge", at("2026-02-20 15:00"))
-    brought(world, shop, "branch", "merge")
+    merged_branch_commit(world, shop, "branch", "merge")
     world.deploy(shop, "branch", at("2026-02-20 15:10"))
     world.deploy(shop, "shop-1", at("2026-02-20 16:00"))
     world.compute()

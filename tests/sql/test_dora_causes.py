@@ -1,4 +1,4 @@
-"""What caused an incident, by which method; what makes one; why a deployment was unplanned."""
+"""What caused an incident and which method found it; what counts as an incident; why a deployment was unplanned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_an_abbreviated_commit_names_a_deployment(world: World) -> None:
     assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [(guilty, "explicit")]
 
 
-def test_the_address_of_a_pull_request_names_the_deployment_that_brought_it(world: World) -> None:
+def test_the_url_of_a_pull_request_names_the_deployment_that_delivered_it(world: World) -> None:
     repository = steady(world, days=3)
     url = "https://github.com/acme/x/pull/77"
     world.change(repository, "bad", at("2026-02-06 09:00"), number=77, url=url)
@@ -37,7 +37,7 @@ def test_the_address_of_a_pull_request_names_the_deployment_that_brought_it(worl
 
 
 @pytest.mark.parametrize("said", ["https://github.com/acme/mono/pull/12", "5b1e0d7c"])
-def test_a_pull_request_of_a_monorepo_is_named_by_its_parts_change(db: TestDatabase, said: str) -> None:
+def test_a_pull_request_of_a_monorepo_names_the_changes_of_its_parts(db: TestDatabase, said: str) -> None:
     world = World(
         db,
         minimum_sample=1,
@@ -61,8 +61,8 @@ def test_a_pull_request_of_a_monorepo_is_named_by_its_parts_change(db: TestDatab
 
 
 @pytest.mark.parametrize("said", ["https://review.example/c/abc", "5b1e0d7c"])
-def test_a_change_of_a_custom_source_is_named_by_its_address_or_commit(world: World, said: str) -> None:
-    """Whose address need not end with a number."""
+def test_a_change_of_a_custom_source_is_named_by_its_url_or_commit(world: World, said: str) -> None:
+    """Its URL need not end with a number."""
     source = world.custom()
     for identity, day, url, sha in (
         ("0", 1, "https://review.example/c/first", "base"),
@@ -99,7 +99,7 @@ def test_a_change_of_a_custom_source_is_named_by_its_address_or_commit(world: Wo
     assert found == [(f"custom:{source}:1", "explicit")]
 
 
-def test_a_fix_version_names_the_service_of_an_incident_that_names_none(world: World) -> None:
+def test_a_fix_version_gives_the_service_of_an_incident_without_one(world: World) -> None:
     repository = steady(world, days=2)
     incident = world.incident(at("2026-02-03 12:00"), at("2026-02-04 12:00"), component="unknown")
     world.change(repository, "fix", at("2026-02-04 09:00"))
@@ -128,7 +128,7 @@ def test_an_incident_marked_as_external_has_no_cause(db: TestDatabase) -> None:
     assert world.metric("change_failure_rate", "month", at("2026-02-03 00:00"))["numerator"] == 0
 
 
-def test_a_custom_field_can_make_an_incident(db: TestDatabase) -> None:
+def test_a_custom_field_can_define_an_incident(db: TestDatabase) -> None:
     world = World(db, minimum_sample=1, incident_rule={"fields": {"Severity": ["S1", "S2"]}})
     for severity in ('"S1"', '{"value": "s2"}', '"S3"'):
         made = world.incident(at("2026-02-03 12:00"), at("2026-02-03 13:00"))
@@ -164,7 +164,7 @@ def test_rework_has_its_evidence(world: World) -> None:
 
 
 def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
-    """It began before the newer one had finished, and ended after it."""
+    """It began before the newer one finished, and ended after it."""
     repository = steady(world, days=1)
     world.change(repository, "old", at("2026-02-03 09:00"))
     world.change(repository, "new", at("2026-02-03 09:10"))
@@ -178,8 +178,8 @@ def test_an_overtaken_deployment_is_no_rollback(world: World) -> None:
 
 
 @pytest.mark.parametrize("how", ["gone", "another", "rewritten"])
-def test_a_named_commit_that_is_no_changes_any_more_names_nothing(world: World, how: str) -> None:
-    """The pull request is gone, was merged as another commit, or its branch was written anew."""
+def test_a_commit_that_no_longer_belongs_to_a_change_names_nothing(world: World, how: str) -> None:
+    """The pull request is gone, was merged as another commit, or its branch was rewritten."""
     repository, sha = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
     pull = world.change(repository, "squashed" if how == "rewritten" else sha, at("2026-02-05 09:00"))
     own = {"integration_id": world.github, "pull_request_id": pull, "position": 0}
@@ -200,8 +200,8 @@ def test_a_named_commit_that_is_no_changes_any_more_names_nothing(world: World, 
     assert world.rows(query) == [(last, "time_window")]
 
 
-def test_what_began_after_an_incident_is_its_repair_and_no_cause(world: World) -> None:
-    """One that was still going on when the incident was written may be."""
+def test_a_deployment_that_began_after_an_incident_is_not_its_cause(world: World) -> None:
+    """A deployment that was still in progress when the incident was created may be the cause."""
     shop, fix = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
     last = world.deploy(shop, world.commit(shop, "last", at("2026-02-05 09:00")), at("2026-02-05 10:00"))
     world.deploy(shop, world.commit(shop, fix, at("2026-02-05 14:00")), at("2026-02-05 15:00"))
@@ -256,8 +256,8 @@ def test_a_deployments_number_names_it(db: TestDatabase, source: str) -> None:
     assert world.rows(query) == [(guilty, "explicit")]
 
 
-def test_a_fix_version_is_of_the_incidents_service(world: World) -> None:
-    """Tags such as v1.0 are in every repository."""
+def test_a_fix_version_belongs_to_the_incidents_service(world: World) -> None:
+    """Tags such as v1.0 exist in every repository."""
     shop, billing = steady(world, "shop", days=2), steady(world, "billing", days=2)
     mine = world.deploy(shop, "shop-1", at("2026-02-05 09:00"))
     world.deploy(billing, "billing-1", at("2026-02-05 10:00"))
@@ -274,7 +274,7 @@ def test_a_fix_version_is_of_the_incidents_service(world: World) -> None:
     "said",
     ["{}", "{}/", "{}/files", "{}/commits/4f2a9c1be0", "{}#issuecomment-1", "{}?w=1", "*{}*", "[it|{}]", "({}),"],
 )
-def test_an_address_is_known_whatever_follows_it(world: World, said: str) -> None:
+def test_a_url_is_recognised_whatever_follows_it(world: World, said: str) -> None:
     shop = steady(world, days=2)
     url = "https://github.com/acme/shop/pull/77"
     world.change(shop, "bad", at("2026-02-05 09:00"), number=77, url=url)
@@ -295,8 +295,8 @@ def test_a_branch_names_an_issue(world: World, branch: str) -> None:
     assert world.rows("select issue_key from core.change_references") == [("OPS-12",)]
 
 
-def test_what_has_one_time_happened_in_the_order_of_the_changelog(world: World) -> None:
-    """Reopened and done again at one moment, as a bulk change writes it."""
+def test_entries_of_one_time_follow_the_order_of_the_changelog(world: World) -> None:
+    """Reopened and done again at the same moment, as in a bulk change."""
     world.repository()
     began, again = at("2026-02-20 10:00"), at("2026-02-20 13:00")
     world.incident(began, moves=[(at("2026-02-20 11:00"), "1", "2"), (again, "2", "1"), (again, "1", "2")])

@@ -1,4 +1,4 @@
-"""Settings that say what a deployment, a production branch, an incident, a working day or a service is."""
+"""Settings that define what a deployment, a production branch, an incident, a working day or a service is."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def test_which_runs_are_deployments(db: TestDatabase, settings: dict[str, Any], 
     assert deployed(world) == expected
 
 
-def test_an_old_run_that_is_repeated_is_a_rollback(db: TestDatabase) -> None:
-    """GitHub keeps the created_at of the first attempt: it began when this attempt started."""
+def test_repeating_an_old_run_is_a_rollback(db: TestDatabase) -> None:
+    """GitHub keeps the created_at of the first attempt, so a deployment begins when its own attempt started."""
     world = World(db, minimum_sample=1, deployment_source="workflow_runs")
     shop = world.repository()
     for day, sha in enumerate(("base", "good", "bad")):
@@ -95,7 +95,7 @@ def test_an_old_run_that_is_repeated_is_a_rollback(db: TestDatabase) -> None:
 
 
 def test_each_merge_deploys_its_own_change(db: TestDatabase) -> None:
-    """From the first one on, and also where the commit is not in the history that we know."""
+    """From the first one on, and even if the commit is not in the known history."""
     world = World(db, minimum_sample=1, deployment_source="merges", production_branches=["^main$", "^release/"])
     shop = world.repository()
     world.change(shop, "a", at("2026-02-02 09:00"), lead_hours=10)
@@ -116,8 +116,8 @@ def test_each_merge_deploys_its_own_change(db: TestDatabase) -> None:
     assert [sha for sha, *_ in world.rows(query)] == ["a", "b"]
 
 
-def test_a_production_branch_whose_history_is_not_read_goes_by_time(db: TestDatabase) -> None:
-    """The default branch is where work is gathered; what is merged into production is deployed from there."""
+def test_a_production_branch_whose_history_is_not_read_uses_times(db: TestDatabase) -> None:
+    """Work is collected on the default branch; what is merged into the branch production is deployed from there."""
     world = World(db, minimum_sample=1, production_branches=["^production$"])
     shop = world.repository()
     for day in (2, 3, 4):
@@ -137,7 +137,7 @@ def test_a_production_branch_whose_history_is_not_read_goes_by_time(db: TestData
     assert world.rows("select count(*) from report.evidence_lead_time") == [(0,)], "no commit of it has a position"
 
 
-def test_all_parts_of_a_rule_or_any(db: TestDatabase) -> None:
+def test_a_rule_can_require_all_parts_or_any(db: TestDatabase) -> None:
     found = {}
     for match in ("any", "all"):
         world = World(
@@ -180,8 +180,8 @@ def test_all_parts_of_a_rule_or_any(db: TestDatabase) -> None:
     assert found == {"any": ["OPS-1", "OPS-2", "OPS-3", "OPS-4", "OPS-5"], "all": ["OPS-1"]}
 
 
-def test_a_day_off_can_be_worked(db: TestDatabase) -> None:
-    """Begun on Friday noon, deployed on Monday noon, Saturday worked instead of another day: 48 hours, not 24."""
+def test_a_day_off_can_be_a_working_day(db: TestDatabase) -> None:
+    """Begun on Friday at noon, deployed on Monday at noon, and people worked on Saturday: 48 hours, not 24."""
     world = World(db, minimum_sample=1, working_calendar={"workdays": ["2026-02-07"]})
     shop = world.repository()
     world.change(shop, "base", at("2026-01-30 09:00"))
@@ -192,8 +192,8 @@ def test_a_day_off_can_be_worked(db: TestDatabase) -> None:
     assert world.rows("select lead_time_hours from report.evidence_lead_time") == [(48,)]
 
 
-def test_a_jira_project_can_stand_for_a_service(db: TestDatabase) -> None:
-    """For issues in which nothing else names one."""
+def test_a_jira_project_can_give_the_service(db: TestDatabase) -> None:
+    """For issues in which nothing else names a service."""
     world = World(db, minimum_sample=1, jira_services={"OPS": "Shop"})
     steady(world, days=2)
     steady(world, "billing", days=2)
@@ -220,8 +220,8 @@ def test_a_revert_says_so_in_its_title(world: World) -> None:
 
 
 @pytest.mark.parametrize("arrives", ["with the change", "after the change", "before the change", "before the commits"])
-def test_a_commit_of_a_pull_request_names_the_deployment_that_brought_it(world: World, arrives: str) -> None:
-    """Whenever the incident comes."""
+def test_a_commit_of_a_pull_request_names_the_deployment_that_delivered_it(world: World, arrives: str) -> None:
+    """Whenever the incident arrives."""
     shop, sha = steady(world, days=2), "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
 
     def incident() -> None:
@@ -252,8 +252,8 @@ def test_a_commit_of_a_pull_request_names_the_deployment_that_brought_it(world: 
     assert world.rows("select caused_by_deployment_id, method from report.evidence_incidents") == [(guilty, "explicit")]
 
 
-def test_a_change_without_a_pull_request_says_nothing_of_pull_requests(db: TestDatabase) -> None:
-    """A custom source's change has no lines and no reviews that we know: it is no small, unreviewed one."""
+def test_a_change_without_a_pull_request_is_not_in_pull_request_metrics(db: TestDatabase) -> None:
+    """A custom source's change has unknown lines and reviews, so it does not count as small and unreviewed."""
     world = World(db, minimum_sample=1)
     shop = steady(world, days=1)
     run(world, "update core.github_pull_requests set additions = 7 where repository_id = %s", shop)
@@ -274,7 +274,7 @@ def test_a_change_without_a_pull_request_says_nothing_of_pull_requests(db: TestD
 
 
 def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None:
-    """Not those of a pull request: its merge, and what a rebase put there with it, whichever of the two is known first."""
+    """Except those of a pull request: its merge and what a rebase merge added, whichever of the two is known first."""
     world = World(db, minimum_sample=1, direct_pushes=True, start_event="first_commit")
     shop = world.repository()
     world.change(shop, "base", at("2026-02-02 09:00"))
@@ -317,7 +317,7 @@ def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None
         ("z", at("2026-02-03 08:00")),
     ]
     assert world.metric("pull_request_size", "month", at("2026-02-03 09:00"))["sample_size"] == 2
-    # Whose the last commits were is known later: what they were until then goes.
+    # Whose the last commits were becomes known later; what they counted as until then goes.
     run(world, "update core.github_pull_requests set merge_commit_sha = 'similar' where id = %s", pull)
     world.compute()
     assert [sha for sha, _ in world.rows(query)] == ["last", "pushed", "similar"]
@@ -330,7 +330,7 @@ def test_commits_without_a_pull_request_can_be_changes(db: TestDatabase) -> None
     assert world.rows(numbers) == incremental
 
 
-def test_a_push_is_its_own_deployment_where_merges_are(db: TestDatabase) -> None:
+def test_a_push_is_its_own_deployment_if_merges_are_deployments(db: TestDatabase) -> None:
     world = World(db, minimum_sample=1, direct_pushes=True, deployment_source="merges")
     shop = world.repository()
     world.commit(shop, "pushed", at("2026-02-02 09:00"))
@@ -361,7 +361,7 @@ def test_a_push_is_its_own_deployment_where_merges_are(db: TestDatabase) -> None
     assert world.rows("select count(*) from report.evidence_deployments") == [(2,)]
 
 
-def test_reviews_count_whatever_the_pull_request_says_of_their_number(world: World) -> None:
+def test_reviews_are_counted_whatever_count_the_pull_request_reports(world: World) -> None:
     shop = steady(world, days=1)
     pull = world.change(shop, "x", at("2026-02-20 09:00"), review_count=0)
     world.insert(

@@ -14,7 +14,7 @@ def deployed(world: World) -> dict[str, object]:
     return dict(world.rows("select title, deployed_at from report.evidence_changes"))
 
 
-def test_the_first_deployment_claims_no_history(world: World) -> None:
+def test_the_first_deployment_delivers_no_history(world: World) -> None:
     repository = world.repository()
     for n in range(20):
         world.change(repository, f"old{n}", at("2026-01-05 10:00") + timedelta(days=n))
@@ -28,7 +28,7 @@ def test_the_first_deployment_claims_no_history(world: World) -> None:
     assert world.rows("select count(*) from report.evidence_deployments where is_baseline") == [(1,)]
 
 
-def test_a_change_belongs_to_the_first_deployment_that_contains_it(world: World) -> None:
+def test_a_change_is_delivered_by_the_first_deployment_that_contains_it(world: World) -> None:
     repository = world.repository()
     world.change(repository, "base", at("2026-02-02 09:00"))
     world.deploy(repository, "base", at("2026-02-02 10:00"))
@@ -87,8 +87,8 @@ def test_a_rollback_undoes_and_delivers_nothing(world: World) -> None:
     assert (rework["numerator"], rework["denominator"]) == (1, 4)
 
 
-def test_what_was_there_at_the_very_first_deployment_is_history_in_every_environment(world: World) -> None:
-    """The second environment begins later and further back: catching up there delivers nothing that the first had long had."""
+def test_changes_before_the_very_first_deployment_are_history_in_every_environment(world: World) -> None:
+    """The second environment starts later and further back; catching up there does not deliver what the first already had."""
     repository = world.repository()
     for index, sha in enumerate(("old", "older news", "base", "new")):
         world.change(repository, sha, at(f"2026-02-0{index + 1} 09:00"))
@@ -144,7 +144,9 @@ def test_a_negative_duration_is_an_anomaly_not_a_value(world: World) -> None:
 
 
 @pytest.mark.parametrize(("exclude", "counted"), [(None, 1), (False, 2)])
-def test_bots_are_left_out_unless_the_client_wants_them(db: TestDatabase, exclude: bool | None, counted: int) -> None:
+def test_bots_are_left_out_unless_the_client_includes_them(
+    db: TestDatabase, exclude: bool | None, counted: int
+) -> None:
     settings = {"minimum_sample": 1} | ({} if exclude is None else {"exclude_bots": exclude})
     world = World(db, **settings)
     repository = world.repository()
@@ -185,7 +187,7 @@ def test_an_incident_never_lands_on_another_services_deployment(world: World) ->
     assert world.rows("select caused_by_deployment_id from report.evidence_incidents order by 1") == [(mine,), (None,)]
 
 
-def test_what_an_incident_names_is_stronger_than_time(world: World) -> None:
+def test_what_an_incident_names_outweighs_time(world: World) -> None:
     repository = world.repository()
     world.change(repository, "base", at("2026-02-02 09:00"))
     named = world.deploy(repository, "base", at("2026-02-02 10:00"), url="https://ci.example/runs/1")
@@ -200,7 +202,7 @@ def test_what_an_incident_names_is_stronger_than_time(world: World) -> None:
 
 @pytest.mark.parametrize("by", ["number", "merge", "own commit", "own commit, known later"])
 def test_a_revert_names_the_change_it_undoes(world: World, by: str) -> None:
-    """By GitHub's number, or by the commit that git revert names."""
+    """Named by GitHub's number, or by the commit in git's revert message."""
     repository = world.repository()
     world.change(repository, "base", at("2026-02-02 09:00"))
     world.deploy(repository, "base", at("2026-02-02 10:00"))
@@ -255,7 +257,7 @@ def test_a_reopened_incident_is_resolved_after_its_last_reopening(world: World) 
     assert list(found.values()) == [9.0]
 
 
-def test_too_few_is_null_with_a_reason_never_zero(db: TestDatabase) -> None:
+def test_too_few_events_give_null_with_a_reason_never_zero(db: TestDatabase) -> None:
     world = World(db)
     repository = world.repository()
     world.change(repository, "base", at("2026-02-02 09:00"))
@@ -271,13 +273,13 @@ def test_too_few_is_null_with_a_reason_never_zero(db: TestDatabase) -> None:
     assert (restore["metric_value"], restore["null_reason"]) == (None, "no_data")
 
 
-def test_a_client_without_anything_gets_no_made_up_number(world: World) -> None:
+def test_a_client_without_data_gets_no_made_up_number(world: World) -> None:
     world.compute()
     assert world.rows("select count(*) from core.dora_metrics where metric_value is not null") == [(0,)]
 
 
-def test_days_are_the_clients_and_survive_daylight_saving(db: TestDatabase) -> None:
-    """29 March 2026 has 23 hours in Berlin. 22:30 UTC of the 28th is 23:30 there, of the 29th already the 30th."""
+def test_days_follow_the_clients_time_zone_and_daylight_saving(db: TestDatabase) -> None:
+    """29 March 2026 has 23 hours in Berlin. 22:30 UTC on the 28th is 23:30 there; on the 29th, it is already the 30th."""
     world = World(db, time_zone="Europe/Berlin", minimum_sample=1)
     repository = world.repository()
     world.change(repository, "base", at("2026-03-27 09:00"))
@@ -312,7 +314,7 @@ def test_partial_periods_are_marked(world: World) -> None:
 
 
 def test_a_clients_total_pools_events(world: World) -> None:
-    """One service with one quick change, one with three slow ones: the median of four, not the mean of two medians."""
+    """One service has one quick change, the other three slow ones: the median of four, not the mean of two medians."""
     quick, slow = world.repository("quick"), world.repository("slow")
     for repository, prefix, hours in ((quick, "q", [1]), (slow, "s", [30, 30, 30])):
         world.change(repository, f"{prefix}base", at("2026-02-02 09:00"))
@@ -333,7 +335,7 @@ def test_the_change_failure_rate_alone_gives_no_tier(world: World) -> None:
     assert world.metric("deployment_frequency", "month", at("2026-02-03 00:00"))["tier"] in ("high", "medium")
 
 
-def test_two_clients_with_the_same_names_do_not_meet(db: TestDatabase) -> None:
+def test_two_clients_with_the_same_names_stay_apart(db: TestDatabase) -> None:
     worlds = [World(db, slug, minimum_sample=1) for slug in ("one", "two")]
     for world in worlds:
         repository = world.repository("shop")

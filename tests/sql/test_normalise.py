@@ -1,4 +1,4 @@
-"""What the raw records of upstream say, in the typed tables."""
+"""Raw upstream records become rows of the typed tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.world import World, run
     ],
     ids=["GitHub's button", "its body", "its title", "its branch", "branch alone", "no number", "no revert"],
 )
-def test_which_pull_request_another_reverts(
+def test_which_pull_request_a_pull_request_reverts(
     world: World, title: str, branch: str, body: str | None, reverted: int | None
 ) -> None:
     store_pull_request(world, title=title, headRefName=branch, body=body)
@@ -44,13 +44,13 @@ SHA = "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
     ids=["a commit", "a merge", "abbreviated", "prose"],
 )
 def test_which_commit_a_pull_request_reverts(world: World, body: str, reverted: str | None) -> None:
-    """As git revert words it."""
+    """In the words of `git revert`."""
     store_pull_request(world, body=body)
     assert world.rows("select reverts_sha from core.github_pull_requests") == [(reverted,)]
 
 
 def store_pull_request(world: World, **fields: str | None) -> None:
-    """One as GitHub gives it, normalised."""
+    """A pull request as GitHub returns it, after staging."""
     shop = world.repository()
     payload = {
         "fullDatabaseId": 7,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -12,16 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from stack import doctor, install
 from stack.cli import total_steps
 from stack.context import Stack
-from stack.environment import Settings
+from stack.install import doctor
+from stack.install import packages as install
+from stack.install.uv import runs
 from stack.options import Options
 from stack.paths import ROOT
 from stack.ports import StackPorts
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
-from stack.supervision import Supervisor
+from stack.settings import Settings
+from stack.supervision.supervisor import Supervisor
 from stack.testing import closing_line, counts
 from stack.up import Up
 
@@ -107,31 +110,92 @@ def test_recorded_payloads_must_exist(tmp_path: Path) -> None:
     assert "--recorded no/such/folder: there is no such folder" in done.stderr
 
 
-def test_another_python_is_told_plainly(tmp_path: Path) -> None:
-    """As Python 3.12 would see it; with no 3.11 to be found."""
-    code = (
-        "import runpy, sys\n"
-        "sys.version_info = (3, 12, 1, 'final', 0)\n"
-        f"sys.argv = ['pulse', 'up']\nrunpy.run_path({str(ROOT / 'pulse')!r}, run_name='__main__')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": str(tmp_path)}, check=False
-    )
-    assert done.returncode == 1
-    assert "needs Python 3.11; this is Python 3.12" in done.stderr
-    assert "apt-get install python3.11" in done.stderr
+# --- which Python -----------------------------------------------------------------------------------------------
 
 
-def test_another_python_hands_over_to_3_11(tmp_path: Path) -> None:
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout in which nothing was installed."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "stack", folder / "stack")
+    shutil.copytree(ROOT / "plugins", folder / "plugins")
+    shutil.copy(ROOT / "pulse", folder / "pulse")
+    return folder
+
+
+def under(version: tuple[int, int], checkout: Path, path: str) -> subprocess.CompletedProcess[str]:
+    """./pulse --help as another Python would run it."""
+    script = str(checkout / "pulse")
     code = (
-        "import runpy, sys\n"
-        "sys.version_info = (3, 9, 0, 'final', 0)\n"
-        f"sys.argv = ['pulse', '--help']\nrunpy.run_path({str(ROOT / 'pulse')!r}, run_name='__main__')"
+        f"import runpy, sys\nsys.version_info = {(*version, 0, 'final', 0)}\n"
+        f"sys.argv = ['pulse', '--help']\nrunpy.run_path({script!r}, run_name='__main__')"
     )
-    (tmp_path / "python3.11").symlink_to(shutil.which("python3.11") or sys.executable)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": path}, check=False)
+    env = {"PATH": path, "HOME": str(checkout)}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+
+
+def fake(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_another_python_hands_over_to_one_that_is_supported(tmp_path: Path, checkout: Path) -> None:
+    fake(tmp_path / "bin", install.PYTHON, f'exec {sys.executable} "$@"')
+    done = under((3, 13), checkout, f"{tmp_path / 'bin'}:/usr/bin:/bin")
     assert done.returncode == 0
+    assert "usage: pulse" in done.stdout
+
+
+def test_a_python_that_does_not_run_is_passed_over(tmp_path: Path, checkout: Path) -> None:
+    """Such as the stand-in that a version manager leaves for a version that is not chosen."""
+    for name in ("python3.11", "python3.12"):
+        fake(tmp_path / "bin", name, "echo 'command not found'; exit 127")
+    fake(tmp_path / "bin", "uv", 'case "$1" in --version) exit 0;; *) echo "cannot download" >&2; exit 1;; esac')
+    done = under((3, 13), checkout, f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    assert done.returncode == 1
+    assert "Pulse needs Python 3.11 or 3.12; this is Python 3.13" in done.stderr
+    assert "apt-get install python3.11-venv" in done.stderr
+    assert "cannot download" in done.stderr
+
+
+def test_a_python_that_uv_fetches_is_used(tmp_path: Path, checkout: Path) -> None:
+    fetch = f'd="$UV_PYTHON_INSTALL_DIR/x/bin"; mkdir -p "$d"; ln -s {sys.executable} "$d/{install.PYTHON}"'
+    fake(tmp_path / "bin", "uv", f'case "$1" in --version) exit 0;; *) {fetch};; esac')
+    for name in ("python3.11", "python3.12"):
+        fake(tmp_path / "bin", name, "exit 127")
+    done = under((3, 9), checkout, f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    assert done.returncode == 0, done.stderr
+    assert "usage: pulse" in done.stdout
+
+
+def test_what_runs_before_the_installation_needs_no_package() -> None:
+    modules = "stack.cli, stack.install.doctor, stack.install.lock, deploy.render"
+    code = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'plugins')!r}]; import {modules}"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_runs_first_runs_under_3_9() -> None:
+    """Syntax only; the launcher itself is started under every Python that this machine has."""
+    for name in (
+        "pulse",
+        "stack/install/python.py",
+        "stack/install/uv.py",
+        "stack/paths.py",
+        "plugins/pulse/environ.py",
+    ):
+        ast.parse((ROOT / name).read_text(), feature_version=(3, 9))
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
+def test_the_launcher_starts_under_any_python(version: str, tmp_path: Path) -> None:
+    homes = [*Path.home().glob(f".pyenv/versions/{version}.*/bin/python"), shutil.which(f"python{version}")]
+    python = next((str(home) for home in homes if home and runs([str(home), "-c", ""])), None)
+    if python is None:
+        return  # nothing to be tested, and no fault of this machine
+    done = subprocess.run([python, str(ROOT / "pulse"), "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert "usage: pulse" in done.stdout
 
 

@@ -11,10 +11,12 @@ import yaml
 
 from deploy import render
 from stack import environment
-from stack.environment import Settings
 from stack.paths import ROOT
 from stack.ports import StackPorts
+from stack.postgres import config as postgres_config
 from stack.secret_file import load_secrets
+from stack.settings import Settings
+from stack.supervision.programs import AIRFLOW_PROCESSES, DATABASES
 
 URLS = ("https://pulse.example", "https://airflow.pulse.example")
 
@@ -53,8 +55,6 @@ def test_hosts_are_services_of_the_file(compose: dict[str, Any], rendered: dict[
 
 
 def test_every_process_of_the_launcher_has_a_container(compose: dict[str, Any]) -> None:
-    from stack.processes import AIRFLOW_PROCESSES, DATABASES
-
     assert {*DATABASES, *AIRFLOW_PROCESSES, "superset", "sandbox"} <= set(compose["services"])
     assert compose["services"]["sandbox"]["profiles"] == ["demo"]
     assert compose["services"]["edge"]["profiles"] == ["edge"]
@@ -101,6 +101,16 @@ def test_only_the_edge_listens_beyond_this_machine(compose: dict[str, Any]) -> N
             assert name == "edge" or port.startswith("127.0.0.1:"), f"{name} publishes {port}"
 
 
-def test_client_roles_are_refused_by_the_primary_in_containers_too(tmp_path: Path) -> None:
-    render.write(tmp_path, *URLS)
-    assert re.search(r"^host all +\+pulse_reader +samenet +reject$", (tmp_path / "primary_hba.conf").read_text(), re.M)
+def test_the_containers_use_the_embedded_servers_configuration(compose: dict[str, Any]) -> None:
+    for kind in DATABASES:
+        service = compose["services"][kind]
+        assert "./deploy/postgres:/etc/pulse:ro" in service["volumes"]
+        assert f"config_file=/etc/pulse/{kind}.conf -c hba_file=/etc/pulse/{kind}_hba.conf" in service["command"]
+        embedded = postgres_config.settings(kind)
+        for line in (postgres_config.FOLDER / "common.conf").read_text().splitlines():
+            assert line in embedded
+
+
+def test_client_roles_are_refused_by_the_primary_in_containers_too() -> None:
+    logins = (postgres_config.FOLDER / "primary_hba.conf").read_text()
+    assert re.search(r"^host +all +\+pulse_reader +samenet +reject$", logins, re.M)

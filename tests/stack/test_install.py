@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stack import install
 from stack.errors import StackError
-from stack.install import PackageSet, advice_for, ensure
+from stack.install import packages as install
+from stack.install import uv
+from stack.install.packages import PackageSet, advice_for, ensure
 
 
 @pytest.fixture
@@ -54,6 +55,12 @@ def test_an_environment_whose_python_has_gone_or_that_was_moved_is_half(packages
     assert packages.state() == "half"
 
 
+def test_an_environment_of_another_python_is_half(packages: PackageSet) -> None:
+    ensure(packages, lambda _: None)
+    (packages.venv / "lib" / install.PYTHON).rename(packages.venv / "lib" / "python3.10")
+    assert packages.state() == "half"
+
+
 def test_new_pins_make_it_outdated_not_half(packages: PackageSet) -> None:
     ensure(packages, lambda _: None)
     packages.lock.write_text("# other pins\n")
@@ -84,7 +91,7 @@ def test_a_full_disk_is_seen_before_anything_is_downloaded(
         ("OSError: [Errno 28] No space left on device", "disk is full"),
         ("error: command 'gcc' failed: No such file or directory", "needs a compiler"),
         ("fatal error: Python.h: No such file or directory", "needs a compiler"),
-        ("The virtual environment was not created because ensurepip is not available", "python3.11-venv"),
+        ("The virtual environment was not created because ensurepip is not available", f"{install.PYTHON}-venv"),
         ("[Errno 13] Permission denied: '/x'", "belongs to someone else"),
         ("Temporary failure in name resolution: dns error", "registry cannot be reached"),
         ("something nobody has seen before", "./pulse doctor"),
@@ -102,8 +109,10 @@ def test_a_broken_uv_on_the_path_is_not_used(
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{broken.parent}:/usr/bin:/bin")
-    monkeypatch.setattr(install.sys, "executable", "/bin/false")  # so that none can be fetched either
-    assert install.find_uv() is None
+    monkeypatch.setattr(uv.sys, "executable", "/bin/false")  # so that none can be fetched either
+    monkeypatch.setattr(uv, "TOOLS", tmp_path / "tools")
+    monkeypatch.setattr(uv, "BINARY", tmp_path / "tools" / "bin" / "uv")
+    assert uv.find_uv() is None
 
 
 def test_options_are_remembered(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stack import install
-from stack.lock import LOCKS
+from stack.install import packages as install
+from stack.install.lock import LOCKS
+from stack.install.python import SUPPORTED
 from stack.paths import ROOT
 
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!_]+")
@@ -62,9 +63,16 @@ def test_this_environment_is_the_locked_one() -> None:
 
 
 def test_the_two_environments_differ_where_they_must() -> None:
-    airflow, superset = (pins(lock) for lock in LOCKS)
+    airflow, superset = pins(install.AIRFLOW.lock), pins(install.SUPERSET.lock)
     assert airflow["sqlalchemy"].split(".")[0] == "2"
     assert superset["sqlalchemy"].startswith("1.4")
     assert "apache-superset" not in airflow
     assert "apache-airflow" not in superset
     assert not (ROOT / "superset" / "__init__.py").exists(), "it would shadow the installed package"
+
+
+@pytest.mark.parametrize("environment", ["airflow", "superset"])
+def test_every_python_gets_the_same_versions(environment: str) -> None:
+    first, *others = (pins(install.lock_of(environment, version)) for version in SUPPORTED)
+    for other in others:
+        assert {name: first[name] for name in other if name in first} == {n: v for n, v in other.items() if n in first}

@@ -15,10 +15,13 @@ import psycopg
 import pytest
 
 from pulse.tenancy import role_password, scram_verifier, verifier_matches
-from stack import postgres_config, postgres_roles
-from stack.postgres import SLOT, Cluster, Ports, free_port, running
-from stack.postgres_account import Account, PostgresError
+from stack.ports import StackPorts
+from stack.postgres import config as postgres_config
+from stack.postgres import roles as postgres_roles
+from stack.postgres.account import Account, PostgresError
+from stack.postgres.cluster import SLOT, Cluster
 from tests.support.database import wait_replayed
+from tests.support.servers import free_port, running, stop
 
 SECRET = "secret-of-these-tests"
 
@@ -32,7 +35,7 @@ def state() -> Iterator[Path]:
 
 
 def new_cluster(state: Path, secret: str = SECRET) -> Cluster:
-    return Cluster(state, secret, Ports(free_port(), free_port(), free_port()), durable=False)
+    return Cluster(state, secret, StackPorts(free_port(), free_port(), free_port()), durable=False)
 
 
 @contextlib.contextmanager
@@ -182,7 +185,7 @@ def test_nothing_is_deleted_while_a_server_runs(state: Path) -> None:
     with primary_of(cluster):
         with pytest.raises(PostgresError, match="is running"):
             cluster.remove()
-        cluster.primary.stop()
+        stop(cluster.primary)
         assert cluster.primary.pid() is None
         cluster.remove()
     assert not cluster.home.exists()
@@ -235,7 +238,7 @@ def test_root_may_keep_the_state_where_nobody_else_looks(state: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as another account")
 def test_binaries_out_of_reach_are_copied(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stack import postgres
+    from stack.postgres import cluster as postgres
 
     package = postgres.find_binaries().parent.parent
     hidden = state / "venv"
@@ -264,9 +267,8 @@ def test_root_never_runs_the_servers(state: Path, monkeypatch: pytest.MonkeyPatc
 def archive(state: Path, name: str, content: bytes, keep: int = 3) -> subprocess.CompletedProcess[str]:
     folder = state / "archive"
     folder.mkdir(exist_ok=True)
-    (state / "archive.sh").write_text(postgres_config.ARCHIVE_SCRIPT.format(archive=folder, keep=keep))
     (state / "segment").write_bytes(content)
-    command = ["sh", str(state / "archive.sh"), str(state / "segment"), name]
+    command = ["sh", str(postgres_config.ARCHIVE_SCRIPT), str(state / "segment"), name, str(folder), str(keep)]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 

@@ -13,15 +13,18 @@ from pathlib import Path
 import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
-from stack import environment, processes
-from stack.environment import Settings
+from stack import environment
 from stack.errors import StackError
 from stack.options import Options
 from stack.paths import ROOT
 from stack.ports import StackPorts
-from stack.postgres import Cluster
-from stack.processes import Program, socket_path, supervisor_config
+from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
+from stack.settings import Settings
+from stack.supervision import config
+from stack.supervision import programs as processes
+from stack.supervision.config import socket_path, supervisor_config
+from stack.supervision.programs import Program
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def parsed_environments(text: str) -> dict[str, dict[str, str]]:
 def test_supervisor_reads_back_every_value(settings: Settings, programs: dict[str, Program]) -> None:
     read = parsed_environments(supervisor_config(settings.state, list(programs.values())))
     for name, program in programs.items():
-        assert read[name] == {**program.environment, processes.MARK: str(settings.state)}, name
+        assert read[name] == {**program.environment, config.MARK: str(settings.state)}, name
 
 
 def test_a_value_that_supervisor_cannot_carry_is_refused(settings: Settings) -> None:
@@ -101,12 +104,20 @@ def test_metadata_and_client_data_are_on_different_servers(settings: Settings) -
     assert f":{settings.ports.replica}/pulse" in airflow["AIRFLOW_CONN_PULSE_REPLICA"]
 
 
+def config_of(variables: dict[str, str]) -> configparser.ConfigParser:
+    """The file of settings that Airflow reads beside its variables."""
+    parser = configparser.ConfigParser()
+    parser.read_string(Path(variables["AIRFLOW_CONFIG"]).read_text())
+    return parser
+
+
 def test_the_callers_own_airflow_settings_do_not_leak_in(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "SequentialExecutor")
     monkeypatch.setenv("PGHOST", "elsewhere")
     monkeypatch.setenv("PYTHONPATH", "/tmp/strange")
     found = environment.airflow(settings)
-    assert found["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert "AIRFLOW__CORE__EXECUTOR" not in found
+    assert config_of(found)["core"]["executor"] == "LocalExecutor"
     assert "PGHOST" not in found
     assert found["PYTHONPATH"] == str(ROOT / "plugins")
 
@@ -120,7 +131,10 @@ def test_airflow_knows_every_setting_it_is_given(settings: Settings) -> None:
         " for o in conf.configuration_description[s]['options']}\n"
         "print(json.dumps(sorted(set(json.load(sys.stdin)) - known)))"
     )
-    names = [name for name in environment.airflow(settings) if name.startswith("AIRFLOW__")]
+    variables = environment.airflow(settings)
+    names = [name for name in variables if name.startswith("AIRFLOW__")]
+    config = config_of(variables)
+    names += [f"AIRFLOW__{section}__{name}".upper() for section in config.sections() for name in config[section]]
     env = {**os.environ, "AIRFLOW_HOME": str(settings.state)}
     done = subprocess.run(
         [sys.executable, "-c", code], input=json.dumps(names), capture_output=True, text=True, env=env, check=True
@@ -143,7 +157,7 @@ def test_every_folder_airflow_writes_to_is_in_the_state_folder(settings: Setting
 
 def test_the_socket_path_stays_short_in_a_deep_folder(tmp_path: Path) -> None:
     deep = tmp_path / "/".join(["a-rather-long-folder-name"] * 6)
-    assert len(str(socket_path(deep))) <= processes.SOCKET_PATH_LIMIT
+    assert len(str(socket_path(deep))) <= config.SOCKET_PATH_LIMIT
     assert socket_path(deep) != socket_path(deep / "other")
     assert socket_path(Path("/srv/pulse")) == Path("/srv/pulse/supervisor.sock")
 

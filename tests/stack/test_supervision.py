@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stack.processes import Program
-from stack.supervision import Supervisor, our_processes
+from stack.supervision.programs import Program
+from stack.supervision.supervisor import Supervisor, our_processes
 
 
 def sleeper(name: str, state: Path, code: str = "import time; time.sleep(1000)", **env: str) -> Program:

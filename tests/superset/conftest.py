@@ -1,4 +1,4 @@
-"""The package pulse_superset runs in Superset's environment. Its folder superset/ has no __init__.py: it would hide Superset."""
+"""pulse_superset runs in Superset's environment. Its folder superset/ has no __init__.py, which would hide Superset."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ InSuperset = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def superset_modules() -> None:
-    """Puts superset/ on the path, for the modules that need no Superset (accounts, sessions, colors)."""
+    """Put superset/ on the path, for the modules that do not need Superset (accounts, sessions, colors)."""
     if str(MODULES) not in sys.path:
         sys.path.append(str(MODULES))
 
 
 @pytest.fixture(scope="session")
 def in_superset(tmp_path_factory: pytest.TempPathFactory) -> InSuperset:
-    """Runs Python in Superset's environment, with its stock settings; the code leaves its answer in `result`."""
+    """Run Python in Superset's environment, with its default settings; the code leaves its answer in `result`."""
     settings = tmp_path_factory.mktemp("superset") / "stock_config.py"
     settings.write_text("SECRET_KEY = 'of the tests'\n")
 

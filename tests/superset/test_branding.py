@@ -25,7 +25,7 @@ def brands(in_superset: InSuperset, expression: str, *settings: dict[str, Any]) 
     return list(in_superset(f"{code}result = [{expression} for brand in map(Brand.from_settings, every)]"))
 
 
-def test_theme_holds_every_token_of_the_stock_theme_and_the_brand(in_superset: InSuperset) -> None:
+def test_the_theme_has_every_stock_token_and_the_brand(in_superset: InSuperset) -> None:
     (modes,) = brands(
         in_superset,
         "[[sorted(set((STOCK_DARK if dark else STOCK_LIGHT)['token']) - set(theme(brand, dark)['token'])),"
@@ -55,7 +55,7 @@ NO_LOGOS: list[Any] = [
 ]
 
 
-def test_a_logo_that_is_no_image_of_ours_becomes_a_wordmark(in_superset: InSuperset, tmp_path: Path) -> None:
+def test_an_unsafe_logo_becomes_a_wordmark(in_superset: InSuperset, tmp_path: Path) -> None:
     given = tmp_path / "logos.json"  # too long for a command line
     given.write_text(json.dumps([{**SETTINGS, "logo": logo} for logo in NO_LOGOS]))
     logos = in_superset(
@@ -68,7 +68,7 @@ def test_a_logo_that_is_no_image_of_ours_becomes_a_wordmark(in_superset: InSuper
         assert b"TechCorp Delivery" in base64.b64decode(used.split(",")[1])
 
 
-def test_a_colour_that_is_no_hex_is_the_houses(in_superset: InSuperset) -> None:
+def test_an_invalid_colour_is_replaced_by_the_house_brands(in_superset: InSuperset) -> None:
     colors = ["red", "#12", "url(https://evil.example)", "#GGGGGG", "#000;}", None, 5]
     used = brands(in_superset, "[brand.primary, HOUSE.primary]", *({"primary_color": color} for color in colors))
     assert all(primary == house for primary, house in used), list(zip(colors, used, strict=True))
@@ -89,7 +89,7 @@ def test_charts_and_links_stay_readable_in_both_modes(in_superset: InSuperset) -
         assert dark >= 4.5, primary
 
 
-def test_without_a_request_it_is_the_house_brand(in_superset: InSuperset) -> None:
+def test_without_a_request_the_house_brand_applies(in_superset: InSuperset) -> None:
     same, name = in_superset(
         "from pulse_superset.branding import *\nmade = Theme(dark=True)\n"
         "result = [dict(made) == made(), made['token']['brandAppName']]"

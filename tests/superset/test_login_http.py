@@ -29,7 +29,7 @@ def password_hash(password: str) -> str:
 
 
 def admin(stack: dict[str, Any], statement: str, *values: Any) -> None:
-    """A statement as sync_clients would make it, on the primary; it returns once the replica knows it too."""
+    """Run a statement on the primary, as sync_clients would; returns once the replica has it too."""
     with database(stack, "pulse_admin") as conn:
         conn.execute(statement, values)
     wait_replica(stack)
@@ -37,7 +37,7 @@ def admin(stack: dict[str, Any], statement: str, *values: Any) -> None:
 
 @contextmanager
 def declared(stack: dict[str, Any], email: str) -> Iterator[str]:
-    """A user of TechCorp of this test's own, known to the replica."""
+    """A TechCorp user for this test alone, known to the replica."""
     remove = "delete from core.users where email = %s"
     admin(stack, remove, email)
     admin(
@@ -60,7 +60,7 @@ def user(stack: dict[str, Any]) -> Iterator[str]:
 
 
 def browser(stack: dict[str, Any], username: str, password: str) -> requests.Session:
-    """A cookie session after the login form; `.ok_login` says whether it came in."""
+    """A cookie session after the login form; `.ok_login` says whether the login succeeded."""
     session = requests.Session()
     base = stack["addresses"]["superset"]
     page = session.get(f"{base}/login/", timeout=60)
@@ -129,7 +129,7 @@ def test_the_jwt_carries_the_client_and_a_recorded_session(stack: dict[str, Any]
     ],
     ids=["session", "user", "deleted user"],
 )
-def test_switched_off_means_out_at_the_next_request(stack: dict[str, Any], user: str, change: str) -> None:
+def test_deactivation_ends_the_session_at_the_next_request(stack: dict[str, Any], user: str, change: str) -> None:
     cookie = browser(stack, user, PASSWORD)
     jwt = SupersetSession(stack["addresses"]["superset"], user, PASSWORD)
     assert is_in(stack, cookie)
@@ -166,7 +166,7 @@ def test_logout_ends_copies_of_the_cookie(stack: dict[str, Any], user: str) -> N
     until_out(stack, stolen)
 
 
-def test_a_changed_password_counts(stack: dict[str, Any], user: str) -> None:
+def test_a_changed_password_takes_effect(stack: dict[str, Any], user: str) -> None:
     admin(stack, "update core.users set password_hash = %s where email = %s", password_hash("another one"), user)
     assert api_login(stack, user, PASSWORD).status_code == 401
     assert api_login(stack, user, "another one").status_code == 200
@@ -180,8 +180,8 @@ def test_wrong_logins_are_refused(stack: dict[str, Any], user: str, username: st
     assert api_login(stack, username, password).status_code in (400, 401)
 
 
-def test_guessing_is_stopped_and_others_still_come_in(stack: dict[str, Any], user: str) -> None:
-    """After ten failures not even the right password comes in, for a while; another account of the same client does."""
+def test_guessing_is_stopped_and_others_can_still_log_in(stack: dict[str, Any], user: str) -> None:
+    """After ten failures, not even the right password is accepted for a while; another account of the client still works."""
     guessed = "guessed@techcorp.example"
     with declared(stack, guessed):
         assert api_login(stack, guessed, PASSWORD).status_code == 200
@@ -191,7 +191,7 @@ def test_guessing_is_stopped_and_others_still_come_in(stack: dict[str, Any], use
         assert api_login(stack, user, PASSWORD).status_code == 200
 
 
-def test_a_client_user_is_one_role_and_nothing_else(stack: dict[str, Any], user: str) -> None:
+def test_a_client_user_has_one_role_and_nothing_else(stack: dict[str, Any], user: str) -> None:
     session = SupersetSession(stack["addresses"]["superset"], user, PASSWORD)
     roles = session.call("GET", "api/v1/me/roles/").json()["result"]["roles"]
     assert list(roles) == [f"client_{client_ids(stack)['techcorp']}"]
@@ -216,7 +216,9 @@ def test_a_clients_account_never_becomes_staff(stack: dict[str, Any]) -> None:
 def test_pages_load_nothing_from_another_host(stack: dict[str, Any]) -> None:
     answer = requests.get(f"{stack['addresses']['superset']}/login/", timeout=60)
     policy = answer.headers["Content-Security-Policy"]
-    loads = re.sub(r"frame-ancestors[^;]*;?", "", policy)  # who may show the page, not what it loads: Airflow's UI does
+    loads = re.sub(
+        r"frame-ancestors[^;]*;?", "", policy
+    )  # who may embed the page, not what the page loads: Airflow's UI does
     assert not re.search(r"https?://|\bscarf\b|\*", loads), policy
     assert "frame-ancestors 'self'" in policy
     assert "object-src 'none'" in policy
@@ -230,7 +232,7 @@ def test_pages_load_nothing_from_another_host(stack: dict[str, Any]) -> None:
 def test_an_executive_starts_at_the_dashboard_and_sees_no_list(stack: dict[str, Any], user: str) -> None:
     session = browser(stack, user, PASSWORD)
     base = stack["addresses"]["superset"]
-    for path in ("/", "/superset/welcome/", "/dashboard/list/"):
+    for path in ("/", "/pulse/start/", "/superset/welcome/", "/dashboard/list/"):
         assert session.get(base + path, timeout=60).url.endswith("/superset/dashboard/executive-overview/")
     for path in ("/users/list/", "/sqllab/", "/explore/", "/tablemodelview/list/", "/api/v1/dashboard/related/owners"):
         assert session.get(base + path, timeout=60).status_code in (403, 404), path
@@ -240,3 +242,25 @@ def test_staff_is_not_limited_to_the_dashboard(stack: dict[str, Any]) -> None:
     login = login_of(stack, "superset", "staff")
     session = browser(stack, login["username"], login["password"])
     assert session.get(f"{stack['addresses']['superset']}/dashboard/list/", timeout=60).status_code == 200
+
+
+def test_the_start_address_leads_staff_to_the_landing_dashboard_too(stack: dict[str, Any]) -> None:
+    login = login_of(stack, "superset", "staff")
+    start = f"{stack['addresses']['superset']}/pulse/start/"
+    session = browser(stack, login["username"], login["password"])
+    assert session.get(start, timeout=60).url.endswith("/superset/dashboard/executive-overview/")
+    assert "/login/" in requests.get(start, timeout=60).url
+
+
+def test_benchmark_lines_name_the_year_of_the_viewers_tiers(stack: dict[str, Any]) -> None:
+    login = login_of(stack, "superset", "executive", "techcorp")
+    session = SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
+    with database(stack, "pulse_staff", replica=True) as conn:
+        ((year,),) = conn.execute(
+            "select max(tier_year) from report.kpi_current where client_id = %s", [client_ids(stack)["techcorp"]]
+        ).fetchall()
+    answer = session.call("GET", "api/v1/dashboard/executive-overview/charts")
+    layers = [line for chart in answer.json()["result"] for line in chart["form_data"].get("annotation_layers") or []]
+    assert year in (2023, 2024)
+    assert len(layers) >= 3
+    assert all(layer["name"].startswith(f"DORA {year} elite: ") for layer in layers)

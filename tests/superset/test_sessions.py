@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stack.postgres import free_port
 from tests.support.database import TestDatabase
+from tests.support.servers import free_port
 
 SALT = "abcdefgh12345678"
 HASH = (
@@ -22,14 +22,14 @@ HASH = (
 
 @pytest.fixture
 def world(superset_modules: None, db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """A client with one user; the modules talk to the test's database."""
+    """A client with one user; the modules use the test's database."""
     from pulse_superset import accounts, sessions
 
     for name, value in db.conn_env().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PULSE_DATABASE", db.name)
-    monkeypatch.setattr(accounts, "replica", accounts.Server("replica", 1))
-    monkeypatch.setattr(accounts, "primary", accounts.Server("primary", 1))
+    monkeypatch.setattr(accounts, "replica", accounts.Server("replica"))
+    monkeypatch.setattr(accounts, "primary", accounts.Server("primary"))
     client = db.add_client("techcorp", "TechCorp")
     admin = db.connect("pulse_admin", autocommit=True)
     admin.execute(
@@ -45,7 +45,7 @@ def world(superset_modules: None, db: TestDatabase, monkeypatch: pytest.MonkeyPa
 
 def away(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setenv(f"PULSE_{kind.upper()}_PORT", str(free_port()))
-    monkeypatch.setattr(world.accounts, kind, world.accounts.Server(kind, 1))
+    monkeypatch.setattr(world.accounts, kind, world.accounts.Server(kind))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_session_is_recorded_by_its_hash_only(world: SimpleNamespace) -> None:
         "delete from core.users",
     ],
 )
-def test_it_ends_at_the_next_request(world: SimpleNamespace, change: str) -> None:
+def test_a_deactivated_session_ends_at_the_next_request(world: SimpleNamespace, change: str) -> None:
     session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "api")
     world.db.wait_replica()
     assert world.sessions.is_valid(session)
@@ -107,7 +107,7 @@ def test_it_ends_at_the_next_request(world: SimpleNamespace, change: str) -> Non
     assert not world.sessions.is_valid(session)
 
 
-def test_it_ends_with_its_client(world: SimpleNamespace) -> None:
+def test_a_session_ends_with_its_client(world: SimpleNamespace) -> None:
     session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "api")
     world.admin.execute("update core.clients set active = false where id = %s", [world.client])
     world.db.wait_replica()
@@ -115,7 +115,7 @@ def test_it_ends_with_its_client(world: SimpleNamespace) -> None:
     assert world.accounts.find_account("ada@techcorp.example").active is False
 
 
-def test_logout_ends_it(world: SimpleNamespace) -> None:
+def test_logout_ends_the_session(world: SimpleNamespace) -> None:
     session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "browser")
     assert world.sessions.end(session)
     world.db.wait_replica()
@@ -139,7 +139,7 @@ def test_an_invented_or_old_session_is_refused(world: SimpleNamespace) -> None:
     assert world.sessions.Session.from_dict(None) is None
 
 
-def test_with_the_primary_away_a_login_works_and_is_recorded_later(
+def test_without_the_primary_a_login_works_and_is_recorded_later(
     world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = world.db.conn_env()["PULSE_PRIMARY_PORT"]
@@ -151,7 +151,7 @@ def test_with_the_primary_away_a_login_works_and_is_recorded_later(
     assert not world.sessions.end(session), "the caller has to know that the logout is not recorded"
 
     monkeypatch.setenv("PULSE_PRIMARY_PORT", port)
-    monkeypatch.setattr(world.accounts, "primary", world.accounts.Server("primary", 1))
+    monkeypatch.setattr(world.accounts, "primary", world.accounts.Server("primary"))
     assert world.sessions.is_valid(session)
     assert world.admin.execute("select count(*) from core.user_sessions").fetchone() == (1,)
     world.admin.execute("update core.user_sessions set active = false")
@@ -159,13 +159,13 @@ def test_with_the_primary_away_a_login_works_and_is_recorded_later(
     assert not world.sessions.is_valid(session)
 
 
-def test_with_the_replica_away_the_primary_answers(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_replica_the_primary_answers(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     away(world, monkeypatch, "replica")
     session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "browser")
     assert world.sessions.is_valid(session)
 
 
-def test_with_both_away_nobody_comes_in(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_both_servers_nobody_can_log_in(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "browser")
     away(world, monkeypatch, "replica")
     away(world, monkeypatch, "primary")

@@ -59,7 +59,7 @@ class AirflowApi:
         answer.raise_for_status()
 
     def trigger(self, dag_id: str, **params: Any) -> str:
-        """Start a run, with these params of the DAG; its id."""
+        """Start a run with these params; returns its id."""
         answer = self.call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": params})
         answer.raise_for_status()
         return str(answer.json()["dag_run_id"])
@@ -84,7 +84,7 @@ class AirflowApi:
         return {dag["dag_id"] for dag in self.get("dags", limit=100, exclude_stale=True)["dags"]}
 
     def sync_clients(self) -> str:
-        """Run sync_clients now, wait for its end, return its state."""
+        """Run sync_clients now, wait until it ends, and return its state."""
         run_id = wait_for("sync_clients to accept a run", lambda: self._try_trigger("sync_clients"), 60)
         return self.wait_run("sync_clients", run_id)
 

@@ -50,7 +50,7 @@ PAGER: dict[str, Any] = {
         "resolved_at": "closed",
     },
 }
-# The same stream as the sandbox gives it in pages of 100.
+# The same stream in pages of 100, as the sandbox returns it.
 PAGED: dict[str, dict[str, Any]] = {
     "none": {},
     "page": {"path": "/page/deployments", "records": "data.deployments", "pagination": {"kind": "page"}},
@@ -113,7 +113,7 @@ class Custom:
             return list(conn.execute(query).fetchall())  # type: ignore[call-overload]
 
     def records(self) -> dict[str, Any]:
-        """Every stored record that is not gone, by its id."""
+        """Every stored record that is not deleted, by its id."""
         return dict(self.rows("select record_id, payload from raw.http_json_records where deleted_at is null"))
 
     def rejects(self) -> list[tuple[Any, ...]]:
@@ -124,18 +124,18 @@ class Custom:
         run_stage(self.db.connect("pulse_etl"), self.identity[0], "normalise")
 
     def upstream(self, path: str) -> list[dict[str, Any]]:
-        """What the sandbox gives, asked directly."""
+        """What the sandbox returns when called directly."""
         request = urllib.request.Request(f"{self.sandbox.url}/custom/acme/none/{path}", headers={"X-Api-Key": KEY})
         with urllib.request.urlopen(request, timeout=10) as answer:
             found: list[dict[str, Any]] = json.load(answer)[path]
         return found
 
     def incidents(self) -> list[dict[str, Any]]:
-        """The sandbox's incidents, without those of its world that end before they begin: they are rejected."""
+        """The sandbox's incidents, without those that end before they begin, because these are rejected."""
         return [one for one in self.upstream("incidents") if not one["closed"] or one["closed"] >= one["opened"]]
 
     def answer(self, *records: Any) -> None:
-        """Let the next call for deployments be answered with these."""
+        """Answer the next call for deployments with these."""
         self.sandbox.add_fault(path_regex="deployments", status=200, body={"deployments": list(records)})
 
     def calls(self, path: str = "") -> int:

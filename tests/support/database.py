@@ -1,4 +1,4 @@
-"""A database of a test's own, cloned from the migrated template."""
+"""A database for one test, cloned from the migrated template."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ import psycopg
 from psycopg import sql
 
 from pulse.tenancy import ensure_client_role
-from stack import postgres_roles
-from stack.postgres import Cluster, Ports, free_port, running
+from stack.ports import StackPorts
+from stack.postgres import roles as postgres_roles
+from stack.postgres.cluster import Cluster
+from tests.support.servers import free_port, running
 
 Connection = psycopg.Connection[Any]
 
@@ -31,7 +33,7 @@ def temporary_cluster(secret: str) -> Iterator[Cluster]:
     """A primary and its streaming replica in a temporary folder, without fsync; the database TEMPLATE is migrated."""
     state = Path(tempfile.mkdtemp(prefix="pulse-test-"))
     state.chmod(0o755)
-    made = Cluster(state, secret, Ports(free_port(), free_port(), free_port()), durable=False)
+    made = Cluster(state, secret, StackPorts(free_port(), free_port(), free_port()), durable=False)
     try:
         made.prepare(made.primary)
         with contextlib.ExitStack() as servers:
@@ -50,8 +52,8 @@ def temporary_cluster(secret: str) -> Iterator[Cluster]:
 def wait_replayed(primary: Connection, replica: Connection, seconds: float) -> None:
     """Wait until the replica has replayed everything committed so far.
 
-    The end of what is flushed, not of what is inserted: at the end of a page that one lies behind the next page's header, where
-    no record ends.
+    Compares with the end of what is flushed, not of what is inserted: at the end of a page, the latter lies after the next
+    page's header, where no record ends.
     """
     row = primary.execute("select pg_current_wal_flush_lsn()").fetchone()
     deadline = time.monotonic() + seconds
@@ -73,7 +75,7 @@ class TestDatabase:
     @classmethod
     @contextlib.contextmanager
     def clone(cls, cluster: Cluster, template: str) -> Iterator[TestDatabase]:
-        """A new database from the template for the time of a `with` block."""
+        """A new database from the template, for the duration of a `with` block."""
         database = cls(cluster, f"pulse_test_{secrets.token_hex(6)}")
         with cluster.primary.connect() as superuser:
             postgres_roles.ensure_database(
@@ -92,7 +94,7 @@ class TestDatabase:
     def connect(self, role: str, replica: bool = False, **kwargs: Any) -> Connection:
         """A connection as `role` (autocommit off), closed at the end of the test."""
         server = self.cluster.replica if replica else self.cluster.primary
-        connection = psycopg.connect(server.conninfo(role, self.name), connect_timeout=10, **kwargs)
+        connection = psycopg.connect(server.url(role, self.name), connect_timeout=10, **kwargs)
         self._open.append(connection)
         return connection
 
@@ -172,4 +174,4 @@ class TestDatabase:
             wait_replayed(primary, replica, seconds)
 
     def _admin(self) -> Connection:
-        return psycopg.connect(self.cluster.primary.conninfo("pulse_admin", self.name))
+        return psycopg.connect(self.cluster.primary.url("pulse_admin", self.name))

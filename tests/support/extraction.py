@@ -83,14 +83,14 @@ class Pipeline:
         return total
 
     def transform(self) -> dict[str, int]:
-        """Normalise and compute; rows written by each SQL file."""
+        """Run both stages; returns the rows written by each SQL file."""
         conn = self.db.connect("pulse_etl")
         steps = [*run_stage(conn, self.client_id, "normalise"), *run_stage(conn, self.client_id, "dora")]
         conn.close()
         return {step.file: step.rows for step in steps}
 
     def rows(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
-        """Rows that the ETL sees of this client."""
+        """Rows of this client that the ETL sees."""
         conn = self.db.connect("pulse_etl")
         with client_transaction(conn, self.client_id):
             found = conn.execute(query, params).fetchall()  # type: ignore[call-overload]
@@ -106,7 +106,7 @@ class Pipeline:
         return list(found)
 
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every raw row of the client (identity, payload, deletion), by table: what an extraction is compared by."""
+        """Every raw row of the client (identity, payload, deletion), by table: the basis for comparing extractions."""
         conn = self.db.connect("pulse_etl")
         with client_transaction(conn, self.client_id):
             found = dict(self._tables(conn))
@@ -114,8 +114,11 @@ class Pipeline:
         return found
 
     def comparable(self, now: datetime) -> dict[str, dict[str, Any]]:
-        """The rows that are not marked as deleted, by table and id. A full read asks for earlier attempts of a run only for a
-        quarter, and for the jobs of its newest attempt only: what stepwise reads know beyond that is left out."""
+        """The rows that are not marked as deleted, by table and id.
+
+        A full read asks for earlier attempts only of runs of the last quarter, and for jobs only of the newest attempt. What
+        stepwise reads know beyond that is left out.
+        """
         found = {table: {row[0]: row[1:3] for row in rows if row[3]} for table, rows in self.snapshot().items()}
         newest: dict[int, int] = {}
         for _, run in found["github_workflow_runs"].values():

@@ -1,4 +1,4 @@
-"""Keys of a test's own."""
+"""Key pairs for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 def app_key() -> tuple[str, str]:
-    """A private key and its public one, as PEM."""
+    """A private key and its public key, as PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()

@@ -16,7 +16,7 @@ class NetworkForbidden(RuntimeError):
 def forbid_network() -> None:
     """Refuse every connection of this process other than to loopback or a Unix socket.
 
-    An audit hook, so it holds for every library that uses Python's sockets, and cannot be undone by one.
+    It is an audit hook, so it holds for every library that uses Python's sockets, and no library can undo it.
     """
     global _installed
     if not _installed:

@@ -1,4 +1,4 @@
-"""Rows of any client in any table, made from the catalogue: a table added tomorrow is tested tomorrow."""
+"""Rows for any client in any table, generated from the catalogue, so that a new table is tested at once."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RowMaker:
         return cls(table, connection.execute(COLUMNS, [table]).fetchall())
 
     def insert(self, connection: psycopg.Connection[Any], client_id: int, clause: str = "") -> None:
-        """Insert the row, with `clause` (such as ON CONFLICT …) behind."""
+        """Insert the row, followed by `clause` (such as ON CONFLICT …)."""
         statement = sql.SQL("insert into {} ({}) values ({}) {}").format(
             sql.SQL(self.table),
             sql.SQL(", ").join(sql.Identifier(name) for name, _, _ in self.columns),
@@ -90,7 +90,7 @@ def tenant_relations(db: TestDatabase, kinds: str = "rpm") -> list[str]:
 
 
 def fill_every_table(db: TestDatabase, client_ids: tuple[int, ...]) -> list[RowMaker]:
-    """One row of each client in every tenant table, past the foreign keys; returns the makers."""
+    """Insert one row per client into every tenant table, bypassing foreign keys; returns the makers."""
     with db.cluster.primary.connect(database=db.name) as superuser:
         superuser.execute("set session_replication_role = replica")
         makers = [RowMaker.of(superuser, table) for table in tenant_relations(db)]

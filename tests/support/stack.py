@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from pulse import environ
 from pulse.superset.api import SupersetApi
 from pulse.tenancy import role_password
 from tests.support.database import wait_replayed
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def login_of(stack: dict[str, Any], system: str, role: str, client: str | None = None) -> dict[str, str]:
-    """The login that `./pulse status --json` gives for a system, role and client."""
+    """The login that `./pulse status --json` lists for a system, role and client."""
     for login in stack["logins"]:
         if (login["system"], login["role"], login["client"]) == (system, role, client):
             return dict(login)
@@ -34,7 +35,7 @@ def database(stack: dict[str, Any], role: str, *, replica: bool = False) -> psyc
         port=address.port,
         dbname="pulse",
         user=role,
-        password=role_password(os.environ["PULSE_ROLE_SECRET"], role),
+        password=role_password(environ.ROLE_SECRET.get(), role),
     )
 
 

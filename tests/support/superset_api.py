@@ -1,4 +1,4 @@
-"""Superset's REST API as an executive's own script would use it."""
+"""Superset's REST API, used as in an executive's own script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small world for the DORA model: rows in the core tables, written as normalise would, then computed."""
+"""A small world for the DORA model: rows in the core tables, as staging would write them, then computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.database import TestDatabase
 
 
 class World:
-    """One client with repositories, changes, deployments and incidents. Times are aware; `now` is the real now."""
+    """One client with repositories, changes, deployments and incidents. Times are aware; `now` is the real time."""
 
     def __init__(self, db: TestDatabase, slug: str = "acme", time_zone: str = "UTC", **settings: Any) -> None:
         self.db = db
@@ -32,7 +32,7 @@ class World:
             self.insert("core.jira_statuses", integration_id=self.jira, id=status, name=name, category=category)
 
     def custom(self) -> int:
-        """The client's custom source; declared when it is first asked for."""
+        """The client's custom source; declared at its first use."""
         if self._custom is None:
             self._custom = self.db.add_integration(self.client_id, "http_json")
         return self._custom
@@ -229,7 +229,7 @@ def run(world: World, statement: str, *params: Any) -> None:
 
 
 def steady(world: World, name: str = "shop", days: int = 10) -> int:
-    """A repository with a baseline and a deployed change a day from 2 February 2026 on."""
+    """A repository with a baseline, and one deployed change per day from 2 February 2026 on."""
     repository = world.repository(name)
     world.change(repository, f"{name}-base", at("2026-02-01 09:00"))
     world.deploy(repository, f"{name}-base", at("2026-02-01 10:00"))

@@ -1,4 +1,4 @@
-"""Loading a page: what is written, what is left alone, and that it is all or nothing."""
+"""Loading a page: what is written, what stays untouched, and that it is all or nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHEN = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 class Loading:
-    """One client's integration, and what is stored of it."""
+    """One client's integration and its stored rows."""
 
     def __init__(self, db: TestDatabase) -> None:
         self.conn: Connection = db.connect("pulse_etl")
@@ -50,12 +50,12 @@ def test_an_unchanged_page_writes_nothing(loading: Loading) -> None:
     assert loading.rows("record_id, xmin, loaded_xid, extracted_at") == before
 
 
-def test_the_order_of_keys_is_no_change(loading: Loading) -> None:
+def test_the_order_of_keys_does_not_count_as_a_change(loading: Loading) -> None:
     loading.load(RawRow("1", "10", {"a": 1, "b": 2}))
     assert loading.load(RawRow("1", "10", {"b": 2, "a": 1})).written == 0
 
 
-def test_only_what_changed_is_written_and_named_to_the_transforms(loading: Loading) -> None:
+def test_only_changes_are_written_and_visible_to_the_transforms(loading: Loading) -> None:
     loading.load(issue("1", a=1), issue("2"))
     before = dict(loading.rows("record_id, loaded_xid"))
     assert loading.load(issue("1", a=2), issue("2")) == LoadResult(2, 1, 0)
@@ -65,7 +65,7 @@ def test_only_what_changed_is_written_and_named_to_the_transforms(loading: Loadi
     assert loading.rows("payload ->> 'a'")[0] == ("2",)
 
 
-def test_another_scope_is_a_change(loading: Loading) -> None:
+def test_a_new_scope_counts_as_a_change(loading: Loading) -> None:
     loading.load(issue("1"))
     assert loading.load(RawRow("1", "20", {"id": "1"}, WHEN)).written == 1
     assert loading.rows("scope_key") == [("20",)]
@@ -76,7 +76,7 @@ def test_the_last_of_several_rows_with_one_id_counts(loading: Loading) -> None:
     assert loading.rows("payload ->> 'n'") == [("3",)]
 
 
-def test_what_is_gone_keeps_its_payload_and_may_come_back(loading: Loading) -> None:
+def test_a_deleted_row_keeps_its_payload_and_may_come_back(loading: Loading) -> None:
     loading.load(issue("1", a=1), issue("2"))
     assert loading.load(gone=["1", "unknown"]).written == 1
     assert loading.rows("record_id, payload ->> 'a', deleted_at is null") == [("1", "1", False), ("2", None, True)]
@@ -85,7 +85,7 @@ def test_what_is_gone_keeps_its_payload_and_may_come_back(loading: Loading) -> N
     assert loading.rows("record_id, deleted_at is null") == [("1", True), ("2", True)]
 
 
-def test_what_postgresql_cannot_hold_is_taken_out_and_named(loading: Loading) -> None:
+def test_characters_that_postgresql_cannot_store_are_removed_and_named(loading: Loading) -> None:
     loading.load(issue("1", fields={"summary": "a\x00b", "lines": ["fine", "\ud800漢字😀"], "literal": "\\u0000"}))
     assert loading.rows("payload -> 'fields', payload -> '_sanitised'") == [
         (
@@ -95,7 +95,7 @@ def test_what_postgresql_cannot_hold_is_taken_out_and_named(loading: Loading) ->
     ]
 
 
-def test_a_payload_that_is_no_json_is_rejected_and_the_others_are_stored(loading: Loading) -> None:
+def test_a_payload_that_is_not_json_is_rejected_and_the_others_are_stored(loading: Loading) -> None:
     assert loading.load(issue("1", n=object()), issue("2")) == LoadResult(2, 1, 1)
     assert loading.rows("record_id") == [("2",)]
     assert loading.rows("record_id, scope_key, payload, replayed_at", "rejects") == [("1", "10", ANY, None)]

@@ -1,4 +1,4 @@
-"""core.etl_runs: what a run leaves behind, however it ends."""
+"""core.etl_runs: what a run records, however it ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def recorded(db: TestDatabase) -> Recorded:
     return Recorded(db)
 
 
-def test_a_run_tells_what_it_cost(recorded: Recorded) -> None:
+def test_a_run_records_what_it_cost(recorded: Recorded) -> None:
     with recorded.run() as stats:
         assert recorded.rows("state, finished_at") == [("running", None)]
         stats.add(RunStats(7, 5, 100, 20, 1))
@@ -68,7 +68,7 @@ def test_a_failure_is_kept_although_the_connection_is_lost(recorded: Recorded) -
     assert "AdminShutdown" in error
 
 
-def test_a_used_up_budget_is_told_apart_from_a_failure(recorded: Recorded) -> None:
+def test_a_used_up_budget_is_not_a_failure(recorded: Recorded) -> None:
     with pytest.raises(RateLimited), recorded.run():
         raise RateLimited(
             client="acme", source="github", resume_at=datetime(2026, 6, 1, 12, tzinfo=UTC), message="no points left"
@@ -85,11 +85,11 @@ def test_a_run_that_was_killed_is_closed_by_the_next_one(recorded: Recorded) -> 
             [recorded.client_id],
         )
     with recorded.run():
-        assert recorded.rows("state, error") == [("failed", "killed before its end"), ("running", None)]
+        assert recorded.rows("state, error") == [("failed", "killed before it ended"), ("running", None)]
     assert recorded.rows("state") == [("failed",), ("success",)]
 
 
-def test_the_error_is_short_and_can_be_stored(recorded: Recorded) -> None:
+def test_the_error_is_shortened_and_can_be_stored(recorded: Recorded) -> None:
     with pytest.raises(UpstreamError), recorded.run():
         raise UpstreamError(client="acme", source="jira", message="x\x00" * 4000, remedy="wait")
     assert len(recorded.rows("error")[0][0]) <= 2000

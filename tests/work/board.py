@@ -1,4 +1,4 @@
-"""A small Jira for the flow metrics: rows in the core tables, written as normalise would, then computed."""
+"""A small Jira for the flow metrics: rows in the core tables, as staging would write them, then computed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def at(text: str) -> datetime:
 
 
 class Board:
-    """One client with a Jira of two projects, OPS and WEB. `now` is the time at which the stage runs."""
+    """One client with a Jira of two projects, OPS and WEB. `now` is the time for which the stage runs."""
 
     def __init__(
         self, db: TestDatabase, time_zone: str = "UTC", now: str = "2026-03-31 12:00", **settings: Any
@@ -155,7 +155,7 @@ class Board:
             return list(conn.execute(query, parameters))  # type: ignore[call-overload]
 
     def item(self, issue: int, *columns: str) -> tuple[Any, ...]:
-        """Columns of an item."""
+        """The given columns of an item."""
         return self.rows(
             f"select {', '.join(columns)} from report.work_items where work_item_id = %s", f"jira:{self.jira}:{issue}"
         )[0]
@@ -186,11 +186,11 @@ class Board:
         return dict(zip(columns, found[0], strict=True))
 
     def value(self, name: str, grain: str, day: str, scope: str = "") -> Any:
-        """The value of such a row."""
+        """The value of the published row of a metric whose period holds the day."""
         return self.metric(name, grain, day, scope)["metric_value"]
 
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All that was computed, without the times of publication."""
+        """Everything that was computed, without the times of publication."""
         found: dict[str, list[tuple[Any, ...]]] = {}
         with client_transaction(self.conn, self.client_id):
             for table, key in TABLES.items():

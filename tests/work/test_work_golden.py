@@ -69,7 +69,7 @@ def test_an_item_that_skipped_progress_starts_when_it_is_done(board: Board) -> N
     assert board.item(created_in_progress, *TIMES)[:3] == (at("2026-03-02 08:00"), at("2026-03-02 12:00"), 4)
 
 
-def test_without_a_changelog_the_resolution_says_when_it_was_done(board: Board) -> None:
+def test_without_a_changelog_the_resolution_date_counts(board: Board) -> None:
     done = {"status": "Done", "status_category": "done"}
     resolved = board.issue("2026-03-02 08:00", resolution_at=at("2026-03-03 08:00"), **done)
     unknown = board.issue("2026-03-02 08:00", **done)
@@ -113,7 +113,7 @@ def test_the_time_in_its_statuses_adds_up_to_the_lead_time(board: Board) -> None
     assert times_in_status(board, open_one)["In Review"] == (None, 1, at("2026-03-02 12:00"))
 
 
-def test_time_in_status_is_the_median_of_what_was_done_in_90_days(board: Board) -> None:
+def test_time_in_status_is_the_median_of_items_done_in_90_days(board: Board) -> None:
     board.issue("2025-12-01 00:00", ("2025-12-02 00:00", OPEN, PROGRESS), ("2025-12-31 00:00", PROGRESS, DONE))
     for day, hours in ((1, 2), (2, 4), (3, 9)):
         board.issue(
@@ -154,8 +154,8 @@ def test_work_in_progress_at_the_end_of_periods(board: Board) -> None:
     assert board.rows(in_progress) == [(1,)]
 
 
-def test_days_and_hours_over_a_change_of_the_clocks(db: TestDatabase) -> None:
-    """In Berlin 29 March 2026 has 23 hours: elapsed hours are elapsed, days are the client's."""
+def test_days_and_hours_across_a_change_of_the_clocks(db: TestDatabase) -> None:
+    """In Berlin, 29 March 2026 has 23 hours. Hours are elapsed hours; days are the client's."""
     board = Board(db, "Europe/Berlin")
     issue = board.issue("2026-03-28 22:30", ("2026-03-28 23:30", OPEN, PROGRESS), ("2026-03-29 22:30", PROGRESS, DONE))
     board.compute()
@@ -247,7 +247,7 @@ def test_a_service_is_found_by_component_or_label(board: Board) -> None:
             at("2026-03-03 08:00"),
             at("2026-03-03 09:00"),
         )
-    board.compute()  # no issue was written, but there are other services now
+    board.compute()  # no issue was written, but the services have changed
     names = [board.item(one, "service_name") for one in (by_label, by_component, none)]
     assert names == [("shop",), ("pay",), (None,)]
 
@@ -296,7 +296,7 @@ def test_a_sprint_counts_what_was_planned_added_removed_and_completed(board: Boa
         "select work_item_id from report.work_sprint_items where sprint_id = 38 and is_completed order by 1"
     ) == [(f"jira:{board.jira}:{one}",) for one in (planned, added)]
 
-    # Sprint 40 is closed and 41 starts: nothing is written in the issues for it.
+    # Sprint 40 is closed and 41 starts; that writes nothing into the issues.
     board.move(carried, "2026-03-20 08:00", OPEN, DONE)
     board.update("core.jira_sprints", 40, state="closed", completed_at=at("2026-03-30 09:00"))
     board.update("core.jira_sprints", 41, state="active", started_at=at("2026-03-30 10:00"))
@@ -312,7 +312,7 @@ def test_a_sprint_counts_what_was_planned_added_removed_and_completed(board: Boa
     assert board.compute(full=True) == 0
 
 
-def test_a_removed_issue_is_gone_from_all(board: Board) -> None:
+def test_a_removed_issue_disappears_everywhere(board: Board) -> None:
     board.sprint(38, "active", "2026-03-02 08:00")
     first = board.issue("2026-02-02 08:00", ("2026-03-03 08:00", OPEN, PROGRESS), sprints=(38,))
     board.issue("2026-03-02 08:00", ("2026-03-05 08:00", OPEN, PROGRESS), project="WEB")

@@ -1,4 +1,4 @@
-"""Whatever is edited, an incremental run leaves what a full one would, and a run without edits writes nothing."""
+"""Whatever is edited, an incremental run gives the same as a full one, and a run without edits writes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.work.board import OPEN, PROJECTS, STATUSES, Board, at
 
 FORMAT = "%Y-%m-%d %H:%M"
 
-# What docs/metrics.md says of each metric, over report.work_items and the periods of report.work_metrics.
+# The definitions of docs/metrics.md, as queries over report.work_items and the periods of report.work_metrics.
 EVIDENCE = """
 select m.metric_type, m.grain, m.scope_id, m.period_at, m.metric_value, m.sample_size,
     case m.metric_type
@@ -56,7 +56,7 @@ where w.id is null or i.resolved_at is distinct from w.done_at
 
 
 class Edits:
-    """Random edits of a board, all of them before its `now`."""
+    """Random edits of a board, all before its `now`."""
 
     def __init__(self, board: Board, seed: int) -> None:
         self.board = board
@@ -65,7 +65,7 @@ class Edits:
         self.sprints: list[int] = []
 
     def time(self) -> str:
-        """A time in the 100 days before now, seldom one long before."""
+        """A time in the 100 days before now, seldom long before that."""
         days = self.random.random() ** 2 * (100 if self.random.random() < 0.95 else 400)
         return (self.board.now - timedelta(days=days)).strftime(FORMAT)
 
@@ -98,7 +98,7 @@ class Edits:
             self.board.update("core.jira_issues", issue, custom_fields=json.dumps({"sprints": sets[1]}))
 
     def begin(self) -> None:
-        """A new sprint, or another state of one."""
+        """A new sprint, or a sprint in a different state."""
         if len(self.sprints) < 4:
             self.sprints.append(self.board.sprint(100 + len(self.sprints), "future", None))
             return
@@ -113,7 +113,7 @@ class Edits:
         )
 
     def rename(self) -> None:
-        """What no issue's row shows: another category of a status, another key of a project."""
+        """A change that no issue's row shows: a status gets another category, or a project another key."""
         if self.random.random() < 0.5:
             category = self.random.choice(("indeterminate", "done"))
             self.board.update("core.jira_statuses", "3", category=category)
@@ -159,7 +159,7 @@ def test_incremental_equals_full(db: TestDatabase, seed: int, time_zone: str) ->
     assert sum(len(rows) for rows in board.snapshot().values()) > 100
 
 
-def test_only_what_moved_is_written(db: TestDatabase) -> None:
+def test_only_changed_rows_are_written(db: TestDatabase) -> None:
     board = Board(db)
     for day in range(1, 29):
         board.issue(
@@ -176,7 +176,7 @@ def test_only_what_moved_is_written(db: TestDatabase) -> None:
     assert board.compute() == 0
 
 
-def test_every_column_of_the_views_is_explained(db: TestDatabase) -> None:
+def test_every_column_of_the_views_is_described(db: TestDatabase) -> None:
     without = db.connect("pulse_owner").execute(
         "select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum >= 0"
         " where c.relnamespace = 'report'::regnamespace and c.relname like 'work%'"

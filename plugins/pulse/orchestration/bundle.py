@@ -1,34 +1,33 @@
 """The bundle that Airflow reads client DAGs from: one small file per active row of core.clients.
 
-Airflow calls refresh() every few seconds in the dag-processor. When the database is away it raises, Airflow logs that and
-goes on with the files that are there: an outage never takes a DAG away. Task processes only read the files.
+Airflow calls refresh() every few seconds in the dag-processor. If the database is down, refresh() raises; Airflow logs that
+and keeps using the existing files, so an outage never removes a DAG. Task processes only read the files.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
+from pulse import environ
 from pulse.orchestration.specs import ClientDagSpec, read_specs
 from pulse.warehouse.connect import connect
 
 
 class EmptyDatabase(Exception):
-    """The database answered, but knows no client at all although there are files of clients."""
+    """The database answered and contains no clients, although DAG files of clients exist."""
 
 
 class ClientBundle(BaseDagBundle):
-    """DAG files made from the tables. `folder`: where they are, by default $PULSE_STATE/airflow/client_dags."""
+    """DAG files written from the tables. `folder`: where they are, by default $PULSE_STATE/airflow/client_dags."""
 
     supports_versioning = False
 
     def __init__(self, *, folder: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        state = os.environ.get("PULSE_STATE") or Path(__file__).resolve().parents[3] / ".pulse"
-        self._path = Path(folder or Path(state) / "airflow" / "client_dags")
+        self._path = Path(folder) if folder else environ.STATE.get() / "airflow" / "client_dags"
 
     @property
     def path(self) -> Path:
@@ -42,7 +41,7 @@ class ClientBundle(BaseDagBundle):
         super().initialize()
 
     def refresh(self) -> None:
-        """Write new and changed files, remove those of clients that are inactive. Raises when the database is away."""
+        """Write new and changed files and remove those of inactive clients. Raises if the database is down."""
         with self.lock():
             self._path.mkdir(parents=True, exist_ok=True)
             wanted = {f"{spec.slug}.py": stub(spec) for spec in _active_specs()}
@@ -50,7 +49,7 @@ class ClientBundle(BaseDagBundle):
             if present and not wanted and not _any_client():
                 raise EmptyDatabase(
                     f"core.clients is empty, but {len(present)} client DAGs exist: is this the right database?"
-                    " The DAGs stay as they are."
+                    " The DAGs are kept."
                 )
             for name, text in wanted.items():
                 _write_if_changed(self._path / name, text)
@@ -59,7 +58,7 @@ class ClientBundle(BaseDagBundle):
 
 
 def stub(spec: ClientDagSpec) -> str:
-    """The DAG file of a client: the same spec gives the same bytes."""
+    """The DAG file of a client. The same spec gives the same bytes."""
     return (
         f'"""The airflow dag of client {spec.slug}, written from the table core.integrations: do not edit."""\n\n'
         "from pulse.orchestration.dag import build_client_dag\n"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_current_context, task
 
+from pulse import environ
 from pulse.orchestration.defaults import default_args
 from pulse.orchestration.operators import ContinueBackfill, deferring_task
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 SCOPE_NAMES = {"github": "repositories", "jira": "projects", "http_json": "streams"}
-DASHBOARD_PATH = "/superset/dashboard/executive-overview/"
+START_PATH = "/pulse/start/"  # Superset sends on to the landing dashboard
 REPLAY_TIMEOUT_SECONDS = 120
 
 
@@ -41,8 +41,8 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
             "recompute": Param(
                 False,
                 type="boolean",
-                title="Compute everything anew",
-                description="compute_dora computes all facts and numbers, not only what has moved",
+                title="Recompute everything",
+                description="compute_dora recomputes all facts and numbers, not only what changed",
             )
         },
         owner_links={spec.slug: dashboard_url()},
@@ -55,7 +55,7 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
         normalised >> computed >> published
         if groups:
             groups >> normalised
-            # What could be read is published all the same; a source that failed still makes the run red.
+            # Publish what could be read even if a source failed; the failure still makes the run red.
             watch = _watch_task()()
             [*groups, published] >> watch
             published >> _continue_task(spec)
@@ -63,8 +63,8 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
 
 
 def dashboard_url() -> str:
-    """Where the executives' dashboard is."""
-    return os.environ.get("PULSE_SUPERSET_PUBLIC_URL", "http://127.0.0.1:8088").rstrip("/") + DASHBOARD_PATH
+    """The address of the executives' dashboard."""
+    return environ.SUPERSET_PUBLIC_URL.get().rstrip("/") + START_PATH
 
 
 def _offset(spec: ClientDagSpec) -> timedelta:
@@ -74,7 +74,7 @@ def _offset(spec: ClientDagSpec) -> timedelta:
 
 
 def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> TaskGroup:
-    # A type that has a folder in pulse.sources and no word of its own here is read in scopes.
+    # A source type without an entry here extracts "scopes".
     scopes = SCOPE_NAMES.get(integration.integration_type, "scopes")
     with TaskGroup(integration.name) as group:
 
@@ -115,7 +115,7 @@ def _publish_task(spec: ClientDagSpec) -> Any:
 
 
 def _continue_task(spec: ClientDagSpec) -> ContinueBackfill:
-    """Newest first and bounded: a run that stopped at its bound is followed by another, once its part is published."""
+    """Start the next run when this one stopped at its bound, once its part is published."""
     return ContinueBackfill(
         task_id="continue_backfill",
         client_id=spec.client_id,
@@ -130,8 +130,8 @@ def _watch_task() -> Any:
         from airflow.sdk.exceptions import AirflowFailException
 
         raise AirflowFailException(
-            "A task of this run failed: the red task's log says which source, why, and what to do. The other sources'"
-            " data was published."
+            "A task of this run failed. The red task's log says which source, why, and what to do. The data of the other"
+            " sources was published."
         )
 
     return watch
@@ -142,22 +142,22 @@ def _documentation(spec: ClientDagSpec) -> str:
     return f"""\
 ### {spec.name}
 
-Reads the client's sources, computes the five DORA metrics on the primary and publishes them on the replica.
+Extracts the client's sources, computes the five DORA metrics on the primary and publishes them on the replica.
 
 [Dashboard]({dashboard_url()})
 
 {sources or "No integration is declared."}
 
-**When a task is red:** its log names the client, the source and the way out. An `extract_*` task continues from its last
-checkpoint; nothing is lost or counted twice. 401 or 403: renew the token in the Connection. The other sources are
-published all the same.
+**If a task is red**, its log names the client, the source and what to do. The next run of an `extract_*` task continues from
+its last checkpoint; nothing is lost or counted twice. For 401 or 403, renew the token in the Connection. The other sources
+are published anyway.
 
-**When a task is violet (deferred):** the upstream's budget is used up; it goes on by itself at the time in its log and in
-`core.etl_runs.resume_at`. **When an `extract_*` task is pink (skipped):** nothing has moved since the last run.
-`continue_backfill` starts the next run when a long history is not read to its end yet.
+**If a task is violet (deferred)**, the upstream's budget is used up. The task resumes by itself at the time in its log and in
+`core.etl_runs.resume_at`. **If an `extract_*` task is pink (skipped)**, nothing has changed since the last run.
+`continue_backfill` starts the next run when a long history has not been read to its end.
 
-`compute_dora` computes what has moved since the last run. To have everything computed anew, trigger the DAG with
-`recompute`: numbers that were right stay as they are.
+`compute_dora` computes what changed since the last run. To recompute everything, trigger the DAG with `recompute`; numbers
+that were right stay the same.
 
-Declared in the Variable `pulse_client_{spec.slug}`; change it there and trigger `sync_clients`.
+The client is declared in the Variable `pulse_client_{spec.slug}`. Change it there and trigger `sync_clients`.
 """

@@ -16,12 +16,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from pulse.errors import RateLimited
 
-# Tasks that were told the same moment do not all start in the same second.
+# Tasks with the same resume time must not all start in the same second.
 SPREAD_SECONDS = 20.0
 
 
 class _DeferringOperator(_PythonDecoratedOperator):
-    """Runs its function; when that raises RateLimited, runs it again at the time that the upstream told."""
+    """Runs its function. If that raises RateLimited, the task is deferred and runs it again when the budget is back."""
 
     custom_operator_name = "@deferring_task"
 
@@ -30,12 +30,12 @@ class _DeferringOperator(_PythonDecoratedOperator):
             return super().execute(context)
         except RateLimited as limited:
             moment = limited.resume_at + timedelta(seconds=random.uniform(1, SPREAD_SECONDS))
-            self.log.warning("%s It goes on at %s.", limited, moment.strftime("%Y-%m-%d %H:%M:%S UTC"))
+            self.log.warning("%s It resumes at %s.", limited, moment.strftime("%Y-%m-%d %H:%M:%S UTC"))
             self.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume")
 
     def resume(self, context: Any, event: Any = None) -> Any:
-        """Called when the time has come: the function goes on from its checkpoints."""
-        # execute may only be called by the task runner, which passes this mark.
+        """Called when the time has come; the function continues from its checkpoints."""
+        # Only the task runner may call execute; this key marks the call as its own.
         return self.execute(context, **{f"{type(self).__name__}__sentinel": ExecutorSafeguard.sentinel_value})
 
 
@@ -48,7 +48,7 @@ def deferring_task(**kwargs: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 class ContinueBackfill(TriggerDagRunOperator):
-    """Triggers its own DAG again when this run's extraction stopped at its bound; else it is skipped."""
+    """Triggers its own DAG again if this run's extraction stopped at its bound; otherwise it is skipped."""
 
     ui_color = "#e8f0fe"
 
@@ -57,9 +57,9 @@ class ContinueBackfill(TriggerDagRunOperator):
         self.client_id = client_id
 
     def execute(self, context: Any) -> Any:
-        # Not at the top: the dag-processor imports this module for each file and needs no database driver for that.
+        # Not at the top, because the dag-processor imports this module for each file and needs no database driver.
         from pulse.orchestration.tasks import has_more_history
 
         if not has_more_history(self.client_id, str(context["dag_run"].run_id)):
-            raise AirflowSkipException("All history is stored.")
+            raise AirflowSkipException("The whole history is stored.")
         return super().execute(context)

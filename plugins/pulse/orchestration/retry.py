@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
-# A wrong token or declaration does not mend itself: fail at once and say so, instead of an hour later.
+# A wrong token or declaration does not repair itself: fail at once instead of an hour later.
 PULSE_RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
             exception=["pulse.errors.AuthError", "pulse.errors.ConfigError", "pulse.errors.AccessLost"],
             action=RetryAction.FAIL,
-            reason="this needs an admin: a retry would fail in the same way",
+            reason="this needs an admin; a retry would fail in the same way",
         ),
-        # Everything readable is stored and the watermark has moved on: a retry would be green and hide the rejects.
+        # Everything readable is stored and the watermark has moved, so a retry would be green and hide the rejects.
         RetryRule(
             exception="pulse.errors.TooManyRejects",
             action=RetryAction.FAIL,
-            reason="too many records could not be read: see raw.rejects",
+            reason="too many records could not be read; see raw.rejects",
         ),
         RetryRule(
             exception="pulse.errors.PublicationStopped",
             action=RetryAction.FAIL,
-            reason="a quality check stopped the publication: it would again",
+            reason="a quality check stopped the publication and would stop it again",
         ),
     ]
 )

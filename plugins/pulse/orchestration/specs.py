@@ -1,15 +1,16 @@
-"""What a client's DAG is built from, as the tables have it. Nothing here is secret, and nothing is read at import."""
+"""What a client's DAG is built from, as stored in the tables. Nothing here is secret, and nothing is read at import."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pulse import environ
 
 if TYPE_CHECKING:
     import psycopg
 
-# An integration's run may still be under way when its client is deactivated: its file stays until the run is over.
+# A run may still be active when its client is deactivated, so the file stays until the run is over.
 _SPECS = """
     select c.id, c.slug, c.name,
            coalesce(min(i.schedule_minutes) filter (where i.active), 60),
@@ -27,7 +28,7 @@ _SPECS = """
 
 @dataclass(frozen=True)
 class IntegrationSpec:
-    """One source of a client, as its DAG needs it: nothing secret."""
+    """One integration of a client, as its DAG needs it. Contains nothing secret."""
 
     id: int
     integration_type: str
@@ -38,7 +39,7 @@ class IntegrationSpec:
 
 @dataclass(frozen=True)
 class ClientDagSpec:
-    """All that a client's DAG depends on."""
+    """Everything that a client's DAG depends on."""
 
     client_id: int
     slug: str
@@ -52,7 +53,7 @@ def read_specs(connection: psycopg.Connection[Any]) -> list[ClientDagSpec]:
 
     `connection`: as pulse_admin.
     """
-    only = {slug for slug in os.environ.get("PULSE_CLIENTS", "").replace(" ", "").split(",") if slug}
+    only = set(environ.CLIENTS.get())
     rows = connection.execute(_SPECS).fetchall()
     return [
         ClientDagSpec(

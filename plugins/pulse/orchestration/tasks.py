@@ -1,4 +1,4 @@
-"""What the tasks of a client's DAG do: each opens its connections, works, records its run, closes them."""
+"""What the tasks of a client's DAG do: each opens its connections, works, records its run and closes them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import psycopg
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from pulse.clients.credentials import credential_for
 from pulse.errors import PulseError, RateLimited
+from pulse.orchestration.credentials import credential_for
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec, read_specs
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
@@ -27,9 +27,9 @@ MAX_BATCHES = 6
 
 
 def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list[dict[str, Any]]]:
-    """Store the integration's repositories or projects; return those that have something to read, as JSON, in batches.
+    """Store the integration's repositories or projects. Return those that have something to read, as JSON, in batches.
 
-    A few batches, however many scopes there are; each begins with those that moved last, so that they are read first.
+    There are only a few batches, however many scopes there are. Each starts with the most recently changed ones.
     """
     with closing(connect("pulse_etl")) as conn:
         integration = _integration(conn, spec, declared)
@@ -41,11 +41,11 @@ def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list
 
 
 def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[dict[str, Any]]) -> dict[str, int]:
-    """Extract repositories or projects from their checkpoints on, one after the other; returns calls, points and rows.
+    """Extract repositories or projects from their checkpoints on, one after the other. Returns calls, points and rows.
 
-    One that fails does not keep the others of its batch from being read: the first failure is raised at the end. A used-up
-    budget ends the batch at once. What this DAG run has read already, before a retry or a deferral, is not read again; a run
-    that somebody clears reads everything again.
+    If one fails, the others of its batch are still read, and the first failure is raised at the end. A used-up budget ends
+    the batch at once. What this DAG run has already read, before a retry or a deferral, is not read again. A run that
+    somebody clears reads everything again.
     """
     context = get_current_context()
     scopes = [Scope.from_json(item) for item in batch]
@@ -63,7 +63,7 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[di
                     _source(conn, integration, stats).extract(scope)
             except RateLimited:
                 raise
-            except Exception as error:  # whatever it is: it must not hold up the others of the batch run after run
+            except Exception as error:  # whatever it is, it must not hold up the others of the batch in every run
                 log.exception("client %s: %s %s failed", spec.slug, declared.name, scope.label)
                 failure = failure or error
             log.info("client %s: %s %s: %s", spec.slug, declared.name, scope.label, stats.as_dict())
@@ -74,7 +74,7 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[di
 
 
 def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
-    """Read a client's open rejects again; how many of each integration were stored and how many stay open."""
+    """Read a client's open rejects again. Returns for each integration how many were stored and how many stay open."""
     result: dict[str, dict[str, int]] = {}
     with closing(connect("pulse_admin")) as admin:
         spec = next(found for found in read_specs(admin) if found.slug == slug)
@@ -101,7 +101,7 @@ def _has_open_rejects(conn: Connection, spec: ClientDagSpec, declared: Integrati
 
 
 def has_more_history(client_id: int, dag_run_id: str) -> bool:
-    """Whether an extraction of this DAG run read something and still left a part for the next run."""
+    """Whether an extraction of this DAG run read something and left a part for the next run."""
     with closing(connect("pulse_etl")) as conn:
         rows = fetch_for_client(
             conn,
@@ -114,7 +114,7 @@ def has_more_history(client_id: int, dag_run_id: str) -> bool:
 
 
 def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> set[str]:
-    """Keys of the scopes that this DAG run has read since it started. (Clearing a run starts it anew.)"""
+    """Keys of the scopes that this DAG run has read since it started. (Clearing a run restarts it.)"""
     run = get_current_context()["dag_run"]
     rows = fetch_for_client(
         conn,
@@ -127,7 +127,7 @@ def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: Integrati
 
 
 def run_transforms(spec: ClientDagSpec, task_id: str, stage: str, *, full: bool = False) -> dict[str, int]:
-    """Run a stage of include/sql for the client (`full`: over everything); returns the rows each file wrote."""
+    """Run a stage of include/sql for the client (`full`: recompute everything). Returns the rows that each file wrote."""
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec) as stats:
         results = run_stage(conn, spec.client_id, stage, full=full)
         stats.rows_written += sum(step.rows for step in results)
@@ -137,7 +137,7 @@ def run_transforms(spec: ClientDagSpec, task_id: str, stage: str, *, full: bool 
 
 
 def publish_dashboards(spec: ClientDagSpec, timeout_seconds: float) -> None:
-    """Wait until the replica has replayed what this run wrote, then let Superset's caches turn over."""
+    """Wait until the replica has replayed what this run wrote, then invalidate Superset's caches."""
     with closing(connect("pulse_etl", autocommit=True)) as primary:
         row = primary.execute("select pg_current_wal_lsn()::text").fetchone()
     assert row is not None
@@ -157,7 +157,7 @@ def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> N
                     client=spec.slug,
                     source="replica",
                     message=f"the replica has not replayed {lsn} within {timeout_seconds:.0f} s",
-                    remedy="look at the replica's log (./pulse logs replica); dashboards go on with the older data",
+                    remedy="look at the replica's log (./pulse logs replica); until then the dashboards show the older data",
                 )
             time.sleep(0.2)
 
@@ -177,7 +177,7 @@ def _recorded(
 
 
 def _integration(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:
-    """The integration as the tables have it now. Skips the task when it is not active any more."""
+    """The integration as it is now in the tables. Skips the task if it is no longer active."""
     rows = fetch_for_client(
         conn,
         spec.client_id,
@@ -186,8 +186,8 @@ def _integration(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpe
         [spec.client_id, declared.id],
     )
     if not rows:
-        # Stopped cleanly between two scopes: what was read is stored, and the client's DAG follows within seconds.
-        raise AirflowSkipException(f"client {spec.slug}: {declared.name} is not active any more")
+        # Stopped cleanly between two scopes: what was read is stored, and the client's DAG is updated within seconds.
+        raise AirflowSkipException(f"client {spec.slug}: {declared.name} is no longer active")
     base_url, connection_id, config = rows[0]
     return Integration(
         client_id=spec.client_id,

@@ -1,1 +1,1 @@
-"""Where the records come from: one folder an integration type, the same files in each."""
+"""Where records come from: one folder per integration type, with the same files in each."""

@@ -1,4 +1,4 @@
-"""The contract of a source: what it is given, what it yields, what it must keep.
+"""The contract of a source: what it gets, what it returns, what it must guarantee.
 
 A new integration type is a folder here with the files client.py, queries.py or endpoints.py, extract.py (which names its
 class as SOURCE) and records.py.
@@ -29,7 +29,7 @@ WARN_BEFORE = timedelta(days=21)
 
 @dataclass(frozen=True)
 class Integration:
-    """A row of core.integrations with its client: nothing secret."""
+    """A row of core.integrations with its client. Contains nothing secret."""
 
     client_id: int
     client_slug: str
@@ -43,8 +43,10 @@ class Integration:
 
 @dataclass(frozen=True)
 class Credential:
-    """Login (Jira's e-mail address, a GitHub App's id) and token (or the App's private key); neither is shown. `mask` is told
-    every further secret that comes of them, so that logs hide it."""
+    """Login (Jira's e-mail address, a GitHub App's id) and token (or the App's private key); neither is ever shown.
+
+    `mask` is called with every secret that is derived from them, so that logs hide it too.
+    """
 
     login: str | None = field(repr=False)
     token: str = field(repr=False)
@@ -53,14 +55,14 @@ class Credential:
 
 @dataclass(frozen=True)
 class Scope:
-    """A repository or project: what one mapped task extracts. `key` is its stable upstream id, `label` its name."""
+    """What one mapped task extracts, such as a repository or project. `key` is its stable upstream id, `label` its name."""
 
     key: str
     label: str
     data: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As XCom carries it."""
+        """The form that XCom carries."""
         return asdict(self)
 
     @classmethod
@@ -70,11 +72,13 @@ class Scope:
 
 
 class Source(ABC):
-    """Reads one integration of one client. `conn` is a connection as pulse_etl without an open transaction; `stats` is
-    counted up while it works, so that a caller that gives its own knows the costs of a run that fails, too.
+    """Reads one integration of one client.
 
-    A subclass stores everything through `store`, so that rows, rejects and checkpoints of a step are one transaction and
-    a crash at any point is made good by the next run.
+    `conn` is a connection as pulse_etl without an open transaction. `stats` is updated during the work, so a caller that
+    passes its own also knows the costs of a run that fails.
+
+    A subclass stores everything through `store`. Rows, rejects and checkpoints of a step are then one transaction, and
+    the next run recovers from a crash at any point.
     """
 
     def __init__(
@@ -91,26 +95,29 @@ class Source(ABC):
 
     @abstractmethod
     def connect(self, credential: Credential) -> None:
-        """Make the upstream client; no call yet."""
+        """Create the upstream client; do not call it yet."""
 
     @abstractmethod
     def discover(self) -> list[Scope]:
-        """Store what is there (repositories, projects, statuses); return the scopes that have something to read, those
-        that moved last first."""
+        """Store what exists (repositories, projects, statuses). Return the scopes that have something to read, most
+        recently changed first."""
 
     @abstractmethod
     def extract(self, scope: Scope) -> RunStats:
-        """Bring one scope up to date from its checkpoints; returns what it cost and wrote. What it had to leave for the
-        next run, so that this one stays bounded, it counts as `stats.unfinished`."""
+        """Bring one scope up to date from its checkpoints. Return what it cost and wrote.
+
+        What it leaves for the next run, so that this one stays bounded, counts as `stats.unfinished`.
+        """
 
     @abstractmethod
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
-        """The page of a record that was rejected, from its payload as it came: its row, or its reject again."""
+        """Build a rejected record again, from its payload as received: a page with its row, or with its reject."""
 
     def replay_rejects(self) -> tuple[int, int]:
-        """Read all open rejects of this integration again, with the code as it is now; (stored, still rejected).
+        """Read all open rejects of this integration again with the current code. Returns (stored, still rejected).
 
-        One that can be read is stored and closed. One that upstream would not give is left to the next extraction.
+        A reject that can be read now is stored and closed. One that the upstream refused to deliver is left to the next
+        extraction.
         """
         rejects = self.query(
             "select entity, scope_key, payload from raw.rejects"
@@ -120,7 +127,7 @@ class Source(ABC):
         for entity, scope_key, payload in rejects:
             try:
                 page = self.rebuild(entity, json.loads(payload), scope_key)
-            except ValueError:  # what came was no JSON
+            except ValueError:  # the payload is not JSON
                 continue
             if page.rows and not page.rejects:
                 self.store([page])
@@ -140,20 +147,22 @@ class Source(ABC):
         self.stats.rows_rejected += result.rejected
 
     def warn_before_token_ends(self, expiry: str | None, today: date) -> None:
-        """Tell an admin three weeks ahead that the credential ends: the source stops that day. `expiry`: what the upstream or
-        the declaration says of it, a text that begins with an ISO date; nothing: nobody knows."""
+        """Warn an admin from three weeks before the token expires, because the source stops on that day.
+
+        `expiry`: what the upstream or the declaration says, a text that begins with an ISO date; empty if nobody knows.
+        """
         if not expiry:
             return
         name = self.integration.name
         try:
-            ends = date.fromisoformat(expiry[:10])
+            last_day = date.fromisoformat(expiry[:10])
         except ValueError:
-            self.stats.warn(f"the last day of the token of {name} is no date: write 'token_expires' as 2026-12-31")
+            self.stats.warn(f"the expiry of the token of {name} is not a date: write 'token_expires' as 2026-12-31")
             return
-        if ends - today <= WARN_BEFORE:
+        if last_day - today <= WARN_BEFORE:
             self.stats.warn(
-                f"the token of {name} {'ends' if ends >= today else 'ended'} on {ends}: make a new one and put it into"
-                f" Connection {self.integration.connection_id}"
+                f"the token of {name} {'expires' if last_day >= today else 'expired'} on {last_day}: create a new one and"
+                f" put it into Connection {self.integration.connection_id}"
             )
 
     def checkpoint(self, stream: str, scope_key: str) -> Checkpoint:
@@ -161,7 +170,7 @@ class Source(ABC):
         return read_checkpoint(self.conn, self.integration.client_id, self.integration.id, stream, scope_key)
 
     def finish(self) -> RunStats:
-        """The counts of this scope's run. Raises TooManyRejects when too many records could not be read (all else is stored)."""
+        """The counts of this scope's run. Raises TooManyRejects if too many records could not be read (the rest is stored)."""
         rejected, read = self.stats.rows_rejected, self.stats.rows_read
         if rejected > REJECTED_ROWS and rejected > REJECTED_SHARE * read:
             raise TooManyRejects(
@@ -180,8 +189,11 @@ def page_of(
     scope_key: str = "",
     identify: Callable[[Any], str | None] = lambda item: str(item["id"]),
 ) -> Page:
-    """A page of an entity. An item that `build` cannot read (KeyError, TypeError, ValueError and the like) becomes a
-    reject with its payload and the reason; `identify` names it."""
+    """A page of an entity from upstream items.
+
+    An item that `build` cannot read (KeyError, TypeError, ValueError and similar) becomes a reject with its payload and
+    the reason; `identify` gives its record id.
+    """
     page = Page(entity)
     for item in items:
         try:
@@ -200,14 +212,14 @@ def _identity(item: Any, identify: Callable[[Any], str | None]) -> str | None:
 
 
 def require(item: dict[str, Any], *fields: str) -> None:
-    """Raise KeyError for the first field that is missing or null."""
+    """Raise KeyError for the first of the fields that is missing or null."""
     for name in fields:
         if item.get(name) is None:
             raise KeyError(name)
 
 
 def selected(name: str, include: Iterable[str], exclude: Iterable[str] = ()) -> bool:
-    """Whether a name matches one of the patterns (`*`, `shop-*`), case-insensitively, and none of the excluded."""
+    """Whether a name matches one of the patterns (`*`, `shop-*`) and none of the excluded ones, ignoring case."""
     lowered = name.lower()
     matches = [fnmatch.fnmatchcase(lowered, pattern.lower()) for pattern in include]
     return any(matches) and not any(fnmatch.fnmatchcase(lowered, pattern.lower()) for pattern in exclude)

@@ -1,8 +1,8 @@
-"""Counting what upstream holds against what is stored: finds what was deleted there, and what is missing here.
+"""Comparing what the upstream has with what is stored: finds what was deleted there, and what is missing here.
 
-Once a week a scope's source lists all its ids (ids alone are cheap) and hands them over whole: an incomplete list must
-never come here, since what is not in it may be marked as deleted. Before anything is marked, the source asks upstream for
-exactly those ids once more.
+Once a week a source lists all ids of a scope (ids alone are cheap) and passes on the complete list. An incomplete list must
+never get here, because what is not in it may be marked as deleted. Before anything is marked, the source asks the upstream
+for exactly those ids once more.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ STREAM = "census"
 
 @dataclass(frozen=True)
 class Difference:
-    """Record ids that upstream lists and no stored row has, and ids of stored rows that upstream does not list."""
+    """`missing`: record ids that the upstream lists and no stored row has. `surplus`: the other way round."""
 
     missing: set[str]
     surplus: set[str]
 
 
 def is_due(source: Source, scope_key: str, now: datetime) -> bool:
-    """Whether the scope was not counted for a week. `now`: the upstream's clock. A scope that was never counted is due."""
+    """Whether the scope's last census is a week old, or there was none. `now`: the upstream's clock."""
     counted_at = source.checkpoint(STREAM, scope_key).watermark_at
     return counted_at is None or now - counted_at >= EVERY
 
 
 def done(scope_key: str, now: datetime) -> Checkpoint:
-    """The checkpoint that says that all of a scope's entities were counted."""
+    """The checkpoint that records that all entities of a scope were counted."""
     return Checkpoint(STREAM, scope_key, now)
 
 
 def compare(source: Source, entity: str, scope_key: str, upstream: set[str]) -> Difference:
-    """What differs between upstream's complete list of record ids and the stored rows of a scope."""
+    """The difference between the upstream's complete list of record ids and the stored rows of a scope."""
     query = sql.SQL(
         "select record_id from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
         " and scope_key = %(scope)s and deleted_at is null"
@@ -55,13 +55,15 @@ def compare(source: Source, entity: str, scope_key: str, upstream: set[str]) -> 
 def count(
     source: Source, entity: str, scope: Scope, upstream: set[str], reconcile: Callable[[Difference], int]
 ) -> None:
-    """Compare, let `reconcile` mend the difference (fetch the missing, mark those that upstream confirms as gone; it returns
-    how many it marked) and record the outcome in core.etl_census."""
+    """Compare, let `reconcile` remove the difference, and record the outcome in core.etl_census.
+
+    `reconcile` fetches what is missing, marks what the upstream confirms to be gone, and returns how many it marked.
+    """
     difference = compare(source, entity, scope.key, upstream)
     removed = reconcile(difference) if difference.missing or difference.surplus else 0
     if difference.missing or removed:
         log.warning(
-            "client %s: census of %s in %s: %d were missing and have been asked for, %d are gone upstream",
+            "client %s: census of %s in %s: %d were missing and have been requested, %d are gone upstream",
             source.integration.client_slug,
             entity,
             scope.label,
@@ -75,7 +77,8 @@ def count(
 def record(
     source: Source, entity: str, scope_key: str, upstream: int, stored: int, missing: int = 0, removed: int = 0
 ) -> None:
-    """Write the outcome of a count: how many upstream has, how many of them are stored, are missing, were marked."""
+    """Write the outcome of a count: how many records the upstream has, and how many of them are stored, are missing, or
+    were marked as deleted."""
     with client_transaction(source.conn, source.integration.client_id):
         source.conn.execute(
             "insert into core.etl_census (client_id, integration_id, entity, scope_key, upstream_count, stored_count,"

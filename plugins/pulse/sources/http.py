@@ -1,7 +1,7 @@
-"""HTTP for all sources: one kept-alive session, retries for what passes, waits that upstream asks for, typed errors.
+"""HTTP for all sources: one kept-alive session, retries for temporary failures, waits that the upstream asks for, typed errors.
 
-Plain requests rather than Airflow's HttpHook, because HttpHook.run makes a new session for every call and hides the
-headers that rate limits are told by. Proxies and certificates come from the environment, as everywhere in requests.
+It uses plain requests rather than Airflow's HttpHook, because HttpHook.run makes a new session for every call and hides the
+headers that report rate limits. Proxies and certificates come from the environment, as usual in requests.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ _TRANSIENT = (requests.ConnectionError, requests.Timeout, requests.exceptions.Ch
 
 
 class Auth(Protocol):
-    """Signs requests. Given to requests as a session's auth, so that no ~/.netrc of the machine takes its place."""
+    """Signs requests. It is passed to requests as the session's auth, so that no ~/.netrc on the machine replaces it."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the credential to a request."""
         ...
 
     def renew(self) -> bool:
-        """Get another token after a 401; False when there is none to get."""
+        """Get another token after a 401; False if there is none."""
         ...
 
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Texts that must never be shown."""
         ...
 
 
 class TokenAuth:
-    """A token as it is: Bearer, or Basic with the login of its owner. It cannot be renewed."""
+    """A plain token: Bearer, or Basic with its owner's login. It cannot be renewed."""
 
     def __init__(self, token: str, login: str | None = None) -> None:
         basic = base64.b64encode(f"{login}:{token}".encode()).decode()
@@ -65,7 +65,7 @@ class TokenAuth:
 
 @dataclass(frozen=True)
 class JsonResponse:
-    """A decoded JSON answer: its body, status, server time (aware, UTC) and headers."""
+    """A decoded JSON answer: body, status, server time (aware, UTC) and headers."""
 
     body: Any
     status: int
@@ -74,11 +74,11 @@ class JsonResponse:
 
 
 class HeavyPage(Exception):
-    """The upstream could not make this page in its time: ask for a smaller one."""
+    """The upstream could not build this page in time; ask for a smaller one."""
 
 
 class HttpClient:
-    """Calls one upstream with one credential. `client` and `source` name it in errors."""
+    """Calls one upstream with one credential. Errors name it by `client` and `source`."""
 
     def __init__(self, auth: Auth, client: str, source: str, stats: RunStats, headers: Mapping[str, str]) -> None:
         self.auth = auth
@@ -100,10 +100,11 @@ class HttpClient:
         is_limited: Callable[[Any], bool] = lambda body: False,
         **kwargs: Any,
     ) -> JsonResponse:
-        """One JSON call. Waits as told up to a minute; retries lost connections and 5xx.
+        """One JSON call. Waits up to a minute if the upstream asks for it; retries lost connections and 5xx.
 
-        `resource`: whose budget it spends. `heavy`: a 502, 504 or timeout raises HeavyPage at once instead. `is_limited`
-        finds a rate limit in a body that comes with HTTP 200. Raises AuthError, AccessLost, RateLimited, UpstreamError.
+        `resource`: the budget that the call spends. `heavy`: a 502, 504 or timeout raises HeavyPage at once instead of a
+        retry. `is_limited`: finds a rate limit in a body that comes with HTTP 200. `kwargs` go to requests. Raises
+        AuthError, AccessLost, ConfigError, RateLimited, UpstreamError.
         """
         failures = limits = 0
         while True:
@@ -125,27 +126,27 @@ class HttpClient:
             elif response.status_code >= 500 or response.status_code == 408:
                 failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: HTTP {response.status_code}")
             elif response.status_code == 401 and failures + 1 < TRIES and self.auth.renew():
-                failures += 1  # at once, as the new token may not live long
+                failures += 1  # retried at once, because the new token may not live long
             elif not response.ok or response.is_redirect:
                 raise self._refusal(response, url)
             elif body is _NO_JSON:
-                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: the answer is no JSON")
+                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: the answer is not JSON")
             else:
                 return JsonResponse(body, response.status_code, server_time(response), response.headers)
 
     def failure(self, message: str, status: int | None = None) -> UpstreamError:
-        """An UpstreamError of this upstream."""
+        """An UpstreamError for this upstream."""
         return UpstreamError(
             client=self.client,
             source=self.source,
             message=message,
             status=status,
-            remedy="the task is retried; if it stays, look at the upstream's status page",
+            remedy="the task will be retried; if the error persists, look at the upstream's status page",
         )
 
     def _send(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
         self.stats.api_calls += 1
-        # A redirected POST would become a GET, and fail in a way that tells nothing.
+        # A redirected POST would become a GET and fail with a misleading error.
         return self.session.request(method, url, timeout=TIMEOUT_SECONDS, allow_redirects=method == "GET", **kwargs)
 
     def _refusal(self, response: requests.Response, url: str) -> PulseError:
@@ -155,13 +156,13 @@ class HttpClient:
         if response.is_redirect:
             return ConfigError(
                 **where,
-                message=f"{redacted(url)} is now at {redacted(response.headers['Location'])}",
+                message=f"{redacted(url)} has moved to {redacted(response.headers['Location'])}",
                 remedy="correct base_url in the client's Variable",
             )
         if code == 401:
             return AuthError(
                 **where,
-                message=f"the token is refused (HTTP 401 from {redacted(url)})",
+                message=f"the token was refused (HTTP 401 from {redacted(url)})",
                 remedy="renew the token in the Airflow Connection",
             )
         if code == 403:
@@ -173,7 +174,7 @@ class HttpClient:
         if code in (404, 410):
             return AccessLost(
                 **where,
-                message=f"{redacted(url)} is not there or not visible (HTTP {code})",
+                message=f"{redacted(url)} does not exist or is not visible (HTTP {code})",
                 remedy="check the name and the token's access; stored rows are kept",
             )
         return self.failure(f"unexpected HTTP {code} from {redacted(url)}: {excerpt}", code)
@@ -196,14 +197,14 @@ class HttpClient:
 
     def _wait(self, seconds: float, attempt: int, url: str, reason: str = "") -> None:
         if seconds > MAX_WAIT_SECONDS or attempt == TRIES:
-            detail = f" ({reason[:60]})" if reason else ""  # Jira's: which of its limits
+            detail = f" ({reason[:60]})" if reason else ""  # Jira says which of its limits was reached
             raise RateLimited(
                 client=self.client,
                 source=self.source,
                 message=f"rate limit reached at {redacted(url)}{detail}",
                 resume_at=datetime.now(UTC) + timedelta(seconds=seconds),
             )
-        # Jitter: several tasks are told the same moment.
+        # Jitter, because several tasks get the same reset time.
         time.sleep(seconds + random.uniform(0, 0.2 * min(seconds, 5)))
 
 
@@ -211,7 +212,7 @@ _NO_JSON = object()
 
 
 def _json(response: requests.Response) -> Any:
-    # Strict, unlike json: NaN and the like are no JSON, and PostgreSQL would refuse them.
+    # Strict, unlike the json module: NaN and similar are not JSON, and PostgreSQL would refuse them.
     try:
         return msgspec.json.decode(response.content)
     except ValueError:
@@ -219,6 +220,6 @@ def _json(response: requests.Response) -> Any:
 
 
 def redacted(url: str) -> str:
-    """An address as it may be shown: without login, query and fragment."""
+    """An address that is safe to show: without login, query and fragment."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"

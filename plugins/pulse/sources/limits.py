@@ -1,4 +1,4 @@
-"""How long to wait: what an upstream's answer tells about its rate limits, and the budget that is left."""
+"""How long to wait: what an upstream's answer says about its rate limits, and the budget that is left."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class _Budget:
 class Limiter:
     """The budgets of one credential on one host, by resource (GitHub: core, graphql).
 
-    Several tasks spend the same budget; each answer tells what all of them have left, so nothing is shared but that.
+    Several tasks spend the same budget. Each answer reports what all of them have left, so they need not share anything.
     """
 
     def __init__(self) -> None:
         self._budgets: dict[str, _Budget] = {}
 
     def learn(self, resource: str, response: requests.Response) -> int | None:
-        """Take the budget that an answer tells of and return what is left of it; None when it tells of none."""
+        """Note the budget that an answer reports and return what is left of it; None if it reports none."""
         remaining = response.headers.get("x-ratelimit-remaining", "")
         seconds = _seconds_to_reset(response)
         if not remaining.isdigit() or seconds is None:
@@ -43,10 +43,10 @@ class Limiter:
         return budget.remaining
 
     def seconds_until_allowed(self, resource: str) -> float:
-        """0 when the next call can be paid, else the seconds until the budget is renewed.
+        """0 if the budget allows the next call, else the seconds until it is renewed.
 
-        A call is taken to cost as much as the dearest one so far: asking without budget would be refused, and counts
-        against the secondary limits.
+        A call is assumed to cost as much as the most expensive one so far. A call without budget would be refused, and
+        would count against the secondary limits.
         """
         budget = self._budgets.get(resource)
         if budget is None or budget.remaining >= budget.highest_cost:
@@ -55,7 +55,7 @@ class Limiter:
 
 
 def server_time(response: requests.Response) -> datetime:
-    """The upstream's clock (Date header), so that ours never matters; ours when it sends none."""
+    """The upstream's clock (Date header), so that ours never matters; ours if it sends none."""
     try:
         return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
     except (KeyError, ValueError):
@@ -63,10 +63,10 @@ def server_time(response: requests.Response) -> datetime:
 
 
 def seconds_to_wait(response: requests.Response, attempt: int) -> float:
-    """Seconds to wait after an answer that says that a limit is reached; `attempt` counts from 1.
+    """Seconds to wait after an answer that reports a rate limit; `attempt` counts from 1.
 
-    In GitHub's documented order: Retry-After (seconds or HTTP date), the reset of an exhausted budget, else a minute
-    that doubles. Jira sends Retry-After, and its reset as an ISO time.
+    In GitHub's documented order: Retry-After (seconds or HTTP date), the reset of an exhausted budget, or else a minute
+    that doubles with each attempt. Jira sends Retry-After, and its reset as an ISO time.
     """
     retry_after = response.headers.get("Retry-After")
     if retry_after is not None:
@@ -80,7 +80,7 @@ def seconds_to_wait(response: requests.Response, attempt: int) -> float:
 
 
 def is_rate_limited(response: requests.Response) -> bool:
-    """Whether status and headers say that a rate limit is reached. (GitHub may also say so in a 200: see its client.)"""
+    """Whether status and headers report a rate limit. (GitHub may also report one in a 200: see its client.)"""
     if response.status_code == 429:
         return True
     if response.status_code != 403:

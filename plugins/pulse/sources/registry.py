@@ -1,4 +1,4 @@
-"""Which class reads which integration type: the folder of that name, whose extract.py names it as SOURCE."""
+"""Which class reads which integration type: the one that extract.py in the folder of that name names as SOURCE."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def integration_types() -> list[str]:
 
 
 def source_for(integration_type: str) -> type[Source]:
-    """The source of an integration type. Raises KeyError, which names the known ones, for an unknown one."""
+    """The source class of an integration type. Raises KeyError, naming the known types, for an unknown one."""
     if integration_type not in integration_types():
-        raise KeyError(f"no source for the integration type {integration_type!r}: known are {integration_types()}")
+        raise KeyError(f"unknown integration type {integration_type!r}; known types: {', '.join(integration_types())}")
     found: type[Source] = importlib.import_module(f"pulse.sources.{integration_type}.extract").SOURCE
     return found

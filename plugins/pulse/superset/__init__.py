@@ -1,1 +1,1 @@
-"""Provisioning of Superset over its REST API: assets, roles, row-level security, cache turnover."""
+"""Provisioning of Superset over its REST API: assets, roles, row-level security, cache invalidation."""

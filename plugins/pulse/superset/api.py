@@ -10,22 +10,23 @@ from urllib.parse import quote
 import requests
 
 TIMEOUT_SECONDS = 60
-PAGE_SIZE = 100  # Superset caps it: a larger one is silently cut
-# A stable order over pages; Superset accepts only some columns, other ones for each list.
+PAGE_SIZE = 100  # Superset's maximum; a larger value is silently reduced
+# A stable order across pages; Superset accepts only some columns, which differ by list.
 ORDER = {
     "database/": "database_name",
     "dataset/": "table_name",
+    "chart/": "slice_name",
     "dashboard/": "dashboard_title",
     "security/permissions-resources/": "id",
 }
 
 
 class SupersetError(Exception):
-    """Superset refused or failed; the message holds the request, the status and the start of the answer."""
+    """Superset refused or failed; the message contains the request, the status and the start of the answer."""
 
 
 class SupersetApi:
-    """Superset at `base_url`, logged in as an account with the role Admin. Logs in at the first call."""
+    """Superset at `base_url`, through an account with the role Admin. Logs in at the first call."""
 
     def __init__(self, base_url: str, username: str, password: str) -> None:
         self.base_url = base_url.rstrip("/")
@@ -72,7 +73,7 @@ class SupersetApi:
         return next(self.every(path, column, equals), None)
 
     def permission_id(self, permission: str, view: str) -> int | None:
-        """Id of a permission on a view; None when this Superset has no such permission."""
+        """Id of a permission on a view; None if this Superset has no such permission."""
         if self._permission_ids is None or (permission, view) not in self._permission_ids:
             self._permission_ids = {
                 (row["permission"]["name"], row["view_menu"]["name"]): int(row["id"])
@@ -106,13 +107,13 @@ class SupersetApi:
         answer = self._send(session, "POST", "security/login", json=body)
         if not answer.ok:
             raise SupersetError(
-                f"Superset at {self.base_url} refuses the service account {self._username} ({answer.status_code}): "
+                f"Superset at {self.base_url} refused the service account {self._username} ({answer.status_code}): "
                 "check the Connection pulse_superset"
             )
         session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         token = self._send(session, "GET", "security/csrf_token/")
         if not token.ok:
-            raise SupersetError(f"Superset at {self.base_url} gives no CSRF token ({token.status_code})")
+            raise SupersetError(f"Superset at {self.base_url} returned no CSRF token ({token.status_code})")
         session.headers["X-CSRFToken"] = token.json()["result"]
         self._session = session
         return session
@@ -125,11 +126,11 @@ def _rison(value: str) -> str:
 
 
 def path_segment(value: str) -> str:
-    """A value as one segment of a path."""
+    """A value, quoted as one segment of a path."""
     return quote(value, safe="")
 
 
 def decoded(text: str | None) -> dict[str, Any]:
-    """A JSON object that Superset keeps as text; empty when there is none."""
+    """A JSON object that Superset stores as text; empty if there is none."""
     value = json.loads(text) if text else {}
     return value if isinstance(value, dict) else {}

@@ -1,6 +1,6 @@
-"""What a client's user and staff may do in Superset: the smallest sets with which the dashboards work.
+"""What a client's user and staff may do in Superset: the smallest sets of permissions with which the dashboards work.
 
-Left out on purpose: explore, SQL Lab, samples, CSV and every writing permission but the state of one's own filters.
+Left out on purpose: explore, SQL Lab, samples, CSV, and every write permission except saving the state of one's own filters.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Makes Superset what the assets and the clients say: idempotent, and it changes only what differs.
+"""Brings Superset in line with the assets and the clients. Idempotent: it changes only what differs.
 
-Every dataset is closed by a base rule (`1 = 0`) and opened by one rule per client (`client_id = <id>`); the two are ORed
-by a common group key. It is the second wall: the first is the client's own database login.
+A base rule (`1 = 0`) closes every dataset, and one rule per client (`client_id = <id>`) opens it; a common group key makes
+Superset combine the two with OR. This is the second wall; the first is the client's own database login.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from pulse.superset.api import SupersetApi, SupersetError, decoded, path_segment
-from pulse.superset.assets import HASH_KEY, Bundle, build_bundle
+from pulse.superset.api import SupersetApi, SupersetError
+from pulse.superset.assets import Assets, build_bundle, dashboard_slug, database_bundle, load
+from pulse.superset.installed import imported_hash, known_ids, remove_retired, view_columns
 from pulse.superset.permissions import STAFF, VIEWER
 from pulse.tenancy import superset_role
 
@@ -33,16 +34,16 @@ STAFF_ROLE = "pulse_staff"
 ADMIN_ROLE = "Admin"
 BASE_RULE = "pulse: closed"
 RULE_GROUP = "client"
-# Published reference values, the same for everyone, without a row of any client: no client_id to filter by.
+# Published reference values, the same for everyone. They contain no client's rows and no client_id to filter by.
 REFERENCE_DATASETS = frozenset({"benchmarks"})
 
 logger = logging.getLogger(__name__)
 
 
 def api_from_connection(conn_id: str = CONNECTION_ID) -> SupersetApi:
-    """The API of Airflow's Connection: http(s), host, port, login and password of the service account.
+    """The API client for an Airflow Connection (http or https, host, port, login and password of the service account).
 
-    Raises SupersetError when it names no host.
+    Raises SupersetError if the Connection has no host.
     """
     from airflow.sdk import BaseHook
 
@@ -56,19 +57,23 @@ def api_from_connection(conn_id: str = CONNECTION_ID) -> SupersetApi:
 
 
 def ensure_assets(api: SupersetApi) -> bool:
-    """Import superset/assets when they changed since the last import, and close every dataset; whether it imported.
+    """Import superset/assets if they or the views' columns changed, and close every dataset. Returns whether it imported.
 
-    The hash of the last import is kept in the dashboards' metadata. Raises SupersetError, also when a dataset of the
-    clients' database is left without the base rule.
+    The hash of the last import is kept in the dashboards' metadata. Raises AssetError for a faulty file, and SupersetError,
+    also if a dataset of the clients' database is left without the base rule.
     """
-    bundle = build_bundle()
-    imported = not _is_imported(api, bundle)
+    assets = load()
+    if api.find("database/", "database_name", DATABASE_NAME) is None:
+        api.upload("assets/import/", "bundle", database_bundle(assets))
+    views = view_columns(api, DATABASE_NAME, assets.datasets)
+    digest = build_bundle(assets, views).digest
+    imported = not _is_imported(api, assets, digest)
     if imported:
-        api.upload("assets/import/", "bundle", bundle.content)
-        logger.info("Superset's assets imported: %s", bundle.digest[:12])
-        _remove_retired_dashboards(api, bundle.dashboards)
+        api.upload("assets/import/", "bundle", build_bundle(assets, views, known_ids(api, assets)).content)
+        logger.info("Superset's assets imported: %s", digest[:12])
+        remove_retired(api, assets)
     datasets = pulse_datasets(api)
-    missing = set(bundle.datasets) - set(datasets)
+    missing = set(assets.datasets) - set(datasets)
     if missing:
         raise SupersetError(f"datasets are missing after the import: {', '.join(sorted(missing))}")
     exempt = [_role_id(api, ADMIN_ROLE), _ensure_role(api, STAFF_ROLE)]
@@ -78,7 +83,7 @@ def ensure_assets(api: SupersetApi) -> bool:
 
 
 def ensure_client(api: SupersetApi, client_id: int, slug: str, active: bool) -> None:
-    """Role, permissions and row-level-security rule of one client; an inactive client's role may do nothing.
+    """Set role, permissions and row-level-security rule of one client; an inactive client's role may do nothing.
 
     Needs ensure_assets first. Raises SupersetError.
     """
@@ -86,53 +91,42 @@ def ensure_client(api: SupersetApi, client_id: int, slug: str, active: bool) -> 
     role_id = _ensure_role(api, role)
     datasets = pulse_datasets(api)
     if not datasets:
-        raise SupersetError(f"client {slug}: Superset has no datasets yet: ensure_assets has to run first")
+        raise SupersetError(f"client {slug}: Superset has no datasets yet; ensure_assets has to run first")
     _ensure_rule(api, f"pulse: {role}", "Regular", f"client_id = {int(client_id)}", [role_id], _tenant_ids(datasets))
     _ensure_permissions(api, role, (VIEWER | _dataset_permissions(datasets)) if active else frozenset())
     _assert_closed(api, datasets, role)
 
 
 def touch_datasets(api: SupersetApi) -> None:
-    """Give every dataset a new version, so that answers cached before new data was published are not used again."""
+    """Give every dataset a new version, so that answers cached before the publication are not used again."""
     stamp = json.dumps({"published_at": datetime.now(UTC).isoformat()})
     for dataset in pulse_datasets(api).values():
         api.put(f"dataset/{dataset['id']}", {"extra": stamp})
 
 
 def pulse_datasets(api: SupersetApi) -> dict[str, dict[str, Any]]:
-    """Every dataset of the clients' database by its table name, whoever made it."""
+    """Every dataset of the clients' database by table name, whoever created it."""
     found: dict[str, dict[str, Any]] = {}
     for row in api.every("dataset/"):
         if row["database"]["database_name"] == DATABASE_NAME:
             if row["table_name"] in found:
-                raise SupersetError(f"two datasets are called {row['table_name']}: remove the one not from the assets")
+                raise SupersetError(
+                    f"two datasets are called {row['table_name']}: remove the one that does not come from the assets"
+                )
             found[row["table_name"]] = row
     return found
 
 
 def assets_are_current(api: SupersetApi) -> bool:
-    """Whether the dashboards in Superset are those of superset/assets. Raises SupersetError."""
-    return _is_imported(api, build_bundle())
+    """Whether Superset has what superset/assets and the database say. Raises AssetError and SupersetError."""
+    if api.find("database/", "database_name", DATABASE_NAME) is None:
+        return False
+    assets = load()
+    return _is_imported(api, assets, build_bundle(assets, view_columns(api, DATABASE_NAME, assets.datasets)).digest)
 
 
-def _is_imported(api: SupersetApi, bundle: Bundle) -> bool:
-    return all(_imported_hash(api, slug) == bundle.digest for slug in bundle.dashboards)
-
-
-def _imported_hash(api: SupersetApi, slug: str) -> str | None:
-    row = api.find("dashboard/", "slug", slug)
-    if row is None:
-        return None
-    metadata = api.get(f"dashboard/{path_segment(str(row['id']))}")["result"]["json_metadata"]
-    value = decoded(metadata).get(HASH_KEY)
-    return str(value) if value else None
-
-
-def _remove_retired_dashboards(api: SupersetApi, slugs: tuple[str, ...]) -> None:
-    """Delete dashboards that an earlier version of the assets made and this one no longer has."""
-    for row in list(api.every("dashboard/")):
-        if row["slug"] not in slugs and _imported_hash(api, str(row["slug"])) is not None:
-            api.delete(f"dashboard/{row['id']}")
+def _is_imported(api: SupersetApi, assets: Assets, digest: str) -> bool:
+    return all(imported_hash(api, dashboard_slug(name)) == digest for name in assets.dashboards)
 
 
 def _tenant_ids(datasets: dict[str, dict[str, Any]]) -> list[int]:
@@ -162,7 +156,7 @@ def _ensure_permissions(api: SupersetApi, role: str, wanted: frozenset[tuple[str
     ids = {pair: api.permission_id(*pair) for pair in sorted(wanted)}
     unknown = [f"{permission} on {view}" for (permission, view), number in ids.items() if number is None]
     if unknown:
-        raise SupersetError(f"this Superset does not know the permissions {', '.join(unknown)}")
+        raise SupersetError(f"this Superset does not have the permissions {', '.join(unknown)}")
     given = {int(row["id"]) for row in api.get(f"security/roles/{role_id}/permissions/")["result"]}
     if given != set(ids.values()):
         numbers = sorted(number for number in ids.values() if number is not None)
@@ -193,7 +187,7 @@ def _rule(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _assert_closed(api: SupersetApi, datasets: dict[str, dict[str, Any]], role: str) -> None:
-    """No dataset of the clients' database may be without the base rule and the client's. Raises SupersetError."""
+    """Check that every dataset of the clients' database has the base rule and the client's. Raises SupersetError."""
     for name in (BASE_RULE, f"pulse: {role}"):
         row = api.find("rowlevelsecurity/", "name", name)
         covered = set(_rule(api.get(f"rowlevelsecurity/{row['id']}")["result"])["tables"]) if row else set()

@@ -1,4 +1,4 @@
-"""Where an extraction stands: read at its start, saved in the transaction that stores the rows it speaks of."""
+"""How far an extraction has come: read at its start, saved in the transaction that stores the rows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from pulse.warehouse.connect import fetch_for_client
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A stream of a scope: everything upstream changed before `watermark_at` is stored; `cursor` is where an unfinished
-    walk goes on (empty: none is under way)."""
+    """The progress of one stream of a scope.
+
+    Everything that the upstream changed before `watermark_at` is stored, or lies in a part that `cursor` still notes.
+    `cursor` says where an unfinished walk resumes; it is empty if there is none.
+    """
 
     stream: str
     scope_key: str
@@ -26,7 +29,7 @@ class Checkpoint:
 def read_checkpoint(
     conn: psycopg.Connection[Any], client_id: int, integration_id: int, stream: str, scope_key: str
 ) -> Checkpoint:
-    """The stored checkpoint, or one without watermark and cursor."""
+    """The stored checkpoint, or a new one without watermark and cursor."""
     rows = fetch_for_client(
         conn,
         client_id,

@@ -12,9 +12,9 @@ from psycopg.abc import Params, QueryNoTemplate
 def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
     """Open a psycopg 3 connection to the database that an Airflow Connection names.
 
-    `conn_id` is looked up in the environment (AIRFLOW_CONN_<ID>, a postgresql:// URL) and else asked of Airflow, so
-    that the library also runs without it. `kwargs` go to psycopg.connect. Raises ValueError for a Connection of
-    another kind, psycopg.OperationalError when the server does not answer.
+    `conn_id` is looked up in the environment first (AIRFLOW_CONN_<ID>, a postgresql:// URL) and then in Airflow, so the
+    library also runs without Airflow. `kwargs` go to psycopg.connect. Raises ValueError for a Connection of another type,
+    and psycopg.OperationalError if the server does not answer.
     """
     options = {"application_name": f"pulse:{conn_id}", "connect_timeout": 10, **kwargs}
     url = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}", "")
@@ -41,15 +41,15 @@ def _from_airflow(conn_id: str) -> dict[str, Any]:
 
 def _require_postgres(conn_id: str, kind: str) -> None:
     if kind not in ("postgres", "postgresql"):
-        raise ValueError(f"Connection {conn_id} is of type {kind!r}: it must be a PostgreSQL one")
+        raise ValueError(f"Connection {conn_id} has type {kind!r}; its type must be postgres")
 
 
 @contextlib.contextmanager
 def client_transaction(connection: psycopg.Connection[Any], client_id: int) -> Iterator[psycopg.Connection[Any]]:
-    """A transaction that reads and writes the rows of one client: commits at the end, rolls back on an exception.
+    """A transaction that can read and write only one client's rows. Commits at the end, rolls back on an exception.
 
-    Sets pulse.client_id for the transaction only, so the connection carries no client over to the next one. Inside an
-    open transaction it is a savepoint, and refuses to change to another client (ValueError).
+    It sets pulse.client_id for the transaction only, so the connection carries no client over to the next one. Inside an
+    open transaction it is a savepoint, and raises ValueError if that transaction works for another client.
     """
     with connection.transaction():
         current = _current_client(connection)

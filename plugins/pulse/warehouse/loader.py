@@ -1,4 +1,4 @@
-"""Loading one page of records: COPY into a temporary stage, guarded upsert, rejects and checkpoint in one transaction."""
+"""Loading pages of records: COPY into a temporary stage, guarded upsert, rejects and checkpoint, in one transaction."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from psycopg import sql
 from pulse.warehouse.checkpoints import Checkpoint, save_checkpoint
 from pulse.warehouse.connect import client_transaction
 
-# What neither text nor jsonb of PostgreSQL can hold: NUL and lone surrogates.
+# What PostgreSQL can store neither as text nor as jsonb: NUL and lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
-# Keys in order, so that equal payloads give equal texts. Several times as fast as json.
+# Sorted keys, so that equal payloads give equal texts. Several times faster than the json module.
 _ENCODER = msgspec.json.Encoder(order="sorted")
-# What COPY's text format gives a meaning to.
+# Characters that have a meaning in COPY's text format.
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 @dataclass(frozen=True)
 class RawRow:
-    """One upstream record: its stable id, whose extraction owns it, its trimmed payload and when it last changed."""
+    """One upstream record: its stable id, the scope that extracts it, its trimmed payload, and when it last changed."""
 
     record_id: str
     scope_key: str
@@ -37,7 +37,7 @@ class RawRow:
 
 @dataclass(frozen=True)
 class Reject:
-    """A record that cannot be read, as it came, and why."""
+    """A record that cannot be read: its payload as received, and the reason."""
 
     record_id: str | None
     scope_key: str
@@ -47,7 +47,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """Rows read from upstream, written (new or changed) and rejected."""
+    """The number of records read from the upstream, written (new or changed), and rejected."""
 
     read: int = 0
     written: int = 0
@@ -56,7 +56,7 @@ class LoadResult:
 
 @dataclass(frozen=True)
 class Page:
-    """Records of one entity that are stored together. `gone`: ids that upstream says do not exist any more."""
+    """Records of one entity that are stored together. `gone`: ids that no longer exist upstream."""
 
     entity: str
     rows: list[RawRow] = field(default_factory=list)
@@ -71,10 +71,11 @@ def load_pages(
     pages: Iterable[Page],
     checkpoints: Iterable[Checkpoint] = (),
 ) -> LoadResult:
-    """Store pages and checkpoints in one transaction: all of it or nothing.
+    """Store pages and checkpoints in one transaction: all or nothing.
 
-    Only rows whose payload differs from the stored one are written; of several rows with one id the last one counts. A
-    row that is gone upstream keeps its payload and gets deleted_at; one that comes back loses it, and closes its rejects.
+    Only rows whose payload differs from the stored one are written. If several rows have the same id, the last one counts.
+    A row that is gone upstream keeps its payload and gets deleted_at; if it comes back, deleted_at is cleared and its
+    rejects are closed. `conn` may be inside a transaction of the same client. Returns the counts.
     """
     read = written = rejected = 0
     with client_transaction(conn, client_id):
@@ -92,7 +93,7 @@ def load_pages(
 
 
 def storable(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload without characters that PostgreSQL cannot hold; the fields that lost some are listed in `_sanitised`."""
+    """The payload without characters that PostgreSQL cannot store; `_sanitised` lists the fields that lost some."""
     cleaned: list[str] = []
     result = _clean(payload, "", cleaned)
     return {**result, "_sanitised": cleaned} if cleaned else payload
@@ -116,7 +117,7 @@ def _clean(value: Any, path: str, cleaned: list[str]) -> Any:
 
 @dataclass(frozen=True)
 class _Line:
-    """A row as the table takes it."""
+    """A row in the form that the table takes."""
 
     record_id: str
     scope_key: str
@@ -125,7 +126,7 @@ class _Line:
     updated_at: datetime | None
 
     def as_copy(self) -> bytes:
-        """A line of COPY's text format. JSON escapes every character that COPY would, but its own backslash."""
+        """A line in COPY's text format. JSON already escapes every character that COPY would, except its own backslash."""
         changed = self.updated_at.isoformat() if self.updated_at else "\\N"
         keys = (
             self.record_id.translate(_COPY_ESCAPES),
@@ -137,7 +138,7 @@ class _Line:
 
 
 def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
-    """Rows by id (of several with one id the last one); a payload that is no JSON becomes a reject."""
+    """Rows by id (the last one wins); a payload that cannot be JSON becomes a reject."""
     lines: dict[str, _Line] = {}
     unfit: list[Reject] = []
     for row in rows:
@@ -153,7 +154,7 @@ def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
 
 
 def _encoded(payload: dict[str, Any]) -> bytes:
-    """The payload as JSON that PostgreSQL can hold. Raises TypeError, ValueError."""
+    """The payload as JSON that PostgreSQL can store. Raises TypeError, ValueError."""
     try:
         text = _ENCODER.encode(payload)
     except UnicodeEncodeError:  # a lone surrogate
@@ -169,7 +170,7 @@ _KNOWN = """
      and t.payload_hash = s.payload_hash and t.scope_key = s.scope_key
     where t.deleted_at is null
 """
-# Text, and not compressed: it lives for a moment.
+# Text and uncompressed, because it lives only for a moment.
 _CREATE_STAGE = """
     create temporary table if not exists pulse_stage (record_id text, scope_key text, payload_hash text,
         upstream_updated_at timestamptz, payload text storage external)
@@ -195,7 +196,7 @@ _MARK_DELETED = """
     where client_id = %(client)s and integration_id = %(integration)s and record_id = any(%(gone)s)
       and deleted_at is null
 """
-# A record that stays unreadable is not stored again by each run.
+# A record that stays unreadable must not be stored again by every run.
 _REJECT = """
     insert into raw.rejects (client_id, integration_id, entity, record_id, scope_key, payload, reason)
     select %(client)s, %(integration)s, %(entity)s, %(record)s, %(scope)s, %(payload)s, %(reason)s
@@ -215,10 +216,10 @@ class _Target:
         self.params: dict[str, Any] = {"client": client_id, "integration": integration_id, "entity": entity}
 
     def upsert(self, lines: dict[str, _Line]) -> int:
-        """Write the lines that are new or differ; how many those were."""
+        """Write the lines that are new or differ; returns how many."""
         if not lines:
             return 0
-        # Sending a payload and casting it to jsonb is the expensive part: what is stored so already stays here.
+        # Sending a payload and casting it to jsonb is the expensive part, so lines that are already stored stay here.
         known = self.conn.execute(
             sql.SQL(_KNOWN).format(target=self.table),
             {
@@ -239,6 +240,7 @@ class _Target:
         return self.conn.execute(sql.SQL(_UPSERT).format(target=self.table), self.params).rowcount
 
     def mark_deleted(self, record_ids: list[str]) -> int:
+        """Set deleted_at for rows that are gone upstream; returns how many."""
         if not record_ids:
             return 0
         self._close_rejects(record_ids)

@@ -1,4 +1,4 @@
-"""core.etl_runs: one row a task run, with what it cost and how it ended, also when it failed."""
+"""core.etl_runs: one row per task run, with what it cost and how it ended, even if it failed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class RunStats:
-    """What a run did so far: upstream calls and rate-limit points, rows read, written and rejected; how many streams it
-    left unfinished for the next run; the least of the credential's budgets that upstream told; what to warn an admin of."""
+    """What a run has done so far.
+
+    Upstream calls and rate-limit points; rows read, written and rejected; `unfinished`: streams left to the next run;
+    `budget_remaining`: the lowest budget that the upstream reported; `warnings`: what an admin should know.
+    """
 
     api_calls: int = 0
     api_points: int = 0
@@ -44,14 +47,14 @@ class RunStats:
         return {name: value for name, value in asdict(self).items() if name not in ("budget_remaining", "warnings")}
 
     def note_budget(self, remaining: int | None) -> None:
-        """Note what is left of a budget."""
+        """Note what is left of a budget; the lowest value is kept."""
         if remaining is not None:
             self.budget_remaining = min(
                 remaining, self.budget_remaining if self.budget_remaining is not None else remaining
             )
 
     def warn(self, text: str) -> None:
-        """Say once what an admin should know though the run goes well."""
+        """Log and keep, once, something that an admin should know although the run succeeds."""
         if text not in self.warnings:
             log.warning(text)
             self.warnings.append(text)
@@ -67,16 +70,16 @@ def record_run(
     integration_id: int | None = None,
     scope_key: str = "",
 ) -> Iterator[RunStats]:
-    """Record the run of the body: state 'running' now; at the end 'success', 'deferred' (the upstream's budget is used
-    up: it goes on later) or 'failed', both with the error.
+    """Record the run of the body: 'running' now, and at the end 'success', 'deferred' or 'failed'.
 
-    The body adds to the RunStats it is given. Earlier runs of the same task that are still 'running' were killed: they
-    are closed as failed. `conn` is not inside a transaction; what the body left open is rolled back on a failure, and the
-    end is recorded over another connection when this one broke.
+    'deferred' means that the upstream's budget is used up and the task resumes later; like 'failed' it comes with the
+    error. The body adds to the RunStats it gets. Earlier runs of the same task that are still 'running' were killed, and
+    are closed as failed. `conn` must not be inside a transaction. On a failure, what the body left open is rolled back; if
+    the connection broke, the end is recorded over another one.
     """
     with client_transaction(conn, client_id):
         conn.execute(
-            "update core.etl_runs set state = 'failed', finished_at = now(), error = 'killed before its end'"
+            "update core.etl_runs set state = 'failed', finished_at = now(), error = 'killed before it ended'"
             " where client_id = %s and task_id = %s and scope_key = %s and integration_id is not distinct from %s"
             " and state = 'running'",
             [client_id, task_id, scope_key, integration_id],
@@ -88,7 +91,7 @@ def record_run(
         ).fetchone()
     assert row is not None
     stats = RunStats()
-    # Taken now: a connection that broke cannot tell them.
+    # Read now, because a broken connection no longer knows them.
     dsn, password = conn.info.dsn, conn.info.password
     try:
         yield stats

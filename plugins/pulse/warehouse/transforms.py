@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +12,11 @@ from typing import Any, Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
+from pulse import environ
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.models import Model, Writer, in_order
+from pulse.warehouse.settings import pass_settings
 from pulse.warehouse.statistics import Statistics, analyze_stale
 
 Stage = Literal["normalise", "dora"]
@@ -38,8 +39,7 @@ class TransformError(Exception):
 
 def sql_root() -> Path:
     """The folder include/sql of this installation."""
-    root = os.environ.get("PULSE_ROOT")
-    return (Path(root) if root else Path(__file__).resolve().parents[3]) / "include" / "sql"
+    return environ.ROOT.get() / "include" / "sql"
 
 
 def stage_models(stage: Stage) -> list[Model]:
@@ -94,6 +94,8 @@ def _run_models(
     )
     # The statistics of temporary tables have to tell few from many, no more. Sorts and hashes of one client fit in memory.
     conn.execute("set local default_statistics_target = 10; set local work_mem = '64MB'")
+    if stage == "dora":
+        pass_settings(conn)
     models = stage_models(stage)
     # A first load may bring millions of rows, and no model of normalise reads more than the rows that were replaced.
     writer = Writer(conn, models, remember=stage == "dora")

@@ -1,10 +1,13 @@
 -- Temporary table settings: the client's settings with their types, its day, and whether this run computes everything.
 -- Grain: one row.
+-- pulse.settings holds every setting, with its default where the client gave none: plugins/pulse/clients/settings.py declares
+-- them. The definition depends only on what was given.
 -- Everything is computed in the first run, when the definition has changed, when the clock went back, and when asked
 -- (pulse.full). reason says why there is a run: first, definition, or data.
 with client as (
     select c.id as client_id, c.time_zone,
-           coalesce(nullif(current_setting('pulse.now', true), '')::timestamptz, now()) as now
+           coalesce(nullif(current_setting('pulse.now', true), '')::timestamptz, now()) as now,
+           current_setting('pulse.definition') as definition_name, current_setting('pulse.settings')::jsonb as settings
     from core.clients c
 ), given as (
     select coalesce(jsonb_object_agg(replace(setting_key, 'dora.', ''), setting_value order by setting_key), '{}') as g
@@ -17,30 +20,28 @@ with client as (
 ), typed as (
     select
         c.*, g, (c.now at time zone c.time_zone)::date as today,
-        'pulse-4:' || left(md5(g::text || c.time_zone), 8) as definition_version,
-        md5('pulse-4' || g::text || c.time_zone || statuses.categories) as definition,
-        coalesce(g ->> 'commit_date', 'authored') as commit_date,
-        coalesce(g ->> 'start_event', 'first_commit') as start_event,
-        coalesce((g ->> 'exclude_bots')::boolean, true) as exclude_bots,
-        core.search_pattern(coalesce(g ->> 'hotfix_pattern', '^(hotfix|emergency)\b')) as hotfix_pattern,
-        core.search_pattern(g -> 'production_branches') as production_branches,
-        coalesce((g ->> 'direct_pushes')::boolean, false) as direct_pushes,
-        coalesce(g ->> 'deployment_source', 'deployments') as deployment_source,
-        core.search_pattern(coalesce(g ->> 'workflow_pattern', 'deploy|release')) as workflow_pattern,
-        core.search_pattern(g -> 'workflow_branches') as workflow_branches,
-        core.search_pattern(coalesce(g -> 'production_environments', '["^prod(uction)?\\b"]'))
-            as production_environments,
-        coalesce(g -> 'services', '[]') as services,
-        coalesce(g -> 'jira_services', '{}') as jira_services,
-        coalesce(g -> 'teams', '[]') as teams,
-        coalesce(g -> 'incident_rule', '{"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]}')
-            as incident_rule,
-        coalesce((g ->> 'incident_window_hours')::double precision, 168) * interval '1 hour' as incident_window,
-        coalesce((g ->> 'rollback_window_hours')::double precision, 24) * interval '1 hour' as rollback_window,
-        coalesce((g ->> 'minimum_sample')::integer, 5) as minimum_sample,
-        coalesce((g ->> 'benchmark_year')::integer, 2024) as benchmark_year,
-        nullif(g -> 'working_calendar', 'null') as working_calendar,
-        coalesce(jsonb_typeof(g -> 'working_calendar'), 'null') <> 'null' as working
+        definition_name || ':' || left(md5(g::text || c.time_zone), 8) as definition_version,
+        md5(definition_name || g::text || c.time_zone || statuses.categories) as definition,
+        settings ->> 'dora.commit_date' as commit_date,
+        settings ->> 'dora.start_event' as start_event,
+        (settings ->> 'dora.exclude_bots')::boolean as exclude_bots,
+        core.search_pattern(settings ->> 'dora.hotfix_pattern') as hotfix_pattern,
+        core.search_pattern(settings -> 'dora.production_branches') as production_branches,
+        (settings ->> 'dora.direct_pushes')::boolean as direct_pushes,
+        settings ->> 'dora.deployment_source' as deployment_source,
+        core.search_pattern(settings ->> 'dora.workflow_pattern') as workflow_pattern,
+        core.search_pattern(settings -> 'dora.workflow_branches') as workflow_branches,
+        core.search_pattern(settings -> 'dora.production_environments') as production_environments,
+        settings -> 'dora.services' as services,
+        settings -> 'dora.jira_services' as jira_services,
+        settings -> 'dora.teams' as teams,
+        settings -> 'dora.incident_rule' as incident_rule,
+        (settings ->> 'dora.incident_window_hours')::integer * interval '1 hour' as incident_window,
+        (settings ->> 'dora.rollback_window_hours')::integer * interval '1 hour' as rollback_window,
+        (settings ->> 'dora.minimum_sample')::integer as minimum_sample,
+        (settings ->> 'dora.benchmark_year')::integer as benchmark_year,
+        nullif(settings -> 'dora.working_calendar', 'null') as working_calendar,
+        settings ->> 'dora.working_calendar' is not null as working
     from client c, given, statuses
 )
 select

@@ -5,13 +5,12 @@
 -- Index: (id)
 with rule as materialized (
     select
-        coalesce(r ->> 'source', 'jira') as source,
-        array(select lower(x) from jsonb_array_elements_text(coalesce(r -> 'issue_types', '[]')) x) as issue_types,
-        array(select lower(x) from jsonb_array_elements_text(coalesce(r -> 'labels', '[]')) x) as labels,
-        array(select lower(x) from jsonb_array_elements_text(coalesce(r -> 'priorities', '[]')) x) as priorities,
-        array(select lower(x) from jsonb_array_elements_text(coalesce(r -> 'external_labels', '[]')) x)
-            as external_labels,
-        coalesce(r -> 'fields', '{}') as fields, coalesce(r ->> 'match', 'any') = 'all' as all_must_match
+        r ->> 'source' as source,
+        array(select lower(x) from jsonb_array_elements_text(r -> 'issue_types') x) as issue_types,
+        array(select lower(x) from jsonb_array_elements_text(r -> 'labels') x) as labels,
+        array(select lower(x) from jsonb_array_elements_text(r -> 'priorities') x) as priorities,
+        array(select lower(x) from jsonb_array_elements_text(r -> 'external_labels') x) as external_labels,
+        r -> 'fields' as fields, r ->> 'match' = 'all' as all_must_match
     from settings s, lateral (select s.incident_rule) i (r)
 ), jira as (
     select j.*

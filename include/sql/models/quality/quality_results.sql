@@ -92,7 +92,7 @@ with counted as (
       on (m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date)
        = (f.metric_type, 'rolling_90d', 'client', '', f.today)
 )
-select m.check_name, m.detail, coalesce(o.setting_value #>> '{}', k.severity) as severity,
+select m.check_name, m.detail, o.severity,
        case
            when m.failed then 'fail'
            when m.value is null and coalesce(m.denominator, 0) = 0 then 'no_data'
@@ -100,9 +100,10 @@ select m.check_name, m.detail, coalesce(o.setting_value #>> '{}', k.severity) as
        end as status,
        case when m.denominator > 0 then m.numerator::double precision / m.denominator else m.value end as value,
        k.threshold::double precision, m.numerator, m.denominator,
-       case when m.failed or k.severity = 'info' then coalesce(m.message, k.message) else '' end as message,
+       case when m.failed or k.threshold is null then coalesce(m.message, k.message) else '' end as message,
        coalesce(m.examples, '[]') as examples
 from measured m
 join quality_checks k using (check_name)
-left join core.system_settings o on o.setting_key = 'quality.' || m.check_name
-where o.setting_value #>> '{}' is distinct from 'off'
+cross join settings s
+cross join lateral (select s.settings ->> ('quality.' || m.check_name) as severity) o
+where o.severity is distinct from 'off'

@@ -1,1 +1,1 @@
-"""GitHub: repositories, pull requests, deployments and the default branch, by GraphQL."""
+"""GitHub: repositories, pull requests, deployments and the default branch, through GraphQL."""

@@ -1,7 +1,7 @@
-"""Workflow runs and their jobs. REST only, and awkward: at most 1,000 results a search, no order but creation.
+"""Workflow runs and their jobs. They exist only in REST, which gives at most 1,000 results per search, ordered by creation.
 
-So time is cut into windows of creation time, halved until one holds few enough, newest first. A run that had not ended is
-kept on a list (its stored status) and asked for until it has; one that was repeated gets a row for each attempt.
+So time is cut into windows of creation time, newest first, and a window is halved until it holds few enough runs. A run
+that had not ended (its stored status says so) is read again until it has. A repeated run gets a row for each attempt.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pulse.warehouse.loader import Page
 STREAM = "workflow_runs"
 ENTITY = "github_workflow_runs"
 RESULTS = 1000
-# How far a visit looks back: a run that was repeated keeps its time of creation.
+# How far a visit looks back, because a repeated run keeps its creation time.
 LOOKBACK = timedelta(days=1)
 RESCAN = timedelta(days=30)
 OVERLAP = timedelta(minutes=5)
 PAGES_PER_RUN = 200
 ATTEMPTS = 10
-# Earlier attempts are only asked of runs that are not older than this.
+# Earlier attempts are only read for runs younger than this.
 ATTEMPTS_OF = timedelta(days=90)
 
 Window = list[str]
@@ -39,7 +39,7 @@ _INCOMPLETE = """
       and payload ->> 'status' <> 'completed' and payload ->> 'created_at' > %(since)s
     order by 1 desc limit 200
 """
-# Attempts before the stored one that are not stored as ended. (Each is asked for alone, so only of young runs.)
+# Attempts before the stored one that are not stored as ended. (Each costs a call of its own, so only for young runs.)
 _EARLIER = """
     select (r.payload ->> 'id')::bigint, attempt
     from raw.github_workflow_runs r
@@ -70,13 +70,16 @@ class WorkflowRuns:
         self.read: set[tuple[int, int]] = set()
 
     def run(self, rescan: bool = False) -> None:
-        """The windows since the watermark, what earlier runs left, then what had not ended. `rescan`: a month back."""
+        """Read the windows since the watermark, what earlier runs left, and then the runs that had not ended.
+
+        `rescan`: start a month before the watermark.
+        """
         checkpoint = self.source.checkpoint(STREAM, self.scope.key)
         now = datetime.fromisoformat(self.scope.data["now"])
         since = datetime.fromisoformat(self.scope.data["created_at"])
         if checkpoint.watermark_at:
             since = max(since, checkpoint.watermark_at - (RESCAN if rescan else LOOKBACK))
-        # A window that is kept goes on being read; no run is created in its past any more.
+        # Windows that earlier runs left stay as they are: no new run can appear in the past.
         windows: list[Window] = [*checkpoint.cursor.get("windows", []), [_second(since), _second(now + OVERLAP)]]
         watermark = now - OVERLAP
         while windows and self.pages_left > 0:
@@ -86,20 +89,20 @@ class WorkflowRuns:
         self._earlier_attempts(now)
 
     def _window(self, windows: list[Window], watermark: datetime) -> None:
-        """Read the newest window, or halve it."""
+        """Read the newest window, or halve it if it holds too many runs."""
         start, end = windows[-1]
         first = self._ask(start, end, 1)
         total = int(first["total_count"])
         if total > RESULTS and start != end:
             middle = datetime.fromisoformat(start) + (datetime.fromisoformat(end) - datetime.fromisoformat(start)) / 2
             windows[-1:] = [[start, _second(middle)], [_second(middle), end]]
-            if windows[-1] == [start, end]:  # a second cannot be halved
+            if windows[-1] == [start, end]:  # one second cannot be halved
                 del windows[-2]
             else:
                 return
         items = {item["id"]: item for item in self._pages(first, start, end)}
         if len(items) < min(total, RESULTS):
-            # A run that was deleted while we read moved the others up by a place.
+            # A run was deleted while we read, which moved the others up by one place.
             items |= {item["id"]: item for item in self._pages(self._ask(start, end, 1), start, end)}
         windows.pop()
         cursor = {"windows": windows} if windows else {}
@@ -143,15 +146,14 @@ class WorkflowRuns:
         self.source.store([page, self._jobs(ended if with_jobs else [])], checkpoints)
 
     def _earlier_attempts(self, now: datetime) -> None:
-        """The attempts that came before those that the windows show, each stored as it comes. (Only the newest one's jobs can be
-        asked for.)"""
+        """Read and store the attempts before those that the windows show. (Jobs exist only for the newest attempt.)"""
         for run_id, attempt in self._query(_EARLIER, most=ATTEMPTS, since=now - ATTEMPTS_OF):
             found = self._one(f"actions/runs/{run_id}/attempts/{attempt}")
             if found is not None:
                 self._store([found], with_jobs=False)
 
     def _unfinished(self, now: datetime) -> None:
-        """Ask for each run that had not ended when it was stored, until it has; one that is gone is marked."""
+        """Read each run again that had not ended when it was stored; mark those that are gone."""
         rows = self._query(_INCOMPLETE, since=now - timedelta(days=35))
         for run_id, attempt in rows:
             if (run_id, attempt) in self.read:
@@ -163,7 +165,7 @@ class WorkflowRuns:
                 self._store([found])
 
     def _one(self, path: str) -> dict[str, Any] | None:
-        """A run, or None when GitHub does not have it (any more)."""
+        """A run, or None if GitHub does not have it (any more)."""
         try:
             body: dict[str, Any] = self.github.rest(f"repos/{self.scope.label}/{path}").body
         except AccessLost:
@@ -171,7 +173,7 @@ class WorkflowRuns:
         return body
 
     def _jobs(self, runs: list[dict[str, Any]]) -> Page:
-        """The jobs of runs that ended, a hundred runs a call."""
+        """The jobs of runs that ended, a hundred runs per call."""
         page = Page("github_workflow_jobs")
         by_node = {run["node_id"]: run for run in runs}
         ids = list(by_node)
@@ -181,7 +183,9 @@ class WorkflowRuns:
                     queries.JOBS, f"jobs of {self.scope.label}", ids[start : start + queries.NODES]
                 )
             except (AuthError, AccessLost, HeavyPage) as error:
-                self.source.stats.warn(f"{self.scope.label}: jobs of workflow runs are left out: {error or 'too many'}")
+                self.source.stats.warn(
+                    f"{self.scope.label}: the jobs of workflow runs are missing: {error or 'there are too many'}"
+                )
                 return page
             for node_id, node in found.items():
                 connection = ((node or {}).get("checkSuite") or {}).get("checkRuns") or {}
@@ -195,7 +199,7 @@ class WorkflowRuns:
         return page
 
     def _jobs_of(self, run_id: int) -> list[dict[str, Any]]:
-        """All jobs of one run from REST, as GraphQL would tell them."""
+        """All jobs of one run from REST, in the shape of GraphQL."""
         return [
             {
                 "databaseId": job["id"],

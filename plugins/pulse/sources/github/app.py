@@ -1,7 +1,7 @@
-"""Signing GitHub's requests: a token as it is, or a GitHub App, whose private key buys tokens that last an hour.
+"""Signing requests to GitHub: with a plain token, or as a GitHub App whose private key gets tokens for one hour each.
 
-A Connection whose password is a private key (PEM) is an App's; its login is the App's id or client id. GitHub calls the
-hour's token an installation token; its form and length are GitHub's business, so nothing here looks into it.
+A Connection whose password is a private key (PEM) belongs to an App; its login is the App's id or client id. GitHub calls
+the one-hour token an installation token. Its form and length may change, so nothing here looks inside.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pulse.sources.base import Credential, Integration
 from pulse.sources.http import Auth, HttpClient, TokenAuth
 from pulse.warehouse.runs import RunStats
 
-# A token is replaced this long before it ends, so that no call outlives it.
+# A token is replaced this long before it expires, so that no call outlives it.
 RENEW_BEFORE = timedelta(minutes=10)
 JWT_SECONDS = 540
 RENEW_AGAIN_SECONDS = 60.0
@@ -27,7 +27,7 @@ _KEY_HEADER = "-----BEGIN"
 
 
 def auth_for(integration: Integration, credential: Credential, stats: RunStats) -> Auth:
-    """How the requests of an integration are signed. Raises ConfigError for an App without an id."""
+    """How to sign the requests of an integration. Raises ConfigError for an App without an id."""
     if not credential.token.lstrip().startswith(_KEY_HEADER):
         return TokenAuth(credential.token)
     if not credential.login:
@@ -35,13 +35,13 @@ def auth_for(integration: Integration, credential: Credential, stats: RunStats) 
             client=integration.client_slug,
             source=integration.name,
             message="the Connection holds a private key but no App id",
-            remedy=f"set the GitHub App's id or client id as login of {integration.connection_id}",
+            remedy=f"set the GitHub App's id or client id as the login of {integration.connection_id}",
         )
     return AppAuth(integration, credential, stats)
 
 
 class _JwtAuth:
-    """Signs as the App itself: only good for asking for installation tokens."""
+    """Signs as the App itself, which GitHub accepts only for requesting installation tokens."""
 
     def __init__(self, app_id: str, key: str, where: Where, connection_id: str) -> None:
         self.app_id = app_id
@@ -55,11 +55,11 @@ class _JwtAuth:
         try:
             signed = jwt.encode(claims, self.key, algorithm="RS256")
         except (ValueError, TypeError, jwt.PyJWTError):
-            # Its message may hold parts of the key.
+            # The original message may contain parts of the key.
             raise ConfigError(
                 **self.where,
                 message="the Connection's private key cannot be read",
-                remedy=f"put the whole PEM file, with its line breaks, into {self.connection_id} as password",
+                remedy=f"put the whole PEM file, with its line breaks, into the password of {self.connection_id}",
             ) from None
         request.headers["Authorization"] = f"Bearer {signed}"
         return request
@@ -72,8 +72,10 @@ class _JwtAuth:
 
 
 class AppAuth:
-    """A GitHub App's installation at the integration's organisation: gets a token when the first request is signed, another
-    before it ends, and another when GitHub refuses it."""
+    """Signs as a GitHub App's installation at the integration's organisation.
+
+    It gets a token when the first request is signed, the next one before that expires, and another if GitHub refuses it.
+    """
 
     def __init__(self, integration: Integration, credential: Credential, stats: RunStats) -> None:
         assert credential.login is not None
@@ -101,7 +103,7 @@ class AppAuth:
         return request
 
     def renew(self) -> bool:
-        """After a 401: another token, once; False when the refused one had just been made."""
+        """Get another token after a 401; False if the refused one is too young to have expired."""
         if time.monotonic() - self._renewed_at < RENEW_AGAIN_SECONDS:
             return False
         self._renewed_at = time.monotonic()
@@ -116,11 +118,11 @@ class AppAuth:
         self._token = str(response["token"])
         if self._mask is not None:
             self._mask(self._token)
-        # By our clock, which is the one it is compared with; GitHub's tokens last an hour.
+        # By our clock, because that is the one it is compared with; GitHub's tokens last an hour.
         self._ends_at = datetime.now(UTC) + timedelta(hours=1)
 
     def _installation(self) -> str:
-        """The id of the App's installation at the owner: declared, or asked for."""
+        """The id of the App's installation at the owner: declared, or looked up."""
         if self.installation is None:
             try:
                 self.installation = self._ask("GET", f"orgs/{self.owner}/installation")["id"]

@@ -22,11 +22,11 @@ Node = dict[str, Any]
 
 
 class StaleCursor(Exception):
-    """GitHub does not know a cursor (any more): the walk has to start again."""
+    """GitHub does not know a cursor (any more); the walk has to start again."""
 
 
 def graphql_url(base_url: str) -> str:
-    """The GraphQL address that belongs to a REST base URL: github.com, GHE.com, an Enterprise Server, or the same shape."""
+    """The GraphQL address for a REST base URL of github.com, GHE.com, an Enterprise Server, or a server of the same shape."""
     base = base_url.rstrip("/")
     if urlsplit(base).path.endswith("/api/v3"):
         return f"{base.removesuffix('/v3')}/graphql"
@@ -34,7 +34,7 @@ def graphql_url(base_url: str) -> str:
 
 
 class GitHubClient:
-    """Asks GitHub with one credential: GraphQL, and REST for what GraphQL does not have."""
+    """Calls GitHub with one credential: GraphQL, and REST for what GraphQL does not have."""
 
     def __init__(self, integration: Integration, credential: Credential, stats: RunStats) -> None:
         self.base_url = integration.base_url.rstrip("/")
@@ -49,11 +49,11 @@ class GitHubClient:
         )
 
     def rest(self, path: str, **params: Any) -> JsonResponse:
-        """The answer to a GET below the base URL. Raises AccessLost for 404, and what HttpClient.call raises."""
+        """The answer to a GET below the base URL. Raises AccessLost for 404, and the errors of HttpClient.call."""
         return self.http.call("GET", f"{self.base_url}/{path}", params=params)
 
     def rest_pages(self, path: str, items: str | None = None, **params: Any) -> Iterator[Any]:
-        """The items of all pages of a GET; `items` names their list when the answer is no list itself."""
+        """The items of all pages of a GET; `items` names their list if the answer is not a list itself."""
         for page in itertools.count(1):
             response = self.rest(path, per_page=REST_PAGE, page=page, **params)
             found = response.body[items] if items else response.body
@@ -66,21 +66,21 @@ class GitHubClient:
     ) -> tuple[dict[str, Any], JsonResponse]:
         """The data of a query. `what` names the subject in errors.
 
-        Raises HeavyPage when GitHub cannot make so large an answer and the caller can ask for less (`divisible`),
-        StaleCursor, AccessLost when the subject is not visible, UpstreamError for any other error that the answer holds:
-        partial data is never taken for the whole.
+        Raises HeavyPage if the answer is too large for GitHub and the caller can ask for less (`divisible`), StaleCursor,
+        AccessLost if the subject is not visible, and UpstreamError for any other error in the answer. Partial data never
+        passes for the whole.
         """
         data, errors, response = self._post(query, variables, divisible)
         if errors:
             self._raise(errors, what, divisible)
         if data is None:
-            raise self.http.failure(f"the answer about {what} holds no data")
+            raise self.http.failure(f"the answer about {what} contains no data")
         return data, response
 
     def ask_sized(
         self, query: str, what: str, sizes: Sequence[int], **variables: Any
     ) -> tuple[dict[str, Any], JsonResponse]:
-        """`ask` with the variable `first`, at the first of the sizes that GitHub can answer."""
+        """`ask` with the variable `first`, using the first of the sizes that GitHub can answer."""
         for size in sizes:
             try:
                 return self.ask(query, what, divisible=True, first=size, **variables)
@@ -89,17 +89,17 @@ class GitHubClient:
         return self.ask(query, what, first=sizes[-1], **variables)
 
     def nodes(self, query: str, what: str, ids: Iterable[str]) -> dict[str, Node | None]:
-        """Nodes by id, None for those that do not exist any more. Raises HeavyPage as ask does."""
+        """Nodes by id; None for those that no longer exist. Raises HeavyPage like ask."""
         wanted = list(ids)
         data, errors, _ = self._post(query, {"ids": wanted}, True)
-        # GitHub names each missing node in an error of its own, beside the data of the others.
+        # GitHub reports each missing node in an error of its own, next to the data of the others.
         missing = {tuple(e.get("path") or ()) for e in errors if e.get("type") == "NOT_FOUND"}
         serious = [e for e in errors if not (e.get("type") == "NOT_FOUND" and (e.get("path") or [""])[0] == "nodes")]
         if serious:
             self._raise(serious, what, True)
         found = (data or {}).get("nodes")
         if not isinstance(found, list) or len(found) != len(wanted):
-            raise self.http.failure(f"the answer about {what} does not hold what was asked for")
+            raise self.http.failure(f"the answer about {what} does not contain what was asked for")
         if errors and any(node is None and ("nodes", place) not in missing for place, node in enumerate(found)):
             raise HeavyPage
         return dict(zip(wanted, found, strict=True))
@@ -131,7 +131,7 @@ class GitHubClient:
             raise AuthError(
                 **self.where,
                 message=f"the token may not read {what} ({messages})",
-                remedy="give the token the scopes that the message names",
+                remedy="give the token the scopes named in the message",
             )
         if "NOT_FOUND" in types or "FORBIDDEN" in types:
             raise AccessLost(
@@ -140,12 +140,14 @@ class GitHubClient:
                 remedy="check the name and the token's access; stored rows are kept",
             )
         raise UpstreamError(
-            **self.where, message=f"GitHub refused to answer about {what}: {messages}", remedy="the task is retried"
+            **self.where,
+            message=f"GitHub refused to answer about {what}: {messages}",
+            remedy="the task will be retried",
         )
 
 
 def _limited(body: Any) -> bool:
-    """Whether an answer with HTTP 200 says that a rate limit is reached: the hour's points, or a secondary limit."""
+    """Whether an answer with HTTP 200 reports a rate limit: the hour's points are used up, or a secondary limit is hit."""
     errors = body.get("errors") if isinstance(body, dict) else None
     return any(
         error.get("type") == "RATE_LIMITED" or "rate limit" in str(error.get("message", "")).lower()

@@ -1,7 +1,7 @@
-"""The census of a repository: are the rows that GitHub has the ones that are stored?
+"""The census of a repository: does Pulse store exactly the rows that GitHub has?
 
-After a visit the probe's counts are held against the stored rows, which costs nothing. Where they differ, and once a week,
-the ids of all pull requests, issues, deployments and releases are listed, a hundred of each in one call.
+After a visit, the probe's counts are compared with the stored rows, which costs nothing. If they differ, and once a week
+anyway, the ids of all pull requests, issues, deployments and releases are listed, a hundred of each per call.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page
 
-# Asks for nodes of a stream by id, as the stream's pages, and as the ids that are gone.
+# Fetches nodes of a stream by id; returns their page, and the ids that are gone.
 Fetch = Callable[[Stream, list[str]], tuple[Page, list[str]]]
 
 
 class Census:
-    """Of one repository. `fetch` reads nodes by id and says which of them GitHub does not know any more."""
+    """The census of one repository. `fetch` reads nodes by id and says which of them GitHub no longer knows."""
 
     def __init__(
         self, source: Source, github: GitHubClient, scope: Scope, streams: tuple[Stream, ...], fetch: Fetch
@@ -39,9 +39,9 @@ class Census:
         self.now = datetime.fromisoformat(scope.data["now"])
 
     def run(self) -> None:
-        """Compare the counts; list the ids of what differs, and of everything once a week."""
+        """Compare the counts; list the ids of what differs, and once a week of everything."""
         before = self.source.checkpoint(census.STREAM, self.scope.key)
-        # What stays different though all ids were listed (a row that cannot be read, say) is no reason to list them daily.
+        # A difference that remains after listing all ids (a row that cannot be read) must not cause a listing every day.
         known: dict[str, list[int]] = before.cursor.get("counts", {})
         counts = {s.name: [int(self.scope.data["totals"][s.name]), self._stored(s)] for s in self.streams}
         weekly = bool(self.scope.data.get("census"))
@@ -62,7 +62,7 @@ class Census:
             self.source.store([], [Checkpoint(census.STREAM, self.scope.key, counted_at, {"counts": known | counts})])
 
     def _stored(self, stream: Stream) -> int:
-        """Stored rows of the scope that were there when the probe counted."""
+        """The number of stored rows of the scope that existed when the probe counted."""
         query = sql.SQL(
             "select count(*) from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
             " and scope_key = %(scope)s and deleted_at is null and (payload ->> 'createdAt')::timestamptz <= %(now)s"
@@ -92,7 +92,7 @@ class Census:
             census.count(self.source, stream.entity, self.scope, set(ids[stream.name]), reconcile)
 
     def _reconcile(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
-        """Fetch what is missing; mark what GitHub confirms not to know any more. Returns how many were marked."""
+        """Fetch what is missing; mark what GitHub confirms to be gone. Returns how many were marked."""
         record_ids = self._stored_nodes(stream, difference.surplus)
         wanted = [*(node_ids[key] for key in sorted(difference.missing)), *record_ids]
         removed = 0
@@ -104,7 +104,7 @@ class Census:
         return removed
 
     def _stored_nodes(self, stream: Stream, record_ids: set[str]) -> dict[str, str]:
-        """Record ids of stored rows by their node ids."""
+        """Record ids of stored rows, by their node ids."""
         query = sql.SQL(
             "select payload ->> 'id', record_id from raw.{} where client_id = %(client)s"
             " and integration_id = %(integration)s and record_id = any(%(ids)s) order by 2"

@@ -1,9 +1,10 @@
-"""What is asked of GitHub, in which order, until when.
+"""What Pulse reads from GitHub, in what order, until when.
 
-Discovery lists the repositories with a fingerprint each and passes on those that moved, with what of them moved. Per
-repository: the default branch's history, deployments, releases, tags, issues, pull requests, workflow runs; then what could
-not be read before, and the count of what is stored. Watermarks are the server's clock at the start of a walk, less an
-overlap: never the newest row seen, which could hide a row that changed while the page was read.
+Discovery lists the repositories with a fingerprint each, and passes on those that moved and which of their streams moved.
+For each repository it reads the default branch's history, deployments, releases, issues, pull requests, tags and workflow
+runs, then records that could not be read before, and finally counts what is stored. A watermark is the server's clock at
+the start of a walk, minus an overlap. It is never the newest row seen, which could hide a row that changed while the page
+was read.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from pulse.sources.http import HeavyPage
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
-# A review does not always move its pull request up: once a week the last quarter is read again.
+# A review does not always update its pull request, so the last quarter is read again once a week.
 RESCAN = timedelta(days=90)
-# Deployments whose stored state is out of date: those that had not ended, and, in environments that were deployed to
-# lately, those that were active before. (Limited, for where nothing ever ends a deployment.)
+# Deployments whose stored state may be outdated: those that had not ended, and those that were active before a recent
+# deployment to the same environment. (Limited, because in some repositories deployments never end.)
 _OUTDATED = """
     select payload ->> 'id', record_id
     from (
@@ -54,7 +55,7 @@ _OPEN_REJECTS = """
 
 
 class GitHubSource(Source):
-    """Repositories of an organisation or user, and all that happens in them."""
+    """The repositories of an organisation or user, and everything that happens in them."""
 
     def connect(self, credential: Credential) -> None:
         self.github = GitHubClient(self.integration, credential, self.stats)
@@ -75,7 +76,7 @@ class GitHubSource(Source):
         return [scope for scope in scopes if scope is not None]
 
     def extract(self, scope: Scope) -> RunStats:
-        """Each stream that moved goes on from its checkpoint; an interrupted one from where it stopped."""
+        """Read each stream that moved from its checkpoint on; resume an interrupted one where it stopped."""
         due = set(scope.data["due"])
         before = self.stats.unfinished
         if "history" in due:
@@ -89,7 +90,7 @@ class GitHubSource(Source):
         if "workflow_runs" in due:
             actions.WorkflowRuns(self, self.github, scope).run(rescan=bool(scope.data.get("census")))
         if self.stats.unfinished == before:
-            # A stream whose number of rows and newest row are as before was counted then.
+            # Count only the streams that moved: the others were counted when they last did.
             counted = tuple(stream for stream in self.streams if stream.name in due)
             Census(self, self.github, scope, counted, partial(self._fetch, scope)).run()
         self.store([], [probe.visited(scope)])
@@ -130,7 +131,7 @@ class GitHubSource(Source):
             self._refresh(stream, scope, {node: key for node, key in outdated.items() if node not in read})
 
     def _refresh(self, stream: Stream, scope: Scope, known: dict[str, str]) -> None:
-        """Read rows again that are known by node id and record id; those that GitHub does not know any more are marked."""
+        """Read stored rows again, given their node and record ids; mark those that GitHub no longer knows."""
         ids = list(known)
         for start in range(0, len(ids), queries.NODES):
             page, gone = self._fetch(scope, stream, ids[start : start + queries.NODES])
@@ -138,7 +139,7 @@ class GitHubSource(Source):
             self.store([page])
 
     def _retry_rejects(self, stream: Stream, scope: Scope) -> None:
-        """Ask once more for what could not be read: it may change too seldom to wait for."""
+        """Ask again for what could not be read, because it may not change again soon."""
         rejects = self.query(_OPEN_REJECTS, scope=scope.key, entity=stream.entity)
         payloads = [json.loads(payload) or {} for (payload,) in rejects]
         for node_id in {payload["id"] for payload in payloads if isinstance(payload.get("id"), str)}:
@@ -146,10 +147,10 @@ class GitHubSource(Source):
                 found = self.github.nodes(stream.by_id_query, scope.label, [node_id])
                 self.store([self._page(stream, [node for node in found.values() if node], scope)])
             except HeavyPage:
-                continue  # still too much: its reject stays open
+                continue  # still too large; the reject stays open
 
     def _fetch(self, scope: Scope, stream: Stream, node_ids: list[str]) -> tuple[Page, list[str]]:
-        """Nodes of a stream by id as its page, and the ids of those that GitHub does not know any more."""
+        """Nodes of a stream by id as a page, and the ids of those that GitHub no longer knows."""
         found: dict[str, Node | None] = {}
         size = max(stream.page_sizes)
         for start in range(0, len(node_ids), size):
@@ -158,12 +159,12 @@ class GitHubSource(Source):
         return page, [node_id for node_id, node in found.items() if node is None]
 
     def _by_id(self, stream: Stream, scope: Scope, ids: list[str]) -> dict[str, Node | None]:
-        """Nodes by id, in smaller parts where GitHub cannot answer for all at once, without those it cannot answer for alone."""
+        """Nodes by id, in smaller parts if GitHub cannot answer for all at once; leaves out those it cannot answer for alone."""
         try:
             return self.github.nodes(stream.by_id_query, scope.label, ids)
         except HeavyPage:
             if len(ids) == 1:
-                self.stats.warn(f"GitHub cannot answer for the {stream.typename} {ids[0]} of {scope.label}")
+                self.stats.warn(f"GitHub cannot answer for {stream.typename} {ids[0]} of {scope.label}")
                 return {}
         half = len(ids) // 2
         return {**self._by_id(stream, scope, ids[:half]), **self._by_id(stream, scope, ids[half:])}

@@ -1,7 +1,7 @@
-"""The default branch's commits: newest first, until every parent of a stored commit is stored too.
+"""The default branch's commits, read newest first until every parent of a stored commit is stored too.
 
-A branch that only grew is connected with what is stored after a page or two. After a force push, its new commits are read
-down to the first one that is known, and the commits that nothing leads to any more are marked as deleted.
+If the branch only grew, one or two pages reach the stored commits. After a force push, new commits are read down to the
+first known one, and commits that can no longer be reached are marked as deleted.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _UNREACHABLE = """
 
 
 class History:
-    """The default branch of one repository. Its checkpoint's cursor holds the head it ended at, or where to go on."""
+    """The default branch of one repository. The checkpoint's cursor holds the head that was read, or where to resume."""
 
     def __init__(self, source: Source, github: GitHubClient, scope: Scope) -> None:
         self.source = source
@@ -62,7 +62,7 @@ class History:
         self.scope = scope
 
     def run(self) -> None:
-        """Read what is new; after an interrupted reading, which may have begun at an older head, once more."""
+        """Read what is new. After an interrupted walk, which may have started at an older head, read once more."""
         while True:
             checkpoint = self.source.checkpoint(STREAM, self.scope.key)
             self._read(checkpoint)
@@ -101,7 +101,7 @@ class History:
             self.source.store([page], [Checkpoint(STREAM, self.scope.key, checkpoint.watermark_at, cursor)])
 
     def _finish(self, page: Page, new_head: str, rewritten: bool, now: datetime) -> None:
-        """Store the last page. `rewritten`: nothing of what was read leads to the head of the last time."""
+        """Store the last page. `rewritten`: the previous head was not among what was read."""
         pages = [page]
         if rewritten:
             self.source.store([page])
@@ -126,7 +126,7 @@ class History:
         )
 
     def _still_missing(self, page: Page, missing: set[str]) -> set[str]:
-        """Parents that neither this page nor the table holds, after this page."""
+        """The parents that are still in neither the table nor this page."""
         here = {row.payload["oid"] for row in page.rows}
         wanted = (missing | {parent for row in page.rows for parent in row.payload["parents"]}) - here
         if not wanted:

@@ -1,9 +1,9 @@
-"""What has moved: one call for many repositories, so that quiet ones cost nothing.
+"""What moved: one call for many repositories, so that quiet ones cost nothing.
 
-Each answer holds, per connection, the number of rows and the newest one: a repository's fingerprint. It is compared with
-the one of the last visit that ended (checkpoint stream "probe"), connection by connection, and only what differs is read.
-Workflow runs cannot be seen from here (GraphQL has no such connection): they follow a push or a deployment, so they are
-looked at in every visit, while a repository settles after its last movement, and a few times a day.
+Each answer holds the number of rows and the newest row of every connection: the repository's fingerprint. It is compared,
+connection by connection, with that of the last finished visit (checkpoint stream "probe"), and only what differs is read.
+GraphQL has no connection for workflow runs. They follow a push or a deployment, so they are read at every visit, for a
+while after the repository last moved, and a few times a day.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pulse.warehouse.checkpoints import Checkpoint
 
 STREAM = "probe"
 RUNS_WATCHED_AFTER_CHANGE = timedelta(hours=1)
-# GitHub's times are seconds, and its replicas are behind: within this time a row may change without a newer time.
+# GitHub's times are whole seconds, and its replicas lag: for this long, a row may change without getting a newer time.
 UNSURE_FOR = timedelta(minutes=5)
 RUNS_EVERY = timedelta(hours=6)
 CENSUS_EVERY = timedelta(days=7)
@@ -50,7 +50,7 @@ _OPEN = """
 
 @dataclass
 class LastVisit:
-    """What is stored of a repository's last visit."""
+    """What a repository's last visit stored."""
 
     seen: dict[str, str] = field(default_factory=dict)
     moved_at: datetime | None = None
@@ -60,7 +60,7 @@ class LastVisit:
 
 
 def fingerprint(node: Node) -> dict[str, str]:
-    """What of a repository has to differ for a stream to be read again, by stream."""
+    """For each stream, the value that must differ from the last visit's for the stream to be read again."""
     head = ((node.get("defaultBranchRef") or {}).get("target") or {}).get("oid") or ""
     seen = {"history": str(head), "tags": str((node.get("refs") or {}).get("totalCount", 0))}
     for stream, connection in COUNTED.items():
@@ -72,8 +72,11 @@ def fingerprint(node: Node) -> dict[str, str]:
 
 
 def reliable_part(node: Node, seen: dict[str, str], now: datetime) -> dict[str, str]:
-    """The part of a fingerprint that can be relied on: without the streams whose newest row is so young that another change
-    of the same second may not have been read with it. They are read once more by the next visit."""
+    """The reliable part of a fingerprint.
+
+    It leaves out streams whose newest row is so young that another change of the same second may have been missed. The
+    next visit reads those once more.
+    """
 
     def is_young(connection: str) -> bool:
         newest = ((node.get(connection) or {}).get("nodes") or [None])[0] or {}
@@ -84,12 +87,12 @@ def reliable_part(node: Node, seen: dict[str, str], now: datetime) -> dict[str, 
 
 
 def totals(node: Node) -> dict[str, int]:
-    """How many rows upstream has, by stream."""
+    """The upstream's number of rows, by stream."""
     return {stream: int((node.get(connection) or {}).get("totalCount", 0)) for stream, connection in COUNTED.items()}
 
 
 def last_visits(source: Source, now: datetime) -> dict[str, LastVisit]:
-    """What the last visits left, by repository."""
+    """What the last visits stored, by repository."""
     found: dict[str, LastVisit] = {}
     for key, stream, watermark, cursor in source.query(_STORED):
         one = found.setdefault(key, LastVisit())
@@ -107,7 +110,7 @@ def last_visits(source: Source, now: datetime) -> dict[str, LastVisit]:
 
 
 def scope_of(node: Node, known: LastVisit | None, now: datetime, with_runs: bool, with_files: bool) -> Scope | None:
-    """The repository as a scope with what has to be read of it; None when that is nothing."""
+    """The repository as a scope that says what to read of it; None if there is nothing to read."""
     seen = fingerprint(node)
     if with_files:
         seen["pull_requests"] += WITH_FILES
@@ -139,7 +142,7 @@ def scope_of(node: Node, known: LastVisit | None, now: datetime, with_runs: bool
 
 
 def visited(scope: Scope) -> Checkpoint:
-    """The checkpoint that says that a repository was read as far as this scope's fingerprint goes."""
+    """The checkpoint that records that a repository was read up to this scope's fingerprint."""
     return Checkpoint(
         STREAM,
         scope.key,

@@ -1,14 +1,15 @@
-"""The GraphQL that is asked of GitHub.
+"""The GraphQL queries for GitHub.
 
-A page of 24 pull requests has 24 x 6 + 1 = 145 connections, with files a page of 21 has 21 x 7 + 1 = 148, and so each costs
-one point (GitHub: connections / 100, rounded, at least 1); one more would cost two. 24 also stays clear of GitHub's
-ten-second limit, where wider pages fail. The probe of 36 repositories has 36 x 4 + 1 = 145.
+GitHub charges connections / 100 points per query, rounded, at least 1. A page of 24 pull requests has 24 x 6 + 1 = 145
+connections, and one of 21 with files has 21 x 7 + 1 = 148, so each costs one point; one more pull request would cost two.
+24 also stays clear of GitHub's ten-second limit, which wider pages exceed. The probe of 36 repositories has
+36 x 4 + 1 = 145.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 
-# Widths of a page, each tried when GitHub cannot answer for the one before.
+# Page sizes; each is tried when GitHub cannot answer for the one before.
 PULL_REQUEST_PAGES = (24, 12, 6, 3, 1)
 PULL_REQUEST_WITH_FILES_PAGES = (21, 12, 6, 3, 1)
 DEPLOYMENT_PAGES = (100, 50, 25, 12, 6, 3, 1)
@@ -38,7 +39,7 @@ _EVENT_TYPES = (
 
 COMMITS = "nodes { commit { oid authoredDate committedDate messageHeadline author { user { login } } } }"
 REVIEWS = f"nodes {{ fullDatabaseId state submittedAt author {_ACTOR} comments {{ totalCount }} }}"
-# In the order they were written, as GitHub gives them without an orderBy.
+# Without an orderBy, GitHub returns them in the order they were written.
 COMMENTS = f"totalCount nodes {{ fullDatabaseId createdAt author {_ACTOR} }}"
 TIMELINE = (
     "nodes { __typename "
@@ -50,17 +51,17 @@ CLOSING = "nodes { number repository { nameWithOwner } }"
 STATUSES = "nodes { id state createdAt updatedAt logUrl environmentUrl }"
 FILES = "nodes { path additions deletions }"
 
-# Inner connections: field, arguments besides first and after, selection, how many come with the page.
+# Inner connections: field, arguments other than first and after, selection, how many come with the page.
 PULL_REQUEST_CONNECTIONS = {
     "labels": ("", LABELS, 20),
     "commits": ("", COMMITS, 50),
     "reviews": ("", REVIEWS, 30),
-    # Only the first by another person is wanted (records.first_comments): seldom is it behind so many.
+    # Only the first one by another person is needed (records.first_comments), and it is seldom further down.
     "comments": ("", COMMENTS, 10),
     "timelineItems": (f", itemTypes: [{_TIMELINE_TYPES}]", TIMELINE, 40),
     "closingIssuesReferences": ("", CLOSING, 5),
 }
-# Only where a client maps services to paths of a monorepo.
+# Only if a client maps services to paths of a monorepo.
 FILE_CONNECTIONS = {"files": ("", FILES, 50)}
 DEPLOYMENT_CONNECTIONS = {"statuses": ("", STATUSES, 10)}
 ISSUE_CONNECTIONS = {"labels": ("", LABELS, 20)}
@@ -73,7 +74,7 @@ def _connections(connections: dict[str, tuple[str, str, int]]) -> str:
     )
 
 
-# A repository, and what tells whether anything in it has moved: a count and the newest row of each connection.
+# A repository, and what shows whether anything in it moved: the count and the newest row of each connection.
 _NEWEST = "orderBy: {field: UPDATED_AT, direction: DESC}"
 _REPOSITORY = f"""
 databaseId id nameWithOwner url isArchived createdAt pushedAt defaultBranchRef {{ name target {{ oid }} }}
@@ -97,7 +98,7 @@ query Repositories($login: String!, $first: Int!, $after: String) {{
 
 
 def repositories_named(names: Sequence[str]) -> str:
-    """A query for repositories by owner/name, each under an alias r0, r1, …"""
+    """A query for repositories by owner/name, each under an alias (r0, r1, …)."""
     parts = [
         f"r{place}: repository(owner: {json.dumps(owner)}, name: {json.dumps(name)}) {{ {_REPOSITORY} }}"
         for place, (owner, _, name) in enumerate(full_name.partition("/") for full_name in names)
@@ -157,7 +158,7 @@ PULL_REQUESTS = _page("PullRequests", "pullRequests", "UPDATED_AT", _PULL_REQUES
 PULL_REQUESTS_BY_ID = _by_id("PullRequestsById", "PullRequest", _PULL_REQUEST_WHOLE)
 PULL_REQUESTS_WITH_FILES = _page("PullRequestsWithFiles", "pullRequests", "UPDATED_AT", _PULL_REQUEST_FILES)
 PULL_REQUESTS_WITH_FILES_BY_ID = _by_id("PullRequestsWithFilesById", "PullRequest", _PULL_REQUEST_FILES)
-# For one that GraphQL cannot tell: enough to name it, the rest is asked of REST.
+# For one that GraphQL cannot deliver: enough to identify it. The rest comes from REST.
 PULL_REQUESTS_BARE = _page("PullRequestsBare", "pullRequests", "UPDATED_AT", "id fullDatabaseId number url updatedAt")
 
 DEPLOYMENTS = _page("Deployments", "deployments", "CREATED_AT", _DEPLOYMENT)
@@ -185,7 +186,7 @@ query Tags($id: ID!, $first: Int!, $after: String) {{
   }}
 }}"""
 
-# The jobs of workflow runs: the check runs of their suites.
+# The jobs of workflow runs are the check runs of their suites.
 JOBS = f"""
 query Jobs($ids: [ID!]!) {{
   {_RATE}
@@ -223,8 +224,11 @@ query History($id: ID!, $first: Int!, $after: String) {{
 
 
 def census(connections: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """A query for the ids of several connections of a repository at once. `connections`: connection by the field that
-    holds its rows' database id; `after`: the cursors of those that are being continued."""
+    """A query for the ids of several connections of a repository at once.
+
+    `connections` maps each connection to the field with its rows' database id. `after` holds the cursors of connections
+    that are being continued.
+    """
     parts = [
         f"{name}(first: $first{f', after: {json.dumps(after[name])}' if name in after else ''})"
         f" {{ {_PAGE_INFO} nodes {{ id {database_id} }} }}"
@@ -234,7 +238,7 @@ def census(connections: Mapping[str, str], after: Mapping[str, str]) -> str:
 
 
 def next_pages(typename: str, connection: tuple[str, tuple[str, str, int]], after: dict[str, str]) -> str:
-    """A query for the next page of one inner connection of several nodes: `after` maps node ids to cursors."""
+    """A query for the next page of one inner connection of several nodes. `after` maps node ids to cursors."""
     name, (arguments, selection, _) = connection
     parts = [
         f"n{index}: node(id: {json.dumps(node_id)}) {{ id ... on {typename} {{ "

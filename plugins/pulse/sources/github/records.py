@@ -14,13 +14,13 @@ Node = dict[str, Any]
 
 
 def record_id(node: Node) -> str | None:
-    """What a node that cannot be read is known by: its database id, else its node id."""
+    """What identifies a node that cannot be read: its database id, or else its node id."""
     found = node.get("fullDatabaseId") or node.get("databaseId") or node.get("oid") or node.get("id")
     return None if found is None else str(found)
 
 
 def repository(node: Node) -> RawRow:
-    """One repository; its own database id is its scope."""
+    """One repository. Its own database id is its scope."""
     key = str(int(node["databaseId"]))
     require(node, "id", "nameWithOwner", "url", "createdAt")
     keep = ("databaseId", "id", "nameWithOwner", "url", "isArchived", "createdAt", "pushedAt", "defaultBranchRef")
@@ -28,8 +28,8 @@ def repository(node: Node) -> RawRow:
 
 
 def pull_request(node: Node, scope_key: str) -> RawRow:
-    """One pull request with its commits, reviews, first comments, timeline, labels and closed issues, and its files where
-    asked for."""
+    """One pull request with its commits, reviews, first comments, timeline, labels and closed issues, and its files if
+    requested."""
     require(node, "id", "number", "url", "state", "createdAt", "updatedAt")
     payload = {
         **{key: value for key, value in node.items() if key not in ("closingIssuesReferences", "labels", "files")},
@@ -58,7 +58,7 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
 
 
 def first_comments(node: Node) -> list[Node]:
-    """A pull request's comments up to the first by another person: however many were read, the same are kept."""
+    """A pull request's comments up to the first by another person, so the same ones are kept however many were read."""
     found = _nodes(node, "comments")
     first = next(
         (place for place, comment in enumerate(found) if is_by_another(comment, node.get("author"))), len(found)
@@ -67,12 +67,12 @@ def first_comments(node: Node) -> list[Node]:
 
 
 def is_commented(node: Node) -> bool:
-    """Whether a comment by another person is among a pull request's comments that were read."""
+    """Whether the comments that were read include one by another person."""
     return any(is_by_another(comment, node.get("author")) for comment in _nodes(node, "comments"))
 
 
 def is_by_another(comment: Node, author: Node | None) -> bool:
-    """Whether a person other than the pull request's author wrote it: what 20_github_pull_requests.sql counts."""
+    """Whether a person other than the pull request's author wrote the comment. The staging SQL applies the same rule."""
     writer = comment.get("author") or {}
     login = writer.get("login")
     is_bot = writer.get("__typename") == "Bot" or str(login or "").endswith("[bot]")
@@ -111,7 +111,7 @@ def release(node: Node, scope_key: str) -> RawRow:
 
 
 def tag(node: Node, scope_key: str) -> RawRow:
-    """One tag; an annotated one names its commit behind a tag object."""
+    """One tag. An annotated tag points to a tag object, which points to the commit."""
     target = node["target"]
     annotated = target.get("__typename") == "Tag"
     tagged_at = (target.get("tagger") or {}).get("date") if annotated else None
@@ -120,7 +120,7 @@ def tag(node: Node, scope_key: str) -> RawRow:
 
 
 def workflow_run(item: Node, scope_key: str) -> RawRow:
-    """One attempt of a workflow run, from REST. Its key is run and attempt: a run that is repeated keeps its past."""
+    """One attempt of a workflow run, from REST. The key is run and attempt, so a repeated run keeps its past."""
     require(item, "id", "html_url", "status", "created_at", "updated_at", "head_sha", "event")
     keep = (
         "id",
@@ -170,7 +170,7 @@ def _id(value: Any) -> str:
     """A database id as text. Raises ValueError when PostgreSQL could not hold it as bigint."""
     number = int(value)
     if not 0 < number < 2**63:
-        raise ValueError(f"{value!r} is no id")
+        raise ValueError(f"{value!r} is not an id")
     return str(number)
 
 
@@ -179,13 +179,13 @@ def _check_times(node: Node, *names: str) -> None:
         try:
             _time(node.get(name))
         except (TypeError, ValueError):
-            raise ValueError(f"{name} is no time: {str(node[name])[:40]!r}") from None
+            raise ValueError(f"{name} is not a time: {str(node[name])[:40]!r}") from None
 
 
 def _check_numbers(node: Node, *names: str) -> None:
     for name in names:
         if node.get(name) is not None and not 0 <= int(node[name]) < 2**31:
-            raise ValueError(f"{name} is no number that can be stored: {str(node[name])[:40]!r}")
+            raise ValueError(f"{name} is not a number that can be stored: {str(node[name])[:40]!r}")
 
 
 def _time(value: str | None) -> datetime | None:

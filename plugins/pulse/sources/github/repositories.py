@@ -1,5 +1,4 @@
-"""Which repositories there are: listed by owner or asked for by name, each with its fingerprint; and those that are not
-there any more."""
+"""Which repositories exist (listed by owner or requested by name, each with its fingerprint), and which are gone."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from pulse.sources.github.client import GitHubClient, Node
 from pulse.sources.http import JsonResponse
 from pulse.warehouse.loader import Page
 
-# So many repositories at once do not vanish, unless the token lost its access.
+# So many repositories do not vanish at once unless the token lost its access.
 LOST_AT_ONCE = 2
 EXPIRY_HEADER = "github-authentication-token-expiration"
 
@@ -33,10 +32,10 @@ class RepositoryListing:
         self.now: datetime | None = None
 
     def read(self) -> list[Node]:
-        """Store the chosen repositories and what became of those that were chosen before; return the chosen ones.
+        """Store the selected repositories, and what became of those selected before; return the selected ones.
 
-        Raises ConfigError when the patterns choose nothing, AccessLost when the owner is not visible or most of the stored
-        repositories have vanished at once.
+        Raises ConfigError if the patterns select nothing, and AccessLost if the owner is not visible or most of the
+        stored repositories vanished at once.
         """
         include = self.config.get("repositories") or ["*"]
         chosen = {node["id"]: node for node in self._chosen(self.config["organization"], include)}
@@ -45,7 +44,7 @@ class RepositoryListing:
                 client=self.source.integration.client_slug,
                 source=self.source.integration.name,
                 message=f"no repository of {self.config['organization']} matches {include}",
-                remedy="check the organisation's name, the patterns and what the token may see",
+                remedy="check the organisation's name, the patterns and the token's access",
             )
         page = page_of("github_repositories", chosen.values(), records.repository, "", records.record_id)
         page.gone.extend(self._vanished({row.record_id: row.payload["nameWithOwner"] for row in page.rows}, page))
@@ -54,8 +53,11 @@ class RepositoryListing:
         return [node for node in chosen.values() if node["id"] in readable]
 
     def _vanished(self, here: dict[str, str], page: Page) -> list[str]:
-        """Record ids of stored repositories that GitHub does not know any more. One that was renamed out of the patterns or
-        went to another owner stays as it is, under its new name; what is not chosen any more is not asked for."""
+        """Record ids of stored repositories that GitHub no longer knows.
+
+        A repository that was renamed out of the patterns, or moved to another owner, stays as it is under its new name.
+        One that is no longer selected is not asked for.
+        """
         stored = self.source.query(_STORED)
         missing = {
             node_id: (record_id, name)
@@ -71,19 +73,19 @@ class RepositoryListing:
                 if node is None:
                     gone.append(record_id)
                 elif node["nameWithOwner"] != name:
-                    self.source.stats.warn(f"{name} is now {node['nameWithOwner']}, which is not among the chosen ones")
+                    self.source.stats.warn(f"{name} is now {node['nameWithOwner']}, which is not selected")
                     page.rows.append(records.repository(node))
         reused = {name.lower() for name in here.values()}
         for record_id in gone:
             name = next(name for key, name in missing.values() if key == record_id)
-            again = " (another repository has its name now)" if name.lower() in reused else ""
-            self.source.stats.warn(f"{name} was deleted, or is hidden from the token: its rows are kept{again}")
+            again = " (another repository now has its name)" if name.lower() in reused else ""
+            self.source.stats.warn(f"{name} was deleted or is hidden from the token; its rows are kept{again}")
         if len(gone) > LOST_AT_ONCE and len(gone) * 2 > len(stored):
             raise AccessLost(
                 client=self.source.integration.client_slug,
                 source=self.source.integration.name,
-                message=f"{len(gone)} of {len(stored)} repositories are not visible any more",
-                remedy="check what the token may see; nothing was marked as deleted",
+                message=f"{len(gone)} of {len(stored)} repositories are no longer visible",
+                remedy="check the token's access; nothing was marked as deleted",
             )
         return gone
 
@@ -98,7 +100,7 @@ class RepositoryListing:
                     yield node
 
     def _would_be_listed(self, full_name: str) -> bool:
-        """Whether the declaration as it is now chooses a repository of this name."""
+        """Whether the current declaration selects a repository of this name."""
         named, patterns = _split(self.config.get("repositories") or ["*"])
         if full_name.lower() in (name.lower() for name in named):
             return True
@@ -140,13 +142,13 @@ class RepositoryListing:
             after = connection["pageInfo"]["endCursor"]
 
     def _note(self, response: JsonResponse) -> None:
-        """The upstream's clock when the first repository was looked at, and how long the token lives."""
+        """Remember the upstream's clock at the first answer, and warn if the token expires soon."""
         self.now = self.now or response.server_time
         expiry = response.headers.get(EXPIRY_HEADER) or self.config.get("token_expires")
         self.source.warn_before_token_ends(expiry, response.server_time.date())
 
 
 def _split(include: list[str]) -> tuple[list[str], list[str]]:
-    """What is declared as owner/name, and the patterns."""
+    """The declared names (owner/name), and the patterns."""
     named = [pattern for pattern in include if "/" in pattern and not set(pattern) & set("*?[")]
     return named, [pattern for pattern in include if pattern not in named]

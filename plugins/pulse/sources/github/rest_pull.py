@@ -1,6 +1,6 @@
-"""A pull request from REST, in the shape that GraphQL would have given it: for the one that GraphQL cannot tell.
+"""A pull request from REST, in the shape of GraphQL: for one that GraphQL cannot deliver.
 
-REST does not tell which issues a pull request closes: that list stays empty for such a one.
+REST does not say which issues a pull request closes, so that list stays empty.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from pulse.sources.github import records
 from pulse.sources.github.client import GitHubClient, Node
 
-# REST's timeline events that are asked of GraphQL, by their names there.
+# REST's timeline events that the GraphQL queries also read, by their GraphQL names.
 _EVENTS = {
     "ready_for_review": "ReadyForReviewEvent",
     "convert_to_draft": "ConvertToDraftEvent",
@@ -26,7 +26,7 @@ _EVENTS = {
 
 
 def pull_request(github: GitHubClient, full_name: str, bare: Node, with_files: bool) -> Node:
-    """The whole of a pull request that is known by `bare` (id, fullDatabaseId, number). Six calls or more."""
+    """The complete pull request that `bare` (id, fullDatabaseId, number) identifies. Costs six calls or more."""
     path = f"repos/{full_name}/pulls/{bare['number']}"
     pull = github.rest(path).body
     comments = Counter(str(comment.get("pull_request_review_id")) for comment in github.rest_pages(f"{path}/comments"))
@@ -106,7 +106,7 @@ def _review(item: dict[str, Any], comments: Counter[str]) -> Node:
 
 
 def _first_comments(github: GitHubClient, full_name: str, pull: dict[str, Any]) -> list[Node]:
-    """The comments up to the first by another person: no page is asked for behind it, and none where there are none."""
+    """The comments up to the first by another person; asks for no page after that one, and for none if there are none."""
     found: list[Node] = []
     items = github.rest_pages(f"repos/{full_name}/issues/{pull['number']}/comments") if pull["comments"] else ()
     for item in items:
@@ -119,7 +119,7 @@ def _first_comments(github: GitHubClient, full_name: str, pull: dict[str, Any]) 
 
 
 def _actor(user: dict[str, Any] | None) -> Node | None:
-    """An actor with its type; REST writes a bot's login with [bot], GraphQL without."""
+    """An actor with its type. REST writes a bot's login with [bot], GraphQL without."""
     if user is None:
         return None
     kind = str(user.get("type") or "User")

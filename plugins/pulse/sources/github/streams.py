@@ -1,4 +1,4 @@
-"""The connections of a repository that are walked: what each is called, how it is asked for, what a row of it becomes."""
+"""The connections of a repository that are walked: their names, their queries, and what their rows become."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ Connections = Mapping[str, tuple[str, str, int]]
 
 @dataclass(frozen=True)
 class Stream:
-    """A connection of a repository. `page_sizes`: page sizes, each tried when GitHub cannot answer for the one before.
-    `lookback`: how far below the watermark a walk goes, for rows that change without moving up in the order.
-    `pages_per_run`: after so many pages a run leaves the rest to the next one."""
+    """A connection of a repository.
+
+    `page_sizes`: each is tried when GitHub cannot answer for the one before. `lookback`: how far below the watermark a walk
+    goes, for rows that change without moving up in the order. `pages_per_run`: after this many pages, a run leaves the
+    rest to the next one.
+    """
 
     name: str
     connection: str
@@ -38,7 +41,7 @@ class Stream:
 
     @property
     def checkpoint_name(self) -> str:
-        """Under which name its progress is kept."""
+        """The name under which its progress is stored."""
         return self.checkpoint or self.name
 
     @property
@@ -66,10 +69,10 @@ PULL_REQUESTS_WITH_FILES = replace(
     by_id_query=queries.PULL_REQUESTS_WITH_FILES_BY_ID,
     page_sizes=queries.PULL_REQUEST_WITH_FILES_PAGES,
     inner={**queries.PULL_REQUEST_CONNECTIONS, **queries.FILE_CONNECTIONS},
-    # Progress of its own: when files are wanted from now on, all pull requests are read once more.
+    # A checkpoint of its own, so that all pull requests are read again when files are turned on.
     checkpoint=f"{PULL_REQUESTS.name}{WITH_FILES}",
 )
-# A deployment is asked for by its creation; its statuses may come later.
+# Deployments are ordered by creation; their statuses may come later.
 DEPLOYMENTS = Stream(
     "deployments",
     "deployments",
@@ -97,7 +100,7 @@ ISSUES = Stream(
     records.issue,
     queries.ISSUE_CONNECTIONS,
 )
-# A draft may be published long after it was made.
+# A draft may be published long after it was created.
 RELEASES = Stream(
     "releases",
     "releases",
@@ -113,10 +116,10 @@ RELEASES = Stream(
     timedelta(days=60),
 )
 
-# In the order they are read; pull requests come last, so that their merge commits and deployments are there by then.
+# In reading order. Pull requests come last, so that their merge commits and deployments are already stored.
 STREAMS = (DEPLOYMENTS, RELEASES, ISSUES, PULL_REQUESTS)
 
 
 def streams(with_files: bool) -> tuple[Stream, ...]:
-    """The walked streams; `with_files`: pull requests come with the paths they change."""
+    """The walked streams. `with_files`: pull requests come with the paths they change."""
     return (*STREAMS[:-1], PULL_REQUESTS_WITH_FILES) if with_files else STREAMS

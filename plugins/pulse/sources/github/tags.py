@@ -1,4 +1,4 @@
-"""The tags of a repository: all of them, whenever their number changed, since no order tells which are new."""
+"""The tags of a repository: all are read whenever their number changes, because no order shows which are new."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENTITY = "github_tags"
 
 
 def read_tags(source: Source, github: GitHubClient, scope: Scope) -> None:
-    """Store every tag; those that are not listed any more are gone (the list is complete, or this fails)."""
+    """Store every tag and mark those that are no longer listed. (The list is complete, or this fails.)"""
     after, listed = None, set()
     while True:
         data, _ = github.ask_sized(queries.TAGS, scope.label, queries.PAGES, id=scope.data["node_id"], after=after)

@@ -1,10 +1,10 @@
-"""Walking a repository's connection from its newest row down, page by page, and surviving the way.
+"""Walking a repository's connection from its newest row down, page by page, in a way that survives interruptions.
 
-The first page of a walk sets the watermark to the server's clock at its start, less an overlap, and notes in the same
-transaction what is still to be read below it: a segment, from a cursor down to the old watermark. So at any moment every
-row that changed before the watermark is stored or lies in a noted segment, and every later one is found by the next walk,
-which starts at the top again. A row that changes meanwhile moves to the top, out of a segment's way: rows may be read
-twice and are never missed. A killed run leaves its segment behind; a long history is read in bounded runs, newest first.
+The first page of a walk sets the watermark to the server's clock at the start, minus an overlap. In the same transaction
+it notes what is still to be read below: a segment, from a cursor down to the old watermark. So at any moment, every row
+that changed before the watermark is stored or lies in a noted segment, and the next walk, which starts at the top again,
+finds every later one. A row that changes meanwhile moves to the top, out of the segment, so rows may be read twice but are
+never missed. A killed run leaves its segment behind. A long history is read in bounded runs, newest first.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from pulse.sources.http import HeavyPage, JsonResponse
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page, Reject
 
-# Also covers what GitHub's replicas lag behind its clock.
+# Also covers the lag of GitHub's replicas.
 OVERLAP = timedelta(minutes=5)
 PAGES_BEFORE_LARGER = 2
 PAUSES_SECONDS = (1.0, 4.0)
 COMPLETED_PER_CALL = 20
 
-# What is still to be read: below the cursor `after` (none: from the top) down to the time `until` (none: to the end).
+# What is still to be read: from the cursor `after` (None: the top) down to the time `until` (None: the end).
 Segment = dict[str, str | None]
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A way to ask for a page. `bare`: only what names its row, which is then asked for elsewhere or becomes a reject."""
+    """A way to ask for a page. `bare`: only what identifies the row, which is then read elsewhere or becomes a reject."""
 
     query: str
     first: int
@@ -45,7 +45,7 @@ class PageRequest:
 
 
 class PageSizing:
-    """How much is asked for at once: less when GitHub cannot answer, more again when pages went well."""
+    """How much to ask for at once: less when GitHub cannot answer, more again after pages that went well."""
 
     def __init__(self, stream: Stream) -> None:
         full = [PageRequest(stream.query, first) for first in stream.page_sizes]
@@ -58,18 +58,18 @@ class PageSizing:
         return self.requests[self.index]
 
     def shrink(self) -> bool:
-        """A rung less; False at the last one."""
+        """Ask for less; False if there is nothing less."""
         self.successes = 0
         if self.index == len(self.requests) - 1:
             return False
         if self.index >= self.smallest - 1:
-            # Few rows can hardly be too much: give an upstream that is out of order a moment first.
+            # So few rows can hardly be too many. The upstream may be in trouble: give it a moment first.
             time.sleep(PAUSES_SECONDS[self.index - self.smallest + 1])
         self.index += 1
         return True
 
     def succeeded(self) -> None:
-        """Count a page; back to wider ones after some."""
+        """Count a good page; after some, ask for more again."""
         self.successes += 1
         if self.index > self.smallest:
             self.index, self.successes = self.smallest, 0
@@ -78,8 +78,11 @@ class PageSizing:
 
 
 class Walk:
-    """One stream of one repository. `build` makes the page that is stored, and may ask for more (HeavyPage); `fallback` asks
-    elsewhere for a row that GraphQL cannot tell (None: nowhere), and may raise PulseError."""
+    """One stream of one repository.
+
+    `build` makes the page to store; it may call GitHub and raise HeavyPage. `fallback` reads a row elsewhere that GraphQL
+    cannot deliver, and may raise PulseError; None: there is no other way.
+    """
 
     def __init__(
         self,
@@ -100,8 +103,10 @@ class Walk:
         self.pages_left = stream.pages_per_run
 
     def run(self, since: datetime | None = None) -> None:
-        """From the top down to the watermark, or further down to `since`; then what earlier runs left, newest first, as far
-        as this run's pages go. The rest is counted as unfinished."""
+        """Read from the top down to the watermark, or further down to `since`; then what earlier runs left, newest first.
+
+        When this run's pages are used up, the rest is counted as unfinished.
+        """
         checkpoint = self.source.checkpoint(self.stream.checkpoint_name, self.scope.key)
         left: list[Segment] = list(checkpoint.cursor.get("segments", []))
         until = checkpoint.watermark_at - self.stream.lookback if checkpoint.watermark_at else None
@@ -116,7 +121,7 @@ class Walk:
         self.source.stats.unfinished += 1 if segments else 0
 
     def _page(self, segments: list[Segment], watermark: datetime | None, top: bool) -> datetime | None:
-        """Read and store the next page of the first segment, and take from it what was read. Returns the watermark."""
+        """Read and store the next page of the first segment, and shorten the segment. Returns the watermark."""
         segment = segments[0]
         until = datetime.fromisoformat(segment["until"]) if segment["until"] else None
         connection, response, page, fresh = self._read(segment, until)
@@ -134,7 +139,8 @@ class Walk:
         return watermark
 
     def _read(self, segment: Segment, until: datetime | None) -> tuple[dict[str, Any], JsonResponse, Page, int]:
-        """The next page of a segment, at the width that GitHub can answer: also what is stored, how many rows are fresh."""
+        """The next page of a segment at a size that GitHub can answer: the connection, the answer, the page to store, and
+        how many of its rows are fresh."""
         while True:
             try:
                 connection, response = self._ask(self.sizing.request, segment["after"])
@@ -144,7 +150,7 @@ class Walk:
             except HeavyPage:
                 if not self.sizing.shrink():
                     raise self.github.http.failure(
-                        f"GitHub cannot answer for a single one of {self.scope.label}'s {self.stream.name}"
+                        f"GitHub cannot answer for even one of {self.scope.label}'s {self.stream.name}"
                     ) from None
             except StaleCursor:
                 if segment["after"] is None:
@@ -169,7 +175,7 @@ class Walk:
         try:
             return until is None or node is None or datetime.fromisoformat(node[self.stream.ordered_by]) >= until
         except (KeyError, TypeError, ValueError):
-            return True  # build rejects it
+            return True  # build will reject it
 
     def _bare_page(self, nodes: list[Node | None]) -> Page:
         page = Page(self.stream.entity)
@@ -189,12 +195,12 @@ class Walk:
 
 
 def repository_of(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
-    """The repository of an answer. Raises AccessLost when there is none."""
+    """The repository in an answer. Raises AccessLost if there is none."""
     if data.get("node") is None:
         raise AccessLost(
             client=source.integration.client_slug,
             source=source.integration.name,
-            message=f"{scope.label} is not visible any more",
+            message=f"{scope.label} is no longer visible",
             remedy="check the token's access; stored rows are kept",
         )
     node: Node = data["node"]
@@ -202,7 +208,7 @@ def repository_of(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
 
 
 def complete_connections(github: GitHubClient, nodes: list[Node], typename: str, connections: Connections) -> None:
-    """Complete the inner connections that have more pages, several nodes a call; comments as far as they are wanted."""
+    """Read the remaining pages of inner connections, several nodes per call; of comments only as many as are needed."""
     for connection in connections.items():
         name = connection[0]
         unfinished = {node["id"]: node for node in nodes if _wants_more(node, name)}

@@ -19,12 +19,12 @@ from pulse.sources.http_json import guard, paging
 from pulse.sources.http_json.paging import Position
 from pulse.warehouse.runs import RunStats
 
-# So many pages in a row without a record are taken for a walk without end.
+# After this many empty pages in a row, the walk is considered endless.
 EMPTY_PAGES = 50
 
 
 class KeyAuth:
-    """A key in a header or in a query parameter; without a name nothing is signed."""
+    """A key in a header or in a query parameter; kind "none" signs nothing."""
 
     def __init__(self, kind: str, name: str, key: str) -> None:
         self._kind = kind
@@ -46,7 +46,7 @@ class KeyAuth:
 
 
 class JsonClient:
-    """Asks the streams of one declared endpoint. No redirect is followed: a key in a header would travel with it."""
+    """Reads the streams of one declared endpoint. It follows no redirect, because a key in a header would travel along."""
 
     def __init__(self, integration: Integration, credential: Credential, auth: HttpJsonAuth, stats: RunStats) -> None:
         self.base_url = integration.base_url.rstrip("/")
@@ -63,10 +63,10 @@ class JsonClient:
     def _auth(self, credential: Credential, connection_id: str) -> Auth:
         token, login, kind = credential.token, credential.login, self.declared_auth.kind
         if any(ord(character) < 32 or ord(character) > 255 for character in f"{token}{login or ''}"):
-            # Python would show the secret in the error that it makes of this.
+            # Python's own error for this would show the secret.
             raise ConfigError(
                 **self.where,
-                message="the token or login holds a line break or another character that a header cannot carry",
+                message="the token or login contains a line break or another character that is not allowed in a header",
                 remedy=f"enter it again in {connection_id}",
             )
         if kind == "bearer":
@@ -76,7 +76,7 @@ class JsonClient:
                 raise ConfigError(
                     **self.where,
                     message="the Connection has no login",
-                    remedy=f"set the user name as login of {connection_id}",
+                    remedy=f"set the user name as the login of {connection_id}",
                 )
             return TokenAuth(token, login)
         return KeyAuth(kind, self.declared_auth.carrier, token)
@@ -84,9 +84,9 @@ class JsonClient:
     def pages(
         self, stream: Stream, since: Mapping[str, str], start: Position
     ) -> Iterator[tuple[Position, JsonResponse, list[Any]]]:
-        """The pages of a stream from a position on (empty: from the first): where each is, the answer, its records.
+        """The pages of a stream, starting at a position (empty: the first): each with its position, answer and records.
 
-        A page or position that comes twice raises UpstreamError: such a walk would never end.
+        Raises UpstreamError if a page or position comes twice, because such a walk would never end.
         """
         position, seen, contents, empty = start, set[str](), set[str](), 0
         while True:
@@ -97,8 +97,8 @@ class JsonClient:
             empty = 0 if items else empty + 1
             if items and content in contents:
                 raise self.http.failure(
-                    f"stream {stream.name}: a page has the records of an earlier one: the upstream"
-                    " does not heed the parameters of its pagination"
+                    f"stream {stream.name}: a page repeats the records of an earlier one; the upstream ignores the"
+                    " parameters of the declared pagination"
                 )
             contents.add(content)
             yield position, response, items
@@ -106,7 +106,7 @@ class JsonClient:
             if next_position is None:
                 return
             if json.dumps(next_position, sort_keys=True) in seen or empty == EMPTY_PAGES:
-                raise self.http.failure(f"stream {stream.name}: the upstream repeats a page without end")
+                raise self.http.failure(f"stream {stream.name}: the upstream repeats a page endlessly")
             position = next_position
 
     def _get(self, stream: Stream, since: Mapping[str, str], position: Position) -> JsonResponse:
@@ -116,7 +116,7 @@ class JsonClient:
         }
         params |= {**since, **paging.parameters(stream.pagination, position)}
         if "url" in position:
-            # The next address is complete as the upstream gave it.
+            # The next address comes from the upstream and is complete.
             url, params = position["url"], {}
         try:
             return self.http.call("GET", url, params=params)
@@ -125,15 +125,15 @@ class JsonClient:
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise ConfigError(
                 **self.where,
-                message=f"{redacted(url)} is no address: {type(error).__name__}",
+                message=f"{redacted(url)} is not a valid address: {type(error).__name__}",
                 remedy="correct base_url in the client's Variable",
             ) from None
         except ConfigError:
             raise ConfigError(
                 **self.where,
-                message=f"{redacted(url)} redirects to another address, and redirects are not followed: the"
-                " token would travel with them",
-                remedy="set base_url and path to the address that answers itself",
+                message=f"{redacted(url)} redirects to another address; redirects are not followed, because the token"
+                " would travel along",
+                remedy="set base_url and path to the address that it redirects to",
             ) from None
 
     def _refused(self, refused: guard.RefusedAddress) -> PulseError:
@@ -141,20 +141,20 @@ class JsonClient:
         return ConfigError(
             **self.where,
             message=f"{host} is at {refused.address}, which is not a public address",
-            remedy=f"correct base_url; an operator who wants Pulse to ask this host adds {host} to the environment"
-            f" variable {guard.ALLOW_VARIABLE}",
+            remedy=f"correct base_url; to allow this host, an operator adds {host} to the environment variable"
+            f" {guard.ALLOW_VARIABLE}",
         )
 
     def _records(self, stream: Stream, body: Any) -> list[Any]:
         found = paging.value_at(body, stream.records, paging.ABSENT)
         if isinstance(found, list):
             return found
-        if found is None and stream.records:  # how some upstreams write an empty list
+        if found is None and stream.records:  # some upstreams write an empty list as null
             return []
-        place = f"at '{stream.records}'" if stream.records else "as the answer itself"
+        place = f"there is no list at '{stream.records}'" if stream.records else "the answer is not a list"
         raise ConfigError(
             **self.where,
-            message=f"stream {stream.name}: there is no list {place}: {paging.shape_of(body)}",
+            message=f"stream {stream.name}: {place}; {paging.shape_of(body)}",
             remedy="set 'records' to the dotted path of the list",
         )
 
@@ -166,7 +166,7 @@ class JsonClient:
             if paging.looks_truncated(stream.pagination, items):
                 self.stats.warn(
                     f"client {self.where['client']}, {self.where['source']}: stream {stream.name} ended with a full page"
-                    " and without a next one: check its pagination"
+                    " that names no next one: check its pagination"
                 )
             return None
         if "url" not in next_position:
@@ -174,24 +174,24 @@ class JsonClient:
         return {"url": self._next_url(position.get("url", f"{self.base_url}{stream.path}"), next_position["url"])}
 
     def _next_url(self, current: str, given: str) -> str:
-        """The next address, relative or not, which has to be at the host that was declared."""
+        """The address of the next page, made absolute. Raises ConfigError if it is not at the declared host."""
         with contextlib.suppress(ValueError):
             url = urljoin(current, given)
             if guard.refusal_of_url(url) is None and paging.origin(url) == paging.origin(self.base_url):
-                # Some upstreams repeat the key in it; it is signed anew, and must not be stored.
+                # Some upstreams repeat the key in it. It must not be stored; the request is signed again anyway.
                 return paging.without_parameter(
                     url, self.declared_auth.carrier if self.declared_auth.kind == "query" else ""
                 )
         raise ConfigError(
             **self.where,
-            message=f"the next page is said to be at another host than base_url's: {_host(given)}",
-            remedy="set base_url to the address that the upstream calls itself by, or take another pagination",
+            message=f"the upstream names a next page at a different host than base_url: {_host(given)}",
+            remedy="set base_url to the address that the upstream uses for itself, or choose another pagination",
         )
 
 
 def _host(url: str) -> str:
-    """An address as it may be shown, also when it cannot be read."""
+    """An address that is safe to show, even if it cannot be parsed."""
     try:
         return redacted(url)
     except ValueError:
-        return "an address that cannot be read"
+        return "an address that cannot be parsed"

@@ -1,8 +1,9 @@
-"""What is asked of a custom source, in which order, until when.
+"""What Pulse reads from a custom source, in what order, until when.
 
-Per stream all pages, each stored as it comes with the place it is at, so that an interrupted walk goes on with the page
-it stored last. A stream with `since` asks for what changed since its watermark: the upstream's clock at the start of the
-last finished walk, less an overlap. One without reads everything each time, and what is no longer listed is gone.
+It reads all pages of each stream and stores each page with its position, so that an interrupted walk resumes with the
+page it stored last. A stream with `since` asks for what changed since its watermark: the upstream's clock at the start of
+the last finished walk, minus an overlap. A stream without `since` reads everything each time, and what is no longer listed
+is gone.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
 OVERLAP = timedelta(minutes=10)
-# What an upstream answers to a page of a walk that it does not know any more.
+# What an upstream answers to a position that it no longer knows.
 _POSITION_LOST = (400, 404, 410, 422)
 
 
 class HttpJsonSource(Source):
-    """The streams that an admin declares of one endpoint; each is a scope."""
+    """The streams that an admin declares for one endpoint; each is a scope."""
 
     def connect(self, credential: Credential) -> None:
         config = self.integration.config
@@ -46,7 +47,7 @@ class HttpJsonSource(Source):
         self.upstream = JsonClient(self.integration, credential, auth, self.stats)
 
     def discover(self) -> list[Scope]:
-        """The declared streams, in their order; nothing is asked or stored."""
+        """The declared streams, in their order; calls nothing and stores nothing."""
         return [Scope(name, name) for name in self.streams]
 
     def extract(self, scope: Scope) -> RunStats:
@@ -55,8 +56,8 @@ class HttpJsonSource(Source):
             raise ConfigError(
                 client=self.integration.client_slug,
                 source=self.integration.name,
-                message=f"the stream {scope.key} is not declared any more",
-                remedy="nothing: the next run leaves it out",
+                message=f"the stream {scope.key} is no longer declared",
+                remedy="no action needed: the next run leaves it out",
             )
         checkpoint = self.checkpoint(self._checkpoint_name(stream), stream.name)
         try:
@@ -74,12 +75,12 @@ class HttpJsonSource(Source):
         return records.map_records(stream, [payload]).page
 
     def _checkpoint_name(self, stream: Stream) -> str:
-        """Differs when address or declaration differ: rows that were made by another mapping are all read again."""
+        """Differs when address or declaration differ, so that rows made by another mapping are all read again."""
         declared = json.dumps([self.integration.base_url, stream.model_dump(mode="json")], sort_keys=True)
         return f"records:{hashlib.sha256(declared.encode()).hexdigest()[:12]}"
 
     def _walk(self, stream: Stream, checkpoint: Checkpoint) -> None:
-        """All pages from the checkpoint's place on, then the new watermark."""
+        """Read all pages from the checkpoint's position on, then set the new watermark."""
         resumed = bool(checkpoint.cursor)
         started_at: str = checkpoint.cursor.get("started_at", "")
         listed: set[str] = set()
@@ -103,7 +104,7 @@ class HttpJsonSource(Source):
         self.store([Page(records.ENTITY, gone=gone)], [Checkpoint(checkpoint.stream, stream.name, watermark)])
 
     def _gone(self, stream: Stream, listed: set[str]) -> list[str]:
-        """Ids of stored rows of the stream that a complete read did not list."""
+        """Ids of the stream's stored rows that a complete read did not list."""
         stored = self.query(
             "select record_id from raw.http_json_records where client_id = %(client)s"
             " and integration_id = %(integration)s and scope_key = %(scope)s and deleted_at is null",
@@ -113,7 +114,7 @@ class HttpJsonSource(Source):
 
 
 def _since(declared: Since | None, watermark: datetime | None) -> dict[str, str]:
-    """The parameter that asks for what changed since the watermark; none in the first walk."""
+    """The parameter that asks for what changed since the watermark; empty in the first walk."""
     if declared is None or watermark is None:
         return {}
     seconds = int(watermark.timestamp())

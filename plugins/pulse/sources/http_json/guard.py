@@ -1,8 +1,8 @@
 """Keeps a declared address from reaching into the network that Pulse runs in (server-side request forgery).
 
-An admin of one client declares where to ask, so the address is not trusted: private, loopback, link-local and the like
-are refused, before a connection is made and once more on the connection itself, whatever the name resolved to meanwhile
-(DNS rebinding). Redirects are not followed and no proxy is used: either would hide whom we talk to.
+An admin of one client declares the address, so it is not trusted. Private, loopback, link-local and similar addresses are
+refused before a connection is made and again on the connection itself, in case the name resolves differently meanwhile
+(DNS rebinding). Redirects are not followed and no proxy is used, because either would hide whom we talk to.
 """
 
 from __future__ import annotations
@@ -18,22 +18,25 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-ALLOW_VARIABLE = "PULSE_ALLOW_PRIVATE_URLS"
+from pulse import environ
+
+ALLOW_VARIABLE = environ.PRIVATE_URLS.name
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class RefusedAddress(Exception):
-    """An address that is not public. Neither OSError nor urllib3's own, so that nothing takes it for a lost connection."""
+    """An address that is not public. Not a subclass of OSError or urllib3's errors, so that nothing takes it for a lost
+    connection."""
 
     def __init__(self, host: str, port: int | None, address: str) -> None:
-        super().__init__(f"{host} is {address}, which is not a public address")
+        super().__init__(f"{host} resolves to {address}, which is not a public address")
         self.host = host
         self.port = port
         self.address = address
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet; one that carries an IPv4 address is judged by that."""
+    """Whether an IP address belongs to the public internet. An IPv6 address that embeds an IPv4 one is judged by that."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
@@ -47,29 +50,29 @@ def is_public(address: str) -> bool:
 
 
 def is_allowed(host: str, port: int | None) -> bool:
-    """Whether the operator lets this host be asked wherever it is: PULSE_ALLOW_PRIVATE_URLS is "true" or names it."""
-    named = {entry.strip().lower() for entry in os.environ.get(ALLOW_VARIABLE, "").split(",")}
+    """Whether the operator lets this host be asked wherever it is: PULSE_PRIVATE_URLS is "true" or names it."""
+    named = {entry.lower() for entry in environ.PRIVATE_URLS.get()}
     bare = host.lower().strip("[]")
     return bool(named & {"true", bare, f"{bare}:{port}", f"[{bare}]", f"[{bare}]:{port}"})
 
 
 def refusal_of_url(url: str) -> str | None:
-    """What is wrong with an address as it is written: its scheme, a login in it, no host; None when it may be asked."""
+    """What is wrong with an address as written (its scheme, a login in it, no host); None if it may be called."""
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        return "the address cannot be read"
+        return "the address cannot be parsed"
     if parts.scheme not in ("https", "http"):
         return f"the scheme {parts.scheme[:20]!r} is neither https nor http"
     if parts.username is not None or parts.password is not None:
-        return "the address carries a login"
+        return "the address contains a login"
     return None if parts.hostname else "the address has no host"
 
 
 def harden(session: requests.Session) -> None:
-    """Make a session refuse what is not public, follow no redirect and use no proxy."""
-    # Without trust_env the certificates that an operator has set are read here.
+    """Make a session refuse addresses that are not public, follow no redirect and use no proxy."""
+    # trust_env is off, so the operator's certificates have to be set here.
     session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     session.trust_env = False
     session.get_redirect_target = lambda response: None
@@ -78,7 +81,7 @@ def harden(session: requests.Session) -> None:
 
 
 def _refuse_before(host: str, port: int | None) -> None:
-    """Refuse a host of which any address is not public. One that cannot be resolved is left to the connection."""
+    """Refuse a host if any of its addresses is not public. One that cannot be resolved is left to the connection."""
     if is_allowed(host, port):
         return
     try:
@@ -94,7 +97,7 @@ def _refuse_before(host: str, port: int | None) -> None:
 
 
 def _refuse_peer(connected: socket.socket, host: str, port: int | None) -> None:
-    """Close a connection whose other end is not public, before anything is sent over it."""
+    """Close a connection whose other end is not public, before anything is sent."""
     if is_allowed(host, port):
         return
     address = str(connected.getpeername()[0])
@@ -128,7 +131,7 @@ class _GuardedHTTPSPool(HTTPSConnectionPool):
 
 
 class _GuardedAdapter(HTTPAdapter):  # type: ignore[misc]
-    """Makes only guarded connections."""
+    """Opens only guarded connections."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -1,6 +1,6 @@
-"""How the pages of an endpoint follow one another: pure functions of what was declared and what came.
+"""How the pages of an endpoint follow one another: pure functions of the declaration and the answer.
 
-A position names a page: {} is the first, else {"page": 3}, {"offset": 200}, {"cursor": "…"} or {"url": "…"}.
+A position identifies a page: {} is the first, others are {"page": 3}, {"offset": 200}, {"cursor": "…"} or {"url": "…"}.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def parameters(pagination: Pagination, position: Position) -> dict[str, str]:
-    """The query parameters that ask for the page at a position."""
+    """The query parameters that request the page at a position."""
     if isinstance(pagination, NoPagination):
         return {}
     asked = {pagination.size_param: str(pagination.size)} if pagination.size_param else {}
@@ -43,7 +43,7 @@ def parameters(pagination: Pagination, position: Position) -> dict[str, str]:
 def next_position(
     pagination: Pagination, position: Position, response: JsonResponse, items: list[Any]
 ) -> Position | None:
-    """The position after a page; None after the last. An address may still be relative."""
+    """The position after a page; None after the last. A URL in it may be relative."""
     if isinstance(pagination, CursorPagination):
         cursor = value_at(response.body, pagination.next)
         return (
@@ -54,7 +54,7 @@ def next_position(
         return {"url": url} if isinstance(url, str) and url else None
     if isinstance(pagination, NoPagination) or not items:
         return None
-    # A page that is shorter than asked for says nothing: the upstream may allow fewer than that.
+    # A short page is not the last one: the upstream may cap the size below what was requested.
     if pagination.more and value_at(response.body, pagination.more) is False:
         return None
     if isinstance(pagination, PagePagination):
@@ -63,13 +63,13 @@ def next_position(
 
 
 def looks_truncated(pagination: Pagination, items: list[Any]) -> bool:
-    """Whether a last page is as long as a page may be, although it is the next one's name that says it is the last."""
+    """Whether a last page is full, in a pagination where only the missing name of a next page marks the last one."""
     named = isinstance(pagination, CursorPagination | LinkPagination)
     return named and bool(pagination.size_param) and len(items) >= pagination.size  # type: ignore[union-attr]
 
 
 def _link_header(response: JsonResponse) -> str | None:
-    """The address of rel="next" (RFC 5988)."""
+    """The address with rel="next" (RFC 8288)."""
     for link in requests.utils.parse_header_links(response.headers.get("Link", "")):
         if "next" in str(link.get("rel", "")).lower().split():
             return str(link["url"])
@@ -77,7 +77,7 @@ def _link_header(response: JsonResponse) -> str | None:
 
 
 def value_at(body: Any, path: str, absent: Any = None) -> Any:
-    """The value at a dotted path (numbers count in lists); the body itself for an empty one, `absent` for none."""
+    """The value at a dotted path (numbers index lists). An empty path gives the body itself; if nothing is there: `absent`."""
     found = body
     for part in path.split(".") if path else []:
         if isinstance(found, dict) and part in found:
@@ -90,9 +90,9 @@ def value_at(body: Any, path: str, absent: Any = None) -> Any:
 
 
 def shape_of(body: Any) -> str:
-    """What an answer is, without its content."""
+    """The shape of an answer, without its content."""
     if isinstance(body, dict):
-        return f"it is an object with {', '.join(sorted(body))[:200] or 'nothing in it'}"
+        return f"it is an object with {', '.join(sorted(body))[:200]}" if body else "it is an empty object"
     return f"it is a {type(body).__name__}"
 
 
@@ -103,7 +103,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 def without_parameter(url: str, parameter: str) -> str:
-    """An address without a query parameter and without fragment."""
+    """An address without the given query parameter and without its fragment."""
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     query = urlencode([pair for pair in pairs if pair[0] != parameter]) if parameter else parts.query

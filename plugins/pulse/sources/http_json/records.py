@@ -1,4 +1,4 @@
-"""Payloads of a custom source → raw rows: flattened, mapped as declared, typed; what is off is rejected with its reason."""
+"""Payloads of a custom source → raw rows: flattened, mapped as declared, converted, or rejected with the reason."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pulse.warehouse.loader import Page, RawRow, Reject
 ENTITY = "http_json_records"
 DESCRIPTION_CHARACTERS = 2000
 VALUE_CHARACTERS = 100
-# Numbers beyond are milliseconds (as seconds they would be after the year 5138).
+# Larger numbers are milliseconds (as seconds they would be after the year 5138).
 _MILLISECONDS = 1e11
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
-# While the field is null, the record has not ended yet and tells nothing.
+# While this field is null, the record has not ended yet and is skipped.
 _ENDS = {"deployments": "finished_at", "changes": "merged_at"}
 _ORDER = {
     "deployments": ("created_at", "finished_at"),
@@ -32,13 +32,15 @@ _ABSENT = object()
 
 
 class Skipped(Exception):
-    """A record that is none of ours as declared, or not yet."""
+    """A record that the declaration leaves out, or that has not ended yet."""
 
 
 @dataclass
 class MappedPage:
-    """What a page holds: rows and rejects, the ids that upstream lists, and how many records were skipped. `complete` is
-    False when a record does not even tell its id, so that nothing can be said about what is missing."""
+    """The contents of a page: rows and rejects, the ids that the upstream lists, and how many records were skipped.
+
+    `complete` is False if a record has no readable id, because then nobody can say what is missing.
+    """
 
     page: Page = field(default_factory=lambda: Page(ENTITY))
     listed: set[str] = field(default_factory=set)
@@ -47,7 +49,7 @@ class MappedPage:
 
 
 def map_records(stream: Stream, items: Iterable[Any]) -> MappedPage:
-    """The records of a page, each as a row, a reject or skipped."""
+    """The records of a page: each becomes a row or a reject, or is skipped."""
     result = MappedPage()
     for item in items:
         identity: str | None = None
@@ -67,17 +69,17 @@ def map_records(stream: Stream, items: Iterable[Any]) -> MappedPage:
 
 
 def flatten(item: Any) -> dict[str, Any]:
-    """An object with its nested objects' fields under dotted names; lists stay as they are.
+    """An object with the fields of nested objects under dotted names; lists stay as they are.
 
-    One record at a time: in a table of several, pandas makes 1.0 of a 1 whose column has a gap, and NaN of a null.
+    One record at a time: in a table of several, pandas turns a 1 into 1.0 if its column has a gap, and null into NaN.
     """
     if not isinstance(item, dict):
-        raise ValueError(f"the record is no object but {_shortened(item)}")
+        raise ValueError(f"expected an object, got {_shortened(item)}")
     return pd.json_normalize(item, sep=".").to_dict("records")[0] if item else {}
 
 
 def row(stream: Stream, identity: str, flat: dict[str, Any]) -> RawRow:
-    """The raw row of a flattened record. Raises ValueError that names field and value, Skipped."""
+    """The raw row of a flattened record. Raises ValueError that names field and value, or Skipped."""
     end = _ENDS.get(stream.entity)
     if end is not None and _value(flat, stream.fields[end]) is None:
         raise Skipped
@@ -87,7 +89,7 @@ def row(stream: Stream, identity: str, flat: dict[str, Any]) -> RawRow:
         if value is not None:
             record[target] = value
         elif target in REQUIRED[stream.entity]:
-            raise ValueError(f"{target}: {path} is {_described(flat, path)}, and a record needs it")
+            raise ValueError(f"{target}: {path} is {_described(flat, path)}, but it is required")
     _check_order(stream, record)
     return RawRow(identity, stream.name, {"stream": stream.name, "entity": stream.entity, "record": record})
 
@@ -96,7 +98,7 @@ def _identity(stream: Stream, flat: dict[str, Any]) -> str:
     path = stream.fields["id"]
     identity = _text("id", path, _value(flat, path))
     if identity is None:
-        raise ValueError(f"id: {path} is {_described(flat, path)}, and a record needs it")
+        raise ValueError(f"id: {path} is {_described(flat, path)}, but it is required")
     return f"{stream.name}:{identity}"
 
 
@@ -112,14 +114,16 @@ def _typed(stream: Stream, target: str, path: str, flat: dict[str, Any]) -> str 
         if text is None:
             raise Skipped
     if target == "result" and text is not None and text not in RESULTS:
-        raise ValueError(f"result: {path} is {_shortened(text)}, neither success nor failure: declare it in 'values'")
+        raise ValueError(
+            f"result: {path} is {_shortened(text)}, which is neither success nor failure: map it in 'values'"
+        )
     if target == "url" and text is not None and not text.lower().startswith(("https://", "http://")):
-        raise ValueError(f"url: {path} is {_shortened(text)}, no http address")
+        raise ValueError(f"url: {path} is {_shortened(text)}, which is not an http address")
     return text[:DESCRIPTION_CHARACTERS] if text is not None and target == "description" else text
 
 
 def _value(flat: dict[str, Any], path: str) -> Any:
-    """The value under a dotted name; numbers in it count in lists. _ABSENT when the record has no such field."""
+    """The value under a dotted name, in which numbers index lists; _ABSENT if the record has no such field."""
     if path in flat:
         return flat[path]
     parts = path.split(".")
@@ -133,24 +137,24 @@ def _value(flat: dict[str, Any], path: str) -> Any:
 
 
 def _text(target: str, path: str, value: Any) -> str | None:
-    """A text or number as text; None when there is none."""
+    """A text or number as text; None if there is none. Raises ValueError for anything else."""
     if value is None or value is _ABSENT:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{target}: {path} is {_shortened(value)}, no text")
+        raise ValueError(f"{target}: {path} is {_shortened(value)}, which is not text")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{target}: {path} is {_shortened(value)}, no number")
+        raise ValueError(f"{target}: {path} is {_shortened(value)}, which is not a number")
     return str(value).strip() or None
 
 
 def _time(target: str, path: str, value: Any) -> str | None:
-    """A time as ISO text in UTC: from ISO (UTC when it has no offset), or from seconds or milliseconds since 1970."""
+    """A time as ISO text in UTC, from ISO (UTC if it has no offset) or from seconds or milliseconds since 1970."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     moment = _moment(value)
     if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(
-            f"{target}: {path} is {_shortened(value)}, no time (ISO 8601, or seconds or milliseconds since 1970)"
+            f"{target}: {path} is {_shortened(value)}, which is not a time (ISO 8601, or seconds or milliseconds since 1970)"
         )
     return moment.isoformat()
 

@@ -1,7 +1,7 @@
-"""Boards and sprints of Jira Software, where a site has it.
+"""Boards and sprints of Jira Software, if a site has it.
 
-Which sprints are open is asked each time, all of a board's sprints once a week. A sprint that was open and is not among
-the open ones any more is asked for by its id: it was closed, or deleted.
+Each run reads the open sprints of every board, and once a week all of them. A sprint that is no longer among the open ones
+was closed or deleted, so it is read by its id.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STORED_BOARDS = """
 
 
 class Agile:
-    """Stores the boards of the extracted projects, and their sprints."""
+    """Stores the boards of the extracted projects and their sprints."""
 
     def __init__(self, source: Source, jira: JiraClient, projects: Iterable[str]) -> None:
         self.source = source
@@ -41,14 +41,14 @@ class Agile:
         self.projects = set(projects)
 
     def run(self, now: datetime) -> None:
-        """Bring boards and sprints up to date; a site without Jira Software has none. `now`: the server's time."""
+        """Bring boards and sprints up to date. A site without Jira Software has none. `now`: the server's time."""
         try:
             listed = list(self.jira.offset_pages(endpoints.BOARDS, "values", endpoints.AGILE_PAGE))
         except AccessLost:
             return
         except AuthError:
-            # The token has just read the projects: it is this part alone that it may not read.
-            self.source.stats.warn("the Jira token may not read boards and sprints (Jira Software): they are left out")
+            # The token has just read the projects, so only this part is closed to it.
+            self.source.stats.warn("the Jira token may not read boards and sprints (Jira Software); they are left out")
             return
         boards = page_of("jira_boards", filter(self._is_extracted, listed), records.board)
         known = {row.record_id for row in boards.rows} | {str(reject.record_id) for reject in boards.rejects}
@@ -57,7 +57,7 @@ class Agile:
         self._sprints([row for row in boards.rows if row.payload["type"] != "kanban"], now)
 
     def _is_extracted(self, board: Any) -> bool:
-        """Whether a board is of an extracted project. One that does not tell its project is taken."""
+        """Whether a board belongs to an extracted project. A board that does not name its project counts as ours."""
         location = board.get("location") or {} if isinstance(board, dict) else {}
         return location.get("projectId") is None or str(location["projectId"]) in self.projects
 
@@ -71,7 +71,7 @@ class Agile:
                 continue
             found = self._of_board(board.record_id, due)
             if found is None:
-                # A board without sprints is asked again in a week.
+                # A board without sprints is read again in a week.
                 self.source.store([], [Checkpoint(STREAM, board.record_id, now, {"none": True})])
                 continue
             page = page_of("jira_sprints", found, records.sprint, board.record_id)
@@ -81,7 +81,7 @@ class Agile:
         self._read_unlisted(seen, whole)
 
     def _of_board(self, board_id: str, everything: bool) -> list[Any] | None:
-        """A board's sprints, or its open ones; None when it has none or may not be read."""
+        """All sprints of a board, or its open ones; None if it has no sprints or may not be read."""
         states = {} if everything else {"state": "active,future"}
         path = endpoints.BOARD_SPRINTS.format(board_id)
         try:
@@ -95,7 +95,7 @@ class Agile:
         return [_with_board(one, board_id) for one in found]
 
     def _read_unlisted(self, seen: set[str], whole: list[str]) -> None:
-        """Ask one by one for sprints that should have been listed and were not."""
+        """Read sprints one by one that should have been listed but were not."""
         page = Page("jira_sprints")
         missing = self._stored(_OPEN_OR_OF_BOARDS, boards=whole) - seen
         for sprint_id in sorted(missing, key=int, reverse=True)[:MAX_SINGLE_REQUESTS]:
@@ -112,7 +112,7 @@ class Agile:
         self.source.store([page])
 
     def _gone(self, ids: Iterable[str], path: str) -> Iterator[str]:
-        """Those of some ids that Jira, asked one by one, does not know any more."""
+        """The ids among these that Jira, asked one by one, no longer knows."""
         for one in sorted(ids, key=int)[:MAX_SINGLE_REQUESTS]:
             try:
                 self.jira.get(path.format(one))
@@ -126,7 +126,7 @@ class Agile:
 
 
 def _with_board(item: Any, board_id: str) -> Any:
-    """A sprint with the board that it was asked of, where Jira does not tell the one that it was made on."""
+    """A sprint with the board it was read from, if Jira does not say which board it was created on."""
     if not isinstance(item, dict) or item.get("originBoardId") is not None:
         return item
     return {**item, "originBoardId": int(board_id)}

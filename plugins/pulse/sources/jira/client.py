@@ -1,4 +1,4 @@
-"""A Jira site's REST endpoint: address, authentication, which flavour answers there."""
+"""A Jira site's REST endpoint: address, authentication, and whether Cloud or Data Center answers there."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ EMPTY_PAGES = 3
 
 
 class JiraClient:
-    """Calls one Jira site. Without a login the token goes as bearer token: Data Center's personal access tokens, and
-    Cloud's scoped tokens, which need the gateway address as base_url (…/ex/jira/<cloud id>)."""
+    """Calls one Jira site.
+
+    Without a login, the token is sent as a bearer token: that is for Data Center's personal access tokens and for Cloud's
+    scoped tokens, which need the gateway address as base_url (…/ex/jira/<cloud id>).
+    """
 
     def __init__(self, integration: Integration, credential: Credential, stats: RunStats) -> None:
         self.base_url = integration.base_url.rstrip("/")
@@ -38,7 +41,7 @@ class JiraClient:
         self.http = HttpClient(auth, **self.where, stats=stats, headers={})
 
     def edition(self) -> str:
-        """CLOUD or DATA_CENTER: by the address, else by what the server says of itself, asked once."""
+        """CLOUD or DATA_CENTER: judged by the address, or else by what the server says about itself (asked once)."""
         if self.known_edition is None:
             deployment_type = str(self.get(endpoints.SERVER_INFO).body.get("deploymentType", ""))
             self.known_edition = CLOUD if deployment_type.lower() == "cloud" else DATA_CENTER
@@ -51,7 +54,7 @@ class JiraClient:
             raise ConfigError(
                 **self.where,
                 message="the Connection has no login",
-                remedy=f"set the e-mail address of the token's owner as login of {self.connection_id}",
+                remedy=f"set the e-mail address of the token's owner as the login of {self.connection_id}",
             )
 
     def get(self, path: str, *, heavy: bool = False, **params: Any) -> JsonResponse:
@@ -72,14 +75,14 @@ class JiraClient:
             self._require_login()
             raise AuthError(
                 **self.where,
-                message=f"the token is refused (HTTP 401 from {redacted(self.base_url)})",
+                message=f"the token was refused (HTTP 401 from {redacted(self.base_url)})",
                 status=401,
-                remedy="renew the token in the Airflow Connection; if it is a token with scopes, set base_url to "
+                remedy="renew the token in the Airflow Connection; if it is a scoped token, set base_url to "
                 f"https://{GATEWAY_HOST}/ex/jira/{cloud_id}",
             ) from error
 
     def _cloud_id(self) -> str | None:
-        """The site's id, which Cloud tells anybody; None when nothing tells it, or it is in the address already."""
+        """The site's id, which Cloud publishes; None if it is unknown, or already part of the address."""
         if self.by_gateway:
             return None
         try:
@@ -89,12 +92,12 @@ class JiraClient:
         return str(found["cloudId"]) if isinstance(found, dict) and found.get("cloudId") else None
 
     def offset_pages(self, path: str, items: str, size: int, **params: Any) -> Iterator[Any]:
-        """The items of a call that is continued by startAt and ends with isLast (or, where that is not told, by total)."""
+        """The items of a call that continues by startAt and ends with isLast (or by total, if there is no isLast)."""
         start = 0
         while True:
             body = self.get(path, startAt=start, maxResults=size, **params).body
             if not isinstance(body, dict) or not isinstance(body.get(items), list):
-                raise self.http.failure(f"the answer of {path} holds no {items}")
+                raise self.http.failure(f"the answer of {path} contains no {items}")
             yield from body[items]
             start += len(body[items])
             last = body["isLast"] if "isLast" in body else start >= int(body.get("total", 0))
@@ -104,22 +107,22 @@ class JiraClient:
                 raise self.http.failure(f"Jira ends {path} before its last page")
 
     def token_pages(self, path: str, body: dict[str, Any], items: str, what: str) -> Iterator[JsonResponse]:
-        """The pages of a call that is continued by nextPageToken; `items` is the list in each.
+        """The pages of a call that continues by nextPageToken; `items` names the list in each.
 
-        A repeated token, or empty pages that go on, raise UpstreamError: Jira is known to loop, and would never end.
+        Raises UpstreamError for a repeated token or for several empty pages in a row, because Jira is known to loop.
         """
         seen: set[str] = set()
         request, empty = dict(body), 0
         while True:
             response = self.post(path, request)
             if not isinstance(response.body, dict) or not isinstance(response.body.get(items), list):
-                raise self.http.failure(f"the answer about {what} holds no {items}")
+                raise self.http.failure(f"the answer about {what} contains no {items}")
             yield response
             token = response.body.get("nextPageToken")
             if not token or response.body.get("isLast") is True:
                 return
             empty = 0 if response.body[items] else empty + 1
             if token in seen or empty == EMPTY_PAGES:
-                raise self.http.failure(f"Jira repeats a page of {what} without end")
+                raise self.http.failure(f"Jira repeats a page of {what} endlessly")
             seen.add(token)
             request["nextPageToken"] = token

@@ -1,4 +1,4 @@
-"""Jira Cloud: ids by the thousands, then issues and complete changelogs in bulk."""
+"""Jira Cloud: ids by the thousand, then issues and complete changelogs in bulk."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Cloud:
             yield batch
 
     def _list(self, scope: Scope, since: datetime | None) -> tuple[set[str], datetime]:
-        """Ids of the project's issues that changed since then, and the server's time at the start."""
+        """Ids of the project's issues that changed since a moment, and the server's time at the start."""
         jql = f"project = {int(scope.key)}"
         if since is not None:
             jql += f" AND updated >= {int(since.timestamp() * 1000)}"
@@ -72,35 +72,37 @@ class Cloud:
         return ids, started_at
 
     def _bulk(self, scope: Scope, ids: list[str]) -> Any:
-        """One call's answer; None when the site allows fewer issues a call."""
+        """The answer to one call; None if the site allows fewer issues per call."""
         fields = [*endpoints.ISSUE_FIELDS, *CustomFields.from_json(scope.data.get("custom_fields") or {}).ids()]
         try:
             return self.jira.post(endpoints.ISSUES, {"issueIdsOrKeys": ids, "fields": fields}).body
         except UpstreamError as error:
-            # Some sites count labels or versions as multi-valued, and then allow 100 issues only.
+            # Some sites treat labels or versions as multi-valued fields, and then allow only 100 issues.
             if error.status != 400 or self.issue_page == endpoints.ISSUE_PAGE_FALLBACK:
                 raise
             return None
 
     def _refused(self, scope: Scope, wanted: list[str], body: dict[str, Any]) -> dict[str, Any]:
-        """Issues that were named and are not given: told with a reason, or (never seen) without a word."""
+        """Requested issues that are missing in the answer, with Jira's reason. Raises UpstreamError if it gives none."""
         refused = {str(error.get("id")): error for error in body.get("issueErrors") or []}
         got = {str(item.get("id")) for item in body["issues"] if isinstance(item, dict)}
         silent = [issue_id for issue_id in wanted if issue_id not in got and issue_id not in refused]
         if silent:
             raise self.jira.http.failure(
-                f"Jira answers for {len(got)} of {len(wanted)} issues of {scope.label} and does not say why"
+                f"Jira answered for only {len(got)} of {len(wanted)} issues of {scope.label} and did not say why"
             )
         return {issue_id: error for issue_id, error in refused.items() if issue_id in wanted}
 
     def _add_changelogs(self, batch: Batch) -> None:
-        """The complete changelogs of a batch's issues. (expand=changelog would keep only the newest 40 entries.)"""
+        """Add the complete changelogs of a batch's issues. (expand=changelog would give only the newest 40 entries.)"""
         scopes = scopes_of(batch)
         ids = sorted(scopes, key=int)
         for start in range(0, len(ids), endpoints.CHANGELOG_ISSUES):
             for issue_id, entries in self._changelogs(ids[start : start + endpoints.CHANGELOG_ISSUES]):
                 if issue_id not in scopes:
-                    raise self.jira.http.failure(f"Jira gives a changelog of issue {issue_id}, which was not asked for")
+                    raise self.jira.http.failure(
+                        f"Jira returned a changelog of issue {issue_id}, which was not requested"
+                    )
                 add_changelog(batch, issue_id, entries, scopes[issue_id])
 
     def _changelogs(self, ids: list[str]) -> Iterator[tuple[str, list[Any]]]:

@@ -20,7 +20,7 @@ _OPEN_REJECTS = """
       and record_id ~ '^[0-9]+$'
     order by id
 """
-# A project's history entries by issue: read only when some of its issues are gone.
+# A project's history entries by issue; read only if some of its issues are gone.
 _CHANGELOGS = """
     select record_id from raw.jira_changelogs
     where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
@@ -29,7 +29,7 @@ _CHANGELOGS = """
 
 
 class Census:
-    """Counts and mends one project. `asked`: the ids that this run has asked for already."""
+    """The census of one project. `asked`: the ids that this run has already requested."""
 
     def __init__(self, source: Source, jira: JiraClient, site: Site, scope: Scope, asked: set[str]) -> None:
         self.source = source
@@ -39,8 +39,11 @@ class Census:
         self.asked = asked
 
     def retry_rejects(self) -> None:
-        """Ask again for the issues whose rejects are open. What Jira refuses a second time is not there any more; what
-        cannot be read as before stays as it is and is not counted again."""
+        """Request the issues with open rejects again.
+
+        An issue that Jira refuses a second time is gone. One that is still unreadable in the same way keeps its reject
+        and is not counted again.
+        """
         rows = self.source.query(_OPEN_REJECTS, scope=self.scope.key)
         known = {(record_id, payload) for record_id, payload in rows if record_id not in self.asked}
         for part in _parts({record_id for record_id, _ in known}):
@@ -50,7 +53,7 @@ class Census:
             self._store(batch)
 
     def run(self, listed: set[str] | None, now: datetime) -> None:
-        """Count, when a complete list is at hand or the last count is a week old. `now`: the server's time."""
+        """Count if a complete list is at hand, or if the last count is a week old. `now`: the server's time."""
         if listed is None:
             if not census.is_due(self.source, self.scope.key, now):
                 return
@@ -59,9 +62,12 @@ class Census:
         self.source.store([], [census.done(self.scope.key, now)])
 
     def _reconcile(self, difference: Difference) -> int:
-        """Fetch the missing and ask for the surplus: gone is what Jira refuses or gives in a project that is not read."""
+        """Fetch the missing issues and check the surplus ones.
+
+        A surplus issue is gone if Jira refuses it, or returns it in a project that is not extracted.
+        """
         if difference.surplus:
-            # A project that cannot be seen any more lists nothing, too: this raises AccessLost then.
+            # A project that is no longer visible lists nothing either; this call then raises AccessLost.
             self.jira.get(self.site.PROJECT.format(self.scope.key))
         removed = 0
         for part in _parts((difference.missing - self.asked) | difference.surplus):
@@ -82,7 +88,7 @@ class Census:
         return selected(str(fields["project"].get("key")), self.source.integration.config.get("projects") or ["*"])
 
     def _store(self, batch: Batch) -> None:
-        """Store a batch; with an issue that is gone go its history entries."""
+        """Store a batch. If an issue is gone, so are its history entries."""
         if batch.issues.gone:
             rows = self.source.query(_CHANGELOGS, scope=self.scope.key, issues=list(batch.issues.gone))
             batch.changelogs.gone.extend(record_id for (record_id,) in rows)

@@ -1,9 +1,9 @@
 """Jira Data Center (and Server): search by keyset, with the complete changelogs in the same answers.
 
-Behind the last issue rather than by startAt: no page shifts when issues change while they are read. Jira compares ids by
-the issues' keys, so an issue that is deleted, or moved to another project, while it is the last one read would end the
-walk early. Each answer's total therefore is held against what the answer before it had left; where it is too small, the
-walk begins again (what is stored already is not written again).
+Each page asks for ids after the last issue rather than by startAt, so no page shifts when issues change during the walk.
+Jira compares ids by the issues' keys. If the last issue read is deleted or moved to another project, the walk would
+therefore end early. To notice that, each answer's total is compared with what the answer before had left. If it is too
+small, the walk starts again (what is already stored is not written again).
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class DataCenter:
         for start in range(0, len(todo), endpoints.DC_IDS):
             left = todo[start : start + endpoints.DC_IDS]
             while left:
-                # Without validation: an id that is gone would be an error for all of them.
+                # Without validation, because one id that is gone would make the whole query fail.
                 jql = f"id in ({', '.join(left)})"
                 body = self._search(jql, self._fields(scope), len(left), validateQuery="false").body
                 self._add(batch, scope, body["issues"])
                 got = {str(issue["id"]) for issue in body["issues"]}
                 left = [one for one in left if one not in got]
                 if len(got) >= int(body["total"]):
-                    reason = "the issue does not exist or may not be seen"
+                    reason = "the issue does not exist or is not visible"
                     batch.refused.update({one: {"id": one, "errorMessage": reason} for one in left})
                     break
                 if not got:
@@ -91,7 +91,7 @@ class DataCenter:
     def _walk(
         self, scope: Scope, since: datetime | None, cursor: dict[str, Any], fields: list[str] | None, size: int
     ) -> Iterator[tuple[JsonResponse, dict[str, Any]]]:
-        """Pages of the project's issues, each with the cursor behind it: the last issue, and how many are still to come."""
+        """Pages of the project's issues, each with the cursor after it: the last issue, and how many are still to come."""
         where = f"project = {int(scope.key)}"
         if since is not None:
             where += f" AND updated >= {int(since.timestamp() * 1000)}"
@@ -108,7 +108,7 @@ class DataCenter:
             issues = response.body["issues"]
             if not issues and total:
                 raise self.jira.http.failure(f"Jira ends the search in {scope.label} before its last page")
-            # A page may be shorter than was asked for: the server has its own cap. Only the total tells the end.
+            # A page may be shorter than requested, because the server has its own cap. Only the total shows the end.
             left = total - len(issues)
             after = int(issues[-1]["id"]) if issues else after
             yield response, {"after_id": after, "left": left}
@@ -116,7 +116,7 @@ class DataCenter:
                 return
 
     def _behind(self, where: str, after: int, fields: list[str] | None, size: int) -> JsonResponse | None:
-        """The page behind an issue; None when Jira does not know that issue any more."""
+        """The page after an issue; None if Jira no longer knows that issue."""
         jql = f"{where} AND id > {after}" if after else where
         try:
             return self._search(f"{jql} ORDER BY id ASC", fields, size)
@@ -126,7 +126,7 @@ class DataCenter:
             return None
 
     def _search(self, jql: str, fields: list[str] | None, size: int, **params: Any) -> JsonResponse:
-        """One search, with changelogs when fields are asked for; smaller when the server does not make it in its time."""
+        """One search, with changelogs if fields are requested; a smaller one if the server does not answer in time."""
         if fields is not None:
             params["expand"] = "changelog"
         while True:
@@ -148,7 +148,7 @@ class DataCenter:
                 continue
             body = response.body
             if not isinstance(body, dict) or not isinstance(body.get("issues"), list) or "total" not in body:
-                raise self.jira.http.failure("the answer about issues holds no issues and total")
+                raise self.jira.http.failure("the answer to the search contains no issues or no total")
             return response
 
     def _fields(self, scope: Scope) -> list[str]:
@@ -164,7 +164,7 @@ class DataCenter:
             changelog = issue.get("changelog") or {}
             entries = changelog.get("histories")
             if entries is None or len(entries) < int(changelog.get("total", 0)):
-                raise self.jira.http.failure(f"Jira gives issue {issue.get('id')} without its complete changelog")
+                raise self.jira.http.failure(f"Jira returned issue {issue.get('id')} without its complete changelog")
             issue_id = str(issue.get("id"))
             if issue_id in scopes:
                 add_changelog(batch, issue_id, entries, scopes[issue_id])

@@ -1,4 +1,4 @@
-"""The paths and fields that are asked of Jira: REST API v3 of Cloud, v2 of Data Center, Jira Software's agile API of both."""
+"""The paths and fields that Pulse requests: REST API v3 of Cloud, v2 of Data Center, and Jira Software's agile API of both."""
 
 SEARCH = "rest/api/3/search/jql"
 ISSUES = "rest/api/3/issue/bulkfetch"
@@ -9,7 +9,7 @@ STATUSES = "rest/api/3/status"
 FIELDS = "rest/api/3/field"
 TENANT = "_edge/tenant_info"
 
-# Version 2 is there in every flavour.
+# Cloud and Data Center both have version 2.
 SERVER_INFO = "rest/api/2/serverInfo"
 DC_SEARCH = "rest/api/2/search"
 DC_PROJECTS = "rest/api/2/project"
@@ -21,16 +21,16 @@ BOARDS = "rest/agile/1.0/board"
 BOARD_SPRINTS = "rest/agile/1.0/board/{}/sprint"
 SPRINT = "rest/agile/1.0/sprint/{}"
 
-# Ids alone come 5,000 a page; any other field would bring that down to 100.
+# Ids alone come 5,000 per page; any other field would reduce that to 100.
 SEARCH_PAGE = 5000
-# With named, single-valued fields Jira gives up to 1,000 issues a call, else 100.
+# With named, single-valued fields Jira returns up to 1,000 issues per call, otherwise 100.
 ISSUE_PAGE = 1000
 ISSUE_PAGE_FALLBACK = 100
 CHANGELOG_ISSUES = 1000
 CHANGELOG_PAGE = 10_000
 PROJECT_PAGE = 50
 AGILE_PAGE = 50
-# Data Center: what is asked for (its admin may have set a lower cap), what is still tried after a timeout, ids in one query.
+# Data Center: the page size (its admin may have set a lower cap), the smallest size tried after a timeout, ids per query.
 DC_PAGE, DC_SMALLEST_PAGE, DC_IDS = 1000, 50, 100
 DC_ID_PAGE = 5000
 
@@ -53,7 +53,7 @@ ISSUE_FIELDS = [
     "description",
     "issuelinks",
 ]
-# Custom fields that are found by name, as their ids differ from site to site: what they mean, what they are called.
+# Custom fields are found by name, because their ids differ from site to site: meaning → the names they go by.
 CUSTOM_FIELDS = {
     "story_points": ("story points", "story point estimate"),
     "sprints": ("sprint",),

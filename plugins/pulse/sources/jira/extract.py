@@ -1,8 +1,9 @@
-"""What is asked of Jira, in which order, until when.
+"""What Pulse reads from Jira, in what order, until when.
 
-Per project: the issues that changed since the watermark (epoch milliseconds, so that no time zone matters, and without an
-upper bound) with their complete changelogs; then those that could not be read before; then, once a week, the count. The
-watermark is the server's clock at the start of the sweep, less an overlap for Jira's eventually consistent search.
+For each project it reads the issues that changed since the watermark (epoch milliseconds, so that no time zone matters, and
+without an upper bound) with their complete changelogs, then those that could not be read before, and once a week the
+complete list of ids. The watermark is the server's clock at the start of the sweep, minus an overlap for Jira's eventually
+consistent search.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ STREAM = "issues"
 
 
 class JiraSource(Source):
-    """Projects of a Jira site, Cloud or Data Center; per project its issues with their changelogs."""
+    """The projects of a Jira site (Cloud or Data Center), and their issues with changelogs."""
 
     def connect(self, credential: Credential) -> None:
         self.jira = JiraClient(self.integration, credential, self.stats)
@@ -38,7 +39,7 @@ class JiraSource(Source):
 
     @property
     def site(self) -> Site:
-        """How this kind of Jira is asked."""
+        """The calls of this kind of Jira."""
         if self._site is None:
             self._site = Cloud(self.jira) if self.jira.edition() == CLOUD else DataCenter(self.jira)
         return self._site
@@ -52,7 +53,7 @@ class JiraSource(Source):
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"no project matches {include}",
-                remedy="check 'projects' and what the token's owner may see",
+                remedy="check 'projects' and which projects the token's owner can see",
             )
         projects = page_of("jira_projects", chosen, records.project)
         response = self.jira.get(self.site.STATUSES)
@@ -67,8 +68,11 @@ class JiraSource(Source):
         return [Scope(row.record_id, row.payload["key"], data) for row in projects.rows]
 
     def extract(self, scope: Scope) -> RunStats:
-        """One sweep; an interrupted one goes on behind the last issue it stored, and is followed by another, for the
-        issues that changed since it began."""
+        """Run one sweep.
+
+        An interrupted sweep resumes after the last issue it stored. Another one follows it, for the issues that changed
+        since it began.
+        """
         self.jira.known_edition = scope.data.get("edition") or self.jira.known_edition
         asked: set[str] = set()
         listed: set[str] | None = None
@@ -85,7 +89,7 @@ class JiraSource(Source):
         return self.finish()
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
-        if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal: there is nothing to read
+        if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal; there is nothing to read
             return Page(entity, rejects=[refusal(str(payload.get("id")), scope_key, payload)])
         if entity == "jira_issues":
             custom = self.custom_fields()
@@ -97,7 +101,7 @@ class JiraSource(Source):
         return page_of(entity, [payload], records.BUILDERS[entity], scope_key)
 
     def custom_fields(self) -> CustomFields:
-        """The site's custom fields that are used; asked once."""
+        """The ids of the custom fields that Pulse uses; read once."""
         if self._custom is None:
             wanted = self.integration.config.get("custom_fields") or []
             self._custom = CustomFields.found(self.jira.get(self.site.FIELDS).body, wanted)
@@ -108,7 +112,7 @@ class JiraSource(Source):
             sweep = self.site.sweep(scope, checkpoint.watermark_at, checkpoint.cursor)
         except UpstreamError as error:
             if error.status == 400:
-                # Jira says the same of a project that may not be seen any more: this raises AccessLost then.
+                # A project that is no longer visible gives the same error; this call then raises AccessLost.
                 self.jira.get(self.site.PROJECT.format(scope.key))
             raise
         started_at = checkpoint.cursor.get("started_at") or sweep.started_at.isoformat()
@@ -129,7 +133,7 @@ class JiraSource(Source):
         for project_id, key in rows:
             if project_id not in visible and selected(key, include):
                 self.stats.warn(
-                    f"the project {key} of {self.integration.name} is not visible any more: its issues are kept as they are"
+                    f"the project {key} of {self.integration.name} is no longer visible; its issues are kept as they are"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Custom fields: found by name among a site's fields, and their values as they are stored."""
+"""Custom fields: how they are found by name among a site's fields, and how their values are stored."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TEXT_CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class CustomFields:
-    """Ids of a site's fields: of those that Pulse knows by what they mean, and of those that the client named."""
+    """Field ids of a site. `known`: by the meaning that Pulse gives them. `named`: by the name that the client declared."""
 
     known: Mapping[str, list[str]] = field(default_factory=dict)
     named: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def found(cls, fields: Iterable[Any], wanted: Iterable[str]) -> CustomFields:
-        """Look the names up in the site's list of fields, whatever their case; several fields may have one name."""
+        """Look up the names in the site's list of fields, ignoring case; several fields may share a name."""
         ids: dict[str, list[str]] = {}
         for one in fields:
             ids.setdefault(_plain(str(one.get("name", ""))), []).append(str(one["id"]))
@@ -35,7 +35,7 @@ class CustomFields:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CustomFields:
-        """As a scope carries it."""
+        """From the form that a scope carries."""
         return cls(value.get("known") or {}, value.get("named") or {})
 
     def to_json(self) -> dict[str, Any]:
@@ -43,12 +43,12 @@ class CustomFields:
         return {"known": dict(self.known), "named": dict(self.named)}
 
     def ids(self) -> list[str]:
-        """The ids to ask for."""
+        """The ids to request."""
         found = [one for ids in (*self.known.values(), *self.named.values()) for one in ids]
         return list(dict.fromkeys(found))
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What an issue's payload keeps of them: of several fields the first that is filled."""
+        """The values that an issue's payload keeps: for several fields of one name, the first that is filled."""
         kept: dict[str, Any] = {}
         for meaning, ids in self.known.items():
             value = _STORED.get(meaning, lambda value: value)(_first(given, ids))
@@ -68,14 +68,14 @@ def _plain(name: str) -> str:
 
 
 def _sprints(value: Any) -> Any:
-    """The ids of an issue's sprints alone: a sprint's name and state change without a trace in the issue's `updated`."""
+    """Only the ids of an issue's sprints, because a sprint's name and state change without updating the issue."""
     if value is None:
         return None
     return [_sprint_id(one) for one in (value if isinstance(value, list) else [value])]
 
 
 def _sprint_id(value: Any) -> Any:
-    """Of an object (Cloud), or of the text that Data Center gives: …Sprint@1f39706[id=1,rapidViewId=2,…]."""
+    """From an object (Cloud), or from Data Center's text: …Sprint@1f39706[id=1,rapidViewId=2,…]."""
     if isinstance(value, dict):
         return int(value["id"])
     found = re.search(r"[\[,]id=(\d+)", str(value))
@@ -89,7 +89,7 @@ def _development(value: Any) -> str | None:
 
 
 def _trimmed_value(value: Any) -> Any:
-    """A named field's value without addresses and the like; documents as plain text, long texts cut."""
+    """A named field's value without addresses and similar; documents as plain text, long texts cut."""
     if isinstance(value, dict):
         if value.get("type") == "doc":
             return plain_text(value)[:TEXT_CHARACTERS]

@@ -1,4 +1,4 @@
-"""Jira's JSON → raw rows: the fields that are used, descriptions as plain text, bad records rejected."""
+"""Jira's JSON → raw rows: the fields that Pulse uses, descriptions as plain text, bad records rejected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Record = dict[str, Any]
 
 
 def project(item: Record) -> RawRow:
-    """One project; its own id is its scope."""
+    """One project. Its own id is its scope."""
     key = str(int(item["id"]))
     return RawRow(key, key, {"id": key, "key": item["key"], "name": item.get("name") or item["key"]})
 
@@ -29,7 +29,7 @@ def status(item: Record) -> RawRow:
 
 
 def board(item: Record) -> RawRow:
-    """One agile board with the project that it belongs to, where Jira tells it (Data Center does not)."""
+    """One agile board, with the project it belongs to if Jira says so (Data Center does not)."""
     location = item.get("location") or {}
     payload = {
         "id": str(int(item["id"])),
@@ -42,7 +42,7 @@ def board(item: Record) -> RawRow:
 
 
 def sprint(item: Record) -> RawRow:
-    """One sprint; its scope is the board it was made on, whichever board shows it."""
+    """One sprint. Its scope is the board it was created on, whichever board shows it."""
     if item["state"] not in ("future", "active", "closed"):
         raise ValueError(f"unknown state {item['state']!r}")
     home = str(int(item["originBoardId"]))
@@ -55,8 +55,10 @@ def sprint(item: Record) -> RawRow:
 
 
 def issue(item: Record, custom: CustomFields) -> RawRow:
-    """One issue, its scope the project it is in now. A custom field is stored as what it means (`_story_points`,
-    `_sprints`, …) or, when the client named it, in `_custom`."""
+    """One issue. Its scope is the project it is in now.
+
+    A custom field is stored under its meaning (`_story_points`, `_sprints`, …) or, if the client named it, in `_custom`.
+    """
     given = item["fields"]
     require(given, "project", "created", "updated", "status", "issuetype")
     fields: Record = {name: _trimmed(given.get(name)) for name in ISSUE_FIELDS if name != "description"}
@@ -72,7 +74,7 @@ def issue(item: Record, custom: CustomFields) -> RawRow:
 
 
 def changelog(issue_id: str, entry: Record, scope_key: str) -> RawRow:
-    """One history entry of an issue with all its items in order."""
+    """One history entry of an issue, with all its items in order."""
     created = timestamp(entry["created"])
     payload = {
         "id": str(int(entry["id"])),
@@ -88,27 +90,27 @@ def changelog(issue_id: str, entry: Record, scope_key: str) -> RawRow:
 
 
 def history(item: Record, scope_key: str) -> RawRow:
-    """A history entry that is kept with its issue's id, so that a reject can be read again: {"issueId", "history"}."""
+    """A history entry in the form {"issueId", "history"}: it keeps its issue's id, so that a reject can be read again."""
     return changelog(item["issueId"], item["history"], scope_key)
 
 
 def history_id(item: Record) -> str:
-    """The identity of such an entry."""
+    """The record id of an entry in that form."""
     return f"{item['issueId']}:{item['history']['id']}"
 
 
 def timestamp(value: Any) -> datetime:
-    """Jira's times: epoch seconds or milliseconds, or ISO with an offset without colon. Raises ValueError."""
+    """A time from Jira: epoch seconds or milliseconds, or ISO with an offset without colon. Raises ValueError."""
     if isinstance(value, int | float) or (isinstance(value, str) and value.isdigit()):
         number = float(value)
         return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no time")
+        raise ValueError(f"{value!r} is not a time")
     return datetime.fromisoformat(value)
 
 
 def _trimmed(value: Any) -> Any:
-    """What names a thing, without its addresses, avatars and the like."""
+    """The identifying fields of an object, without addresses, avatars and similar."""
     if isinstance(value, list):
         return [_trimmed(item) for item in value]
     if isinstance(value, dict):
@@ -130,7 +132,7 @@ def _trimmed(value: Any) -> Any:
     return value
 
 
-# The entities that need nothing but their payload.
+# Entities that are built from their payload alone.
 BUILDERS: dict[str, Callable[[Record], RawRow]] = {
     "jira_projects": project,
     "jira_statuses": status,

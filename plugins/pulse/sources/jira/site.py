@@ -1,4 +1,4 @@
-"""What Cloud and Data Center have in common: how their projects, issues and changelogs are asked for."""
+"""What Cloud and Data Center have in common: how to read their projects, issues and changelogs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from pulse.warehouse.loader import Page, Reject
 
 @dataclass
 class Batch:
-    """Issues with their complete changelogs, stored together. `refused`: what Jira said instead of an issue, by its id;
-    `cursor`: from where an interrupted sweep goes on once the batch is stored."""
+    """Issues with their complete changelogs, which are stored together.
+
+    `refused`: what Jira said instead of an issue, by issue id. `cursor`: where an interrupted sweep resumes once this
+    batch is stored.
+    """
 
     issues: Page = field(default_factory=lambda: Page("jira_issues"))
     changelogs: Page = field(default_factory=lambda: Page("jira_changelogs"))
@@ -25,15 +28,18 @@ class Batch:
     cursor: dict[str, Any] = field(default_factory=dict)
 
     def refusals(self, scope: Scope, ids: Iterable[str] | None = None) -> list[Reject]:
-        """The refused issues (of some ids) as rejects."""
+        """The refused issues (all, or those with the given ids) as rejects."""
         wanted = self.refused if ids is None else [one for one in ids if one in self.refused]
         return [refusal(one, scope.key, self.refused[one]) for one in wanted]
 
 
 @dataclass
 class Sweep:
-    """A walk through what changed in a project: the server's time at its start, the batches that are still to come, and
-    the ids that are listed so far. Once the batches are through, they are all of the project's when `complete`."""
+    """A walk through what changed in a project.
+
+    `started_at`: the server's time at its start. `batches`: what is still to come. `ids`: the ids listed so far; after the
+    last batch, and if `complete`, these are all ids of the project.
+    """
 
     started_at: datetime
     batches: Iterator[Batch]
@@ -53,21 +59,21 @@ class Site(Protocol):
         ...
 
     def sweep(self, scope: Scope, since: datetime | None, cursor: dict[str, Any]) -> Sweep:
-        """What changed in a project since a moment (None: everything), behind the cursor of an interrupted sweep."""
+        """What changed in a project since a moment (None: everything), after the cursor of an interrupted sweep."""
         ...
 
     def ids(self, scope: Scope) -> set[str]:
-        """The complete list of a project's issue ids. Raises UpstreamError when it may be incomplete."""
+        """The complete list of a project's issue ids. Raises UpstreamError if it may be incomplete."""
         ...
 
     def fetch(self, scope: Scope, ids: Iterable[str]) -> Batch:
-        """Issues by id, in whatever project they are now."""
+        """Issues by id, whichever project they are in now."""
         ...
 
 
 def refusal(issue_id: str, scope_key: str, error: Any) -> Reject:
-    """An issue that Jira named and does not give."""
-    return Reject(issue_id, scope_key, json.dumps(error), f"Jira: {error.get('errorMessage') or 'not given'}")
+    """The reject of an issue that Jira does not deliver."""
+    return Reject(issue_id, scope_key, json.dumps(error), f"Jira: {error.get('errorMessage') or 'no reason given'}")
 
 
 def add_issues(batch: Batch, scope: Scope, items: Iterable[Any]) -> None:
@@ -79,7 +85,7 @@ def add_issues(batch: Batch, scope: Scope, items: Iterable[Any]) -> None:
 
 
 def add_changelog(batch: Batch, issue_id: str, entries: Iterable[Any], scope_key: str) -> None:
-    """Read an issue's history entries into a batch. An entry is kept with the issue's id, so that a reject can be read
+    """Read an issue's history entries into a batch. Each entry is kept with the issue's id, so that a reject can be read
     again."""
     page = page_of(
         "jira_changelogs",
@@ -93,7 +99,9 @@ def add_changelog(batch: Batch, issue_id: str, entries: Iterable[Any], scope_key
 
 
 def scopes_of(batch: Batch) -> dict[str, str]:
-    """The scope of each issue in a batch, also of those that came and could not be read: once they can be, from their
-    rejects, their changelogs are there."""
+    """The scope of each issue in a batch, including issues that could not be read.
+
+    Once their rejects can be read, their changelogs are then already stored.
+    """
     found = {str(r.record_id): r.scope_key for r in batch.issues.rejects if str(r.record_id).isdigit()}
     return {**found, **{row.record_id: row.scope_key for row in batch.issues.rows}}

@@ -8,7 +8,7 @@ _BLOCKS = {"paragraph", "heading", "listItem", "codeBlock", "blockquote", "table
 
 
 def plain_text(document: Any) -> str:
-    """An Atlassian document (ADF) as plain text with its links' addresses; a plain string stays as it is."""
+    """An Atlassian document (ADF) as plain text, including the addresses of links; a plain string stays as it is."""
     if document is None:
         return ""
     if isinstance(document, str):

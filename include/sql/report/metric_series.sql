@@ -1,0 +1,27 @@
+-- One row per published number: metric, grain, scope and period.
+with numbers as (
+    select m.client_id, m.metric_type, m.unit, m.grain, m.scope_type, m.scope_id, m.period_start, m.period_end, m.is_partial,
+           m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.tier, m.tier_year,
+           m.calculation_date
+    from core.dora_metrics m
+    union all
+    -- A repository that is one service has that service's numbers.
+    select m.client_id, m.metric_type, m.unit, m.grain, 'repository', m.scope_id, m.period_start, m.period_end, m.is_partial,
+           m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.tier, m.tier_year,
+           m.calculation_date
+    from core.dora_metrics m
+    join core.services s on (s.client_id, s.id) = (m.client_id, m.scope_id)
+    where m.scope_type = 'service' and s.repository_id is not null
+      and not exists (select from core.services o
+                      where o.client_id = s.client_id and o.integration_id = s.integration_id
+                        and o.repository_id = s.repository_id and o.id <> s.id)
+)
+select
+    m.client_id, m.metric_type, k.metric_label, m.unit, k.display_unit, m.grain, m.scope_type, m.scope_id,
+    case m.scope_type when 'client' then 'All services' else coalesce(s.name, m.scope_id) end as scope_name,
+    m.period_start::timestamp as period_at, m.period_end, m.is_partial, m.metric_value,
+    m.metric_value * k.factor as display_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size,
+    m.null_reason, m.tier, m.tier_year, m.calculation_date
+from numbers m
+join core.metric_catalogue k on k.metric_type = m.metric_type
+left join core.services s on m.scope_type in ('service', 'repository') and (s.client_id, s.id) = (m.client_id, m.scope_id);

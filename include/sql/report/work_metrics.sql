@@ -1,0 +1,17 @@
+-- One row per metric, period and scope: flow of work in Jira.
+select
+    m.client_id, m.metric_type,
+    case m.metric_type
+        when 'cycle_time' then 'Cycle time' when 'lead_time' then 'Lead time' when 'throughput' then 'Throughput'
+        when 'work_in_progress' then 'Work in progress' when 'reopened_share' then 'Reopened items'
+        when 'bug_share' then 'Bugs' else 'Incident load'
+    end as metric_label,
+    m.unit, m.grain, m.scope_type, m.scope_id,
+    case m.scope_type when 'client' then 'All projects' else m.scope_id end as scope_name,
+    m.calculation_date, m.period_start::timestamp as period_at, m.period_end, m.is_partial, m.metric_value,
+    case m.unit when 'ratio' then m.metric_value * 100 else m.metric_value end as display_value,
+    case m.unit when 'ratio' then '%' when 'hours' then 'hours' else 'items' end as display_unit,
+    case when m.unit = 'count' and m.metric_value is not null then to_char(m.metric_value, 'FM9999990')
+        else core.display_text(m.unit, m.metric_value) end as display_text,
+    m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.published_at
+from core.work_metrics m;

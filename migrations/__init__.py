@@ -1,0 +1,1 @@
+"""The schema of the clients' database: tables and roles (versions), views, seeds."""

@@ -1,0 +1,2562 @@
+-- The tables and functions that the migrations come to, as pg_dump shows them, sorted by table. Generated: edit a migration
+-- and run ./pulse schema. The views are in include/sql/report and include/sql/core, one file each.
+
+CREATE SCHEMA core;
+
+CREATE SCHEMA raw;
+
+CREATE SCHEMA report;
+
+CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN (unit = 'ratio'::text) THEN (to_char((value * (100)::double precision), 'FM990.0'::text) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (1)::double precision)) THEN (to_char(value, 'FM9990.0'::text) || ' per day'::text) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (1)::double precision)) THEN (to_char((value * (7)::double precision), 'FM990.0'::text) || ' per week'::text) WHEN (unit = 'per_day'::text) THEN (to_char((value * (30.4)::double precision), 'FM990.0'::text) || ' per month'::text) WHEN ((unit = 'hours'::text) AND (value < (1)::double precision)) THEN (to_char((value * (60)::double precision), 'FM90'::text) || ' min'::text) WHEN ((unit = 'hours'::text) AND (value < (48)::double precision)) THEN (to_char(value, 'FM990.0'::text) || ' h'::text) WHEN (unit = 'hours'::text) THEN (to_char((value / (24)::double precision), 'FM9990.0'::text) || ' days'::text) ELSE to_char(value, 'FM9990.0'::text) END;
+
+COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value in words; a dash for NULL.';
+
+CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) RETURNS double precision
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    select case
+        when not to_at >= from_at then null
+        when working then core.worked_hours(to_at) - core.worked_hours(from_at)
+        else extract(epoch from to_at - from_at)::double precision / 3600
+    end
+$$;
+
+COMMENT ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) IS 'Hours from one moment to another; NULL when negative or when either is missing. working: count only working days.';
+
+CREATE FUNCTION core.enqueue_dora() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    sources text := case tg_op when 'INSERT' then 'new_rows' when 'DELETE' then 'old_rows' end;
+begin
+    if sources is null then
+        sources := format('(select * from new_rows union all select * from old_rows)');
+    end if;
+    execute format(
+        'insert into core.dora_queue (client_id, fact, integration_id, key)'
+        ' select distinct client_id, %L, integration_id, (%s)::text from %s r', tg_argv[0], tg_argv[1], sources);
+    return null;
+end $$;
+
+COMMENT ON FUNCTION core.enqueue_dora() IS 'Statement trigger: queues the written rows. Arguments: the kind of fact, and the expression for its key.';
+
+CREATE FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+declare
+    role_name text := 'pulse_client_' || client_id;
+    created   boolean := false;
+    can_login boolean;
+begin
+    if not exists (select from core.clients c where c.id = ensure_client_role.client_id) then
+        raise exception 'there is no client %', client_id using errcode = 'foreign_key_violation';
+    end if;
+    -- A verifier, never a password: the statement may be logged.
+    if verifier is null or verifier !~ '^SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$' then
+        raise exception 'not a SCRAM verifier for %', role_name using errcode = 'invalid_parameter_value';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('pulse.roles'));
+    select rolcanlogin into can_login from pg_roles where rolname = role_name;
+    if not found then
+        created := true;
+        execute format('create role %I nologin password %L connection limit 40', role_name, verifier);
+        execute format('alter role %I set statement_timeout = ''30s''', role_name);
+        execute format('grant pulse_reader to %I with inherit true, set false', role_name);
+        can_login := false;
+    end if;
+    if can_login is distinct from active then
+        execute format('alter role %I with %s', role_name, case when active then 'login' else 'nologin' end);
+    end if;
+    return created;
+end $_$;
+
+COMMENT ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) IS 'Makes the login of a client when it is missing (with this SCRAM verifier); NOLOGIN when the client is not active. Returns whether it was made.';
+
+CREATE FUNCTION core.etl_client_id() RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    given text := current_setting('pulse.client_id', true);
+begin
+    if given is null or given = '' then
+        raise insufficient_privilege using
+            message = 'pulse.client_id is not set: no client is chosen for this transaction',
+            hint = 'Use pulse.warehouse.connect.client_transaction(connection, client_id).';
+    end if;
+    return given::integer;
+end $$;
+
+COMMENT ON FUNCTION core.etl_client_id() IS 'The client this transaction works for (setting pulse.client_id); an error when none is chosen.';
+
+CREATE FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (to_at >= from_at) THEN (((EXTRACT(epoch FROM to_at) - EXTRACT(epoch FROM from_at)))::double precision / (3600)::double precision) ELSE NULL::double precision END;
+
+COMMENT ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) IS 'Hours from one moment to another; NULL when negative or when either is missing.';
+
+CREATE FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    execute format('alter table %s enable row level security, force row level security', target);
+    execute format('create policy owner on %s to pulse_owner using (session_user = ''pulse_owner'')', target);
+    if etl then
+        execute format('grant select, insert, update, delete on %s to pulse_etl', target);
+        execute format('create policy etl on %s to pulse_etl using (client_id = (select core.etl_client_id()))', target);
+    end if;
+    if staff then
+        execute format('grant select on %s to pulse_staff', target);
+        execute format('create policy staff on %s for select to pulse_staff using (true)', target);
+    end if;
+    if reader then
+        execute format('grant select on %s to pulse_reader', target);
+        execute format('create policy reader on %s for select to pulse_reader using (client_id = (select core.reader_client_id()))', target);
+    end if;
+end $$;
+
+COMMENT ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) IS 'For migrations: row-level security and grants of a new table with client_id. etl may write, staff and reader may read.';
+
+CREATE FUNCTION core.reader_client_id() RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select id from core.clients where active and 'pulse_client_' || id = session_user
+$$;
+
+COMMENT ON FUNCTION core.reader_client_id() IS 'The active client whose login opened this session; NULL for every other login.';
+
+CREATE FUNCTION core.search_pattern(pattern text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(pattern, '(^|[^\\])((?:\\\\)*)\\b'::text, '\1\2\\y'::text, 'g'::text);
+
+COMMENT ON FUNCTION core.search_pattern(pattern text) IS 'An admin''s regular expression for PostgreSQL, whose word boundary is \y where most others have \b.';
+
+CREATE FUNCTION core.search_pattern(patterns jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT core.search_pattern(string_agg((('(?:'::text || p.value) || ')'::text), '|'::text)) AS search_pattern FROM jsonb_array_elements_text(search_pattern.patterns) p(value));
+
+COMMENT ON FUNCTION core.search_pattern(patterns jsonb) IS 'One regular expression that matches what any in an admin''s list matches; NULL for an empty list.';
+
+CREATE FUNCTION core.setting(key text, fallback jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    select coalesce(
+        (select setting_value from core.system_settings
+         where client_id = (select core.etl_client_id()) and setting_key = key),
+        fallback)
+$$;
+
+COMMENT ON FUNCTION core.setting(key text, fallback jsonb) IS 'A setting of the client this transaction works for, or the fallback.';
+
+CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select c.oid::regclass
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'm', 'f')
+      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+      and (c.oid = 'core.clients'::regclass
+           or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'client_id' and not a.attisdropped))
+      and not (c.relrowsecurity and c.relforcerowsecurity)
+$$;
+
+COMMENT ON FUNCTION core.unprotected_tables() IS 'Tables that hold clients'' rows without forced row-level security; must be empty.';
+
+CREATE FUNCTION core.worked_hours(moment timestamp with time zone) RETURNS double precision
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    select worked_hours_before + case when is_working then extract(epoch from moment - starts_at)::double precision / 3600 else 0 end
+    from core.client_calendar
+    where client_id = (select core.etl_client_id()) and starts_at <= moment
+    order by starts_at desc limit 1
+$$;
+
+COMMENT ON FUNCTION core.worked_hours(moment timestamp with time zone) IS 'Working hours from the start of the client''s calendar to a moment.';
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+GRANT USAGE ON SCHEMA core TO pulse_etl;
+GRANT USAGE ON SCHEMA core TO pulse_admin;
+GRANT USAGE ON SCHEMA core TO pulse_auth;
+GRANT USAGE ON SCHEMA core TO pulse_staff;
+GRANT USAGE ON SCHEMA core TO pulse_reader;
+
+GRANT USAGE ON SCHEMA raw TO pulse_etl;
+
+GRANT USAGE ON SCHEMA report TO pulse_staff;
+GRANT USAGE ON SCHEMA report TO pulse_reader;
+GRANT USAGE ON SCHEMA report TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.display_text(unit text, value double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_etl;
+GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_staff;
+GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.enqueue_dora() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.enqueue_dora() TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) TO pulse_admin;
+
+REVOKE ALL ON FUNCTION core.etl_client_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.etl_client_id() TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) TO pulse_etl;
+GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) TO pulse_staff;
+GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.reader_client_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.reader_client_id() TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.search_pattern(pattern text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.search_pattern(pattern text) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.search_pattern(patterns jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.search_pattern(patterns jsonb) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.setting(key text, fallback jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO pulse_etl;
+
+-- core.benchmarks -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.benchmarks (
+    metric_type text NOT NULL,
+    year integer NOT NULL,
+    kind text NOT NULL,
+    label text NOT NULL,
+    lower_bound double precision,
+    upper_bound double precision,
+    cumulative_share double precision,
+    published_text text NOT NULL,
+    source text NOT NULL,
+    CONSTRAINT benchmarks_kind_check CHECK ((kind = ANY (ARRAY['tier'::text, 'distribution'::text])))
+);
+COMMENT ON TABLE core.benchmarks IS 'One row per tier or point of a published benchmark: reference data, the same for every client. A value belongs to the row with lower_bound <= value < upper_bound (hours, per day, ratio); the tiers of the change failure rate are points. Of kind distribution: cumulative_share of teams do at least as well.';
+ALTER TABLE ONLY core.benchmarks ADD CONSTRAINT benchmarks_pkey PRIMARY KEY (metric_type, year, label);
+GRANT SELECT,MAINTAIN ON TABLE core.benchmarks TO pulse_etl;
+GRANT SELECT ON TABLE core.benchmarks TO pulse_staff;
+GRANT SELECT ON TABLE core.benchmarks TO pulse_reader;
+
+-- core.change_references ----------------------------------------------------------------------------------------------
+CREATE TABLE core.change_references (
+    client_id integer NOT NULL,
+    change_id text NOT NULL,
+    issue_key text NOT NULL
+);
+ALTER TABLE ONLY core.change_references FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.change_references IS 'One row per issue that a change names in its title or branch, or that its pull request closes: a Jira key (OPS-12), or a GitHub issue as owner/repository#12.';
+ALTER TABLE ONLY core.change_references ADD CONSTRAINT change_references_pkey PRIMARY KEY (client_id, issue_key, change_id);
+ALTER TABLE core.change_references ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.change_references TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.change_references TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.change_references FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.change_references FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.change_references TO pulse_etl;
+GRANT SELECT ON TABLE core.change_references TO pulse_staff;
+GRANT SELECT ON TABLE core.change_references TO pulse_reader;
+
+-- core.changes --------------------------------------------------------------------------------------------------------
+CREATE TABLE core.changes (
+    client_id integer NOT NULL,
+    id text NOT NULL,
+    service_id text NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint,
+    pull_request_id bigint,
+    number integer,
+    title text NOT NULL,
+    url text,
+    author text,
+    is_bot boolean DEFAULT false NOT NULL,
+    is_revert boolean DEFAULT false NOT NULL,
+    reverts_change_id text,
+    is_hotfix boolean DEFAULT false NOT NULL,
+    first_commit_at timestamp with time zone,
+    opened_at timestamp with time zone NOT NULL,
+    first_review_at timestamp with time zone,
+    approved_at timestamp with time zone,
+    merged_at timestamp with time zone NOT NULL,
+    merge_commit_sha text,
+    merge_position bigint,
+    additions integer DEFAULT 0 NOT NULL,
+    deletions integer DEFAULT 0 NOT NULL,
+    changed_files integer DEFAULT 0 NOT NULL,
+    commit_count integer DEFAULT 0 NOT NULL,
+    review_count integer DEFAULT 0 NOT NULL,
+    head_branch text,
+    merged_on date,
+    comment_count integer DEFAULT 0 NOT NULL,
+    changes_requested_count integer DEFAULT 0 NOT NULL,
+    reopened_count integer DEFAULT 0 NOT NULL,
+    is_reviewed boolean DEFAULT false NOT NULL,
+    coding_hours double precision,
+    pickup_hours double precision,
+    review_hours double precision,
+    issue_keys text[] DEFAULT '{}'::text[] NOT NULL
+);
+ALTER TABLE ONLY core.changes FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.changes.merged_on IS 'Day of the merge in the client''s time zone.';
+COMMENT ON COLUMN core.changes.is_reviewed IS 'Somebody other than the author reviewed it before the merge.';
+COMMENT ON COLUMN core.changes.issue_keys IS 'The issues that title, branch and pull request name, in order.';
+ALTER TABLE ONLY core.changes ADD CONSTRAINT changes_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX changes_custom_sha ON core.changes USING btree (client_id, merge_commit_sha) WHERE (pull_request_id IS NULL);
+CREATE INDEX changes_custom_url ON core.changes USING btree (client_id, url) WHERE (pull_request_id IS NULL);
+CREATE INDEX changes_flagged ON core.changes USING btree (client_id, id) WHERE (is_hotfix OR is_revert);
+CREATE INDEX changes_merged ON core.changes USING btree (client_id, merged_at);
+CREATE INDEX changes_position ON core.changes USING btree (client_id, service_id, merge_position);
+CREATE INDEX changes_service_merged ON core.changes USING btree (client_id, service_id, merged_on);
+CREATE INDEX changes_undone ON core.changes USING btree (client_id, reverts_change_id) WHERE (reverts_change_id IS NOT NULL);
+ALTER TABLE core.changes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.changes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.changes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.changes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.changes FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.changes TO pulse_etl;
+GRANT SELECT ON TABLE core.changes TO pulse_staff;
+GRANT SELECT ON TABLE core.changes TO pulse_reader;
+
+-- core.client_calendar ------------------------------------------------------------------------------------------------
+CREATE TABLE core.client_calendar (
+    client_id integer NOT NULL,
+    day date NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    is_working boolean NOT NULL,
+    worked_hours_before double precision NOT NULL,
+    worked_days_before integer NOT NULL
+);
+ALTER TABLE ONLY core.client_calendar FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.client_calendar IS 'One row per day of a client that counts working days (dora.working_calendar): when it starts, and how many working hours and days came before it.';
+ALTER TABLE ONLY core.client_calendar ADD CONSTRAINT client_calendar_pkey PRIMARY KEY (client_id, day);
+CREATE INDEX client_calendar_start ON core.client_calendar USING btree (client_id, starts_at);
+ALTER TABLE ONLY core.client_calendar ADD CONSTRAINT client_calendar_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE core.client_calendar ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.client_calendar TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.client_calendar TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.client_calendar FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.client_calendar FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.client_calendar TO pulse_etl;
+GRANT SELECT ON TABLE core.client_calendar TO pulse_staff;
+GRANT SELECT ON TABLE core.client_calendar TO pulse_reader;
+
+-- core.clients --------------------------------------------------------------------------------------------------------
+CREATE TABLE core.clients (
+    id integer NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    spec_hash text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT clients_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT clients_slug_check CHECK ((slug ~ '^[a-z][a-z0-9_]{1,39}$'::text))
+);
+ALTER TABLE ONLY core.clients FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.clients ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.clients_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_slug_key UNIQUE (slug);
+CREATE POLICY admin ON core.clients TO pulse_admin USING (true);
+CREATE POLICY auth ON core.clients FOR SELECT TO pulse_auth USING (true);
+ALTER TABLE core.clients ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.clients FOR SELECT TO pulse_etl USING ((id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.clients TO pulse_owner USING (((SESSION_USER = ANY (ARRAY['pulse_owner'::name, 'pulse_admin'::name])) OR (('pulse_client_'::text || id) = SESSION_USER)));
+CREATE POLICY reader ON core.clients FOR SELECT TO pulse_reader USING ((id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.clients FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,MAINTAIN ON TABLE core.clients TO pulse_etl;
+GRANT SELECT ON TABLE core.clients TO pulse_auth;
+GRANT SELECT ON TABLE core.clients TO pulse_staff;
+GRANT SELECT ON TABLE core.clients TO pulse_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE core.clients TO pulse_admin;
+
+-- core.custom_changes -------------------------------------------------------------------------------------------------
+CREATE TABLE core.custom_changes (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id text NOT NULL,
+    service text NOT NULL,
+    title text NOT NULL,
+    author text,
+    url text,
+    first_commit_at timestamp with time zone,
+    opened_at timestamp with time zone NOT NULL,
+    merged_at timestamp with time zone NOT NULL,
+    merge_sha text,
+    deleted_at timestamp with time zone,
+    service_key text GENERATED ALWAYS AS (lower(service)) STORED NOT NULL,
+    first_review_at timestamp with time zone,
+    approved_at timestamp with time zone
+);
+ALTER TABLE ONLY core.custom_changes FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.custom_changes IS 'One row per merged change of a custom source.';
+COMMENT ON COLUMN core.custom_changes.service_key IS 'The service in lower case, for look-ups.';
+COMMENT ON COLUMN core.custom_changes.first_review_at IS 'First review by a person other than the author; NULL when the source has none.';
+COMMENT ON COLUMN core.custom_changes.approved_at IS 'First approval; NULL when the source has none.';
+ALTER TABLE ONLY core.custom_changes ADD CONSTRAINT custom_changes_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX custom_changes_service ON core.custom_changes USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
+CREATE INDEX custom_changes_sha ON core.custom_changes USING btree (client_id, merge_sha);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.custom_changes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_change', 'id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.custom_changes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_change', 'id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.custom_changes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_change', 'id');
+ALTER TABLE ONLY core.custom_changes ADD CONSTRAINT custom_changes_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+ALTER TABLE core.custom_changes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.custom_changes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.custom_changes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.custom_changes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.custom_changes FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.custom_changes TO pulse_etl;
+GRANT SELECT ON TABLE core.custom_changes TO pulse_staff;
+GRANT SELECT ON TABLE core.custom_changes TO pulse_reader;
+
+-- core.custom_deployments ---------------------------------------------------------------------------------------------
+CREATE TABLE core.custom_deployments (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id text NOT NULL,
+    service text NOT NULL,
+    environment text NOT NULL,
+    result text NOT NULL,
+    sha text,
+    ref_name text,
+    url text,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    service_key text GENERATED ALWAYS AS (lower(service)) STORED NOT NULL,
+    CONSTRAINT custom_deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
+);
+ALTER TABLE ONLY core.custom_deployments FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.custom_deployments IS 'One row per finished deployment of a custom source.';
+COMMENT ON COLUMN core.custom_deployments.service_key IS 'The service in lower case, for look-ups.';
+ALTER TABLE ONLY core.custom_deployments ADD CONSTRAINT custom_deployments_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX custom_deployments_service ON core.custom_deployments USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
+CREATE INDEX custom_deployments_sha ON core.custom_deployments USING btree (client_id, sha);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.custom_deployments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_deployment', 'id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.custom_deployments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_deployment', 'id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.custom_deployments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_deployment', 'id');
+ALTER TABLE ONLY core.custom_deployments ADD CONSTRAINT custom_deployments_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+ALTER TABLE core.custom_deployments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.custom_deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.custom_deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.custom_deployments FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.custom_deployments FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.custom_deployments TO pulse_etl;
+GRANT SELECT ON TABLE core.custom_deployments TO pulse_staff;
+GRANT SELECT ON TABLE core.custom_deployments TO pulse_reader;
+
+-- core.custom_incidents -----------------------------------------------------------------------------------------------
+CREATE TABLE core.custom_incidents (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id text NOT NULL,
+    key text NOT NULL,
+    title text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    service text,
+    severity text,
+    url text,
+    created_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    deleted_at timestamp with time zone,
+    service_key text GENERATED ALWAYS AS (lower(service)) STORED NOT NULL
+);
+ALTER TABLE ONLY core.custom_incidents FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.custom_incidents IS 'One row per incident of a custom source.';
+COMMENT ON COLUMN core.custom_incidents.service_key IS 'The service in lower case, for look-ups.';
+ALTER TABLE ONLY core.custom_incidents ADD CONSTRAINT custom_incidents_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX custom_incidents_service ON core.custom_incidents USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.custom_incidents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_incident', 'id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.custom_incidents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_incident', 'id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.custom_incidents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_incident', 'id');
+ALTER TABLE ONLY core.custom_incidents ADD CONSTRAINT custom_incidents_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+ALTER TABLE core.custom_incidents ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.custom_incidents TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.custom_incidents TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.custom_incidents FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.custom_incidents FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.custom_incidents TO pulse_etl;
+GRANT SELECT ON TABLE core.custom_incidents TO pulse_staff;
+GRANT SELECT ON TABLE core.custom_incidents TO pulse_reader;
+
+-- core.deployment_changes ---------------------------------------------------------------------------------------------
+CREATE TABLE core.deployment_changes (
+    client_id integer NOT NULL,
+    deployment_id text NOT NULL,
+    change_id text NOT NULL,
+    service_id text,
+    deployed_at timestamp with time zone,
+    deployed_on date,
+    lead_time_hours double precision,
+    coding_hours double precision,
+    pickup_hours double precision,
+    review_hours double precision,
+    merge_to_deploy_hours double precision,
+    exclusion_reason text
+);
+ALTER TABLE ONLY core.deployment_changes FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.deployment_changes.exclusion_reason IS 'Why the change does not count in the lead time: bot, no commits, negative duration.';
+ALTER TABLE ONLY core.deployment_changes ADD CONSTRAINT deployment_changes_pkey PRIMARY KEY (client_id, change_id);
+CREATE INDEX deployment_changes_deployment ON core.deployment_changes USING btree (client_id, deployment_id);
+CREATE INDEX deployment_changes_latest ON core.deployment_changes USING btree (client_id, deployed_at);
+CREATE INDEX deployment_changes_negative ON core.deployment_changes USING btree (client_id, deployed_at) WHERE (exclusion_reason = 'negative duration'::text);
+CREATE INDEX deployment_changes_service ON core.deployment_changes USING btree (client_id, service_id, deployed_on);
+ALTER TABLE core.deployment_changes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.deployment_changes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.deployment_changes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.deployment_changes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.deployment_changes FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.deployment_changes TO pulse_etl;
+GRANT SELECT ON TABLE core.deployment_changes TO pulse_staff;
+GRANT SELECT ON TABLE core.deployment_changes TO pulse_reader;
+
+-- core.deployments ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.deployments (
+    client_id integer NOT NULL,
+    id text NOT NULL,
+    service_id text NOT NULL,
+    integration_id bigint NOT NULL,
+    environment text NOT NULL,
+    environment_tier text NOT NULL,
+    source text NOT NULL,
+    result text NOT NULL,
+    sha text,
+    "position" bigint,
+    ref_name text,
+    url text,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    is_baseline boolean DEFAULT false NOT NULL,
+    is_rollback boolean DEFAULT false NOT NULL,
+    rolled_back_by text,
+    is_rework boolean DEFAULT false NOT NULL,
+    rework_reason text,
+    repository_id bigint,
+    finished_on date,
+    contains_after bigint,
+    failed_change boolean DEFAULT false NOT NULL,
+    failure_reason text,
+    change_count integer DEFAULT 0 NOT NULL,
+    incident_keys text,
+    CONSTRAINT deployments_environment_tier_check CHECK ((environment_tier = ANY (ARRAY['production'::text, 'other'::text]))),
+    CONSTRAINT deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text]))),
+    CONSTRAINT deployments_source_check CHECK ((source = ANY (ARRAY['deployment'::text, 'workflow_run'::text, 'release'::text, 'merge'::text, 'http_json'::text])))
+)
+WITH (fillfactor='50');
+ALTER TABLE ONLY core.deployments FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.deployments.finished_on IS 'Day of the finish in the client''s time zone.';
+COMMENT ON COLUMN core.deployments.contains_after IS 'Highest position that an earlier successful production deployment of the service to this environment contained; NULL for the baseline.';
+COMMENT ON COLUMN core.deployments.failed_change IS 'A successful production deployment that an incident was linked to or that was rolled back at once.';
+ALTER TABLE ONLY core.deployments ADD CONSTRAINT deployments_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX deployments_finished ON core.deployments USING btree (client_id, environment_tier, finished_on);
+CREATE INDEX deployments_latest ON core.deployments USING btree (client_id, finished_at);
+CREATE INDEX deployments_order ON core.deployments USING btree (client_id, service_id, finished_at) WHERE ((environment_tier = 'production'::text) AND (result = 'success'::text));
+CREATE INDEX deployments_ref ON core.deployments USING btree (client_id, ref_name);
+CREATE INDEX deployments_service_finished ON core.deployments USING btree (client_id, service_id, environment_tier, finished_on);
+CREATE INDEX deployments_sha ON core.deployments USING btree (client_id, sha text_pattern_ops);
+CREATE INDEX deployments_url ON core.deployments USING btree (client_id, url);
+ALTER TABLE core.deployments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.deployments FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.deployments FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.deployments TO pulse_etl;
+GRANT SELECT ON TABLE core.deployments TO pulse_staff;
+GRANT SELECT ON TABLE core.deployments TO pulse_reader;
+
+-- core.dora_definitions -----------------------------------------------------------------------------------------------
+CREATE TABLE core.dora_definitions (
+    client_id integer NOT NULL,
+    definition_version text NOT NULL,
+    settings jsonb NOT NULL,
+    time_zone text NOT NULL,
+    first_used_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.dora_definitions FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.dora_definitions IS 'One row per definition_version: the settings behind it, so that a number can be reproduced.';
+ALTER TABLE ONLY core.dora_definitions ADD CONSTRAINT dora_definitions_pkey PRIMARY KEY (client_id, definition_version);
+ALTER TABLE ONLY core.dora_definitions ADD CONSTRAINT dora_definitions_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE core.dora_definitions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.dora_definitions TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.dora_definitions TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.dora_definitions FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.dora_definitions FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_definitions TO pulse_etl;
+GRANT SELECT ON TABLE core.dora_definitions TO pulse_staff;
+GRANT SELECT ON TABLE core.dora_definitions TO pulse_reader;
+
+-- core.dora_metric_history --------------------------------------------------------------------------------------------
+CREATE TABLE core.dora_metric_history (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    metric_type text NOT NULL,
+    grain text NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text NOT NULL,
+    calculation_date date NOT NULL,
+    period_start date NOT NULL,
+    period_end date NOT NULL,
+    is_partial boolean NOT NULL,
+    metric_value double precision,
+    unit text NOT NULL,
+    p50 double precision,
+    p75 double precision,
+    p90 double precision,
+    numerator bigint,
+    denominator bigint,
+    sample_size bigint NOT NULL,
+    null_reason text,
+    tier text,
+    tier_year integer,
+    definition_version text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_to timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY core.dora_metric_history FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.dora_metric_history IS 'One row per published number that was replaced or withdrawn: what was shown from valid_from until valid_to.';
+ALTER TABLE core.dora_metric_history ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.dora_metric_history_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.dora_metric_history ADD CONSTRAINT dora_metric_history_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX dora_metric_history_cell ON core.dora_metric_history USING btree (client_id, metric_type, grain, scope_type, scope_id, calculation_date, valid_from);
+CREATE INDEX dora_metric_history_time ON core.dora_metric_history USING btree (client_id, valid_to);
+ALTER TABLE core.dora_metric_history ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.dora_metric_history TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.dora_metric_history TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.dora_metric_history FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.dora_metric_history FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_metric_history TO pulse_etl;
+GRANT SELECT ON TABLE core.dora_metric_history TO pulse_staff;
+GRANT SELECT ON TABLE core.dora_metric_history TO pulse_reader;
+
+-- core.dora_metrics ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.dora_metrics (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    metric_type text NOT NULL,
+    grain text NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text DEFAULT ''::text NOT NULL,
+    calculation_date date NOT NULL,
+    period_start date NOT NULL,
+    period_end date NOT NULL,
+    is_partial boolean DEFAULT false NOT NULL,
+    metric_value double precision,
+    unit text NOT NULL,
+    p50 double precision,
+    p75 double precision,
+    p90 double precision,
+    numerator bigint,
+    denominator bigint,
+    sample_size bigint DEFAULT 0 NOT NULL,
+    null_reason text,
+    tier text,
+    tier_year integer,
+    definition_version text NOT NULL,
+    published_at timestamp with time zone DEFAULT now() NOT NULL,
+    family text DEFAULT 'deployments'::text NOT NULL,
+    CONSTRAINT dora_metrics_check CHECK (((metric_value IS NOT NULL) OR (null_reason IS NOT NULL))),
+    CONSTRAINT dora_metrics_grain_check CHECK ((grain = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'rolling_7d'::text, 'rolling_30d'::text, 'rolling_90d'::text]))),
+    CONSTRAINT dora_metrics_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'service'::text, 'team'::text, 'repository'::text]))),
+    CONSTRAINT dora_metrics_tier_check CHECK ((tier = ANY (ARRAY['elite'::text, 'high'::text, 'medium'::text, 'low'::text]))),
+    CONSTRAINT dora_metrics_unit_check CHECK ((unit = ANY (ARRAY['per_day'::text, 'days_per_week'::text, 'hours'::text, 'ratio'::text, 'lines'::text, 'count'::text])))
+);
+ALTER TABLE ONLY core.dora_metrics FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.dora_metrics ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.dora_metrics_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1000
+);
+ALTER TABLE ONLY core.dora_metrics ADD CONSTRAINT dora_metrics_pkey PRIMARY KEY (client_id, metric_type, grain, scope_type, scope_id, calculation_date);
+ALTER TABLE core.dora_metrics ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.dora_metrics TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.dora_metrics TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.dora_metrics FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.dora_metrics FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_metrics TO pulse_etl;
+GRANT SELECT ON TABLE core.dora_metrics TO pulse_staff;
+GRANT SELECT ON TABLE core.dora_metrics TO pulse_reader;
+
+-- core.dora_publications ----------------------------------------------------------------------------------------------
+CREATE TABLE core.dora_publications (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    published_at timestamp with time zone DEFAULT now() NOT NULL,
+    definition_version text NOT NULL,
+    reason text NOT NULL,
+    numbers bigint NOT NULL,
+    restated bigint NOT NULL,
+    CONSTRAINT dora_publications_reason_check CHECK ((reason = ANY (ARRAY['first'::text, 'definition'::text, 'data'::text, 'calendar'::text])))
+);
+ALTER TABLE ONLY core.dora_publications FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.dora_publications IS 'One row per dora stage that changed published numbers: why, how many, and how many of them were of ended periods.';
+ALTER TABLE core.dora_publications ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.dora_publications_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.dora_publications ADD CONSTRAINT dora_publications_pkey PRIMARY KEY (client_id, id);
+ALTER TABLE ONLY core.dora_publications ADD CONSTRAINT dora_publications_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE core.dora_publications ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.dora_publications TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.dora_publications TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.dora_publications FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.dora_publications FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_publications TO pulse_etl;
+GRANT SELECT ON TABLE core.dora_publications TO pulse_staff;
+GRANT SELECT ON TABLE core.dora_publications TO pulse_reader;
+
+-- core.dora_queue -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.dora_queue (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    fact text NOT NULL,
+    integration_id bigint NOT NULL,
+    key text NOT NULL
+);
+ALTER TABLE ONLY core.dora_queue FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.dora_queue IS 'One row per source record that was written since the last dora stage, which reads and empties the queue. Filled by triggers, so that no writer has to think of it.';
+ALTER TABLE core.dora_queue ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.dora_queue_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.dora_queue ADD CONSTRAINT dora_queue_pkey PRIMARY KEY (client_id, id);
+CREATE POLICY cascade ON core.dora_queue FOR INSERT TO pulse_owner WITH CHECK ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.dora_queue ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.dora_queue TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.dora_queue TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY staff ON core.dora_queue FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_queue TO pulse_etl;
+GRANT SELECT ON TABLE core.dora_queue TO pulse_staff;
+
+-- core.dora_restatements ----------------------------------------------------------------------------------------------
+CREATE TABLE core.dora_restatements (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    restated_at timestamp with time zone DEFAULT now() NOT NULL,
+    metric_type text NOT NULL,
+    grain text NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text NOT NULL,
+    calculation_date date NOT NULL,
+    old_value double precision,
+    new_value double precision,
+    old_sample_size bigint,
+    new_sample_size bigint,
+    reason text NOT NULL,
+    cause text DEFAULT ''::text NOT NULL,
+    evidence jsonb DEFAULT '[]'::jsonb NOT NULL,
+    CONSTRAINT dora_restatements_reason_check CHECK ((reason = ANY (ARRAY['definition'::text, 'data'::text])))
+);
+ALTER TABLE ONLY core.dora_restatements FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.dora_restatements IS 'One row per published number of an ended period that has changed: what it was, what it is, and which facts made it so.';
+ALTER TABLE core.dora_restatements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.dora_restatements_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.dora_restatements ADD CONSTRAINT dora_restatements_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX dora_restatements_time ON core.dora_restatements USING btree (client_id, restated_at);
+ALTER TABLE core.dora_restatements ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.dora_restatements TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.dora_restatements TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.dora_restatements FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.dora_restatements FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_restatements TO pulse_etl;
+GRANT SELECT ON TABLE core.dora_restatements TO pulse_staff;
+GRANT SELECT ON TABLE core.dora_restatements TO pulse_reader;
+
+-- core.dora_scopes ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.dora_scopes (
+    client_id integer NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text NOT NULL,
+    family text NOT NULL,
+    first_day date NOT NULL,
+    kind_day date,
+    success_day date,
+    members text DEFAULT ''::text NOT NULL
+);
+ALTER TABLE ONLY core.dora_scopes FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.dora_scopes IS 'One row per scope and family (deployments, delivery, recovery, pull_requests). first_day: from when on it has numbers; kind_day: its first event of the family; success_day: its first successful production deployment; members: the services of a team or repository.';
+ALTER TABLE ONLY core.dora_scopes ADD CONSTRAINT dora_scopes_pkey PRIMARY KEY (client_id, scope_type, scope_id, family);
+ALTER TABLE ONLY core.dora_scopes ADD CONSTRAINT dora_scopes_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE core.dora_scopes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.dora_scopes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.dora_scopes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.dora_scopes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.dora_scopes FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_scopes TO pulse_etl;
+GRANT SELECT ON TABLE core.dora_scopes TO pulse_staff;
+GRANT SELECT ON TABLE core.dora_scopes TO pulse_reader;
+
+-- core.dora_state -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.dora_state (
+    client_id integer NOT NULL,
+    definition text NOT NULL,
+    definition_version text NOT NULL,
+    computed_through date NOT NULL,
+    published_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY core.dora_state FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.dora_state IS 'One row per client: the settings and the day that the last dora stage worked with. When the settings differ, the next stage computes everything.';
+ALTER TABLE ONLY core.dora_state ADD CONSTRAINT dora_state_pkey PRIMARY KEY (client_id);
+ALTER TABLE ONLY core.dora_state ADD CONSTRAINT dora_state_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE core.dora_state ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.dora_state TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.dora_state TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.dora_state FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.dora_state FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_state TO pulse_etl;
+GRANT SELECT ON TABLE core.dora_state TO pulse_staff;
+GRANT SELECT ON TABLE core.dora_state TO pulse_reader;
+
+-- core.etl_census -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.etl_census (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    entity text NOT NULL,
+    scope_key text NOT NULL,
+    upstream_count integer NOT NULL,
+    stored_count integer NOT NULL,
+    missing_count integer NOT NULL,
+    removed_count integer NOT NULL,
+    counted_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.etl_census FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.etl_census IS 'One row per entity of a scope, from the last complete count: ids that upstream lists, rows that were stored, ids that were missing here (fetched since), rows that upstream no longer lists (marked as deleted).';
+ALTER TABLE ONLY core.etl_census ADD CONSTRAINT etl_census_pkey PRIMARY KEY (client_id, integration_id, entity, scope_key);
+ALTER TABLE ONLY core.etl_census ADD CONSTRAINT etl_census_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.etl_census TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.etl_census ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.etl_census TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.etl_census FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.etl_census FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.etl_census TO pulse_etl;
+GRANT SELECT ON TABLE core.etl_census TO pulse_staff;
+GRANT SELECT ON TABLE core.etl_census TO pulse_reader;
+
+-- core.etl_checkpoints ------------------------------------------------------------------------------------------------
+CREATE TABLE core.etl_checkpoints (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    stream text NOT NULL,
+    scope_key text NOT NULL,
+    watermark_at timestamp with time zone,
+    cursor_data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.etl_checkpoints FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.etl_checkpoints ADD CONSTRAINT etl_checkpoints_pkey PRIMARY KEY (client_id, integration_id, stream, scope_key);
+ALTER TABLE ONLY core.etl_checkpoints ADD CONSTRAINT etl_checkpoints_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.etl_checkpoints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.etl_checkpoints ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.etl_checkpoints TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.etl_checkpoints FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.etl_checkpoints FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.etl_checkpoints TO pulse_etl;
+GRANT SELECT ON TABLE core.etl_checkpoints TO pulse_staff;
+GRANT SELECT(client_id) ON TABLE core.etl_checkpoints TO pulse_reader;
+GRANT SELECT(integration_id) ON TABLE core.etl_checkpoints TO pulse_reader;
+GRANT SELECT(stream) ON TABLE core.etl_checkpoints TO pulse_reader;
+GRANT SELECT(watermark_at) ON TABLE core.etl_checkpoints TO pulse_reader;
+GRANT SELECT(updated_at) ON TABLE core.etl_checkpoints TO pulse_reader;
+
+-- core.etl_runs -------------------------------------------------------------------------------------------------------
+CREATE TABLE core.etl_runs (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    dag_run_id text NOT NULL,
+    task_id text NOT NULL,
+    integration_id bigint,
+    scope_key text DEFAULT ''::text NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    api_calls integer DEFAULT 0 NOT NULL,
+    api_points integer DEFAULT 0 NOT NULL,
+    rows_read bigint DEFAULT 0 NOT NULL,
+    rows_written bigint DEFAULT 0 NOT NULL,
+    rows_rejected bigint DEFAULT 0 NOT NULL,
+    error text,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    budget_remaining integer,
+    resume_at timestamp with time zone,
+    unfinished integer DEFAULT 0 NOT NULL,
+    warnings text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT etl_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text, 'deferred'::text])))
+);
+ALTER TABLE ONLY core.etl_runs FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.etl_runs.budget_remaining IS 'What was left of the credential''s budget at the end, as upstream said.';
+COMMENT ON COLUMN core.etl_runs.resume_at IS 'When a deferred run continues.';
+COMMENT ON COLUMN core.etl_runs.unfinished IS 'How many streams stopped at the limit of the run; the next run continues them.';
+COMMENT ON COLUMN core.etl_runs.warnings IS 'What an admin should know although the run succeeded, such as a token that expires soon.';
+ALTER TABLE core.etl_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.etl_runs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.etl_runs ADD CONSTRAINT etl_runs_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX etl_runs_recent ON core.etl_runs USING btree (client_id, started_at DESC);
+ALTER TABLE ONLY core.etl_runs ADD CONSTRAINT etl_runs_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE ONLY core.etl_runs ADD CONSTRAINT etl_runs_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY admin ON core.etl_runs FOR SELECT TO pulse_admin USING (true);
+CREATE POLICY etl ON core.etl_runs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.etl_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.etl_runs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.etl_runs FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.etl_runs FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.etl_runs TO pulse_etl;
+GRANT SELECT ON TABLE core.etl_runs TO pulse_staff;
+GRANT SELECT(client_id) ON TABLE core.etl_runs TO pulse_reader;
+GRANT SELECT(client_id) ON TABLE core.etl_runs TO pulse_admin;
+GRANT SELECT(id) ON TABLE core.etl_runs TO pulse_reader;
+GRANT SELECT(integration_id) ON TABLE core.etl_runs TO pulse_reader;
+GRANT SELECT(state) ON TABLE core.etl_runs TO pulse_reader;
+GRANT SELECT(state) ON TABLE core.etl_runs TO pulse_admin;
+GRANT SELECT(rows_read) ON TABLE core.etl_runs TO pulse_reader;
+GRANT SELECT(rows_written) ON TABLE core.etl_runs TO pulse_reader;
+GRANT SELECT(rows_rejected) ON TABLE core.etl_runs TO pulse_reader;
+GRANT SELECT(started_at) ON TABLE core.etl_runs TO pulse_reader;
+GRANT SELECT(started_at) ON TABLE core.etl_runs TO pulse_admin;
+GRANT SELECT(finished_at) ON TABLE core.etl_runs TO pulse_reader;
+
+-- core.github_commits -------------------------------------------------------------------------------------------------
+CREATE TABLE core.github_commits (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    sha text NOT NULL,
+    parent_shas text[] DEFAULT '{}'::text[] NOT NULL,
+    "position" bigint,
+    is_first_parent boolean DEFAULT false NOT NULL,
+    authored_at timestamp with time zone,
+    committed_at timestamp with time zone NOT NULL,
+    headline text DEFAULT ''::text NOT NULL
+);
+ALTER TABLE ONLY core.github_commits FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_commits ADD CONSTRAINT github_commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha);
+CREATE INDEX github_commits_position ON core.github_commits USING btree (client_id, integration_id, repository_id, "position") WHERE ("position" IS NOT NULL);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_commits REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
+ALTER TABLE ONLY core.github_commits ADD CONSTRAINT github_commits_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.github_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_commits FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_commits TO pulse_etl;
+GRANT SELECT ON TABLE core.github_commits TO pulse_staff;
+GRANT SELECT ON TABLE core.github_commits TO pulse_reader;
+
+-- core.github_deployment_statuses -------------------------------------------------------------------------------------
+CREATE TABLE core.github_deployment_statuses (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    deployment_id bigint NOT NULL,
+    id text NOT NULL,
+    state text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    log_url text
+);
+ALTER TABLE ONLY core.github_deployment_statuses FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_deployment_statuses ADD CONSTRAINT github_deployment_statuses_pkey PRIMARY KEY (client_id, integration_id, deployment_id, id);
+ALTER TABLE ONLY core.github_deployment_statuses ADD CONSTRAINT github_deployment_statuses_client_id_integration_id_deploy_fkey FOREIGN KEY (client_id, integration_id, deployment_id) REFERENCES core.github_deployments(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.github_deployment_statuses TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_deployment_statuses ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_deployment_statuses TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_deployment_statuses FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_deployment_statuses FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_deployment_statuses TO pulse_etl;
+GRANT SELECT ON TABLE core.github_deployment_statuses TO pulse_staff;
+GRANT SELECT ON TABLE core.github_deployment_statuses TO pulse_reader;
+
+-- core.github_deployments ---------------------------------------------------------------------------------------------
+CREATE TABLE core.github_deployments (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    environment text NOT NULL,
+    task text DEFAULT 'deploy'::text NOT NULL,
+    sha text,
+    ref_name text,
+    description text DEFAULT ''::text NOT NULL,
+    state text NOT NULL,
+    url text,
+    creator_login text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone,
+    first_success_at timestamp with time zone,
+    first_failure_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.github_deployments FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_deployments ADD CONSTRAINT github_deployments_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX github_deployments_sha ON core.github_deployments USING btree (client_id, integration_id, sha, repository_id);
+CREATE INDEX github_deployments_updated ON core.github_deployments USING btree (client_id, integration_id, updated_at);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_deployments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployment', 'id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_deployments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployment', 'id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_deployments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployment', 'id');
+ALTER TABLE ONLY core.github_deployments ADD CONSTRAINT github_deployments_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.github_deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_deployments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_deployments FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_deployments FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_deployments TO pulse_etl;
+GRANT SELECT ON TABLE core.github_deployments TO pulse_staff;
+GRANT SELECT ON TABLE core.github_deployments TO pulse_reader;
+
+-- core.github_issues --------------------------------------------------------------------------------------------------
+CREATE TABLE core.github_issues (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    number integer NOT NULL,
+    title text NOT NULL,
+    body text DEFAULT ''::text NOT NULL,
+    state text NOT NULL,
+    labels text[] DEFAULT '{}'::text[] NOT NULL,
+    author_login text,
+    url text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.github_issues FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_issues ADD CONSTRAINT github_issues_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_issues REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('github_issue', 'id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_issues REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('github_issue', 'id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_issues REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('github_issue', 'id');
+ALTER TABLE ONLY core.github_issues ADD CONSTRAINT github_issues_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.github_issues TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_issues ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_issues TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_issues FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_issues FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_issues TO pulse_etl;
+GRANT SELECT ON TABLE core.github_issues TO pulse_staff;
+GRANT SELECT ON TABLE core.github_issues TO pulse_reader;
+
+-- core.github_pull_request_commits ------------------------------------------------------------------------------------
+CREATE TABLE core.github_pull_request_commits (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    sha text NOT NULL,
+    "position" integer NOT NULL,
+    authored_at timestamp with time zone,
+    committed_at timestamp with time zone,
+    author_login text,
+    headline text DEFAULT ''::text NOT NULL
+);
+ALTER TABLE ONLY core.github_pull_request_commits FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_pull_request_commits ADD CONSTRAINT github_pull_request_commits_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, sha);
+CREATE INDEX github_pull_request_commits_sha ON core.github_pull_request_commits USING btree (client_id, integration_id, sha);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_request_commits REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
+ALTER TABLE ONLY core.github_pull_request_commits ADD CONSTRAINT github_pull_request_commits_client_id_integration_id_pull__fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.github_pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.github_pull_request_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_pull_request_commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_pull_request_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_pull_request_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_pull_request_commits FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_request_commits TO pulse_etl;
+GRANT SELECT ON TABLE core.github_pull_request_commits TO pulse_staff;
+GRANT SELECT ON TABLE core.github_pull_request_commits TO pulse_reader;
+
+-- core.github_pull_request_events -------------------------------------------------------------------------------------
+CREATE TABLE core.github_pull_request_events (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    id text NOT NULL,
+    event_type text NOT NULL,
+    actor_login text,
+    created_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY core.github_pull_request_events FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_pull_request_events ADD CONSTRAINT github_pull_request_events_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_events REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_request_events REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+ALTER TABLE ONLY core.github_pull_request_events ADD CONSTRAINT github_pull_request_events_client_id_integration_id_pull_r_fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.github_pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.github_pull_request_events TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_pull_request_events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_pull_request_events TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_pull_request_events FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_pull_request_events FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_request_events TO pulse_etl;
+GRANT SELECT ON TABLE core.github_pull_request_events TO pulse_staff;
+GRANT SELECT ON TABLE core.github_pull_request_events TO pulse_reader;
+
+-- core.github_pull_request_files --------------------------------------------------------------------------------------
+CREATE TABLE core.github_pull_request_files (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    path text NOT NULL,
+    additions integer DEFAULT 0 NOT NULL,
+    deletions integer DEFAULT 0 NOT NULL
+);
+ALTER TABLE ONLY core.github_pull_request_files FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.github_pull_request_files IS 'One row per file that a pull request changes. Only filled for clients that map services to paths of a monorepo.';
+ALTER TABLE ONLY core.github_pull_request_files ADD CONSTRAINT github_pull_request_files_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, path);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_files REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_files REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_request_files REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+ALTER TABLE ONLY core.github_pull_request_files ADD CONSTRAINT github_pull_request_files_client_id_integration_id_pull_re_fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.github_pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.github_pull_request_files TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_pull_request_files ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_pull_request_files TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_pull_request_files FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_pull_request_files FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_request_files TO pulse_etl;
+GRANT SELECT ON TABLE core.github_pull_request_files TO pulse_staff;
+GRANT SELECT ON TABLE core.github_pull_request_files TO pulse_reader;
+
+-- core.github_pull_request_reviews ------------------------------------------------------------------------------------
+CREATE TABLE core.github_pull_request_reviews (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    id bigint NOT NULL,
+    author_login text,
+    author_is_bot boolean DEFAULT false NOT NULL,
+    state text NOT NULL,
+    submitted_at timestamp with time zone,
+    comment_count integer DEFAULT 0 NOT NULL
+);
+ALTER TABLE ONLY core.github_pull_request_reviews FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_pull_request_reviews ADD CONSTRAINT github_pull_request_reviews_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_reviews REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_reviews REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_request_reviews REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+ALTER TABLE ONLY core.github_pull_request_reviews ADD CONSTRAINT github_pull_request_reviews_client_id_integration_id_pull__fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.github_pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.github_pull_request_reviews TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_pull_request_reviews ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_pull_request_reviews TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_pull_request_reviews FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_pull_request_reviews FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_request_reviews TO pulse_etl;
+GRANT SELECT ON TABLE core.github_pull_request_reviews TO pulse_staff;
+GRANT SELECT ON TABLE core.github_pull_request_reviews TO pulse_reader;
+
+-- core.github_pull_requests -------------------------------------------------------------------------------------------
+CREATE TABLE core.github_pull_requests (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    number integer NOT NULL,
+    title text NOT NULL,
+    url text NOT NULL,
+    state text NOT NULL,
+    author_login text,
+    author_is_bot boolean DEFAULT false NOT NULL,
+    is_draft boolean DEFAULT false NOT NULL,
+    base_branch text NOT NULL,
+    head_branch text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    ready_at timestamp with time zone,
+    first_authored_at timestamp with time zone,
+    first_committed_at timestamp with time zone,
+    first_review_at timestamp with time zone,
+    approved_at timestamp with time zone,
+    merged_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    merge_commit_sha text,
+    additions integer DEFAULT 0 NOT NULL,
+    deletions integer DEFAULT 0 NOT NULL,
+    changed_files integer DEFAULT 0 NOT NULL,
+    commit_count integer DEFAULT 0 NOT NULL,
+    review_count integer DEFAULT 0 NOT NULL,
+    comment_count integer DEFAULT 0 NOT NULL,
+    labels text[] DEFAULT '{}'::text[] NOT NULL,
+    reverts_number integer,
+    closing_issue_numbers integer[] DEFAULT '{}'::integer[] NOT NULL,
+    deleted_at timestamp with time zone,
+    reverts_sha text,
+    CONSTRAINT github_pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
+);
+ALTER TABLE ONLY core.github_pull_requests FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.github_pull_requests.reverts_sha IS 'The commit that it reverts, as its text says (git revert); NULL when there is none.';
+ALTER TABLE ONLY core.github_pull_requests ADD CONSTRAINT github_pull_requests_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX github_pull_requests_merge ON core.github_pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
+CREATE INDEX github_pull_requests_number ON core.github_pull_requests USING btree (client_id, integration_id, number, repository_id);
+CREATE INDEX github_pull_requests_reverts ON core.github_pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
+CREATE INDEX github_pull_requests_reverts_sha ON core.github_pull_requests USING btree (client_id, integration_id, reverts_sha, repository_id) WHERE (reverts_sha IS NOT NULL);
+CREATE INDEX github_pull_requests_updated ON core.github_pull_requests USING btree (client_id, integration_id, updated_at);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_requests REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'id');
+ALTER TABLE ONLY core.github_pull_requests ADD CONSTRAINT github_pull_requests_client_id_integration_id_repository_i_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.github_pull_requests TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_pull_requests ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_pull_requests TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_pull_requests FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_pull_requests FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_requests TO pulse_etl;
+GRANT SELECT ON TABLE core.github_pull_requests TO pulse_staff;
+GRANT SELECT ON TABLE core.github_pull_requests TO pulse_reader;
+
+-- core.github_releases ------------------------------------------------------------------------------------------------
+CREATE TABLE core.github_releases (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    tag_name text NOT NULL,
+    sha text,
+    name text,
+    is_prerelease boolean DEFAULT false NOT NULL,
+    url text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    published_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.github_releases FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_releases ADD CONSTRAINT github_releases_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX github_releases_sha ON core.github_releases USING btree (client_id, integration_id, sha, repository_id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_releases REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('release', 'id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_releases REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('release', 'id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_releases REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('release', 'id');
+ALTER TABLE ONLY core.github_releases ADD CONSTRAINT github_releases_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.github_releases TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_releases ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_releases TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_releases FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_releases FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_releases TO pulse_etl;
+GRANT SELECT ON TABLE core.github_releases TO pulse_staff;
+GRANT SELECT ON TABLE core.github_releases TO pulse_reader;
+
+-- core.github_repositories --------------------------------------------------------------------------------------------
+CREATE TABLE core.github_repositories (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    node_id text NOT NULL,
+    full_name text NOT NULL,
+    default_branch text,
+    url text NOT NULL,
+    archived boolean DEFAULT false NOT NULL,
+    pushed_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.github_repositories FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_repositories ADD CONSTRAINT github_repositories_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.github_repositories ADD CONSTRAINT github_repositories_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.github_repositories TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_repositories ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_repositories TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_repositories FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_repositories FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_repositories TO pulse_etl;
+GRANT SELECT ON TABLE core.github_repositories TO pulse_staff;
+GRANT SELECT ON TABLE core.github_repositories TO pulse_reader;
+
+-- core.github_tags ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.github_tags (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    name text NOT NULL,
+    sha text NOT NULL,
+    tagged_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.github_tags FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.github_tags IS 'One row per tag of a repository: the commit it names and, for an annotated tag, when it was made.';
+ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_pkey PRIMARY KEY (client_id, integration_id, repository_id, name);
+ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.github_tags TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_tags ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_tags TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_tags FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_tags FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_tags TO pulse_etl;
+GRANT SELECT ON TABLE core.github_tags TO pulse_staff;
+GRANT SELECT ON TABLE core.github_tags TO pulse_reader;
+
+-- core.github_workflow_jobs -------------------------------------------------------------------------------------------
+CREATE TABLE core.github_workflow_jobs (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    run_attempt integer NOT NULL,
+    name text NOT NULL,
+    status text NOT NULL,
+    conclusion text,
+    started_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.github_workflow_jobs FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.github_workflow_jobs IS 'One row per job of an attempt of a workflow run.';
+ALTER TABLE ONLY core.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX github_workflow_jobs_run ON core.github_workflow_jobs USING btree (client_id, integration_id, run_id, run_attempt);
+ALTER TABLE ONLY core.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_client_id_integration_id_run_id_run_a_fkey FOREIGN KEY (client_id, integration_id, run_id, run_attempt) REFERENCES core.github_workflow_runs(client_id, integration_id, id, run_attempt) ON DELETE CASCADE;
+CREATE POLICY etl ON core.github_workflow_jobs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_workflow_jobs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_workflow_jobs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_workflow_jobs FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_workflow_jobs FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_workflow_jobs TO pulse_etl;
+GRANT SELECT ON TABLE core.github_workflow_jobs TO pulse_staff;
+GRANT SELECT ON TABLE core.github_workflow_jobs TO pulse_reader;
+
+-- core.github_workflow_runs -------------------------------------------------------------------------------------------
+CREATE TABLE core.github_workflow_runs (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    run_attempt integer NOT NULL,
+    repository_id bigint NOT NULL,
+    workflow_name text NOT NULL,
+    event text NOT NULL,
+    head_branch text,
+    head_sha text NOT NULL,
+    status text NOT NULL,
+    conclusion text,
+    url text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.github_workflow_runs FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_pkey PRIMARY KEY (client_id, integration_id, id, run_attempt);
+CREATE INDEX github_workflow_runs_sha ON core.github_workflow_runs USING btree (client_id, integration_id, head_sha, repository_id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.github_workflow_runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('workflow_run', 'id || '':'' || run_attempt');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.github_workflow_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('workflow_run', 'id || '':'' || run_attempt');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.github_workflow_runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('workflow_run', 'id || '':'' || run_attempt');
+ALTER TABLE ONLY core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_client_id_integration_id_repository_i_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.github_workflow_runs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.github_workflow_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.github_workflow_runs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.github_workflow_runs FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.github_workflow_runs FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_workflow_runs TO pulse_etl;
+GRANT SELECT ON TABLE core.github_workflow_runs TO pulse_staff;
+GRANT SELECT ON TABLE core.github_workflow_runs TO pulse_reader;
+
+-- core.incident_deployments -------------------------------------------------------------------------------------------
+CREATE TABLE core.incident_deployments (
+    client_id integer NOT NULL,
+    incident_id text NOT NULL,
+    deployment_id text NOT NULL,
+    method text NOT NULL,
+    confidence numeric(3,2) NOT NULL,
+    recovery_hours double precision,
+    CONSTRAINT incident_deployments_confidence_check CHECK (((confidence >= (0)::numeric) AND (confidence <= (1)::numeric))),
+    CONSTRAINT incident_deployments_method_check CHECK ((method = ANY (ARRAY['explicit'::text, 'fix_reverts'::text, 'linked_issue'::text, 'fix_version'::text, 'time_window'::text])))
+);
+ALTER TABLE ONLY core.incident_deployments FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.incident_deployments ADD CONSTRAINT incident_deployments_pkey PRIMARY KEY (client_id, incident_id);
+CREATE INDEX incident_deployments_deployment ON core.incident_deployments USING btree (client_id, deployment_id);
+CREATE POLICY etl ON core.incident_deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.incident_deployments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.incident_deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.incident_deployments FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.incident_deployments FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.incident_deployments TO pulse_etl;
+GRANT SELECT ON TABLE core.incident_deployments TO pulse_staff;
+GRANT SELECT ON TABLE core.incident_deployments TO pulse_reader;
+
+-- core.incident_references --------------------------------------------------------------------------------------------
+CREATE TABLE core.incident_references (
+    client_id integer NOT NULL,
+    incident_id text NOT NULL,
+    kind text NOT NULL,
+    reference text NOT NULL,
+    CONSTRAINT incident_references_kind_check CHECK ((kind = ANY (ARRAY['url'::text, 'sha'::text, 'linked'::text, 'key'::text, 'fix_version'::text])))
+);
+ALTER TABLE ONLY core.incident_references FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.incident_references IS 'One row per thing that an incident names: addresses and commits in its text, keys of linked issues, its fix versions. Of kind key: the key by which changes name the incident itself.';
+ALTER TABLE ONLY core.incident_references ADD CONSTRAINT incident_references_pkey PRIMARY KEY (client_id, incident_id, kind, reference);
+CREATE INDEX incident_references_reference ON core.incident_references USING btree (client_id, kind, reference);
+CREATE POLICY etl ON core.incident_references TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.incident_references ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.incident_references TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.incident_references FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.incident_references FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.incident_references TO pulse_etl;
+GRANT SELECT ON TABLE core.incident_references TO pulse_staff;
+GRANT SELECT ON TABLE core.incident_references TO pulse_reader;
+
+-- core.incidents ------------------------------------------------------------------------------------------------------
+CREATE TABLE core.incidents (
+    client_id integer NOT NULL,
+    id text NOT NULL,
+    service_id text,
+    integration_id bigint NOT NULL,
+    source text NOT NULL,
+    key text NOT NULL,
+    title text NOT NULL,
+    url text,
+    severity text,
+    created_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    resolved_on date,
+    time_to_restore_hours double precision,
+    is_external boolean DEFAULT false NOT NULL,
+    CONSTRAINT incidents_source_check CHECK ((source = ANY (ARRAY['jira'::text, 'github'::text, 'http_json'::text])))
+);
+ALTER TABLE ONLY core.incidents FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.incidents.is_external IS 'Marked as not caused by a change (external_labels of the incident rule).';
+ALTER TABLE ONLY core.incidents ADD CONSTRAINT incidents_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX incidents_created ON core.incidents USING btree (client_id, created_at);
+CREATE INDEX incidents_resolved ON core.incidents USING btree (client_id, resolved_on);
+CREATE INDEX incidents_service ON core.incidents USING btree (client_id, service_id, created_at);
+CREATE INDEX incidents_service_resolved ON core.incidents USING btree (client_id, service_id, resolved_on);
+CREATE POLICY etl ON core.incidents TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.incidents ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.incidents TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.incidents FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.incidents FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.incidents TO pulse_etl;
+GRANT SELECT ON TABLE core.incidents TO pulse_staff;
+GRANT SELECT ON TABLE core.incidents TO pulse_reader;
+
+-- core.integrations ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.integrations (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    integration_type text NOT NULL,
+    name text NOT NULL,
+    base_url text NOT NULL,
+    connection_id text NOT NULL,
+    config_data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    schedule_minutes integer DEFAULT 60 NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT integrations_integration_type_check CHECK ((integration_type = ANY (ARRAY['github'::text, 'jira'::text, 'http_json'::text]))),
+    CONSTRAINT integrations_schedule_minutes_check CHECK (((schedule_minutes >= 1) AND (schedule_minutes <= 10080)))
+);
+ALTER TABLE ONLY core.integrations FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.integrations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.integrations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_client_id_integration_type_name_key UNIQUE (client_id, integration_type, name);
+ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_pkey PRIMARY KEY (client_id, id);
+ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.integrations TO pulse_admin USING (true);
+CREATE POLICY etl ON core.integrations FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.integrations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.integrations TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.integrations FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.integrations FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT ON TABLE core.integrations TO pulse_staff;
+GRANT SELECT,MAINTAIN ON TABLE core.integrations TO pulse_etl;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.integrations TO pulse_admin;
+GRANT SELECT(client_id) ON TABLE core.integrations TO pulse_reader;
+GRANT SELECT(id) ON TABLE core.integrations TO pulse_reader;
+GRANT SELECT(integration_type) ON TABLE core.integrations TO pulse_reader;
+GRANT SELECT(name) ON TABLE core.integrations TO pulse_reader;
+GRANT SELECT(active) ON TABLE core.integrations TO pulse_reader;
+
+-- core.jira_boards ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.jira_boards (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    name text NOT NULL,
+    board_type text NOT NULL,
+    project_key text,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.jira_boards FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.jira_boards IS 'One row per agile board.';
+ALTER TABLE ONLY core.jira_boards ADD CONSTRAINT jira_boards_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.jira_boards ADD CONSTRAINT jira_boards_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.jira_boards TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.jira_boards ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.jira_boards TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.jira_boards FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.jira_boards FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_boards TO pulse_etl;
+GRANT SELECT ON TABLE core.jira_boards TO pulse_staff;
+GRANT SELECT ON TABLE core.jira_boards TO pulse_reader;
+
+-- core.jira_issue_changes ---------------------------------------------------------------------------------------------
+CREATE TABLE core.jira_issue_changes (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    issue_id bigint NOT NULL,
+    history_id bigint NOT NULL,
+    item_index integer NOT NULL,
+    field text NOT NULL,
+    field_id text,
+    from_id text,
+    from_text text,
+    to_id text,
+    to_text text,
+    author text,
+    created_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY core.jira_issue_changes FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.jira_issue_changes ADD CONSTRAINT jira_issue_changes_pkey PRIMARY KEY (client_id, integration_id, issue_id, history_id, item_index);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.jira_issue_changes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.jira_issue_changes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.jira_issue_changes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
+ALTER TABLE ONLY core.jira_issue_changes ADD CONSTRAINT jira_issue_changes_client_id_integration_id_issue_id_fkey FOREIGN KEY (client_id, integration_id, issue_id) REFERENCES core.jira_issues(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.jira_issue_changes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.jira_issue_changes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.jira_issue_changes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.jira_issue_changes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.jira_issue_changes FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_issue_changes TO pulse_etl;
+GRANT SELECT ON TABLE core.jira_issue_changes TO pulse_staff;
+GRANT SELECT ON TABLE core.jira_issue_changes TO pulse_reader;
+
+-- core.jira_issue_links -----------------------------------------------------------------------------------------------
+CREATE TABLE core.jira_issue_links (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    issue_id bigint NOT NULL,
+    id bigint NOT NULL,
+    link_type text NOT NULL,
+    direction text NOT NULL,
+    other_key text NOT NULL,
+    CONSTRAINT jira_issue_links_direction_check CHECK ((direction = ANY (ARRAY['outward'::text, 'inward'::text])))
+);
+ALTER TABLE ONLY core.jira_issue_links FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.jira_issue_links IS 'One row per link from an issue to another.';
+ALTER TABLE ONLY core.jira_issue_links ADD CONSTRAINT jira_issue_links_pkey PRIMARY KEY (client_id, integration_id, issue_id, id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.jira_issue_links REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.jira_issue_links REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.jira_issue_links REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
+ALTER TABLE ONLY core.jira_issue_links ADD CONSTRAINT jira_issue_links_client_id_integration_id_issue_id_fkey FOREIGN KEY (client_id, integration_id, issue_id) REFERENCES core.jira_issues(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.jira_issue_links TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.jira_issue_links ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.jira_issue_links TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.jira_issue_links FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.jira_issue_links FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_issue_links TO pulse_etl;
+GRANT SELECT ON TABLE core.jira_issue_links TO pulse_staff;
+GRANT SELECT ON TABLE core.jira_issue_links TO pulse_reader;
+
+-- core.jira_issues ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.jira_issues (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    project_id bigint NOT NULL,
+    key text NOT NULL,
+    url text NOT NULL,
+    issue_type text NOT NULL,
+    summary text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    status text NOT NULL,
+    status_category text NOT NULL,
+    priority text,
+    resolution text,
+    labels text[] DEFAULT '{}'::text[] NOT NULL,
+    components text[] DEFAULT '{}'::text[] NOT NULL,
+    fix_versions text[] DEFAULT '{}'::text[] NOT NULL,
+    assignee text,
+    reporter text,
+    parent_key text,
+    story_points numeric,
+    custom_fields jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    resolution_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.jira_issues FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.jira_issues ADD CONSTRAINT jira_issues_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX jira_issues_key ON core.jira_issues USING btree (client_id, integration_id, key);
+CREATE INDEX jira_issues_updated ON core.jira_issues USING btree (client_id, integration_id, updated_at);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.jira_issues REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.jira_issues REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.jira_issues REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'id');
+ALTER TABLE ONLY core.jira_issues ADD CONSTRAINT jira_issues_client_id_integration_id_project_id_fkey FOREIGN KEY (client_id, integration_id, project_id) REFERENCES core.jira_projects(client_id, integration_id, id);
+CREATE POLICY etl ON core.jira_issues TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.jira_issues ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.jira_issues TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.jira_issues FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.jira_issues FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_issues TO pulse_etl;
+GRANT SELECT ON TABLE core.jira_issues TO pulse_staff;
+GRANT SELECT ON TABLE core.jira_issues TO pulse_reader;
+
+-- core.jira_projects --------------------------------------------------------------------------------------------------
+CREATE TABLE core.jira_projects (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.jira_projects FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.jira_projects ADD CONSTRAINT jira_projects_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.jira_projects ADD CONSTRAINT jira_projects_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.jira_projects TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.jira_projects ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.jira_projects TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.jira_projects FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.jira_projects FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_projects TO pulse_etl;
+GRANT SELECT ON TABLE core.jira_projects TO pulse_staff;
+GRANT SELECT ON TABLE core.jira_projects TO pulse_reader;
+
+-- core.jira_sprints ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.jira_sprints (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    board_id bigint,
+    name text NOT NULL,
+    state text NOT NULL,
+    started_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    deleted_at timestamp with time zone,
+    CONSTRAINT jira_sprints_state_check CHECK ((state = ANY (ARRAY['future'::text, 'active'::text, 'closed'::text])))
+);
+ALTER TABLE ONLY core.jira_sprints FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.jira_sprints IS 'One row per sprint of a scrum board.';
+ALTER TABLE ONLY core.jira_sprints ADD CONSTRAINT jira_sprints_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.jira_sprints ADD CONSTRAINT jira_sprints_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.jira_sprints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.jira_sprints ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.jira_sprints TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.jira_sprints FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.jira_sprints FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_sprints TO pulse_etl;
+GRANT SELECT ON TABLE core.jira_sprints TO pulse_staff;
+GRANT SELECT ON TABLE core.jira_sprints TO pulse_reader;
+
+-- core.jira_statuses --------------------------------------------------------------------------------------------------
+CREATE TABLE core.jira_statuses (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id text NOT NULL,
+    name text NOT NULL,
+    category text NOT NULL,
+    CONSTRAINT jira_statuses_category_check CHECK ((category = ANY (ARRAY['new'::text, 'indeterminate'::text, 'done'::text, 'undefined'::text])))
+);
+ALTER TABLE ONLY core.jira_statuses FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.jira_statuses ADD CONSTRAINT jira_statuses_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.jira_statuses ADD CONSTRAINT jira_statuses_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.jira_statuses TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.jira_statuses ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.jira_statuses TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.jira_statuses FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.jira_statuses FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_statuses TO pulse_etl;
+GRANT SELECT ON TABLE core.jira_statuses TO pulse_staff;
+GRANT SELECT ON TABLE core.jira_statuses TO pulse_reader;
+
+-- core.metric_catalogue -----------------------------------------------------------------------------------------------
+CREATE TABLE core.metric_catalogue (
+    metric_type text NOT NULL,
+    metric_label text NOT NULL,
+    display_unit text NOT NULL,
+    factor double precision NOT NULL,
+    better text NOT NULL,
+    sort_order integer NOT NULL,
+    family text DEFAULT 'deployments'::text NOT NULL,
+    unit text DEFAULT 'hours'::text NOT NULL,
+    benchmark_metric text,
+    has_past_windows boolean DEFAULT false NOT NULL,
+    CONSTRAINT metric_catalogue_better_check CHECK ((better = ANY (ARRAY['higher'::text, 'lower'::text])))
+);
+COMMENT ON TABLE core.metric_catalogue IS 'One row per metric: reference data, the same for every client.';
+COMMENT ON COLUMN core.metric_catalogue.benchmark_metric IS 'The metric whose benchmarks give this one its tier; NULL when it has no tier.';
+COMMENT ON COLUMN core.metric_catalogue.has_past_windows IS 'Also published for the client''s rolling windows that ended on past Sundays, not only for the latest.';
+ALTER TABLE ONLY core.metric_catalogue ADD CONSTRAINT metric_catalogue_pkey PRIMARY KEY (metric_type);
+GRANT SELECT,MAINTAIN ON TABLE core.metric_catalogue TO pulse_etl;
+GRANT SELECT ON TABLE core.metric_catalogue TO pulse_staff;
+GRANT SELECT ON TABLE core.metric_catalogue TO pulse_reader;
+
+-- core.quality_results ------------------------------------------------------------------------------------------------
+CREATE TABLE core.quality_results (
+    client_id integer NOT NULL,
+    check_name text NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    severity text NOT NULL,
+    status text NOT NULL,
+    value double precision,
+    threshold double precision,
+    numerator bigint,
+    denominator bigint,
+    message text DEFAULT ''::text NOT NULL,
+    examples jsonb DEFAULT '[]'::jsonb NOT NULL,
+    measured_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT quality_results_severity_check CHECK ((severity = ANY (ARRAY['block'::text, 'warn'::text, 'info'::text]))),
+    CONSTRAINT quality_results_status_check CHECK ((status = ANY (ARRAY['pass'::text, 'fail'::text, 'no_data'::text])))
+);
+ALTER TABLE ONLY core.quality_results FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.quality_results IS 'One row per quality check and detail: what it measured, whether it passed, examples of what it found. A failed check of severity block keeps the stage from publishing.';
+ALTER TABLE ONLY core.quality_results ADD CONSTRAINT quality_results_pkey PRIMARY KEY (client_id, check_name, detail);
+ALTER TABLE ONLY core.quality_results ADD CONSTRAINT quality_results_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.quality_results TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.quality_results TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.quality_results ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON core.quality_results FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.quality_results FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.quality_results TO pulse_etl;
+GRANT SELECT ON TABLE core.quality_results TO pulse_staff;
+GRANT SELECT ON TABLE core.quality_results TO pulse_reader;
+
+-- core.rework_evidence ------------------------------------------------------------------------------------------------
+CREATE TABLE core.rework_evidence (
+    client_id integer NOT NULL,
+    deployment_id text NOT NULL,
+    rule text NOT NULL,
+    evidence_id text NOT NULL,
+    evidence_text text DEFAULT ''::text NOT NULL,
+    evidence_url text,
+    CONSTRAINT rework_evidence_rule_check CHECK ((rule = ANY (ARRAY['rollback'::text, 'hotfix'::text, 'revert'::text, 'incident'::text])))
+);
+ALTER TABLE ONLY core.rework_evidence FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.rework_evidence IS 'One row per reason why a production deployment was unplanned: the deployment that it undid, or the change or incident that it repaired.';
+ALTER TABLE ONLY core.rework_evidence ADD CONSTRAINT rework_evidence_pkey PRIMARY KEY (client_id, deployment_id, rule, evidence_id);
+CREATE POLICY etl ON core.rework_evidence TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.rework_evidence TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.rework_evidence FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+ALTER TABLE core.rework_evidence ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.rework_evidence FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.rework_evidence TO pulse_etl;
+GRANT SELECT ON TABLE core.rework_evidence TO pulse_staff;
+GRANT SELECT ON TABLE core.rework_evidence TO pulse_reader;
+
+-- core.services -------------------------------------------------------------------------------------------------------
+CREATE TABLE core.services (
+    client_id integer NOT NULL,
+    id text NOT NULL,
+    name text NOT NULL,
+    integration_id bigint,
+    repository_id bigint,
+    path_pattern text,
+    production_branch text,
+    deployment_pattern text
+);
+ALTER TABLE ONLY core.services FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.services.path_pattern IS 'For a part of a monorepo: pattern of the files that belong to it.';
+COMMENT ON COLUMN core.services.deployment_pattern IS 'For a part of a monorepo: pattern of what deploys it.';
+ALTER TABLE ONLY core.services ADD CONSTRAINT services_pkey PRIMARY KEY (client_id, id);
+ALTER TABLE ONLY core.services ADD CONSTRAINT services_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.services TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.services TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.services FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+ALTER TABLE core.services ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.services FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.services TO pulse_etl;
+GRANT SELECT ON TABLE core.services TO pulse_staff;
+GRANT SELECT ON TABLE core.services TO pulse_reader;
+
+-- core.system_settings ------------------------------------------------------------------------------------------------
+CREATE TABLE core.system_settings (
+    client_id integer NOT NULL,
+    setting_key text NOT NULL,
+    setting_value jsonb NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.system_settings FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_pkey PRIMARY KEY (client_id, setting_key);
+ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.system_settings TO pulse_admin USING (true);
+CREATE POLICY auth ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^(brand|feature)\.'::text));
+CREATE POLICY etl ON core.system_settings FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.system_settings TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.system_settings FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.system_settings FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.system_settings ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON TABLE core.system_settings TO pulse_staff;
+GRANT SELECT ON TABLE core.system_settings TO pulse_reader;
+GRANT SELECT,MAINTAIN ON TABLE core.system_settings TO pulse_etl;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.system_settings TO pulse_admin;
+GRANT SELECT ON TABLE core.system_settings TO pulse_auth;
+
+-- core.transform_watermarks -------------------------------------------------------------------------------------------
+CREATE TABLE core.transform_watermarks (
+    client_id integer NOT NULL,
+    transform text NOT NULL,
+    loaded_xid xid8 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.transform_watermarks FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.transform_watermarks ADD CONSTRAINT transform_watermarks_pkey PRIMARY KEY (client_id, transform);
+ALTER TABLE ONLY core.transform_watermarks ADD CONSTRAINT transform_watermarks_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.transform_watermarks TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.transform_watermarks TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY staff ON core.transform_watermarks FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.transform_watermarks ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.transform_watermarks TO pulse_etl;
+GRANT SELECT ON TABLE core.transform_watermarks TO pulse_staff;
+
+-- core.user_sessions --------------------------------------------------------------------------------------------------
+CREATE TABLE core.user_sessions (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    token_hash text NOT NULL,
+    kind text DEFAULT 'browser'::text NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT user_sessions_kind_check CHECK ((kind = ANY (ARRAY['browser'::text, 'api'::text])))
+);
+ALTER TABLE ONLY core.user_sessions FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.user_sessions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.user_sessions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.user_sessions ADD CONSTRAINT user_sessions_client_id_token_hash_key UNIQUE (client_id, token_hash);
+ALTER TABLE ONLY core.user_sessions ADD CONSTRAINT user_sessions_pkey PRIMARY KEY (client_id, id);
+ALTER TABLE ONLY core.user_sessions ADD CONSTRAINT user_sessions_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id) ON DELETE CASCADE;
+CREATE POLICY admin ON core.user_sessions TO pulse_admin USING (true);
+CREATE POLICY auth ON core.user_sessions TO pulse_auth USING (true);
+CREATE POLICY owner ON core.user_sessions TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.user_sessions ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.user_sessions TO pulse_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.user_sessions TO pulse_auth;
+GRANT MAINTAIN ON TABLE core.user_sessions TO pulse_etl;
+
+-- core.users ----------------------------------------------------------------------------------------------------------
+CREATE TABLE core.users (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    email text NOT NULL,
+    full_name text DEFAULT ''::text NOT NULL,
+    password_hash text NOT NULL,
+    role text NOT NULL,
+    theme_mode text DEFAULT 'system'::text NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_email_check CHECK ((email = lower(email))),
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
+    CONSTRAINT users_theme_mode_check CHECK ((theme_mode = ANY (ARRAY['light'::text, 'dark'::text, 'system'::text])))
+);
+ALTER TABLE ONLY core.users FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.users_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.users ADD CONSTRAINT users_pkey PRIMARY KEY (client_id, id);
+CREATE UNIQUE INDEX users_email ON core.users USING btree (email);
+ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.users TO pulse_admin USING (true);
+CREATE POLICY auth ON core.users FOR SELECT TO pulse_auth USING (true);
+CREATE POLICY owner ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.users ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.users TO pulse_admin;
+GRANT SELECT ON TABLE core.users TO pulse_auth;
+GRANT MAINTAIN ON TABLE core.users TO pulse_etl;
+
+-- core.work_items -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.work_items (
+    client_id integer NOT NULL,
+    id text NOT NULL,
+    integration_id bigint NOT NULL,
+    issue_id bigint NOT NULL,
+    project_key text NOT NULL,
+    key text NOT NULL,
+    url text NOT NULL,
+    issue_type text NOT NULL,
+    is_bug boolean NOT NULL,
+    summary text NOT NULL,
+    status text NOT NULL,
+    status_category text NOT NULL,
+    service_id text,
+    story_points numeric,
+    created_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    done_at timestamp with time zone,
+    created_on date NOT NULL,
+    started_on date,
+    done_on date,
+    cycle_time_hours double precision,
+    lead_time_hours double precision,
+    reopened_count integer NOT NULL,
+    is_incident boolean NOT NULL
+);
+ALTER TABLE ONLY core.work_items FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_items IS 'One row per Jira issue that is not deleted: when work on it began and ended.';
+COMMENT ON COLUMN core.work_items.started_at IS 'First entry into a status of category indeterminate (its creation, if it was created in one); otherwise first entry into a done status.';
+COMMENT ON COLUMN core.work_items.done_at IS 'For an issue that is done now: first entry into a done status after the last reopening; otherwise its resolution date.';
+ALTER TABLE ONLY core.work_items ADD CONSTRAINT work_items_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX work_items_created ON core.work_items USING btree (client_id, created_on);
+CREATE INDEX work_items_done ON core.work_items USING btree (client_id, done_on);
+CREATE INDEX work_items_incidents ON core.work_items USING btree (client_id, id) WHERE is_incident;
+CREATE INDEX work_items_open ON core.work_items USING btree (client_id, started_on) WHERE (done_on IS NULL);
+CREATE POLICY etl ON core.work_items TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_items TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_items FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_items FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_items ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_items TO pulse_etl;
+GRANT SELECT ON TABLE core.work_items TO pulse_staff;
+GRANT SELECT ON TABLE core.work_items TO pulse_reader;
+
+-- core.work_metrics ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.work_metrics (
+    client_id integer NOT NULL,
+    metric_type text NOT NULL,
+    grain text NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text NOT NULL,
+    calculation_date date NOT NULL,
+    period_start date NOT NULL,
+    period_end date NOT NULL,
+    is_partial boolean NOT NULL,
+    metric_value double precision,
+    unit text NOT NULL,
+    p50 double precision,
+    p75 double precision,
+    p90 double precision,
+    numerator bigint,
+    denominator bigint,
+    sample_size bigint NOT NULL,
+    null_reason text,
+    published_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT work_metrics_check CHECK (((metric_value IS NOT NULL) OR (null_reason IS NOT NULL))),
+    CONSTRAINT work_metrics_grain_check CHECK ((grain = ANY (ARRAY['week'::text, 'month'::text, 'rolling_30d'::text]))),
+    CONSTRAINT work_metrics_metric_type_check CHECK ((metric_type = ANY (ARRAY['cycle_time'::text, 'lead_time'::text, 'throughput'::text, 'work_in_progress'::text, 'reopened_share'::text, 'bug_share'::text, 'incident_load'::text]))),
+    CONSTRAINT work_metrics_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'project'::text]))),
+    CONSTRAINT work_metrics_unit_check CHECK ((unit = ANY (ARRAY['hours'::text, 'count'::text, 'ratio'::text])))
+);
+ALTER TABLE ONLY core.work_metrics FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_metrics IS 'One row per metric, period and scope. A period is [period_start, period_end) in the client''s calendar; calculation_date is its last day.';
+ALTER TABLE ONLY core.work_metrics ADD CONSTRAINT work_metrics_pkey PRIMARY KEY (client_id, metric_type, grain, scope_type, scope_id, calculation_date);
+CREATE POLICY etl ON core.work_metrics TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_metrics TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_metrics FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_metrics FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_metrics ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_metrics TO pulse_etl;
+GRANT SELECT ON TABLE core.work_metrics TO pulse_staff;
+GRANT SELECT ON TABLE core.work_metrics TO pulse_reader;
+
+-- core.work_scopes ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.work_scopes (
+    client_id integer NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text NOT NULL,
+    first_day date NOT NULL
+);
+ALTER TABLE ONLY core.work_scopes FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_scopes IS 'One row per scope: from which day on it has items.';
+ALTER TABLE ONLY core.work_scopes ADD CONSTRAINT work_scopes_pkey PRIMARY KEY (client_id, scope_type, scope_id);
+ALTER TABLE ONLY core.work_scopes ADD CONSTRAINT work_scopes_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.work_scopes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_scopes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_scopes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_scopes FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_scopes ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_scopes TO pulse_etl;
+GRANT SELECT ON TABLE core.work_scopes TO pulse_staff;
+GRANT SELECT ON TABLE core.work_scopes TO pulse_reader;
+
+-- core.work_sprint_items ----------------------------------------------------------------------------------------------
+CREATE TABLE core.work_sprint_items (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    sprint_id bigint NOT NULL,
+    issue_id bigint NOT NULL,
+    work_item_id text NOT NULL,
+    joined_at timestamp with time zone NOT NULL,
+    left_at timestamp with time zone,
+    is_planned boolean NOT NULL,
+    is_added boolean NOT NULL,
+    is_removed boolean NOT NULL,
+    is_completed boolean NOT NULL,
+    entry_points numeric,
+    end_points numeric
+);
+ALTER TABLE ONLY core.work_sprint_items FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_sprint_items IS 'One row per sprint and issue that is or was in it. All flags are false for an issue that was already done when it came in, left before the start or came after the end, and for all while the sprint has not started.';
+COMMENT ON COLUMN core.work_sprint_items.entry_points IS 'Story points when the sprint started, or when the issue was added.';
+COMMENT ON COLUMN core.work_sprint_items.end_points IS 'Story points when the sprint ended; now, while it runs.';
+ALTER TABLE ONLY core.work_sprint_items ADD CONSTRAINT work_sprint_items_pkey PRIMARY KEY (client_id, integration_id, sprint_id, issue_id);
+CREATE INDEX work_sprint_items_issue ON core.work_sprint_items USING btree (client_id, integration_id, issue_id);
+ALTER TABLE ONLY core.work_sprint_items ADD CONSTRAINT work_sprint_items_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.work_sprint_items TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_sprint_items TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_sprint_items FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_sprint_items FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_sprint_items ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_sprint_items TO pulse_etl;
+GRANT SELECT ON TABLE core.work_sprint_items TO pulse_staff;
+GRANT SELECT ON TABLE core.work_sprint_items TO pulse_reader;
+
+-- core.work_sprints ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.work_sprints (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    board_id bigint,
+    name text NOT NULL,
+    state text NOT NULL,
+    started_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    planned_items integer,
+    planned_points numeric,
+    added_items integer,
+    added_points numeric,
+    removed_items integer,
+    removed_points numeric,
+    completed_items integer,
+    completed_points numeric,
+    completed_planned_items integer,
+    completion_ratio double precision,
+    null_reason text,
+    CONSTRAINT work_sprints_check CHECK (((completion_ratio IS NOT NULL) OR (null_reason IS NOT NULL)))
+);
+ALTER TABLE ONLY core.work_sprints FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_sprints IS 'One row per sprint: what was planned, added, removed and completed. The counts are NULL until it starts.';
+ALTER TABLE ONLY core.work_sprints ADD CONSTRAINT work_sprints_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.work_sprints ADD CONSTRAINT work_sprints_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.work_sprints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_sprints TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_sprints FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_sprints FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_sprints ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_sprints TO pulse_etl;
+GRANT SELECT ON TABLE core.work_sprints TO pulse_staff;
+GRANT SELECT ON TABLE core.work_sprints TO pulse_reader;
+
+-- core.work_state -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.work_state (
+    client_id integer NOT NULL,
+    inputs text NOT NULL,
+    computed_through date NOT NULL
+);
+ALTER TABLE ONLY core.work_state FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_state IS 'One row per client: a digest of what every item depends on (time zone, statuses, projects, services), and the day that the last run worked with.';
+ALTER TABLE ONLY core.work_state ADD CONSTRAINT work_state_pkey PRIMARY KEY (client_id);
+ALTER TABLE ONLY core.work_state ADD CONSTRAINT work_state_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.work_state TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_state TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY staff ON core.work_state FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_state ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_state TO pulse_etl;
+GRANT SELECT ON TABLE core.work_state TO pulse_staff;
+
+-- core.work_status_times ----------------------------------------------------------------------------------------------
+CREATE TABLE core.work_status_times (
+    client_id integer NOT NULL,
+    work_item_id text NOT NULL,
+    status text NOT NULL,
+    status_category text NOT NULL,
+    hours double precision,
+    visits integer NOT NULL,
+    entered_at timestamp with time zone
+);
+ALTER TABLE ONLY core.work_status_times FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_status_times IS 'One row per issue and status. The hours of a done issue add up to its lead time: time after done_at does not count.';
+COMMENT ON COLUMN core.work_status_times.hours IS 'Hours of the visits that have ended; NULL when no visit has.';
+COMMENT ON COLUMN core.work_status_times.entered_at IS 'Since when the issue has been in this status; NULL for statuses that it has left.';
+ALTER TABLE ONLY core.work_status_times ADD CONSTRAINT work_status_times_pkey PRIMARY KEY (client_id, work_item_id, status);
+CREATE POLICY etl ON core.work_status_times TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_status_times TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_status_times FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_status_times FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_status_times ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_status_times TO pulse_etl;
+GRANT SELECT ON TABLE core.work_status_times TO pulse_staff;
+GRANT SELECT ON TABLE core.work_status_times TO pulse_reader;
+
+-- core.work_time_in_status --------------------------------------------------------------------------------------------
+CREATE TABLE core.work_time_in_status (
+    client_id integer NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text NOT NULL,
+    status text NOT NULL,
+    status_category text NOT NULL,
+    median_hours double precision,
+    p75_hours double precision,
+    p90_hours double precision,
+    total_hours double precision NOT NULL,
+    sample_size bigint NOT NULL,
+    null_reason text,
+    CONSTRAINT work_time_in_status_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'project'::text])))
+);
+ALTER TABLE ONLY core.work_time_in_status FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_time_in_status IS 'One row per scope and status: how long the items done in the last 90 days were in it.';
+ALTER TABLE ONLY core.work_time_in_status ADD CONSTRAINT work_time_in_status_pkey PRIMARY KEY (client_id, scope_type, scope_id, status);
+ALTER TABLE ONLY core.work_time_in_status ADD CONSTRAINT work_time_in_status_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.work_time_in_status TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_time_in_status TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_time_in_status FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_time_in_status FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_time_in_status ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_time_in_status TO pulse_etl;
+GRANT SELECT ON TABLE core.work_time_in_status TO pulse_staff;
+GRANT SELECT ON TABLE core.work_time_in_status TO pulse_reader;
+
+-- raw.github_commits --------------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_commits (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_commits FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_commits ADD CONSTRAINT github_commits_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_commits_loaded ON raw.github_commits USING btree (client_id, loaded_xid);
+CREATE INDEX github_commits_scope ON raw.github_commits USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_commits ADD CONSTRAINT github_commits_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_commits TO pulse_etl;
+
+-- raw.github_deployments ----------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_deployments (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_deployments FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_deployments ADD CONSTRAINT github_deployments_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_deployments_loaded ON raw.github_deployments USING btree (client_id, loaded_xid);
+CREATE INDEX github_deployments_open ON raw.github_deployments USING btree (client_id, integration_id, scope_key) WHERE ((deleted_at IS NULL) AND ((payload ->> 'state'::text) = ANY (ARRAY['PENDING'::text, 'QUEUED'::text, 'IN_PROGRESS'::text, 'WAITING'::text])));
+CREATE INDEX github_deployments_scope ON raw.github_deployments USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_deployments ADD CONSTRAINT github_deployments_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_deployments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_deployments TO pulse_etl;
+
+-- raw.github_issues ---------------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_issues (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_issues FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_issues ADD CONSTRAINT github_issues_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_issues_loaded ON raw.github_issues USING btree (client_id, loaded_xid);
+CREATE INDEX github_issues_scope ON raw.github_issues USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_issues ADD CONSTRAINT github_issues_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_issues TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_issues ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_issues TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_issues TO pulse_etl;
+
+-- raw.github_pull_requests --------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_pull_requests (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_pull_requests FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_pull_requests ADD CONSTRAINT github_pull_requests_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_pull_requests_loaded ON raw.github_pull_requests USING btree (client_id, loaded_xid);
+CREATE INDEX github_pull_requests_scope ON raw.github_pull_requests USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_pull_requests ADD CONSTRAINT github_pull_requests_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_pull_requests TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_pull_requests ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_pull_requests TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_pull_requests TO pulse_etl;
+
+-- raw.github_releases -------------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_releases (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_releases FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_releases ADD CONSTRAINT github_releases_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_releases_loaded ON raw.github_releases USING btree (client_id, loaded_xid);
+CREATE INDEX github_releases_scope ON raw.github_releases USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_releases ADD CONSTRAINT github_releases_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_releases TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_releases ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_releases TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_releases TO pulse_etl;
+
+-- raw.github_repositories ---------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_repositories (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_repositories FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_repositories ADD CONSTRAINT github_repositories_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_repositories_loaded ON raw.github_repositories USING btree (client_id, loaded_xid);
+CREATE INDEX github_repositories_scope ON raw.github_repositories USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_repositories ADD CONSTRAINT github_repositories_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_repositories TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_repositories ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_repositories TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_repositories TO pulse_etl;
+
+-- raw.github_tags -----------------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_tags (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_tags FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_tags ADD CONSTRAINT github_tags_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_tags_loaded ON raw.github_tags USING btree (client_id, loaded_xid);
+CREATE INDEX github_tags_scope ON raw.github_tags USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_tags ADD CONSTRAINT github_tags_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_tags TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_tags ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_tags TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_tags TO pulse_etl;
+
+-- raw.github_workflow_jobs --------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_workflow_jobs (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_workflow_jobs FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_workflow_jobs_loaded ON raw.github_workflow_jobs USING btree (client_id, loaded_xid);
+CREATE INDEX github_workflow_jobs_scope ON raw.github_workflow_jobs USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_workflow_jobs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_workflow_jobs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_workflow_jobs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_workflow_jobs TO pulse_etl;
+
+-- raw.github_workflow_runs --------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_workflow_runs (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_workflow_runs FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_workflow_runs ADD CONSTRAINT github_workflow_runs_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_workflow_runs_loaded ON raw.github_workflow_runs USING btree (client_id, loaded_xid);
+CREATE INDEX github_workflow_runs_open ON raw.github_workflow_runs USING btree (client_id, integration_id, scope_key) WHERE ((deleted_at IS NULL) AND ((payload ->> 'status'::text) <> 'completed'::text));
+CREATE INDEX github_workflow_runs_repeated ON raw.github_workflow_runs USING btree (client_id, integration_id, scope_key) WHERE ((deleted_at IS NULL) AND ((payload ->> 'run_attempt'::text) <> '1'::text));
+CREATE INDEX github_workflow_runs_scope ON raw.github_workflow_runs USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_workflow_runs ADD CONSTRAINT github_workflow_runs_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_workflow_runs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_workflow_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_workflow_runs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_workflow_runs TO pulse_etl;
+
+-- raw.http_json_records -----------------------------------------------------------------------------------------------
+CREATE TABLE raw.http_json_records (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.http_json_records FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.http_json_records ADD CONSTRAINT http_json_records_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX http_json_records_loaded ON raw.http_json_records USING btree (client_id, loaded_xid);
+CREATE INDEX http_json_records_scope ON raw.http_json_records USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.http_json_records ADD CONSTRAINT http_json_records_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.http_json_records TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.http_json_records ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.http_json_records TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.http_json_records TO pulse_etl;
+
+-- raw.jira_boards -----------------------------------------------------------------------------------------------------
+CREATE TABLE raw.jira_boards (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.jira_boards FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.jira_boards ADD CONSTRAINT jira_boards_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX jira_boards_loaded ON raw.jira_boards USING btree (client_id, loaded_xid);
+CREATE INDEX jira_boards_scope ON raw.jira_boards USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.jira_boards ADD CONSTRAINT jira_boards_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.jira_boards TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.jira_boards ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.jira_boards TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.jira_boards TO pulse_etl;
+
+-- raw.jira_changelogs -------------------------------------------------------------------------------------------------
+CREATE TABLE raw.jira_changelogs (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.jira_changelogs FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.jira_changelogs ADD CONSTRAINT jira_changelogs_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX jira_changelogs_loaded ON raw.jira_changelogs USING btree (client_id, loaded_xid);
+CREATE INDEX jira_changelogs_scope ON raw.jira_changelogs USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.jira_changelogs ADD CONSTRAINT jira_changelogs_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.jira_changelogs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.jira_changelogs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.jira_changelogs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.jira_changelogs TO pulse_etl;
+
+-- raw.jira_issues -----------------------------------------------------------------------------------------------------
+CREATE TABLE raw.jira_issues (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.jira_issues FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.jira_issues ADD CONSTRAINT jira_issues_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX jira_issues_loaded ON raw.jira_issues USING btree (client_id, loaded_xid);
+CREATE INDEX jira_issues_scope ON raw.jira_issues USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.jira_issues ADD CONSTRAINT jira_issues_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.jira_issues TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.jira_issues ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.jira_issues TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.jira_issues TO pulse_etl;
+
+-- raw.jira_projects ---------------------------------------------------------------------------------------------------
+CREATE TABLE raw.jira_projects (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.jira_projects FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.jira_projects ADD CONSTRAINT jira_projects_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX jira_projects_loaded ON raw.jira_projects USING btree (client_id, loaded_xid);
+CREATE INDEX jira_projects_scope ON raw.jira_projects USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.jira_projects ADD CONSTRAINT jira_projects_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.jira_projects TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.jira_projects ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.jira_projects TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.jira_projects TO pulse_etl;
+
+-- raw.jira_sprints ----------------------------------------------------------------------------------------------------
+CREATE TABLE raw.jira_sprints (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.jira_sprints FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.jira_sprints ADD CONSTRAINT jira_sprints_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX jira_sprints_loaded ON raw.jira_sprints USING btree (client_id, loaded_xid);
+CREATE INDEX jira_sprints_scope ON raw.jira_sprints USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.jira_sprints ADD CONSTRAINT jira_sprints_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.jira_sprints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.jira_sprints ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.jira_sprints TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.jira_sprints TO pulse_etl;
+
+-- raw.jira_statuses ---------------------------------------------------------------------------------------------------
+CREATE TABLE raw.jira_statuses (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.jira_statuses FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.jira_statuses ADD CONSTRAINT jira_statuses_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX jira_statuses_loaded ON raw.jira_statuses USING btree (client_id, loaded_xid);
+CREATE INDEX jira_statuses_scope ON raw.jira_statuses USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.jira_statuses ADD CONSTRAINT jira_statuses_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.jira_statuses TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.jira_statuses ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.jira_statuses TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.jira_statuses TO pulse_etl;
+
+-- raw.rejects ---------------------------------------------------------------------------------------------------------
+CREATE TABLE raw.rejects (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    integration_id bigint NOT NULL,
+    entity text NOT NULL,
+    record_id text,
+    scope_key text DEFAULT ''::text NOT NULL,
+    payload text NOT NULL,
+    reason text NOT NULL,
+    rejected_at timestamp with time zone DEFAULT now() NOT NULL,
+    replayed_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.rejects FORCE ROW LEVEL SECURITY;
+ALTER TABLE raw.rejects ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME raw.rejects_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY raw.rejects ADD CONSTRAINT rejects_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX rejects_open ON raw.rejects USING btree (client_id, integration_id) WHERE (replayed_at IS NULL);
+ALTER TABLE ONLY raw.rejects ADD CONSTRAINT rejects_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.rejects TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON raw.rejects TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE raw.rejects ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.rejects TO pulse_etl;

@@ -1,1 +1,0 @@
-drop function core.search_pattern(jsonb);

@@ -1,0 +1,5 @@
+"""Flow of work in Jira."""
+
+from migrations.revision import revision as of
+
+revision, down_revision, upgrade, downgrade = of(__file__)

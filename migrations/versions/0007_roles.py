@@ -1,0 +1,5 @@
+"""Who may do what."""
+
+from migrations.revision import revision as of
+
+revision, down_revision, upgrade, downgrade = of(__file__)

@@ -1,0 +1,176 @@
+"""Every environment variable of Pulse: its name, type, default and meaning, declared once.
+
+The launcher, Airflow, Superset, the migrations and the tests all read through this module, so it needs the standard
+library only and works under Python 3.9. `python -m pulse.environ` prints docs/environment-variables.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class MissingVariable(ValueError):
+    """A variable that is needed, and has no default, is not set."""
+
+
+@dataclass(frozen=True)
+class Variable(Generic[T]):
+    """One environment variable. `read` turns its text into its value; a `default` of None means that there is none."""
+
+    set_by: str
+    name: str
+    kind: str
+    read: Callable[[str], T]
+    default: T | None
+    description: str
+
+    def get(self) -> T:
+        """The value, or else the default. Raises MissingVariable when there is neither."""
+        value = self.given()
+        value = self.default if value is None else value
+        if value is None:
+            raise MissingVariable(f"{self.name} is not set. {self.description}")
+        return value
+
+    def given(self) -> T | None:
+        """The value; None when the variable is unset or empty. Raises ValueError when it is of another type."""
+        text = os.environ.get(self.name)
+        if not text:
+            return None
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise ValueError(f"{self.name} must be a {self.kind}, not {text!r}") from error
+
+
+def entries(text: str) -> tuple[str, ...]:
+    """The entries of a comma-separated list."""
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
+
+
+def _text(set_by: str, name: str, default: str | None, description: str) -> Variable[str]:
+    return Variable(set_by, name, "text", str, default, description)
+
+
+def _number(set_by: str, name: str, default: int, description: str) -> Variable[int]:
+    return Variable(set_by, name, "whole number", int, default, description)
+
+
+def _folder(set_by: str, name: str, default: Path, description: str) -> Variable[Path]:
+    return Variable(set_by, name, "folder", Path, default, description)
+
+
+def _list(set_by: str, name: str, default: tuple[str, ...], description: str) -> Variable[tuple[str, ...]]:
+    return Variable(set_by, name, "comma-separated list", entries, default, description)
+
+
+def _secret(name: str, description: str) -> Variable[str]:
+    return _text(SECRET, name, None, description)
+
+
+YOU = "you"
+LAUNCHER = "`./pulse`"  # for containers deploy.render
+SECRET = "`./pulse` (secret)"
+TESTER = "you, for tests"
+
+STATE = _folder(YOU, "PULSE_STATE", CHECKOUT / ".pulse", "Folder of all data, logs and secrets.")
+PORT_BASE = _number(YOU, "PULSE_PORT_BASE", 0, "Is added to every port when `./pulse up` first chooses the ports.")
+POSTGRES_USER = _text(YOU, "PULSE_POSTGRES_USER", "", "Account that PostgreSQL runs as when root starts Pulse.")
+CLIENTS = _list(YOU, "PULSE_CLIENTS", (), "Slugs of the clients that get a DAG. Empty: every active client.")
+PRIVATE_URLS = _list(
+    YOU,
+    "PULSE_PRIVATE_URLS",
+    (),
+    "Hosts (`host` or `host:port`) that a custom source may reach although their address is private. `true` allows"
+    " every host. `./pulse up` adds the sandbox.",
+)
+MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database to migrate when `alembic` is called by hand.")
+
+ROOT = _folder(LAUNCHER, "PULSE_ROOT", CHECKOUT, "The checkout.")
+PRIMARY_HOST = _text(LAUNCHER, "PULSE_PRIMARY_HOST", "127.0.0.1", "Host of the primary.")
+PRIMARY_PORT = _number(LAUNCHER, "PULSE_PRIMARY_PORT", 5432, "Port of the primary.")
+REPLICA_HOST = _text(LAUNCHER, "PULSE_REPLICA_HOST", "127.0.0.1", "Host of the replica.")
+REPLICA_PORT = _number(LAUNCHER, "PULSE_REPLICA_PORT", 5433, "Port of the replica.")
+META_HOST = _text(LAUNCHER, "PULSE_META_HOST", "127.0.0.1", "Host of the metadata server, for the job `init`.")
+META_PORT = _number(LAUNCHER, "PULSE_META_PORT", 5432, "Port of the metadata server, for the job `init`.")
+DATABASE = _text(LAUNCHER, "PULSE_DATABASE", "pulse", "Name of the clients' database.")
+SUPERSET_DB_URL = _text(LAUNCHER, "PULSE_SUPERSET_DB_URL", None, "Superset's own database, password included.")
+SUPERSET_PUBLIC_URL = _text(
+    LAUNCHER, "PULSE_SUPERSET_PUBLIC_URL", "http://127.0.0.1:8088", "Superset's address in a browser."
+)
+AIRFLOW_PUBLIC_URL = _text(
+    LAUNCHER,
+    "PULSE_AIRFLOW_PUBLIC_URL",
+    "",
+    "Airflow's address in a browser. Its pages may show dashboards in a frame.",
+)
+AIRFLOW_PASSWORDS = _text(
+    LAUNCHER, "PULSE_AIRFLOW_PASSWORDS", "", "Content of Airflow's password file, for the job `airflow-init`."
+)
+BUILD = _text(
+    LAUNCHER, "PULSE_BUILD", "", "Hash of a process's code: `./pulse up` restarts the process when it differs."
+)
+SUPERVISED_STATE = _text(
+    LAUNCHER, "PULSE_SUPERVISED_STATE", "", "State folder of a process: `./pulse down` finds every process by it."
+)
+STARTED_AT = Variable(LAUNCHER, "PULSE_STARTED_AT", "number", float, 0.0, "When `./pulse up` began (Unix time).")
+
+ROLE_SECRET = _secret("PULSE_ROLE_SECRET", "The passwords of all database roles are derived from it.")
+FERNET_KEY = _secret("PULSE_FERNET_KEY", "Airflow encrypts Variables and Connections with it.")
+JWT_SECRET = _secret("PULSE_JWT_SECRET", "Airflow signs its tokens with it.")
+SUPERSET_SECRET_KEY = _secret("PULSE_SUPERSET_SECRET_KEY", "Superset signs its sessions with it.")
+DEMO_SECRET = _secret("PULSE_DEMO_SECRET", "The passwords of the demo users are derived from it.")
+AIRFLOW_ADMIN_PASSWORD = _secret("PULSE_AIRFLOW_ADMIN_PASSWORD", "Password of `admin` in Airflow.")
+AIRFLOW_DATA_TEAM_PASSWORD = _secret("PULSE_AIRFLOW_DATA_TEAM_PASSWORD", "Password of `data_team` in Airflow.")
+SUPERSET_SERVICE_PASSWORD = _secret("PULSE_SUPERSET_SERVICE_PASSWORD", "Password of Airflow's account in Superset.")
+SUPERSET_STAFF_PASSWORD = _secret("PULSE_SUPERSET_STAFF_PASSWORD", "Password of `staff` in Superset.")
+
+FIXTURES = _folder(
+    TESTER, "PULSE_FIXTURES", CHECKOUT.parent / "shared" / "fixtures", "Recorded payloads of GitHub and Jira."
+)
+EXAMPLES = _number(TESTER, "PULSE_EXAMPLES", 10, "Worlds per property test. When set, each run has different ones.")
+SHRINK = _text(TESTER, "PULSE_SHRINK", "", "When set, a failing property test looks for a smaller world (minutes).")
+SOAK_SEEDS = _list(TESTER, "PULSE_SOAK_SEEDS", ("1",), "Seeds of the soak test.")
+SOAK_ROUNDS = _number(TESTER, "PULSE_SOAK_ROUNDS", 200, "Rounds of the soak test per seed.")
+
+HEADING = """\
+# Environment variables
+
+Written by `python -m pulse.environ` from `plugins/pulse/environ.py`. Nothing needs to be set: `./pulse up` works without
+any of them. What *you* set must be in the environment of every `./pulse` command. The rest is what `./pulse up` (for
+containers `deploy.render`) passes to the processes; secrets are generated into `secrets.env` of the state folder.
+
+| name | set by | type | default | meaning |
+|---|---|---|---|---|
+"""
+
+
+def declared() -> Iterator[Variable[Any]]:
+    """Every variable, in the order of this file."""
+    return (value for value in globals().values() if isinstance(value, Variable))
+
+
+def page() -> str:
+    """The text of docs/environment-variables.md."""
+    return HEADING + "".join(
+        f"| `{v.name}` | {v.set_by} | {v.kind} | {_shown(v.default)} | {v.description} |\n" for v in declared()
+    )
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, Path):
+        return "the checkout" if default == CHECKOUT else f"`{os.path.relpath(default, CHECKOUT)}`"
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    return "" if default in (None, "") else f"`{default}`"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

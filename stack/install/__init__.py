@@ -1,0 +1,1 @@
+"""Installing Pulse and checking the machine. Standard library only: it runs before anything is installed."""

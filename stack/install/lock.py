@@ -1,0 +1,54 @@
+"""./pulse lock: renew constraints/ from the requirements files."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from stack.errors import StackError
+from stack.install.packages import AIRFLOW, SUPERSET, TESTS, advice_for, lock_of
+from stack.install.python import SUPPORTED
+from stack.install.uv import find_uv
+from stack.paths import ROOT
+
+# No index and no link into it: the files must say the same wherever the packages come from.
+OPTIONS = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+SOURCES = {"airflow": (AIRFLOW.requirements, TESTS.requirements), "superset": (SUPERSET.requirements,)}
+LOCKS = {lock_of(name, version): sources for name, sources in SOURCES.items() for version in SUPPORTED}
+
+
+def lock(*, upgrade: bool) -> int:
+    """Resolve with uv and write all files; the next ./pulse up installs them. Raises StackError.
+
+    `upgrade` takes the newest versions; without it, pins that still fit stay. Every Python gets the first one's versions.
+    """
+    uv = find_uv()
+    if uv is None:
+        raise StackError("./pulse lock needs uv, which could not be installed: pip install uv, then run it again")
+    for name, sources in SOURCES.items():
+        first = lock_of(name, SUPPORTED[0])
+        for version in SUPPORTED:
+            target, python = lock_of(name, version), f"{version[0]}.{version[1]}"
+            options = [*OPTIONS, "--python-version", python, "--output-file", str(target)]
+            options += ["--upgrade"] * upgrade + ["--constraint", str(first)] * (target != first)
+            done = subprocess.run(
+                [str(uv), "pip", "compile", *options, *map(str, sources)],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=ROOT,
+            )
+            if done.returncode != 0:
+                advice = advice_for(done.stderr)
+                raise StackError(f"cannot resolve {target.name}: {advice}\n{done.stderr[-2000:]}")
+            _tidy(target, sources, python)
+    return 0
+
+
+def _tidy(target: Path, sources: tuple[Path, ...], python: str) -> None:
+    """Leave only a heading and the pins."""
+    pins = [line for line in target.read_text().splitlines() if "==" in line and not line.startswith(("#", "-"))]
+    names = " and ".join(str(path.relative_to(ROOT)) for path in sources)
+    heading = f"# Locked by ./pulse lock from {names}, for CPython {python} on Linux."
+    target.write_text("\n".join([heading, *pins]) + "\n")
+    print(f"{target.relative_to(ROOT)}: {len(pins)} packages")

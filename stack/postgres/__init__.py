@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL servers: their accounts, configuration, data folders and roles."""

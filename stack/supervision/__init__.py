@@ -1,0 +1,1 @@
+"""Which processes Pulse consists of, and the supervisor that runs them."""
