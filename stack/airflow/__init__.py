@@ -1,1 +1,1 @@
-"""What the launcher asks of the running Airflow: its REST API, runs, the demo clients and the dashboards."""
+"""Airflow as the launcher sees it: its settings, its REST API, runs, the demo clients and the dashboards."""

@@ -22,11 +22,11 @@ from superset.config import THEME_DEFAULT as STOCK_LIGHT
 
 from pulse_superset import accounts
 from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_on, turned
+from pulse_superset.landing import landing_path
 
 CACHE_SECONDS = 20
 LIGHT_BACKGROUND = "#FFFFFF"
 DARK_BACKGROUND = "#141414"
-DASHBOARD = "/superset/dashboard/executive-overview/"
 MAX_LOGO_CHARACTERS = 400_000
 
 _LOGO = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml)(;[a-z0-9=-]+)*,[A-Za-z0-9+/=%._~!*'();:@&$,?#\[\]-]+")
@@ -78,7 +78,7 @@ class Brand:
             primary=primary,
             primary_dark=dark,
             accent=parse_hex(settings.get("accent_color")) or turned(primary, 150),
-            home=DASHBOARD,
+            home=landing_path(),
         )
 
     def chart_colors(self) -> list[str]:

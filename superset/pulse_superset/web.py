@@ -12,11 +12,13 @@ from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from pulse_superset import accounts
+from pulse_superset.benchmarks import name_the_year
+from pulse_superset.landing import landing_path
 from pulse_superset.security import COOKIE_KEY
 
 HERE = Path(__file__).resolve().parent
-HOME = "/superset/dashboard/executive-overview/"
-_START_PAGES = ("/", "/superset/welcome/", "/dashboard/list/", "/chart/list/")
+START = "/pulse/start/"  # the address of the landing dashboard that stays the same when another one becomes it
+_START_PAGES = ("/", START, "/superset/welcome/", "/dashboard/list/", "/chart/list/")
 _EVERYONE = re.compile(
     r"/(static|pulse/static|login|logout|lang|health|healthcheck|ping|superset/language_pack"
     r"|api/v1/security/(login|refresh|csrf_token))(/|$)"
@@ -44,11 +46,14 @@ _FOR_CLIENTS = tuple(
 def install(app: Flask) -> None:
     """Superset's FLASK_APP_MUTATOR."""
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
-    app.register_blueprint(Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static"))
+    pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")
+    pages.add_url_rule(START, "start", lambda: redirect(landing_path()))
+    app.register_blueprint(pages)
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
     app.before_request(_limit_clients)
     user_logged_in.connect(_keep_session, app)
     app.after_request(_forbid_stores)
+    app.after_request(name_the_year)
 
 
 def _keep_session(_sender: Any, user: Any, **_: Any) -> None:
@@ -67,7 +72,7 @@ def _limit_clients() -> Any:
     if _EVERYONE.match(request.path) or not _is_client_user():
         return None
     if request.method == "GET" and request.path in _START_PAGES:
-        return redirect(HOME)
+        return redirect(landing_path())
     method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method
     if any(method in methods and pattern.fullmatch(request.path) for methods, pattern in _FOR_CLIENTS):
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pulse.clients.passwords import hash_password, verifies
-from pulse.clients.spec import SpecError, json_schema, parse_spec
+from pulse.clients.spec import SpecError, parse_spec
 from pulse.clients.streams import OPTIONAL, REQUIRED
 from sandbox.demo import demo_clients, recorded_client
 from tests.conftest import ROOT
@@ -54,32 +54,52 @@ def test_a_good_one_has_defaults() -> None:
         ("time_zone", "Europe/Berln", "time_zone", "Europe/Berlin"),
         ("time_zon", "UTC", "time_zon", "time_zone"),
         ("name", "", "name", "at least 1"),
-        ("schedule_minutes", 0, "schedule_minutes", "greater than or equal to 1"),
+        ("schedule_minutes", 0, "schedule_minutes", "a whole number from 1 to 10080"),
         ("users/0/email", "nobody", "users[0].email", "pattern"),
         ("users/0/role", "king", "users[0].role", "executive"),
         ("users/0/password", "short", "users[0]", "12 characters"),
-        ("users/1", {"email": "ceo@initech.example", "password": SECRET}, "users", "twice"),
+        ("users/1", {"email": "ceo@initech.example", "password": SECRET}, "users: ", "listed twice"),
         ("integrations/0/base_url", "no url", "integrations[0].base_url", "URL"),
         ("integrations/0/organization", "a b", "integrations[0].organization", "pattern"),
         ("integrations/0/type", "gitlab", "integrations[0]", "github"),
-        ("integrations/1", {"type": "github", "organization": "x"}, "integrations", "twice"),
+        ("integrations/1", {"type": "github", "organization": "x"}, "integrations: ", "used twice"),
         ("branding/primary_color", "blue", "branding.primary_color", "pattern"),
         ("branding/logo", "https://example.com/logo.svg", "branding.logo", "data:"),
         ("branding/logo", "data:image/svg+xml,<svg onload=alert(1)>", "branding.logo", "script"),
-        ("settings", {"dora.minimum_samples": 3}, "settings", "dora.minimum_sample"),
-        ("settings", {"dora.minimum_sample": "many"}, "settings", "whole number"),
-        ("settings", {"dora.production_environments": ["("]}, "settings", "regular expression"),
+        (
+            "settings",
+            {"dora.minimum_samples": 3},
+            'settings["dora.minimum_samples"]',
+            "did you mean 'dora.minimum_sample'?",
+        ),
+        (
+            "settings",
+            {"dora.minimum_sample": "many"},
+            'settings["dora.minimum_sample"]',
+            "a whole number from 1 to 1000",
+        ),
+        (
+            "settings",
+            {"dora.production_environments": ["("]},
+            '["dora.production_environments"][0]',
+            "not a regular expression",
+        ),
         ("settings", {"dora.workflow_pattern": "prod*+"}, "settings", "write it without '*+'"),
         ("settings", {"dora.production_branches": [r"^(a|b)/\1$"]}, "settings", r"write it without '\1'"),
         ("settings", {"dora.incident_rule": {"types": []}}, "settings", "types"),
-        ("settings", {"dora.incident_rule": {"match": "all"}}, "settings", "of nothing"),
-        ("settings", {"dora.jira_services": {"ops": "shop"}}, "settings", "no key of a Jira project"),
-        ("settings", {"dora.working_calendar": {"workdays": ["Monday"]}}, "settings", "workdays: 'Monday' is no day"),
+        ("settings", {"dora.incident_rule": {"match": "all"}}, "settings", "nothing to match"),
+        ("settings", {"dora.jira_services": {"ops": "shop"}}, "settings", "not the key of a Jira project"),
+        (
+            "settings",
+            {"dora.working_calendar": {"workdays": ["Monday"]}},
+            '["dora.working_calendar"].workdays[0]',
+            "'Monday' is not a date",
+        ),
         (
             "settings",
             {"dora.working_calendar": {"holidays": ["20261225"]}},
-            "settings",
-            "holidays: '20261225' is no day",
+            '["dora.working_calendar"].holidays[0]',
+            "'20261225' is not a date",
         ),
     ],
 )
@@ -123,10 +143,49 @@ def test_the_demo_clients_are_declared_like_any_other() -> None:
         assert parse_spec(slug, json.dumps(client.variable)).users
 
 
-def test_the_published_schema_is_the_models() -> None:
-    """docs/client.schema.json is made by `python -m pulse.clients.spec > docs/client.schema.json`."""
-    published = json.loads((Path(ROOT) / "docs" / "client.schema.json").read_text(encoding="utf-8"))
-    assert published == json_schema()
+def test_all_mistakes_are_named_at_once_with_examples() -> None:
+    settings = {
+        "dora.minimum_sample": True,
+        "dora.services": [{"name": "billing"}],
+        "dora.incident_rule": {"label": ["incident"]},
+        "dora.working_calendar": {"holidays": ["2026-12-25"], "workdays": ["2026-12-25"]},
+        "dora.teams": [{"name": name, "services": ["x"]} for name in ("Payments", "payments")],
+        "feature.jira": "no",
+        "quality.facts_lost": "ignore",
+        "unheard.of": 1,
+    }
+    with pytest.raises(SpecError) as caught:
+        parse_spec("initech", json.dumps(GOOD | {"settings": settings, "time_zone": "Mars", "nam": "x"}))
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith("client initech: ") and "pulse_client_initech" in line for line in lines)
+    for expected in (
+        'settings["dora.minimum_sample"]: must be a whole number from 1 to 1000.',
+        'settings["dora.services"][0].repository: is required (example: [{"',
+        'settings["dora.services"][0].paths: is required (example: [{"',
+        """settings["dora.incident_rule"].label: unknown field: did you mean 'labels'? (example: {""",
+        "settings[\"dora.working_calendar\"]: '2026-12-25' is listed in holidays and in workdays: remove it",
+        "settings[\"dora.teams\"]: the name 'payments' is used twice: give each its own name (example: [{",
+        'settings["feature.jira"]: must be true or false.',
+        "settings[\"quality.facts_lost\"]: must be 'block', 'warn' or 'off'.",
+        'settings["unheard.of"]: unknown field: docs/client-variable.md',
+        "time_zone: 'Mars' is not an IANA time zone",
+        "nam: unknown field: did you mean 'name'?",
+    ):
+        assert [line for line in lines if line.startswith(f"client initech: {expected}")], expected
+    assert len(lines) == 11
+
+
+@pytest.mark.parametrize("text", ["", "{"])
+def test_broken_json_says_where_it_breaks(text: str) -> None:
+    with pytest.raises(SpecError, match=r"the JSON: is not valid: EOF .* at line 1"):
+        parse_spec("initech", text)
+
+
+def test_one_value_of_several_types_is_one_mistake() -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec("initech", custom(params={"page": [1]}))
+    assert str(caught.value).count("client initech") == 1
+    assert "streams[0].params.page: must be text or a whole number or true or false" in str(caught.value)
 
 
 def test_passwords_are_salted_and_verified() -> None:
@@ -186,18 +245,18 @@ def test_a_custom_source_is_stored_as_json_without_its_secret() -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "told"),
     [
-        ({"fields": DEPLOYS["fields"] | {"servce": "x"}}, "streams[0]", "'servce' is no field of deployments"),
+        ({"fields": DEPLOYS["fields"] | {"servce": "x"}}, "streams[0]", "deployments have no field 'servce'"),
         ({"constants": {}}, "streams[0]", "'environment' is required for deployments"),
-        ({"entity": "incidents"}, "streams[0]", "'finished_at' is no field of incidents"),
+        ({"entity": "incidents"}, "streams[0]", "incidents have no field 'finished_at'"),
         (
             {"fields": DEPLOYS["fields"] | {"approved_at": "x"}},
             "streams[0]",
-            "'approved_at' is no field of deployments",
+            "deployments have no field 'approved_at'",
         ),
         (
             {"constants": {"environment": "x", "approved_at": "y"}},
             "streams[0]",
-            "'approved_at' is no field of deployments",
+            "deployments have no field 'approved_at'",
         ),
         ({"entity": "builds"}, "streams[0].entity", "deployments"),
         ({"fields": None}, "streams[0].fields", "required"),
@@ -205,20 +264,24 @@ def test_a_custom_source_is_stored_as_json_without_its_secret() -> None:
         (
             {"constants": {"environment": "x", "service": "y"}},
             "streams[0]",
-            "'service' stands in fields and in constants",
+            "'service' is in both fields and constants",
         ),
-        ({"constants": {"environment": "x", "url": "y"}}, "streams[0]", "'url' differs by record"),
-        ({"values": {"result": {"ok": "fine"}}}, "streams[0]", "'fine' is neither success nor failure"),
-        ({"values": {"created_at": {"a": "b"}}}, "streams[0]", "'created_at' is no text field"),
-        ({"values": {"environment": {"a": "b"}}}, "streams[0]", "'environment' is no text field that stands in fields"),
-        ({"path": "deployments"}, "streams[0].path", "start with one '/'"),
-        ({"path": "//evil.example/x"}, "streams[0].path", "start with one '/'"),
-        ({"path": "https://evil.example/x"}, "streams[0].path", "start with one '/'"),
+        ({"constants": {"environment": "x", "url": "y"}}, "streams[0]", "'url' differs between records"),
+        ({"values": {"result": {"ok": "fine"}}}, "streams[0]", "'fine' must be success or failure"),
+        ({"values": {"created_at": {"a": "b"}}}, "streams[0]", "'created_at' must be a text field"),
+        (
+            {"values": {"environment": {"a": "b"}}},
+            "streams[0]",
+            "'environment' must be a text field that is also in fields",
+        ),
+        ({"path": "deployments"}, "streams[0].path", "start it with one '/'"),
+        ({"path": "//evil.example/x"}, "streams[0].path", "start it with one '/'"),
+        ({"path": "https://evil.example/x"}, "streams[0].path", "start it with one '/'"),
         ({"path": "/x?a=1"}, "streams[0].path", "params"),
         ({"name": "My deploys"}, "streams[0].name", "pattern"),
         ({"pagination": {"kind": "pages"}}, "streams[0].pagination", "'page'"),
-        ({"pagination": {"kind": "page", "size": 0}}, "streams[0].pagination.size", "greater than or equal to 1"),
-        ({"pagination": {"kind": "none", "size": 5}}, "streams[0].pagination.size", "is no known field"),
+        ({"pagination": {"kind": "page", "size": 0}}, "streams[0].pagination.size", "a whole number from 1 to 1000"),
+        ({"pagination": {"kind": "none", "size": 5}}, "streams[0].pagination.size", "unknown field"),
         ({"since": {"param": "after", "format": "date"}}, "streams[0].since.format", "epoch_ms"),
         ({"feilds": {}}, "streams[0].feilds", "did you mean 'fields'"),
     ],
@@ -235,16 +298,16 @@ def test_a_mistake_in_a_stream_is_named(changes: dict[str, Any], field: str, tol
 @pytest.mark.parametrize(
     ("changes", "field", "told"),
     [
-        ({"streams": [DEPLOYS, DEPLOYS]}, "streams", "'deploys' stands twice"),
+        ({"streams": [DEPLOYS, DEPLOYS]}, "streams", "'deploys' is used twice"),
         ({"streams": []}, "streams", "at least 1"),
-        ({"base_url": f"https://me:{SECRET}@deploys.example"}, "base_url", "carries a login"),
-        ({"base_url": f"https://deploys.example/?key={SECRET}"}, "base_url", "carries a query"),
+        ({"base_url": f"https://me:{SECRET}@deploys.example"}, "base_url", "contains a login"),
+        ({"base_url": f"https://deploys.example/?key={SECRET}"}, "base_url", "contains a query"),
         ({"base_url": "ftp://deploys.example"}, "base_url", "'http' or 'https'"),
         ({"auth": {"kind": "digest"}}, "auth.kind", "'bearer'"),
-        ({"auth": {"kind": "bearer", "name": "X"}}, "auth", "takes no 'name'"),
-        ({"auth": {"kind": "header", "name": "Host"}}, "auth", "no header for a secret"),
+        ({"auth": {"kind": "bearer", "name": "X"}}, "auth", "has no 'name'"),
+        ({"auth": {"kind": "header", "name": "Host"}}, "auth", "cannot carry a secret"),
         ({"auth": {"kind": "header", "name": "X\nY"}}, "auth.name", "pattern"),
-        ({"auth": {"kind": "header", "secret": SECRET}}, "auth.secret", "is no known field"),
+        ({"auth": {"kind": "header", "secret": SECRET}}, "auth.secret", "unknown field"),
     ],
 )
 def test_a_mistake_in_a_custom_source_is_named(changes: dict[str, Any], field: str, told: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pulse.warehouse.connect import client_transaction
-from pulse.warehouse.transforms import run_stage, stage_files
+from pulse.warehouse.models import Writer
+from pulse.warehouse.transforms import run_stage, stage_models
 from tests.support.database import TestDatabase
 
 Positions = dict[str, tuple[int | None, bool]]
-POSITIONS_FILE = "normalise/41_github_commit_positions.sql"
+# What writes positions, and remembers how far they are complete.
+POSITIONS_FILES = (
+    "staging/github/github_commit_positions.sql",
+    "staging/github/github_complete_histories.sql",
+)
 
 
 @dataclass
@@ -95,9 +99,9 @@ class Repository:
         return found
 
     def normalise(self) -> int:
-        """The number of rows that the file of the positions wrote."""
+        """The number of rows that the files of the positions wrote."""
         steps = {step.file: step.rows for step in run_stage(self.conn, self.client_id, "normalise")}
-        return steps[POSITIONS_FILE]
+        return sum(steps[file] for file in POSITIONS_FILES)
 
     def positions(self) -> Positions:
         with client_transaction(self.conn, self.client_id):
@@ -109,7 +113,7 @@ class Repository:
         return {sha: (position, on_chain) for sha, position, on_chain in rows}
 
     def measured(self) -> tuple[int, int]:
-        """Normalise: rows of core.github_commits that it read by index or scan, and rows that 41 wrote."""
+        """Normalise: rows of core.github_commits that it read by index or scan, and rows that the positions' files wrote."""
         with client_transaction(self.conn, self.client_id):
             before = self._rows_read()
             written = self.normalise()
@@ -341,17 +345,14 @@ def test_each_commit_is_walked_once(repository: Repository) -> None:
 def recursions(repository: Repository) -> Iterator[int]:
     """Run the stage; returns how many rows each recursive query found."""
     with client_transaction(repository.conn, repository.client_id):
-        for path in stage_files("normalise"):
-            if path.name != POSITIONS_FILE.partition("/")[2]:
-                repository.conn.execute(path.read_bytes())
-                continue
-            for statement in re.sub(r"^--.*\n", "", path.read_text(), flags=re.M).split(";\n"):
-                if "recursive" in statement:
-                    row = repository.conn.execute(f"explain (analyze, format json) {statement}").fetchone()  # type: ignore[arg-type]
-                    assert row is not None
-                    yield from recursive_rows(row[0][0]["Plan"])
-                elif statement.strip():
-                    repository.conn.execute(statement)  # type: ignore[arg-type]
+        models = stage_models("normalise")
+        writer = Writer(repository.conn, models, remember=False)
+        for model in models:
+            if "with recursive" in model.wanted:
+                row = repository.conn.execute(f"explain (analyze, format json) {model.wanted}").fetchone()  # type: ignore[arg-type]
+                assert row is not None
+                yield from recursive_rows(row[0][0]["Plan"])
+            writer.write(model)
 
 
 def recursive_rows(plan: dict[str, Any]) -> Iterator[int]:

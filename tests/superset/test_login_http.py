@@ -232,7 +232,7 @@ def test_pages_load_nothing_from_another_host(stack: dict[str, Any]) -> None:
 def test_an_executive_starts_at_the_dashboard_and_sees_no_list(stack: dict[str, Any], user: str) -> None:
     session = browser(stack, user, PASSWORD)
     base = stack["addresses"]["superset"]
-    for path in ("/", "/superset/welcome/", "/dashboard/list/"):
+    for path in ("/", "/pulse/start/", "/superset/welcome/", "/dashboard/list/"):
         assert session.get(base + path, timeout=60).url.endswith("/superset/dashboard/executive-overview/")
     for path in ("/users/list/", "/sqllab/", "/explore/", "/tablemodelview/list/", "/api/v1/dashboard/related/owners"):
         assert session.get(base + path, timeout=60).status_code in (403, 404), path
@@ -242,3 +242,25 @@ def test_staff_is_not_limited_to_the_dashboard(stack: dict[str, Any]) -> None:
     login = login_of(stack, "superset", "staff")
     session = browser(stack, login["username"], login["password"])
     assert session.get(f"{stack['addresses']['superset']}/dashboard/list/", timeout=60).status_code == 200
+
+
+def test_the_start_address_leads_staff_to_the_landing_dashboard_too(stack: dict[str, Any]) -> None:
+    login = login_of(stack, "superset", "staff")
+    start = f"{stack['addresses']['superset']}/pulse/start/"
+    session = browser(stack, login["username"], login["password"])
+    assert session.get(start, timeout=60).url.endswith("/superset/dashboard/executive-overview/")
+    assert "/login/" in requests.get(start, timeout=60).url
+
+
+def test_benchmark_lines_name_the_year_of_the_viewers_tiers(stack: dict[str, Any]) -> None:
+    login = login_of(stack, "superset", "executive", "techcorp")
+    session = SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
+    with database(stack, "pulse_staff", replica=True) as conn:
+        ((year,),) = conn.execute(
+            "select max(tier_year) from report.kpi_current where client_id = %s", [client_ids(stack)["techcorp"]]
+        ).fetchall()
+    answer = session.call("GET", "api/v1/dashboard/executive-overview/charts")
+    layers = [line for chart in answer.json()["result"] for line in chart["form_data"].get("annotation_layers") or []]
+    assert year in (2023, 2024)
+    assert len(layers) >= 3
+    assert all(layer["name"].startswith(f"DORA {year} elite: ") for layer in layers)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import json
+import shutil
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import yaml
 
 from pulse.superset.api import SupersetApi, SupersetError
-from pulse.superset.assets import build_bundle
+from pulse.superset.assets import HASH_KEY, NAME_KEY, Ids, assets_folder, build_bundle, load
+from pulse.superset.installed import view_columns
 from pulse.superset.provision import (
     BASE_RULE,
+    DATABASE_NAME,
     REFERENCE_DATASETS,
     ensure_assets,
     ensure_client,
     pulse_datasets,
     touch_datasets,
 )
-from tests.support.stack import client_ids, login_of, superset_service
+from tests.support.stack import client_ids, database, login_of, superset_service
 from tests.support.superset_api import SupersetSession
 
 NOBODYS_CLIENT = 987654
@@ -60,7 +69,7 @@ def rule(api: SupersetApi, name: str) -> dict[str, Any]:
 
 def test_every_dataset_is_closed_and_opened_per_client(stack: dict[str, Any], api: SupersetApi) -> None:
     datasets = pulse_datasets(api)
-    assert set(build_bundle().datasets) <= set(datasets)
+    assert set(load().datasets) <= set(datasets)
     tenant = {row["id"] for name, row in datasets.items() if name not in REFERENCE_DATASETS}
     base = rule(api, BASE_RULE)
     assert (base["filter_type"], base["clause"]) == ("Base", "1 = 0")
@@ -86,6 +95,98 @@ def test_a_second_time_changes_nothing(
     for slug, client_id in client_ids(stack).items():
         ensure_client(api, client_id, slug, True)
     assert written == []
+
+
+def test_datasets_have_the_columns_of_their_views_with_their_comments(stack: dict[str, Any], api: SupersetApi) -> None:
+    with database(stack, "pulse_staff", replica=True) as conn:
+        rows = conn.execute(
+            "select c.table_name, c.column_name, upper(c.data_type), col_description(to_regclass('report.' || c.table_name),"
+            " c.ordinal_position) from information_schema.columns c where c.table_schema = 'report'"
+        ).fetchall()
+    wanted: dict[str, set[tuple[str, str, str | None]]] = {}
+    for view, *column in rows:
+        wanted.setdefault(view, set()).add(tuple(column))
+    for name, row in pulse_datasets(api).items():
+        columns = api.get(f"dataset/{row['id']}")["result"]["columns"]
+        found = {(c["column_name"], c["type"], c["description"]) for c in columns if not c["expression"]}
+        assert found == wanted[name], name
+
+
+def test_another_dashboard_is_one_file(api: SupersetApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it goes with its file; the charts that the other dashboard shows stay."""
+    shutil.copytree(assets_folder(), tmp_path / "superset" / "assets")
+    text = "title: Team review\ntabs:\n- title: All\n  rows:\n  - [lead_time, trust]\n"
+    (tmp_path / "superset" / "assets" / "dashboards" / "team_review.yaml").write_text(text)
+    before = charts_and_dashboards(api)
+    monkeypatch.setenv("PULSE_ROOT", str(tmp_path))
+    assert ensure_assets(api)
+    row = api.find("dashboard/", "slug", "team-review")
+    assert row
+    shown = api.get(f"dashboard/{row['id']}/charts")["result"]
+    assert {chart["slice_name"] for chart in shown} == {load().charts[name]["title"] for name in ("lead_time", "trust")}
+    monkeypatch.undo()
+    assert ensure_assets(api)
+    assert charts_and_dashboards(api) == before
+
+
+def test_an_earlier_versions_dashboards_and_charts_are_taken_over(api: SupersetApi) -> None:
+    """They keep id and UUID, so that links to them go on working, and none is there twice."""
+    for path in ("dashboard/", "chart/"):
+        for row in list(api.every(path)):
+            api.delete(f"{path}{row['id']}")
+    api.upload("assets/import/", "bundle", bundle_of_an_earlier_version(api))
+    before = charts_and_dashboards(api)
+    assert len(before) == len(load().charts) + len(load().dashboards)
+    assert ensure_assets(api)
+    assert charts_and_dashboards(api) == before
+    assert ensure_assets(api) is False
+
+
+def test_a_chart_whose_file_is_gone_goes_and_one_made_by_hand_stays(api: SupersetApi) -> None:
+    dataset = pulse_datasets(api)["trust_panel"]["id"]
+    made = {}
+    for title, params in (("Retired", {NAME_KEY: "no_such_file"}), ("By hand", {})):
+        body = {"slice_name": title, "viz_type": "table", "datasource_id": dataset, "datasource_type": "table"}
+        made[title] = api.post("chart/", body | {"params": json.dumps(params)})["id"]
+    forget_the_import(api)
+    try:
+        assert ensure_assets(api)
+        assert api.find("chart/", "slice_name", "Retired") is None
+        assert api.find("chart/", "slice_name", "By hand")
+    finally:
+        api.delete(f"chart/{made['By hand']}")
+
+
+def charts_and_dashboards(api: SupersetApi) -> set[tuple[str, int, str]]:
+    """Title, id and UUID of every chart and dashboard."""
+    charts = {(row["slice_name"], row["id"], row["uuid"]) for row in api.every("chart/")}
+    return charts | {(row["dashboard_title"], row["id"], row["uuid"]) for row in api.every("dashboard/")}
+
+
+def bundle_of_an_earlier_version(api: SupersetApi) -> bytes:
+    """Today's assets as they were: with UUIDs of another origin, and charts without the name of their file."""
+    assets = load()
+    others = {("chart", name): str(uuid4()) for name in assets.charts}
+    others |= {("dashboard", name): str(uuid4()) for name in assets.dashboards}
+    bundle = build_bundle(assets, view_columns(api, DATABASE_NAME, assets.datasets), Ids(others))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(bundle.content)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            config = yaml.safe_load(source.read(name))
+            if name.startswith("pulse/charts/"):
+                del config["params"][NAME_KEY]
+            if name.startswith("pulse/dashboards/"):
+                config["metadata"][HASH_KEY] = "of an earlier version"
+            target.writestr(name, yaml.safe_dump(config))
+    return buffer.getvalue()
+
+
+def forget_the_import(api: SupersetApi) -> None:
+    """As if other assets had been imported last."""
+    row = api.find("dashboard/", "slug", "executive-overview")
+    assert row
+    metadata = json.loads(api.get(f"dashboard/{row['id']}")["result"]["json_metadata"])
+    api.put(f"dashboard/{row['id']}", {"json_metadata": json.dumps(metadata | {HASH_KEY: "other"})})
 
 
 def test_a_new_client_gets_a_role_a_rule_and_no_more_than_a_viewers_rights(api: SupersetApi, stranger: int) -> None:

@@ -143,10 +143,10 @@ class Board:
             self.conn.execute(statement, parameters)  # type: ignore[call-overload]
 
     def compute(self, now: str | None = None, *, full: bool = False) -> int:
-        """Run the stage; returns the rows that include/sql/work wrote."""
+        """Run the stage; returns the rows that the flow models wrote."""
         self.now = at(now) if now else self.now
         steps = run_stage(self.conn, self.client_id, "dora", now=self.now, full=full)
-        return sum(step.rows for step in steps if step.file.startswith("work/"))
+        return sum(step.rows for step in steps if step.file.startswith(("flow/", "end/work_state")))
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What the client's own login reads on the replica."""

@@ -1,1 +1,1 @@
-"""What an admin declares about a client, and its way into the tables."""
+"""What an admin declares about a client, and how it gets into the tables."""

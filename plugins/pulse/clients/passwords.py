@@ -13,7 +13,7 @@ def hash_password(password: str) -> str:
 
 
 def verifies(password: str, password_hash: str) -> bool:
-    """Whether the hash is of this password; False for a hash that is not in this notation."""
+    """Whether the hash belongs to this password; False for a hash in any other notation."""
     try:
         return password_hash.startswith("scrypt:") and check_password_hash(password_hash, password)
     except ValueError:

@@ -1,212 +1,266 @@
-"""The settings a client may declare, each with its type: an unknown key or a wrong value is refused, not ignored."""
+"""Every setting of a client, declared once: name, type, default, meaning.
+
+From these declarations come the check of the Variable, docs/client.schema.json, the tables in docs/ and the values that
+the SQL reads. To add a setting, add a field here, read it in SQL (`settings ->> 'dora.<name>'` in the file that holds
+dora_settings), and run `python -m pulse.clients.document`. The field `dora_start_event` declares the setting
+`dora.start_event`.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from datetime import date
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
-def _integer(low: int, high: int) -> Callable[[Any], str | None]:
-    def check(value: Any) -> str | None:
-        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-            return None
-        return f"must be a whole number from {low} to {high}"
-
-    return check
-
-
-def _one_of(*names: str) -> Callable[[Any], str | None]:
-    return lambda value: None if value in names else f"must be one of {', '.join(names)}"
-
-
-def _boolean(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "must be true or false"
-
-
-# What Python's regular expressions have and PostgreSQL's have not, or read otherwise; and what is read otherwise once a list
-# of them has become one.
-_NOT_IN_POSTGRES = re.compile(r"\(\?(?![:=!])|\\[1-9AZzBG]|\\p\{|(?<![\\\[])[*+?}]\+|(?<!\\)\{,")
-
-
-def _pattern(value: Any) -> str | None:
-    try:
-        re.compile(value)
-    except (re.error, TypeError) as error:
-        return f"must be a regular expression ({error})"
-    if found := _NOT_IN_POSTGRES.search(value):
-        return f"must be a regular expression that PostgreSQL reads alike: write it without '{found[0]}'"
-    return None
-
-
-def _patterns(*, may_be_empty: bool = False) -> Callable[[Any], str | None]:
-    def check(value: Any) -> str | None:
-        if not isinstance(value, list) or not (value or may_be_empty):
-            return "must be a list of regular expressions"
-        return next((problem for item in value if (problem := _pattern(item))), None)
-
-    return check
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
-
-
-_RULE_PARTS = ("issue_types", "labels", "priorities", "fields")
-_RULE_LISTS = ("issue_types", "labels", "priorities", "external_labels")
-
-
-def _incident_rule(value: Any) -> str | None:
-    if not isinstance(value, dict):
-        return 'must be an object such as {"source": "jira", "issue_types": ["Incident"]}'
-    if unknown := set(value) - {"source", "match", "fields", *_RULE_LISTS}:
-        return f"has the unknown key '{sorted(unknown)[0]}': use source, match, fields, {', '.join(_RULE_LISTS)}"
-    if value.get("match", "any") not in ("any", "all"):
-        return "match must be any (one part is enough) or all (each part that is given must hold)"
-    if value.get("match") == "all" and not any(value.get(part) for part in _RULE_PARTS):
-        return f"match is all, of nothing: give one of {', '.join(_RULE_PARTS)}"
-    if value.get("source", "jira") not in ("jira", "github", "both"):
-        return "source must be jira, github or both"
-    for key in _RULE_LISTS:
-        if not _names(value.get(key, [])):
-            return f"{key} must be a list of names"
-    fields = value.get("fields", {})
-    if not isinstance(fields, dict) or not all(_names(wanted) for wanted in fields.values()):
-        return 'fields must name the values that count, such as {"Severity": ["S1"]}'
-    return None
-
-
-def _objects(
-    value: Any,
-    required: dict[str, Callable[[Any], str | None]],
-    optional: dict[str, Callable[[Any], str | None]],
-    example: str,
-) -> str | None:
-    """What is wrong with a list of objects with these keys and a unique name."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        return f"must be a list of objects such as {example}"
-    for item in value:
-        name = item.get("name") or "?"
-        if missing := [key for key in required if key not in item]:
-            return f"{name}: '{missing[0]}' is missing: write it as in {example}"
-        if unknown := set(item) - {*required, *optional}:
-            return f"{name}: has the unknown key '{sorted(unknown)[0]}': use {', '.join([*required, *optional])}"
-        for key, check in (required | optional).items():
-            if key in item and (problem := check(item[key])):
-                return f"{name}: {key} {problem}"
-    names = [item["name"].lower() for item in value]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        return f"the name '{twice[0]}' stands twice: give each its own"
-    return None
-
-
-def _name(value: Any) -> str | None:
-    return None if isinstance(value, str) and 0 < len(value) <= 80 else "must be a name of at most 80 letters"
-
-
-def _services(value: Any) -> str | None:
-    return _objects(
-        value,
-        {"name": _name, "repository": _name, "paths": _patterns()},
-        {"deployments": _pattern},
-        '{"name": "billing", "repository": "mono", "paths": ["^services/billing/"]}',
-    )
-
-
-def _teams(value: Any) -> str | None:
-    return _objects(
-        value, {"name": _name, "services": _patterns()}, {}, '{"name": "Payments", "services": ["^billing$"]}'
-    )
-
-
-def _jira_services(value: Any) -> str | None:
-    if not isinstance(value, dict) or not all(_name(service) is None for service in value.values()):
-        return 'must be an object such as {"OPS": "checkout"}: keys of Jira projects, names of services'
-    wrong = [key for key in value if not re.fullmatch(r"[A-Z][A-Z0-9_]+", key)]
-    return f"'{wrong[0]}' is no key of a Jira project: write it as in OPS-12, without the number" if wrong else None
-
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def _working_calendar(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict) or set(value) - {"days", "holidays", "workdays"}:
-        return 'must be null or an object such as {"days": ["mon"], "holidays": ["2026-12-25"], "workdays": ["2026-10-10"]}'
-    days = value.get("days", list(WEEKDAYS[:5]))
-    if not _names(days) or not days or not set(days) <= set(WEEKDAYS):
-        return f"days must be some of {', '.join(WEEKDAYS)}"
-    if problem := next((p for key in ("holidays", "workdays") if (p := _dates(key, value.get(key, [])))), None):
-        return problem
-    both = set(value.get("holidays", [])) & set(value.get("workdays", []))
-    return f"'{min(both)}' is among the holidays and the workdays: it can only be one" if both else None
-
-
-def _dates(key: str, value: Any) -> str | None:
-    if not _names(value):
-        return f"{key} must be a list of days such as 2026-12-25"
-    for day in value:
-        try:
-            written = date.fromisoformat(day).isoformat()
-        except ValueError:
-            written = ""
-        if written != day:
-            return f"{key}: '{day}' is no day: write it as 2026-12-25"
-    return None
-
-
-SETTINGS: dict[str, Callable[[Any], str | None]] = {
-    "dora.start_event": _one_of("first_commit", "opened"),
-    "dora.commit_date": _one_of("authored", "committed"),
-    "dora.deployment_source": _one_of("deployments", "workflow_runs", "releases", "merges", "custom"),
-    "dora.workflow_pattern": _pattern,
-    "dora.workflow_branches": _patterns(may_be_empty=True),
-    "dora.hotfix_pattern": _pattern,
-    "dora.production_environments": _patterns(),
-    "dora.production_branches": _patterns(may_be_empty=True),
-    "dora.services": _services,
-    "dora.teams": _teams,
-    "dora.working_calendar": _working_calendar,
-    "dora.benchmark_year": lambda value: None if value in (2023, 2024, 2025) else "must be 2023, 2024 or 2025",
-    "dora.incident_rule": _incident_rule,
-    "dora.jira_services": _jira_services,
-    "dora.incident_window_hours": _integer(1, 24 * 90),
-    "dora.rollback_window_hours": _integer(1, 24 * 30),
-    "dora.minimum_sample": _integer(1, 1000),
-    "dora.exclude_bots": _boolean,
-    "dora.direct_pushes": _boolean,
-}
-# The checks of include/sql/quality, and how severe each is by itself.
-QUALITY_CHECKS = (
-    "changes_deployed",
-    "changes_without_commit",
-    "deployments_with_changes",
-    "deployments_without_commit",
-    "facts_lost",
-    "impossible_orders",
-    "incidents_linked",
-    "incidents_without_service",
-    "negative_durations",
-    "orphans",
-    "reconciliation",
-    "rejected_records",
-    "stored_of_upstream",
-    "sudden_jump",
+from pulse.clients.base import Exact
+from pulse.clients.explain import explain
+from pulse.clients.setting_types import (
+    IncidentRule,
+    Name,
+    Pattern,
+    ProjectKey,
+    Service,
+    Team,
+    WorkingCalendar,
+    unique_names,
 )
-SETTINGS |= {f"quality.{check}": _one_of("block", "warn", "off") for check in QUALITY_CHECKS}
-FEATURE = re.compile(r"feature\.[a-z][a-z0-9_]{0,39}")
+
+# Names what the numbers mean by default. Raise it whenever a default changes or the SQL computes something else: then
+# every client is computed from scratch, and the restatement log gives the new definition as the reason.
+DEFINITION = "pulse-4"
+
+FEATURE = r"^feature\.[a-z][a-z0-9_]{0,39}$"
+FEATURE_MEANING = "`false`: the integration of this name is not extracted"
 
 
-def check_setting(key: str, value: Any) -> None:
-    """Raise ValueError that names the key and the way out when the setting is unknown or its value is not usable."""
-    check = _boolean if FEATURE.fullmatch(key) else SETTINGS.get(key)
-    if check is None:
-        near = get_close_matches(key, SETTINGS, n=1)
-        raise ValueError(
-            f"'{key}' is no setting" + (f": did you mean '{near[0]}'?" if near else ": see docs/metrics.md")
-        )
-    if problem := check(value):
-        raise ValueError(f"'{key}' {problem}")
+class _Group(Exact):
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", ".", 1))
+
+
+class DoraSettings(_Group):
+    """What counts in the metrics."""
+
+    dora_start_event: Literal["first_commit", "opened"] = Field(
+        "first_commit",
+        description="where lead time starts: at the first commit, or when the pull request was opened (published or"
+        " marked ready for review). As others count: dora.dev from the commit, GitLab from the merge request",
+    )
+    dora_commit_date: Literal["authored", "committed"] = Field(
+        "authored",
+        description="which date of the first commit counts: `authored` survives a rebase. As others count: DevLake"
+        " `authored`, Middleware `committed`",
+    )
+    dora_exclude_bots: bool = Field(
+        True, description="leave bots' changes out of the lead time and the pull request metrics"
+    )
+    dora_direct_pushes: bool = Field(
+        False,
+        description="count commits pushed to the default branch without a pull request as changes (as Four Keys does)."
+        " Each starts at its commit date and is opened and merged at its committed date. Their authors are unknown, so"
+        " bots are not left out; in a monorepo they belong to the repository's own service. Commits added by a rebase"
+        " merge are not direct pushes (the last commits up to a merge, as many as the pull request has, that share"
+        " authored date and headline with one of its commits), and neither is the merge commit of a custom source's"
+        " change",
+    )
+    dora_production_branches: list[Pattern] = Field(
+        [],
+        description="the branches whose merges are changes. If empty: each repository's default branch",
+        examples=[["^main$", "^release/"]],
+    )
+    dora_deployment_source: Literal["deployments", "workflow_runs", "releases", "merges", "custom"] = Field(
+        "deployments",
+        description="what counts as a deployment (as in DevLake, Middleware and stenjo): GitHub `deployments`; finished"
+        " attempts of `workflow_runs`; published `releases` except prereleases; `merges`; or `custom` for none of these."
+        " Deployments of custom sources always count as well",
+    )
+    dora_workflow_pattern: Pattern = Field(
+        "deploy|release",
+        description="names of workflows that deploy to production; `^(?!.*staging).*deploy` leaves some out (as in"
+        " DevLake)",
+        examples=["^deploy"],
+    )
+    dora_workflow_branches: list[Pattern] = Field(
+        [],
+        description="the branches or tags whose runs deploy. If empty: those of `dora.production_branches`, or else the"
+        " default branch and releases. Runs for pull requests then do not count",
+        examples=[["^v[0-9]"]],
+    )
+    dora_production_environments: list[Pattern] = Field(
+        [r"^prod(uction)?\b"],
+        min_length=1,
+        description="names of production environments of deployments; several may match (as GitLab's tiers). Workflow"
+        " runs, releases and merges always go to production",
+        examples=[["^live$"]],
+    )
+    dora_services: Annotated[list[Service], AfterValidator(unique_names)] = Field(
+        [],
+        description="parts of a monorepo that are services. `paths` match changed files (the integration needs"
+        " `pull_request_files`). `deployments` matches the environment, task, description, tag or workflow of a"
+        " deployment (default: the name as a word). What matches no part belongs to the repository's own service",
+        examples=[
+            [{"name": "billing", "repository": "mono", "paths": ["^services/billing/"], "deployments": "billing"}]
+        ],
+    )
+    dora_teams: Annotated[list[Team], AfterValidator(unique_names)] = Field(
+        [],
+        description="teams by the patterns of their services' names",
+        examples=[[{"name": "Payments", "services": ["^billing$", "^checkout"]}]],
+    )
+    dora_incident_rule: IncidentRule = Field(
+        IncidentRule.model_validate({"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]}),
+        description="which issues are incidents: those of `source` (`jira`, `github` or `both`) that match. One value of"
+        " a list is enough; `match` says whether one list (`any`, the default) or every given list (`all`) must match."
+        " An incident with one of `external_labels` was not caused by a change",
+        examples=[
+            {
+                "source": "both",
+                "issue_types": ["Incident"],
+                "labels": [],
+                "priorities": [],
+                "fields": {"Severity": ["S1"]},
+                "match": "all",
+                "external_labels": ["provider"],
+            }
+        ],
+    )
+    dora_jira_services: dict[ProjectKey, Name] = Field(
+        {},
+        description="the service of a Jira project's issues, used when no component and no label names one",
+        examples=[{"OPS": "checkout"}],
+    )
+    dora_incident_window_hours: int = Field(
+        168,
+        ge=1,
+        le=24 * 90,
+        description="how many hours before an incident `time_window` looks for its cause (DevLake has no such limit: its"
+        " issue 8150)",
+    )
+    dora_rollback_window_hours: int = Field(
+        24,
+        ge=1,
+        le=24 * 30,
+        description="a rollback within this many hours means that the deployment it undoes failed",
+    )
+    dora_hotfix_pattern: Pattern = Field(
+        r"^(hotfix|emergency)\b", description="title or branch of a hotfix", examples=["^hotfix"]
+    )
+    dora_minimum_sample: int = Field(5, ge=1, le=1000, description="with fewer events, a metric has no value")
+    dora_working_calendar: WorkingCalendar | None = Field(
+        None,
+        description="the days on which people work (as in HeartBeat); `workdays` are days off on which they do. Durations"
+        " leave out the other days (in the client's time zone), and the frequency is per working day. `null`: every day"
+        " counts",
+        examples=[
+            {"days": ["mon", "tue", "wed", "thu", "fri"], "holidays": ["2026-12-25"], "workdays": ["2026-10-10"]}
+        ],
+    )
+    dora_benchmark_year: Literal[2023, 2024, 2025] = Field(
+        2024, description="the DORA report whose tiers are used; 2025 has no tiers"
+    )
+
+
+Severity = Literal["block", "warn", "off"]
+ShownSeverity = Literal["info", "block", "warn", "off"]
+
+
+class QualitySettings(_Group):
+    """How severe each quality check is. A failed check of severity `block` keeps the run from publishing."""
+
+    quality_deployments_with_changes: Severity = Field(
+        "warn",
+        description="fails when there are 20 or more production deployments, and fewer than half of them delivered a"
+        " known change",
+    )
+    quality_changes_deployed: ShownSeverity = Field("info", description="never fails: how many changes were deployed")
+    quality_incidents_linked: ShownSeverity = Field(
+        "info", description="never fails: how many incidents have a known cause, and by which method it was found"
+    )
+    quality_incidents_without_service: ShownSeverity = Field(
+        "info", description="never fails: how many incidents name no service"
+    )
+    quality_deployments_without_commit: Severity = Field(
+        "warn",
+        description="fails when there are 20 or more production deployments, and more than a fifth of them name a commit"
+        " that is not in the default branch's history",
+    )
+    quality_changes_without_commit: Severity = Field(
+        "warn",
+        description="fails when there are 20 or more merged changes, and the merge commit of more than a fifth of them is"
+        " not in the default branch's history",
+    )
+    quality_negative_durations: Severity = Field("warn", description="fails when a change was deployed before it began")
+    quality_impossible_orders: Severity = Field("warn", description="fails when something ended before it began")
+    quality_orphans: Severity = Field(
+        "warn", description="fails when records were read of a repository or project that is not stored itself"
+    )
+    quality_stored_of_upstream: Severity = Field(
+        "warn", description="fails when the last census found less than 98 % of the upstream's records here"
+    )
+    quality_rejected_records: Severity = Field(
+        "warn", description="fails when records could not be read and wait for `replay_rejects`"
+    )
+    quality_sudden_jump: Severity = Field(
+        "warn",
+        description="fails when the last 30 days are more than three times the 30 days before, or less than a third",
+    )
+    quality_facts_lost: Severity = Field(
+        "block",
+        description="fails when one run would remove 20 or more, and more than half, of the changes, deployments or"
+        " incidents. A token that lost its access looks like that. If the loss is right, set the check to `warn` for one"
+        " run",
+    )
+    quality_reconciliation: Severity = Field(
+        "block", description="fails when a published sample differs from a simple count of the facts: a bug in Pulse"
+    )
+
+
+class Settings(QualitySettings, DoraSettings):
+    """The settings of a client. Those that are not given have their defaults."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "additionalProperties": False,
+            "patternProperties": {FEATURE: {"type": "boolean", "default": True, "description": FEATURE_MEANING}},
+        },
+    )
+    __pydantic_extra__: dict[Annotated[str, Field(pattern=FEATURE)], bool]
+
+    def given(self) -> dict[str, Any]:
+        """Only what the admin wrote, unchanged: this is what core.system_settings holds."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def is_on(self, integration: str) -> bool:
+        """Whether the feature flag of the integration of this name allows extracting it."""
+        return self.__pydantic_extra__.get(f"feature.{integration}", True)
+
+
+@dataclass(frozen=True)
+class EffectiveSettings:
+    """What a client computes with.
+
+    `values`: every setting by its name, JSON-able. `refused`: one line per stored value that cannot be used, with the
+    setting's name and the reason.
+    """
+
+    values: dict[str, Any]
+    refused: list[str]
+
+
+def effective_settings(stored: Mapping[str, Any]) -> EffectiveSettings:
+    """The settings of a client with a default for each that is not stored or cannot be used.
+
+    `stored`: the rows of core.system_settings by setting_key; those of the brand are left aside. Never raises for what
+    is stored: an unknown key or an unusable value is named in `refused` and does not affect the other settings.
+    """
+    given = {key: value for key, value in stored.items() if not key.startswith("brand.")}
+    refused: list[str] = []
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        refused = explain(error, Settings.model_json_schema())
+        unusable = {item["loc"][0] for item in error.errors()}
+        settings = Settings.model_validate({key: value for key, value in given.items() if key not in unusable})
+    return EffectiveSettings(settings.model_dump(mode="json", by_alias=True), refused)

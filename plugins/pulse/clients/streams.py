@@ -1,13 +1,15 @@
-"""What an admin declares of a custom source (type http_json): how it is asked, and what its records mean."""
+"""What an admin declares about a custom source (type http_json): how to read it, and what its records mean."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-# Target fields by entity; those that must be there, and the columns of core.custom_* that they fill.
+from pulse.clients.base import Declared
+
+# Target fields by entity (columns of core.custom_*): those that every record needs, and those that it may have.
 REQUIRED: dict[str, tuple[str, ...]] = {
     "deployments": ("id", "service", "environment", "result", "created_at", "finished_at"),
     "incidents": ("id", "key", "title", "created_at"),
@@ -19,7 +21,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "changes": ("author", "url", "first_commit_at", "first_review_at", "approved_at", "merge_sha"),
 }
 RESULTS = ("success", "failure")
-# Values under this name in a `values` map stand for all that the map does not name.
+# In a `values` map, this key applies to every value that the map does not list.
 ANY_OTHER = "*"
 
 ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\[\]$-]{1,60}$")]
@@ -27,12 +29,8 @@ OptionalParameterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\[\]$-]{0,60
 Constant = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, frozen=True)
-
-
-class HttpJsonAuth(_Declared):
-    """How requests are signed. The secret itself is the integration's token, and `login` the user name of basic."""
+class HttpJsonAuth(Declared):
+    """How requests carry the secret, which is the integration's token. For basic, `login` is the user name."""
 
     kind: Literal["none", "bearer", "basic", "header", "query"] = "bearer"
     name: str = Field(
@@ -44,9 +42,9 @@ class HttpJsonAuth(_Declared):
     @model_validator(mode="after")
     def _named_only_where_it_counts(self) -> HttpJsonAuth:
         if self.name and self.kind not in ("header", "query"):
-            raise ValueError(f"the kind '{self.kind}' takes no 'name': remove it, or set kind to header or query")
+            raise ValueError(f"the kind '{self.kind}' has no 'name': remove it, or set kind to header or query")
         if self.kind == "header" and self.name.lower() in ("host", "content-length", "transfer-encoding"):
-            raise ValueError(f"'{self.name}' is no header for a secret: take the one that the API documents")
+            raise ValueError(f"the header '{self.name}' cannot carry a secret: use the one that the API documents")
         return self
 
     @property
@@ -55,49 +53,49 @@ class HttpJsonAuth(_Declared):
         return self.name or {"header": "X-Api-Key", "query": "api_key"}.get(self.kind, "")
 
 
-class _Sized(_Declared):
-    size: int = Field(100, ge=1, le=1000, description="records that a page is asked for")
+class _Sized(Declared):
+    size: int = Field(100, ge=1, le=1000, description="records per page")
 
 
-class NoPagination(_Declared):
-    """One answer holds everything."""
+class NoPagination(Declared):
+    """One response holds everything."""
 
     kind: Literal["none"] = "none"
 
 
 class PagePagination(_Sized):
-    """Pages counted up until one is empty, or until `more` is false."""
+    """Page numbers that count up until a page is empty, or until `more` is false."""
 
     kind: Literal["page"]
     param: ParameterName = "page"
     start: Literal[0, 1] = 1
     size_param: OptionalParameterName = Field("per_page", description="empty: the size is not sent")
-    more: str = Field("", description="dotted path to a boolean in the answer: false ends the walk")
+    more: str = Field("", description="dotted path to a boolean in the response: false marks the last page")
 
 
 class OffsetPagination(_Sized):
-    """An offset that grows by what each page held until one is empty, or until `more` is false."""
+    """An offset that grows by the length of each page until a page is empty, or until `more` is false."""
 
     kind: Literal["offset"]
     param: ParameterName = "offset"
     size_param: OptionalParameterName = "limit"
-    more: str = Field("", description="dotted path to a boolean in the answer: false ends the walk")
+    more: str = Field("", description="dotted path to a boolean in the response: false marks the last page")
 
 
 class CursorPagination(_Sized):
-    """Each answer names the cursor of the next one; none ends the walk."""
+    """Each response has the cursor of the next page; the last one has none."""
 
     kind: Literal["cursor"]
     param: ParameterName = "cursor"
-    next: str = Field("next_cursor", min_length=1, description="dotted path to the next cursor in the answer")
+    next: str = Field("next_cursor", min_length=1, description="dotted path to the next cursor in the response")
     size_param: OptionalParameterName = "limit"
 
 
 class LinkPagination(_Sized):
-    """Each answer names the address of the next one: the Link header (rel="next"), or `next` in the answer."""
+    """Each response has the address of the next page: in the Link header (rel="next"), or at `next` in the response."""
 
     kind: Literal["link"]
-    next: str = Field("", description="dotted path to the next address in the answer; empty: the Link header")
+    next: str = Field("", description="dotted path to the next address in the response; empty: the Link header")
     size_param: OptionalParameterName = "per_page"
 
 
@@ -106,26 +104,26 @@ Pagination = Annotated[
 ]
 
 
-class Since(_Declared):
-    """The parameter by which the API gives only what changed since a moment."""
+class Since(Declared):
+    """The parameter that asks the API only for what changed since a given time."""
 
     param: ParameterName
     format: Literal["iso", "epoch", "epoch_ms"] = "iso"
 
 
-class Stream(_Declared):
+class Stream(Declared):
     """One list of records of one endpoint, and how they become deployments, incidents or changes."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="part of the rows' identity: do not rename it")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="part of the rows' identity, so do not rename it")
     entity: Literal["deployments", "incidents", "changes"]
     path: str = Field(max_length=500, description="below base_url, such as /v1/incidents")
     params: dict[ParameterName, str | int | bool] = {}
-    records: str = Field("", description="dotted path to the list in the answer; empty: the answer itself")
+    records: str = Field("", description="dotted path to the list in the response; empty: the response itself")
     pagination: Pagination = NoPagination()
-    since: Since | None = Field(None, description="without it each run reads everything, and notices what is gone")
+    since: Since | None = Field(None, description="without it, each run reads everything and notices deleted records")
     fields: dict[str, str] = Field(description="target field: dotted path in the record")
     values: dict[str, dict[str, str | None]] = Field(
-        {}, description="target field: {their value: ours}; null skips the record, '*' stands for all others"
+        {}, description="target field: {their value: ours}; null skips the record, '*' applies to all other values"
     )
     constants: dict[str, Constant] = Field({}, description="target field: its value in every record")
 
@@ -134,8 +132,8 @@ class Stream(_Declared):
     def _below_the_base_url(cls, value: str) -> str:
         if not value.startswith("/") or value.startswith("//") or re.search(r"[\\?#\s]", value):
             raise ValueError(
-                f"'{value[:100]}' is no path below base_url: let it start with one '/', without host, and put what"
-                " follows '?' into params"
+                f"'{value[:100]}' is not a path below base_url: start it with one '/', leave out the host, and move"
+                " what follows '?' to params"
             )
         return value
 
@@ -145,18 +143,17 @@ class Stream(_Declared):
         for place, named in (("fields", self.fields), ("values", self.values), ("constants", self.constants)):
             if unknown := sorted(set(named) - set(known)):
                 raise ValueError(
-                    f"stream '{self.name}': {place}: '{unknown[0]}' is no field of {self.entity}: known are"
-                    f" {', '.join(known)}"
+                    f"stream '{self.name}': {place}: {self.entity} have no field '{unknown[0]}': use {', '.join(known)}"
                 )
         if twice := sorted(set(self.fields) & set(self.constants)):
-            raise ValueError(f"stream '{self.name}': '{twice[0]}' stands in fields and in constants: remove one")
+            raise ValueError(f"stream '{self.name}': '{twice[0]}' is in both fields and constants: remove one")
         if missing := [name for name in REQUIRED[self.entity] if name not in {*self.fields, *self.constants}]:
             raise ValueError(
-                f"stream '{self.name}': '{missing[0]}' is required for {self.entity}: name its path in fields"
-                + ("" if missing[0] == "id" else ", or give it in constants")
+                f"stream '{self.name}': '{missing[0]}' is required for {self.entity}: add its path to fields"
+                + ("" if missing[0] == "id" else ", or its value to constants")
             )
         if blank := sorted(name for name, path in self.fields.items() if not path):
-            raise ValueError(f"stream '{self.name}': fields: the path of '{blank[0]}' is empty: name one")
+            raise ValueError(f"stream '{self.name}': fields: the path of '{blank[0]}' is empty: enter one")
         self._check_fixed_values()
         return self
 
@@ -164,11 +161,11 @@ class Stream(_Declared):
         for name in self.constants:
             if name in ("id", "url") or name.endswith("_at"):
                 raise ValueError(
-                    f"stream '{self.name}': constants: '{name}' differs by record: name its path in fields"
+                    f"stream '{self.name}': constants: '{name}' differs between records: add its path to fields"
                 )
         for name in self.values:
             if name not in self.fields or name in ("id", "url") or name.endswith("_at"):
-                raise ValueError(f"stream '{self.name}': values: '{name}' is no text field that stands in fields")
+                raise ValueError(f"stream '{self.name}': values: '{name}' must be a text field that is also in fields")
         for result in (*self.values.get("result", {}).values(), self.constants.get("result")):
             if result is not None and result not in RESULTS:
-                raise ValueError(f"stream '{self.name}': result: '{result}' is neither success nor failure")
+                raise ValueError(f"stream '{self.name}': result: '{result}' must be success or failure")

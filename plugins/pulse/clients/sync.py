@@ -1,4 +1,4 @@
-"""Making the tables say what the Variables declare: one client, one transaction, only what differs."""
+"""Writes what the Variables declare into the tables: one client per transaction, and only rows that differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What a sync did: the client and the rows it wrote (0: everything was so already)."""
+    """What a sync did: the client, and the number of rows that it wrote (0: nothing had changed)."""
 
     client_id: int
     slug: str
@@ -28,7 +28,7 @@ class SyncResult:
 
 
 class MassDeactivation(Exception):
-    """So many Variables are missing at once that it looks like a mistake."""
+    """So many Variables are missing at once that it is probably a mistake."""
 
 
 def connection_id(slug: str, integration_type: str, name: str) -> str:
@@ -39,7 +39,7 @@ def connection_id(slug: str, integration_type: str, name: str) -> str:
 def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     """Upsert a client's rows and its database role as pulse_admin, in one transaction.
 
-    Users and integrations that are no longer declared are deactivated, settings are removed. Raises SpecError when a
+    Users and integrations that are no longer declared are deactivated; settings are removed. Raises SpecError if a
     user's e-mail address belongs to another client.
     """
     with conn.transaction():
@@ -56,15 +56,15 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
 def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool = False) -> list[SyncResult]:
     """Deactivate active clients without a Variable.
 
-    Raises MassDeactivation, and changes nothing, when all Variables or more than half of more than two clients would
-    go at once: a broken secrets backend looks just like that.
+    Raises MassDeactivation, and changes nothing, if this would deactivate all clients, or more than half of more than
+    two: a broken secrets backend looks just like that.
     """
     with conn.transaction():
         active = conn.execute("select id, slug from core.clients where active order by slug").fetchall()
         gone = [(client_id, slug) for client_id, slug in active if slug not in declared]
         if gone and not allow_many and (not declared or (len(active) > 2 and len(gone) * 2 > len(active))):
             raise MassDeactivation(
-                f"{len(gone)} of {len(active)} active clients have no Variable pulse_client_<slug> any more"
+                f"{len(gone)} of {len(active)} active clients no longer have a Variable pulse_client_<slug>"
                 f" ({', '.join(slug for _, slug in gone[:5])}, …). Nothing was changed. Restore the Variables, or set the"
                 " Variable pulse_allow_mass_deactivation to true and trigger sync_clients."
             )
@@ -76,9 +76,8 @@ def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool
 
 
 def _sync_row(conn: Connection, slug: str, spec: ClientSpec) -> tuple[int, int]:
-    digest = hashlib.sha256(
-        json.dumps(spec.model_dump(mode="json", exclude={"users"}), sort_keys=True).encode()
-    ).hexdigest()
+    declared = spec.model_dump(mode="json", exclude={"users", "settings"}) | {"settings": spec.settings.given()}
+    digest = hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
     values = (slug, spec.name, spec.time_zone, spec.active, digest)
     rows = conn.execute(
         "insert into core.clients as t (slug, name, time_zone, active, spec_hash) values (%s, %s, %s, %s, %s)"
@@ -104,7 +103,7 @@ def _sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -
         if row is not None and row[0] != client_id:
             raise SpecError(
                 f"client {slug}: users: {user.email} is already a user of client {row[2]}. A login names only an e-mail"
-                f" address, so it can belong to one client: use another address, or remove it there first."
+                f" address, so the address can belong to only one client: use another one, or remove it there first."
             )
         stored = row[1] if row else ""
         if user.password_hash is not None:
@@ -142,7 +141,7 @@ def _close_sessions(conn: Connection, client_id: int) -> int:
 def _sync_settings(conn: Connection, client_id: int, spec: ClientSpec) -> int:
     branding = spec.branding.model_dump()
     branding["app_name"] = branding["app_name"] or spec.name
-    wanted = {**{f"brand.{key}": value for key, value in branding.items()}, **spec.settings}
+    wanted = {**{f"brand.{key}": value for key, value in branding.items()}, **spec.settings.given()}
     written = conn.execute(
         "delete from core.system_settings where client_id = %s and not setting_key = any (%s)",
         [client_id, list(wanted)],
@@ -163,7 +162,7 @@ def _sync_integrations(conn: Connection, client_id: int, slug: str, spec: Client
     for integration in spec.integrations:
         name = integration.name or integration.type
         names.append(f"{integration.type}/{name}")
-        active = integration.active and bool(spec.settings.get(f"feature.{name}", True))
+        active = integration.active and spec.settings.is_on(name)
         written += conn.execute(
             "insert into core.integrations as t (client_id, integration_type, name, base_url, connection_id,"
             " config_data, schedule_minutes, active) values (%s, %s, %s, %s, %s, %s, %s, %s)"

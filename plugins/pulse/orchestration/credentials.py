@@ -16,8 +16,8 @@ from pulse.sources.base import Credential, Integration
 def credential_for(integration: Integration) -> Credential:
     """The integration's login and token, masked in every log from now on.
 
-    An endpoint that asks for none (http_json with the auth kind none) gets an empty one. Raises ConfigError that names
-    the client, the integration, the Connection and the way out.
+    Empty for an API that needs none (http_json with the auth kind none). Raises ConfigError with the client, the
+    integration, the Connection and what to do.
     """
     if _auth_kind(integration) == "none":
         return Credential(None, "")
@@ -35,7 +35,7 @@ def credential_for(integration: Integration) -> Credential:
 
 
 def _auth_kind(integration: Integration) -> str:
-    """The kind that an http_json integration declares; empty for other types, whose way is fixed."""
+    """The auth kind of an http_json integration; empty for the other types, which have only one."""
     if integration.integration_type != "http_json":
         return ""
     return str((integration.config.get("auth") or {}).get("kind", ""))
@@ -43,7 +43,7 @@ def _auth_kind(integration: Integration) -> str:
 
 def _login_hint(integration: Integration) -> str:
     if integration.integration_type == "jira":
-        return ", login = the e-mail address on Cloud, none for a personal access token of Data Center)"
+        return ", login = the e-mail address for Cloud, empty for a personal access token of Data Center)"
     return ", login = the user name)" if _auth_kind(integration) == "basic" else ")"
 
 

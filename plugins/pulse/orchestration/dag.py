@@ -15,7 +15,7 @@ from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 SCOPE_NAMES = {"github": "repositories", "jira": "projects", "http_json": "streams"}
-DASHBOARD_PATH = "/superset/dashboard/executive-overview/"
+START_PATH = "/pulse/start/"  # Superset sends on to the landing dashboard
 REPLAY_TIMEOUT_SECONDS = 120
 
 
@@ -64,7 +64,7 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
 
 def dashboard_url() -> str:
     """The address of the executives' dashboard."""
-    return environ.SUPERSET_PUBLIC_URL.get().rstrip("/") + DASHBOARD_PATH
+    return environ.SUPERSET_PUBLIC_URL.get().rstrip("/") + START_PATH
 
 
 def _offset(spec: ClientDagSpec) -> timedelta:

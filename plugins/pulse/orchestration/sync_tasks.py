@@ -19,15 +19,17 @@ ALLOW_MASS_DEACTIVATION = "pulse_allow_mass_deactivation"
 
 
 def declared_slugs() -> list[str]:
-    """The slugs of all Variables pulse_client_<slug>, in order."""
+    """The slugs of all Variables pulse_client_<slug>, sorted."""
     return sorted(key.removeprefix(VARIABLE_PREFIX) for key in Variable.keys(prefix=VARIABLE_PREFIX))
 
 
 def sync_declared_client(slug: str) -> dict[str, Any]:
-    """Check one client's Variable and make the tables agree with it. Raises SpecError."""
+    """Check one client's Variable and write it into the tables. Raises SpecError."""
     text = Variable.get(f"{VARIABLE_PREFIX}{slug}", default=None)
     if text is None:
-        raise SpecError(f"client {slug}: the Variable {VARIABLE_PREFIX}{slug} is gone again: nothing was changed")
+        raise SpecError(
+            f"client {slug}: the Variable {VARIABLE_PREFIX}{slug} was deleted during this run: nothing was changed"
+        )
     spec = parse_spec(slug, text)
     _mask(spec)
     with closing(connect("pulse_admin")) as conn:
@@ -42,22 +44,22 @@ def deactivate_undeclared(slugs: list[str]) -> list[str]:
     with closing(connect("pulse_admin")) as conn:
         gone = deactivate_missing(conn, set(slugs), allow_many=allow_many)
     for result in gone:
-        log.warning("client %s has no Variable any more and was deactivated", result.slug)
+        log.warning("client %s no longer has a Variable and was deactivated", result.slug)
     return [result.slug for result in gone]
 
 
 def active_slugs(only: str = "") -> list[str]:
-    """The slugs of the active clients, in order; `only`: just that one. Raises ValueError when there is no such client."""
+    """The slugs of the active clients, sorted; `only`: just this one. Raises ValueError if it is not an active client."""
     with closing(connect("pulse_admin")) as conn:
         rows = conn.execute("select slug from core.clients where active order by slug").fetchall()
     slugs = [row[0] for row in rows]
     if only and only not in slugs:
-        raise ValueError(f"there is no active client {only!r}: active are {', '.join(slugs) or 'none'}")
+        raise ValueError(f"{only!r} is not an active client: use one of {', '.join(slugs) or '(there are none)'}")
     return [only] if only else slugs
 
 
 def provision_all() -> None:
-    """Superset's assets, and role and rules of every client in the tables."""
+    """Bring Superset's assets, and the role and rules of every client in the tables, up to date."""
     with closing(connect("pulse_admin")) as conn:
         clients = conn.execute("select id, slug, active from core.clients order by id").fetchall()
     api = api_from_connection()

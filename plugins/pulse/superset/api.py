@@ -15,6 +15,7 @@ PAGE_SIZE = 100  # Superset's maximum; a larger value is silently reduced
 ORDER = {
     "database/": "database_name",
     "dataset/": "table_name",
+    "chart/": "slice_name",
     "dashboard/": "dashboard_title",
     "security/permissions-resources/": "id",
 }

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from pulse.superset.api import SupersetApi, SupersetError, decoded, path_segment
-from pulse.superset.assets import HASH_KEY, Bundle, build_bundle
+from pulse.superset.api import SupersetApi, SupersetError
+from pulse.superset.assets import Assets, build_bundle, dashboard_slug, database_bundle, load
+from pulse.superset.installed import imported_hash, known_ids, remove_retired, view_columns
 from pulse.superset.permissions import STAFF, VIEWER
 from pulse.tenancy import superset_role
 
@@ -56,19 +57,23 @@ def api_from_connection(conn_id: str = CONNECTION_ID) -> SupersetApi:
 
 
 def ensure_assets(api: SupersetApi) -> bool:
-    """Import superset/assets if they changed since the last import, and close every dataset. Returns whether it imported.
+    """Import superset/assets if they or the views' columns changed, and close every dataset. Returns whether it imported.
 
-    The hash of the last import is kept in the dashboards' metadata. Raises SupersetError, also if a dataset of the
-    clients' database is left without the base rule.
+    The hash of the last import is kept in the dashboards' metadata. Raises AssetError for a faulty file, and SupersetError,
+    also if a dataset of the clients' database is left without the base rule.
     """
-    bundle = build_bundle()
-    imported = not _is_imported(api, bundle)
+    assets = load()
+    if api.find("database/", "database_name", DATABASE_NAME) is None:
+        api.upload("assets/import/", "bundle", database_bundle(assets))
+    views = view_columns(api, DATABASE_NAME, assets.datasets)
+    digest = build_bundle(assets, views).digest
+    imported = not _is_imported(api, assets, digest)
     if imported:
-        api.upload("assets/import/", "bundle", bundle.content)
-        logger.info("Superset's assets imported: %s", bundle.digest[:12])
-        _remove_retired_dashboards(api, bundle.dashboards)
+        api.upload("assets/import/", "bundle", build_bundle(assets, views, known_ids(api, assets)).content)
+        logger.info("Superset's assets imported: %s", digest[:12])
+        remove_retired(api, assets)
     datasets = pulse_datasets(api)
-    missing = set(bundle.datasets) - set(datasets)
+    missing = set(assets.datasets) - set(datasets)
     if missing:
         raise SupersetError(f"datasets are missing after the import: {', '.join(sorted(missing))}")
     exempt = [_role_id(api, ADMIN_ROLE), _ensure_role(api, STAFF_ROLE)]
@@ -113,28 +118,15 @@ def pulse_datasets(api: SupersetApi) -> dict[str, dict[str, Any]]:
 
 
 def assets_are_current(api: SupersetApi) -> bool:
-    """Whether the dashboards in Superset match superset/assets. Raises SupersetError."""
-    return _is_imported(api, build_bundle())
+    """Whether Superset has what superset/assets and the database say. Raises AssetError and SupersetError."""
+    if api.find("database/", "database_name", DATABASE_NAME) is None:
+        return False
+    assets = load()
+    return _is_imported(api, assets, build_bundle(assets, view_columns(api, DATABASE_NAME, assets.datasets)).digest)
 
 
-def _is_imported(api: SupersetApi, bundle: Bundle) -> bool:
-    return all(_imported_hash(api, slug) == bundle.digest for slug in bundle.dashboards)
-
-
-def _imported_hash(api: SupersetApi, slug: str) -> str | None:
-    row = api.find("dashboard/", "slug", slug)
-    if row is None:
-        return None
-    metadata = api.get(f"dashboard/{path_segment(str(row['id']))}")["result"]["json_metadata"]
-    value = decoded(metadata).get(HASH_KEY)
-    return str(value) if value else None
-
-
-def _remove_retired_dashboards(api: SupersetApi, slugs: tuple[str, ...]) -> None:
-    """Delete dashboards that an earlier version of the assets made and this one no longer has."""
-    for row in list(api.every("dashboard/")):
-        if row["slug"] not in slugs and _imported_hash(api, str(row["slug"])) is not None:
-            api.delete(f"dashboard/{row['id']}")
+def _is_imported(api: SupersetApi, assets: Assets, digest: str) -> bool:
+    return all(imported_hash(api, dashboard_slug(name)) == digest for name in assets.dashboards)
 
 
 def _tenant_ids(datasets: dict[str, dict[str, Any]]) -> list[int]:

@@ -1,28 +1,32 @@
-"""Running include/sql: one stage, one client, one transaction."""
+"""Running the models of include/sql/models: one stage, one client, one transaction."""
 
 from __future__ import annotations
 
+import functools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pulse import environ
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.models import Model, Writer, in_order
+from pulse.warehouse.settings import pass_settings
+from pulse.warehouse.statistics import Statistics, analyze_stale
 
-Stage = str
-STAGES: dict[Stage, tuple[str, ...]] = {"normalise": ("normalise",), "dora": ("dora", "work", "quality")}
+Stage = Literal["normalise", "dora"]
+# The layers of a stage, in the order they run. Each folder of staging is a source.
+DORA = ("begin", "facts", "links", "metrics", "flow", "quality", "end")
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """One SQL file's effect: `rows` it inserted, updated or deleted, and how long that took."""
+    """One model's effect: `rows` it inserted, updated or deleted, and how long that took."""
 
     file: str
     rows: int
@@ -30,7 +34,7 @@ class StepResult:
 
 
 class TransformError(Exception):
-    """A SQL file failed; the whole stage was rolled back."""
+    """A model failed; the whole stage was rolled back."""
 
 
 def sql_root() -> Path:
@@ -38,9 +42,17 @@ def sql_root() -> Path:
     return environ.ROOT.get() / "include" / "sql"
 
 
-def stage_files(stage: Stage) -> list[Path]:
-    """The SQL files of a stage in the order they run. Raises KeyError for an unknown stage."""
-    return [path for folder in STAGES[stage] for path in sorted((sql_root() / folder).glob("*.sql"))]
+def stage_models(stage: Stage) -> list[Model]:
+    """The models of a stage in the order they run. Raises ModelError for a file without the form of a model."""
+    return _models(sql_root() / "models", stage)
+
+
+@functools.cache
+def _models(root: Path, stage: Stage) -> list[Model]:
+    if stage == "dora":
+        return in_order(root, DORA)
+    sources = sorted({path.name for path in (root / "staging").iterdir() if path.is_dir()} - {"begin", "end"})
+    return in_order(root, [f"staging/{layer}" for layer in ("begin", *sources, "end")])
 
 
 def run_stage(
@@ -48,63 +60,77 @@ def run_stage(
 ) -> list[StepResult]:
     """Run a stage for one client; readers see all of it or nothing.
 
-    Two runs of one client exclude each other (advisory lock); different clients run side by side. Every file is
-    idempotent and writes only rows that differ. The stage dora computes what has moved since its last run; `full` lets it
-    compute everything, with the same result. `now` (aware) is the moment that it works for; default: the real one.
+    Two runs of one client exclude each other (advisory lock); different clients run side by side. A model writes only rows
+    that differ. The stage dora computes what changed since its last run; `full` makes it compute everything, with the same
+    result. `now` (aware) is the moment that it works for; default: the real one.
     Raises TransformError that names client, file and cause; PublicationStopped when a blocking quality check fails.
     """
-    # On its own, so that the statistics are there at once for other clients' stages too; from a third of the usual sample,
-    # since many clients' first runs sample growing tables again and again.
+    # In a transaction of its own, so that other clients' stages have the statistics at once.
     with client_transaction(conn, client_id):
-        conn.execute("set local default_statistics_target = 30")
-        _analyze(conn, [table for (table,) in conn.execute(_STALE).fetchall()], set())
+        slug = _slug(conn)
+        analyze_stale(conn)
     try:
         with client_transaction(conn, client_id):
-            return _run_files(conn, client_id, stage, now, full)
+            return _run_models(conn, client_id, slug, stage, now, full)
     except _Blocked as blocked:
         with client_transaction(conn, client_id):
             _store_failed_checks(conn, blocked.checks)
         raise PublicationStopped(
-            client=str(client_id),
+            client=slug,
             source="quality checks",
-            message=f"nothing was published, the dashboards keep the numbers they have. {_told(blocked.checks)}",
+            message=f"nothing was published, the dashboards keep the numbers they have. {_summary(blocked.checks)}",
             remedy="look at report.quality_checks; severities are set in the Variable (settings, quality.<check>)",
         ) from None
 
 
-def _run_files(
-    conn: psycopg.Connection[Any], client_id: int, stage: Stage, now: datetime | None, full: bool
+def _run_models(
+    conn: psycopg.Connection[Any], client_id: int, slug: str, stage: Stage, now: datetime | None, full: bool
 ) -> list[StepResult]:
-    results: list[StepResult] = []
+    _refuse_without_policies(conn)
     conn.execute("select pg_advisory_xact_lock(hashtext('pulse.transforms'), %s)", (client_id,))
     conn.execute(
         "select set_config('pulse.now', %s, true), set_config('pulse.full', %s, true)",
         (now.isoformat() if now else "", "on" if full else ""),
     )
-    written = _Written(conn)
-    rows, analyzed = 0, set[str]()
-    for path in stage_files(stage):
-        name = f"{path.parent.name}/{path.name}"
-        cursor = conn.cursor()
+    # The statistics of temporary tables have to tell few from many, no more. Sorts and hashes of one client fit in memory.
+    conn.execute("set local default_statistics_target = 10; set local work_mem = '64MB'")
+    if stage == "dora":
+        pass_settings(conn)
+    models = stage_models(stage)
+    # A first load may bring millions of rows, and no model of normalise reads more than the rows that were replaced.
+    writer = Writer(conn, models, remember=stage == "dora")
+    statistics = Statistics(conn, thorough=stage == "dora")
+    results: list[StepResult] = []
+    for model in models:
         started = time.monotonic()
         try:
-            cursor.execute(path.read_bytes())
+            writer.write(model)
         except psycopg.Error as error:
             raise TransformError(
-                f"client {client_id}: include/sql/{name} failed: {error}. Nothing of this stage was changed;"
-                " correct the cause and run the task again."
+                f"client {slug}: include/sql/models/{model.file} failed: {error}. Nothing of this stage"
+                " was changed; correct the cause and run the task again."
             ) from error
-        found = written.so_far()
-        if stage == "normalise":
-            _analyze(conn, [table.name for table in found if table.written > 500], analyzed)
-        else:  # works from temporary tables, which have statistics of their own
-            grown = [table.name for table in found if table.inserted > max(1000, table.rows)]
-            _analyze(conn, grown, analyzed, wait=True)
-        before, rows = rows, sum(table.written for table in found)
-        results.append(StepResult(name, rows - before, time.monotonic() - started))
+        if model.name == "settings":
+            row = conn.execute("select is_full, reason = 'data' from settings").fetchone()
+            writer.full, writer.remember = row or (True, True)
+        rows = 0 if model.kind == "temporary" else statistics.renew()
+        results.append(StepResult(model.file, rows, time.monotonic() - started))
     if stage == "dora":
         _stop_where_blocked(conn)
     return results
+
+
+def _refuse_without_policies(conn: psycopg.Connection[Any]) -> None:
+    """Models name no client: the policies of the connection's role show them one client's rows."""
+    if conn.execute("select row_security_active('core.clients')").fetchone() != (True,):
+        raise PermissionError(
+            "the stages run as pulse_etl: row-level security does not apply to this connection's role"
+        )
+
+
+def _slug(conn: psycopg.Connection[Any]) -> str:
+    row = conn.execute("select slug from core.clients where id = (select core.etl_client_id())").fetchone()
+    return str(row[0]) if row else "(unknown)"
 
 
 class _Blocked(Exception):
@@ -136,81 +162,8 @@ def _store_failed_checks(conn: psycopg.Connection[Any], checks: list[tuple[Any, 
         )
 
 
-def _told(checks: list[tuple[Any, ...]]) -> str:
+def _summary(checks: list[tuple[Any, ...]]) -> str:
     return " ".join(
         f"{name}{f' ({detail})' if detail else ''}: {message} Examples: {examples}."
         for _, name, detail, *_, message, examples in checks
     )
-
-
-# A load, or a step that writes many rows, leaves the planner with the statistics of an empty table: it then joins by
-# nested loops until autovacuum comes by, a minute too late. Once a table has doubled is often enough: many clients' first
-# runs would else sample it again and again.
-_STALE = """
-    select format('%I.%I', schemaname, relname) from pg_stat_user_tables
-    where schemaname in ('raw', 'core') and n_mod_since_analyze > 500 + 0.5 * n_live_tup
-"""
-
-
-@dataclass
-class _Table:
-    """A table of raw or core: the rows that the planner knew of before, and what this transaction has written since."""
-
-    name: str
-    rows: float
-    inserted: int = 0
-    written: int = 0
-
-
-class _Written:
-    """What a transaction writes to the tables of raw and core; the queue between the stages is none of them."""
-
-    def __init__(self, conn: psycopg.Connection[Any]) -> None:
-        rows = conn.execute(
-            "select c.oid::bigint, format('%I.%I', n.nspname, c.relname), c.reltuples from pg_class c"
-            " join pg_namespace n on n.oid = c.relnamespace"
-            " where n.nspname in ('raw', 'core') and c.relkind = 'r' and c.relname <> 'dora_queue'"
-        ).fetchall()
-        self.conn = conn
-        self.tables = {oid: _Table(name, known) for oid, name, known in rows}
-        self.before = self._counts()  # of transactions before, which the session has not handed in yet
-
-    def so_far(self) -> list[_Table]:
-        """The tables written to, in the order of their creation."""
-        found = []
-        for oid, (inserted, others) in self._counts().items():
-            inserted_before, others_before = self.before.get(oid, (0, 0))
-            table = replace(self.tables[oid], inserted=inserted - inserted_before)
-            table.written = table.inserted + others - others_before
-            found.append(table)
-        return found
-
-    def _counts(self) -> dict[int, tuple[int, int]]:
-        """Rows inserted, and updated or deleted. (The view pg_stat_xact_user_tables would read the whole catalogue.)"""
-        rows = self.conn.execute(
-            "select * from (select t::bigint, pg_stat_get_xact_tuples_inserted(t) as inserted,"
-            " pg_stat_get_xact_tuples_updated(t) + pg_stat_get_xact_tuples_deleted(t) as others"
-            " from unnest(%s::oid[]) t) x where inserted + others > 0 order by t",
-            [list(self.tables)],
-        ).fetchall()
-        return {oid: (inserted, others) for oid, inserted, others in rows}
-
-
-def _analyze(conn: psycopg.Connection[Any], tables: list[str], done: set[str], *, wait: bool = False) -> None:
-    """ANALYZE holds its lock until the transaction ends: where another client's has it, ours goes on without, or waits.
-
-    Waiting is safe where all come to the tables in the same order, and to none but those they write in that order.
-    """
-    for table in tables:
-        if table not in done and _may_analyze(conn, table):
-            how = sql.SQL("" if wait else "(skip_locked) ")
-            conn.execute(sql.SQL("analyze {}{}").format(how, sql.Identifier(*table.split("."))))
-            done.add(table)
-
-
-def _may_analyze(conn: psycopg.Connection[Any], table: str) -> bool:
-    """Only PostgreSQL 17 and later have the right MAINTAIN; before, autovacuum alone does it."""
-    if conn.info.server_version < 170000:
-        return False
-    row = conn.execute("select has_table_privilege(%s, 'maintain')", [table]).fetchone()
-    return bool(row and row[0])

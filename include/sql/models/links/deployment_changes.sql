@@ -1,0 +1,90 @@
+-- Table core.deployment_changes: which deployment delivered a change, its lead time and stages, or why it does not count.
+-- Grain: one row per delivered change.
+-- In each environment the first deployment that contains the change, unless that is the baseline; of these the earliest. Where
+-- merges are the deployments, each its own.
+-- Per: change_id of select id as change_id from core.changes
+select coalesce((after).id, (before).id) as change_id from changes_changed
+union
+-- A moved deployment delivers, or did, what lies in (contains_after, position].
+select c.id
+from (
+    select service_id, coalesce(contains_after, -9223372036854775807) as low, max(position) as high
+    from moved_deployments
+    where position is not null and (contains_after is null or contains_after < position)
+    group by 1, 2
+) d
+join core.changes c on c.service_id = d.service_id and c.merge_position > d.low and c.merge_position <= d.high
+union
+select l.change_id
+from deployments_changed d
+join core.deployment_changes l on l.deployment_id = (d.before).id
+;
+with computed as materialized (
+    select c.id as change_id, (row_number() over ())::integer as change_no, c.service_id, c.merge_position, c.is_bot,
+           c.merged_at, case s.start_event when 'opened' then c.opened_at else c.first_commit_at end as started_at,
+           c.coding_hours, c.pickup_hours, c.review_hours
+    from touched q
+    join core.changes c on c.id = q.change_id
+    cross join settings s
+), deployed as materialized (
+    select d.service_id, d.environment, d.contains_after, d.position, d.finished_at, d.finished_on, d.id, d.is_baseline
+    from (select service_id, min(merge_position) as low from computed group by service_id) q
+    join core.deployments d
+      on d.service_id = q.service_id and d.environment_tier = 'production' and d.result = 'success'
+    where d.position >= q.low or d.is_baseline
+), sequences as (
+    -- A service's history ends at the position of its very first deployment.
+    select service_id, environment, row_number() over () as sequence_no,
+           first_value(position) over (partition by service_id order by finished_at, id) as history_until
+    from deployed
+    where is_baseline
+), points as (
+    -- The positions that deployments reached and those of the changes, in one list: a change came with the deployment that has
+    -- the next position, the last one seen before it from the top (its place). The planner does not know how many there
+    -- are; a join would compare all with all.
+    select s.sequence_no, d.position, d.contains_after, d.id as deployment_id, d.finished_at, d.finished_on,
+           null::integer as change_no
+    from deployed d
+    join sequences s on (s.service_id, s.environment) = (d.service_id, d.environment)
+    where d.contains_after < d.position
+    union all
+    select q.sequence_no, c.merge_position, null, null, null, null, c.change_no
+    from computed c
+    join sequences q on q.service_id = c.service_id and q.history_until < c.merge_position
+), placed as (
+    select *, count(deployment_id) over (
+        partition by sequence_no order by position desc, change_no is not null rows unbounded preceding) as place
+    from points
+), delivered as (
+    select change_no, position, first_value(deployment_id) over brought as deployment_id,
+           first_value(finished_at) over brought as deployed_at, first_value(finished_on) over brought as deployed_on,
+           first_value(contains_after) over brought as contains_after
+    from placed
+    window brought as (partition by sequence_no, place order by change_no nulls first)
+), deliveries as (
+    select change_no, deployment_id, deployed_at, deployed_on
+    from delivered
+    where change_no is not null and contains_after < position
+    union all
+    select c.change_no, d.id, d.finished_at, d.finished_on
+    from computed c
+    cross join lateral (
+        select * from core.deployments d
+        where d.id = 'gh-merge:' || substr(c.change_id, strpos(c.change_id, ':') + 1)
+        offset 0
+    ) d
+    where (select deployment_source = 'merges' from settings)
+), earliest as (
+    select distinct on (change_no) * from deliveries order by change_no, deployed_at, deployment_id
+)
+select c.change_id, c.service_id, e.deployment_id, e.deployed_at, e.deployed_on,
+       core.elapsed_hours(c.started_at, e.deployed_at, s.working) as lead_time_hours, c.coding_hours, c.pickup_hours,
+       c.review_hours, core.elapsed_hours(c.merged_at, e.deployed_at, s.working) as merge_to_deploy_hours,
+       case
+           when c.is_bot and s.exclude_bots then 'bot'
+           when c.started_at is null then 'no commits'
+           when e.deployed_at < c.started_at then 'negative duration'
+       end as exclusion_reason
+from earliest e
+join computed c on c.change_no = e.change_no
+cross join settings s

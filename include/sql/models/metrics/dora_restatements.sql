@@ -1,0 +1,41 @@
+-- Table core.dora_restatements: published numbers of ended periods that this run has changed, and why.
+-- Grain: one row per number and restatement. Only appended to.
+with restated as (
+    select row_number() over () as number_id, b.*, (c.after).metric_value as new_value, (c.after).sample_size as new_sample_size
+    from dora_metrics_changed c
+    cross join unnest(array[c.before]) b
+    join settings s on b.period_end <= s.computed_through
+    where (b.metric_value, b.sample_size) is distinct from ((c.after).metric_value, (c.after).sample_size)
+      -- A number that has aged is taken back; it was not wrong.
+      and ((c.after).metric_type is not null
+           or exists (select from cells x
+                      where (x.family, x.grain, x.scope_type, x.scope_id, x.period_start)
+                          = (b.family, b.grain, b.scope_type, b.scope_id, b.period_start)))
+), facts as (
+    select r.number_id, m.what, count(distinct m.fact_id) as n, (array_agg(distinct m.fact_id order by m.fact_id))[1:5] as facts
+    from restated r
+    join moved_facts m on m.family = r.family and m.day >= r.period_start and m.day < r.period_end
+    where (select reason = 'data' from settings)
+      and (r.scope_type = 'client'
+           or exists (select from scope_services x
+                      where (x.scope_type, x.scope_id, x.service_id) = (r.scope_type, r.scope_id, m.service_id)))
+    group by r.number_id, m.what
+), causes as (
+    select number_id, string_agg(n || ' ' || what, ', ' order by what) as cause,
+           jsonb_agg(jsonb_build_object('what', what, 'facts', facts) order by what) as evidence
+    from facts
+    group by number_id
+)
+select
+    r.metric_type, r.grain, r.scope_type, r.scope_id, r.calculation_date, r.metric_value as old_value, r.new_value,
+    r.sample_size as old_sample_size, r.new_sample_size,
+    case s.reason when 'definition' then 'definition' else 'data' end as reason,
+    case when s.reason = 'definition' then 'definition ' || s.previous_version || ' became ' || s.definition_version
+         when c.cause is not null then
+             case r.family when 'deployments' then 'deployments' when 'delivery' then 'deployed changes'
+                           when 'recovery' then 'incidents' else 'merged changes' end || ': ' || c.cause
+         else 'the scope''s first day or services have changed' end as cause,
+    coalesce(c.evidence, '[]') as evidence
+from restated r
+cross join settings s
+left join causes c on c.number_id = r.number_id

@@ -1,0 +1,93 @@
+"""A chart: its params in Superset's form, and the query that follows from them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pulse.superset.assets.files import Config
+
+NAME_KEY = "pulse_chart"  # in the params of every chart made here: which file it comes from
+
+
+def chart_config(name: str, spec: Config, defaults: Config) -> Config:
+    """Superset's form of a chart, without its UUIDs."""
+    params = chart_params(name, spec, defaults)
+    context = {
+        "datasource": {"id": 0, "type": "table"},  # replaced by Superset at import
+        "force": False,
+        "form_data": params,
+        "result_format": "json",
+        "result_type": "full",
+        "queries": [chart_query(params)],
+    }
+    return {
+        "slice_name": spec["title"],
+        "description": spec.get("description"),
+        "viz_type": spec["viz_type"],
+        "params": params,
+        # As JSON text, it lets scripts ask for a chart's data by its id.
+        "query_context": json.dumps(context, sort_keys=True),
+        "cache_timeout": None,
+    }
+
+
+def chart_params(name: str, spec: Config, defaults: Config) -> Config:
+    """The params: those that all charts or its viz type share, those that the short keys stand for, those of the file."""
+    viz_type: str = spec["viz_type"]
+    params: Config = {"viz_type": viz_type, NAME_KEY: name, **defaults["chart"]}
+    for beginning, shared in defaults["viz_types"].items():
+        if viz_type.startswith(beginning):
+            params |= shared
+    params["adhoc_filters"] = [_filter(*condition) for condition in spec.get("filters", [])]
+    if "time" in spec:
+        params["adhoc_filters"].append(_filter(spec["time"], "TEMPORAL_RANGE", "No filter"))
+        params["x_axis" if viz_type.startswith("echarts_timeseries") else "granularity_sqla"] = spec["time"]
+    if "order" in spec:
+        params["order_by_cols"] = [
+            json.dumps([entry.split()[0], not entry.endswith(" desc")]) for entry in spec["order"]
+        ]
+    if "benchmark" in spec:
+        params["annotation_layers"] = [_benchmark(spec["benchmark"], defaults["benchmark"])]
+    params |= spec["params"]
+    return params
+
+
+def chart_query(params: Config) -> Config:
+    """The query that Superset's page makes of the same params."""
+    x_axis = params.get("x_axis")
+    groupby = params.get("groupby", [])
+    query: Config = {
+        "columns": [*([_base_axis(x_axis)] if x_axis else []), *params.get("all_columns", []), *groupby],
+        "metrics": params.get("metrics") or [params[key] for key in ("metric",) if key in params],
+        "filters": [
+            {"col": entry["subject"], "op": entry["operator"], "val": entry["comparator"]}
+            for entry in params["adhoc_filters"]
+            if entry["operator"] != "TEMPORAL_RANGE"
+        ],
+        "orderby": [json.loads(entry) for entry in params.get("order_by_cols", [])],
+        "row_limit": params["row_limit"],
+    }
+    if x_axis and groupby:
+        query["series_columns"] = groupby
+    if time := x_axis or params.get("granularity_sqla"):
+        query["granularity"] = time
+    return query
+
+
+def _filter(column: str, operator: str, value: Any) -> Config:
+    return {
+        "clause": "WHERE",
+        "expressionType": "SIMPLE",
+        "subject": column,
+        "operator": operator,
+        "comparator": value,
+    }
+
+
+def _base_axis(column: str) -> Config:
+    return {"columnType": "BASE_AXIS", "sqlExpression": column, "label": column, "expressionType": "SQL"}
+
+
+def _benchmark(line: Config, defaults: Config) -> Config:
+    return {**defaults, "name": f"DORA {line['text']}", "value": str(line["value"])}
