@@ -29,7 +29,7 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the present state that is made from files: they are applied when one of them, or the code, has changed."""
+    """A part of the schema that comes from files. They are applied again when one of them, or the code, has changed."""
 
     name: str
     files: Callable[[], list[Path]]
@@ -82,7 +82,7 @@ def alembic_config() -> Config:
 
 
 def _is_behind(driver: Connection, scripts: ScriptDirectory) -> bool:
-    """Whether migrations are waiting. Raises MigrateError when the database is of a version that cannot be migrated."""
+    """Whether migrations are waiting. Raises MigrateError if the database has a version that cannot be migrated."""
     revision = _revision(driver)
     if revision is None:
         return True

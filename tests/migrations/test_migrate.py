@@ -22,6 +22,7 @@ from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 from tests.support.schema import SCHEMA_FILE, schema_text
 
+ROOT = Path(__file__).resolve().parents[2]
 ROLES = """
     select a.rolname, a.rolpassword, r.rolconfig, a.rolconnlimit
     from pg_authid a join pg_roles r using (oid)
@@ -226,7 +227,7 @@ def test_alembic_alone_does_nothing() -> None:
 
 
 def test_migrations_are_a_chain_of_short_modules_with_a_file_each() -> None:
-    folder = postgres_roles.ROOT / "migrations" / "versions"
+    folder = ROOT / "migrations" / "versions"
     modules = sorted(folder.glob("*.py"))
     scripts = list(ScriptDirectory.from_config(alembic_config()).walk_revisions())[::-1]
     assert [script.revision for script in scripts] == [module.stem for module in modules]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from pulse.superset.assets import HASH_KEY, AssetError, Ids, ViewColumn, assets_folder, build_bundle, load
-from stack.postgres import Cluster
+from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 
 ASSETS = load()

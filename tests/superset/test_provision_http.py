@@ -100,8 +100,9 @@ def test_a_second_time_changes_nothing(
 def test_datasets_have_the_columns_of_their_views_with_their_comments(stack: dict[str, Any], api: SupersetApi) -> None:
     with database(stack, "pulse_staff", replica=True) as conn:
         rows = conn.execute(
-            "select c.table_name, c.column_name, upper(c.data_type), col_description(to_regclass('report.' || c.table_name),"
-            " c.ordinal_position) from information_schema.columns c where c.table_schema = 'report'"
+            "select c.table_name, c.column_name, split_part(upper(c.data_type), ' WITH', 1),"
+            " col_description(to_regclass('report.' || c.table_name), c.ordinal_position)"
+            " from information_schema.columns c where c.table_schema = 'report'"
         ).fetchall()
     wanted: dict[str, set[tuple[str, str, str | None]]] = {}
     for view, *column in rows:
