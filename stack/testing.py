@@ -22,6 +22,10 @@ from stack.steps import StepFailed
 from stack.supervision.supervisor import Supervisor
 
 PORT_BASE = "10000"  # the test stack never takes the real one's ports, whichever is started first
+ON_TWO_CORES = ["-n", "2", "--dist", "loadgroup"]
+# Options that say how to spread the tests, and those of somebody who looks at one of them.
+ON_ONE_CORE = ("-n", "--numprocesses", "--dist", "-s", "--capture", "--pdb", "--trace", "no:xdist", "-pno:xdist")
+FEW_FILES = 3
 
 
 def run_tests(arguments: list[str], *, with_stack: bool) -> int:
@@ -89,10 +93,21 @@ def _pytest(arguments: list[str], stack: Stack | None) -> int:
     report = TEST_STATE / "junit.xml"
     report.unlink(missing_ok=True)
     python = str(AIRFLOW_VENV / "bin" / "python")
-    command = [python, "-m", "pytest", f"--junitxml={report}", "-o", "junit_family=xunit2", *arguments]
+    command = [python, "-m", "pytest", f"--junitxml={report}", "-o", "junit_family=xunit2"]
+    command += [*spread(arguments), *arguments]
     code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     print(closing_line(*counts(report, code)), flush=True)
     return code
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Options that run the tests on two cores; none when the arguments say how, or name only a few files."""
+    if any(argument.startswith(ON_ONE_CORE) for argument in arguments):
+        return []
+    paths = [ROOT / argument.partition("::")[0] for argument in arguments if not argument.startswith("-")]
+    chosen = [path for path in paths if path.exists()]
+    few = 0 < len(chosen) <= FEW_FILES and all(path.is_file() for path in chosen)
+    return [] if few else ON_TWO_CORES
 
 
 def counts(report: Path, code: int) -> tuple[int, int, int]:

@@ -1,6 +1,9 @@
 """Fixtures for all tests: a real PostgreSQL primary and replica, one database per test, the running stack, the sandbox.
 
 No test reaches a network other than loopback.
+
+`./pulse test` runs on two cores (pytest-xdist). Each worker has a database cluster and a sandbox of its own; there is one
+stack, and the tests that use it run one after the other on one worker.
 """
 
 from __future__ import annotations
@@ -32,6 +35,29 @@ SANDBOX_ANCHOR = "2026-06-30"
 FIXTURES = environ.FIXTURES.get()
 
 
+# Session fixtures that must not be used by two workers at once: there is one stack, and one folder that npm installs into.
+SHARED = ("stack", "published")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together on one worker what shares something. The largest group, the stack's, is the first to start."""
+    for item in items:
+        group = _group_of(item)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group_of(item: pytest.Item) -> str | None:
+    """A shared session fixture, or the file when the test uses a fixture made once for its file; None: runs anywhere."""
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = info.name2fixturedefs if info is not None else {}
+    for name in SHARED:
+        if name in definitions:
+            return name
+    of_the_file = any(found[-1].scope == "module" for found in definitions.values())
+    return item.nodeid.partition("::")[0] if of_the_file else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def only_loopback() -> None:
     """Make any connection of this process to another machine raise NetworkForbidden."""
@@ -40,8 +66,8 @@ def only_loopback() -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A primary and its streaming replica; the database pulse_template is migrated."""
-    with temporary_cluster(SECRET) as made:
+    """A primary and, once a test uses it, its streaming replica; the database pulse_template is migrated."""
+    with temporary_cluster(SECRET, light=True) as made:
         yield made
 
 

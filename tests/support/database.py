@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import tempfile
@@ -13,27 +14,96 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg import sql
 
 from pulse.tenancy import ensure_client_role
 from stack.ports import StackPorts
 from stack.postgres import roles as postgres_roles
-from stack.postgres.cluster import Cluster
+from stack.postgres.cluster import SLOT, Cluster
+from stack.postgres.server import Server
 from tests.support.servers import free_port, running
 
 Connection = psycopg.Connection[Any]
 
 # The migrated database that tests clone.
 TEMPLATE = "pulse_template"
+# So many databases in a row whose tests did not ask for the replica.
+IDLE = 10
+MEMORY = Path("/dev/shm")
+NEEDED_MEMORY_MB = 3000  # two workers' clusters, with much to spare
+
+
+class LightCluster(Cluster):
+    """A cluster whose replica is built when a test asks for it, and dropped when no test has for a while.
+
+    Few tests do, and a replica that follows doubles what it costs to make and drop a database.
+    """
+
+    on_demand = False
+    _following: contextlib.ExitStack | None = None
+    _unused = 0
+
+    @property
+    def replica(self) -> Server:
+        """The replica, running."""
+        self._unused = 0
+        if self.on_demand and self._following is None:
+            self.on_demand = False  # building it asks for it
+            self._replica = self._server("replica", free_port())
+            self.prepare_replica()
+            self._following = contextlib.ExitStack()
+            self._following.enter_context(running(self._replica, self.state / "replica.log"))
+            self.on_demand = True
+        return self._replica
+
+    @replica.setter
+    def replica(self, server: Server) -> None:
+        self._replica = server
+
+    @contextlib.contextmanager
+    def replica_on_demand(self) -> Iterator[None]:
+        """Build the replica on first use, for the time of a `with` block in which the primary runs."""
+        with self.primary.connect() as superuser:
+            superuser.autocommit = True
+            # Its files may lie in memory: no archive there, and little WAL.
+            superuser.execute("alter system set archive_command = 'true'")
+            superuser.execute("alter system set max_wal_size = '256MB'")
+            superuser.execute("select pg_reload_conf()")
+        self.on_demand = True
+        try:
+            yield
+        finally:
+            self.on_demand = False
+            self.stop_replica()
+
+    def database_made(self) -> None:
+        """Count the databases that were made since a test last asked for the replica; drop it after IDLE of them."""
+        self._unused += 1
+        if self._unused > IDLE:
+            self.stop_replica()
+
+    def stop_replica(self) -> None:
+        """Stop the replica and have the primary forget it; the next use builds another one."""
+        if self._following is not None:
+            self._following.close()
+            self._following = None
+            with self.primary.connect() as superuser:
+                superuser.execute("select pg_drop_replication_slot(%s)", [SLOT])
 
 
 @contextlib.contextmanager
-def temporary_cluster(secret: str) -> Iterator[Cluster]:
-    """A primary and its streaming replica in a temporary folder, without fsync; the database TEMPLATE is migrated."""
-    state = Path(tempfile.mkdtemp(prefix="pulse-test-"))
+def temporary_cluster(secret: str, *, light: bool = False) -> Iterator[Cluster]:
+    """A primary and its streaming replica in a temporary folder, without fsync; the database TEMPLATE is migrated.
+
+    `light` is for tests: the files are in memory where there is room, and the replica runs only while it is used.
+    """
+    folder = _folder_in_memory() if light else None
+    state = Path(tempfile.mkdtemp(prefix=f"pulse-test-{os.getpid()}-", dir=folder))
     state.chmod(0o755)
-    made = Cluster(state, secret, StackPorts(free_port(), free_port(), free_port()), durable=False)
+    kind = LightCluster if light else Cluster
+    made = kind(state, secret, StackPorts(free_port(), free_port(), free_port()), durable=False)
     try:
         made.prepare(made.primary)
         with contextlib.ExitStack() as servers:
@@ -41,12 +111,25 @@ def temporary_cluster(secret: str) -> Iterator[Cluster]:
             postgres_roles.bootstrap_primary(made, TEMPLATE)
             postgres_roles.migrate(made, TEMPLATE)
             postgres_roles.secure_roles(made, TEMPLATE)
-            made.prepare_replica()
-            servers.enter_context(running(made.replica, state / "replica.log"))
+            if isinstance(made, LightCluster):
+                servers.enter_context(made.replica_on_demand())
+            else:
+                made.prepare_replica()
+                servers.enter_context(running(made.replica, state / "replica.log"))
             yield made
         made.remove()
     finally:
         shutil.rmtree(state, ignore_errors=True)
+
+
+def _folder_in_memory() -> Path | None:
+    """A file system in memory, where making a database costs a quarter; None where there is none with enough room."""
+    for left in MEMORY.glob("pulse-test-*"):  # by a run that was killed
+        if not psutil.pid_exists(int(left.name.split("-")[2])):
+            shutil.rmtree(left, ignore_errors=True)
+    if not os.access(MEMORY, os.W_OK | os.X_OK) or psutil.virtual_memory().available < NEEDED_MEMORY_MB * 2**20:
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free >= NEEDED_MEMORY_MB * 2**20 else None
 
 
 def wait_replayed(primary: Connection, replica: Connection, seconds: float) -> None:
@@ -76,6 +159,8 @@ class TestDatabase:
     @contextlib.contextmanager
     def clone(cls, cluster: Cluster, template: str) -> Iterator[TestDatabase]:
         """A new database from the template, for the duration of a `with` block."""
+        if isinstance(cluster, LightCluster):
+            cluster.database_made()
         database = cls(cluster, f"pulse_test_{secrets.token_hex(6)}")
         with cluster.primary.connect() as superuser:
             postgres_roles.ensure_database(

@@ -58,6 +58,6 @@ def _section(table: str, statements: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    with temporary_cluster(secrets.token_hex(16)) as made:
+    with temporary_cluster(secrets.token_hex(16), light=True) as made:
         SCHEMA_FILE.write_text(schema_text(made, TEMPLATE), encoding="utf-8")
     print(f"{SCHEMA_FILE.relative_to(ROOT)} is written.")
