@@ -40,7 +40,7 @@ def roomy(made: Cluster) -> Iterator[None]:
         try:
             yield
         finally:
-            stop(made.replica)  # which replica_away may have started anew
+            stop(made.replica)  # which replica_away may have restarted
 
 
 def has_replica(made: Cluster) -> bool:

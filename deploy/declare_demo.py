@@ -1,4 +1,4 @@
-"""The job `demo-clients` (profile demo): declares the demo clients that are not declared yet, as an admin would."""
+"""The job `demo-clients` (profile demo): declares the missing demo clients, as an admin would."""
 
 from __future__ import annotations
 

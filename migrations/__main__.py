@@ -19,15 +19,14 @@ def migrate_url() -> str:
     given = environ.MIGRATE_URL.given()
     if given:
         return given
-    url = URL.create(
+    return URL.create(
         "postgresql",
         username="pulse_owner",
         password=role_password(environ.ROLE_SECRET.get(), "pulse_owner"),
         host=environ.PRIMARY_HOST.get(),
         port=environ.PRIMARY_PORT.get(),
         database="pulse",
-    )
-    return url.render_as_string(hide_password=False)
+    ).render_as_string(hide_password=False)
 
 
 if __name__ == "__main__":

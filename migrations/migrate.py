@@ -29,7 +29,7 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the present state that is made from files: they are applied when one of them, or the code, has changed."""
+    """A part of the schema that comes from files. They are applied again when one of them, or the code, has changed."""
 
     name: str
     files: Callable[[], list[Path]]
@@ -71,10 +71,9 @@ def migrate(url: str) -> None:
             _store_digest(driver, part)
 
 
-def files() -> list[Path]:
-    """Every file that decides what `migrate` does."""
-    folder = ROOT / "migrations"
-    return [*sorted(folder.rglob("*.py")), *sorted(folder.rglob("*.sql")), *VIEWS.files(), *SEEDS.files()]
+def folders() -> list[Path]:
+    """The folders of the files that decide what `migrate` does."""
+    return [ROOT / "migrations", *(views.INCLUDE / schema for schema in views.SCHEMAS), seeds.FOLDER]
 
 
 def alembic_config() -> Config:
@@ -83,7 +82,7 @@ def alembic_config() -> Config:
 
 
 def _is_behind(driver: Connection, scripts: ScriptDirectory) -> bool:
-    """Whether migrations are waiting. Raises MigrateError when the database is of a version that cannot be migrated."""
+    """Whether migrations are waiting. Raises MigrateError if the database has a version that cannot be migrated."""
     revision = _revision(driver)
     if revision is None:
         return True

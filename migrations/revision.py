@@ -1,4 +1,4 @@
-"""What a revision module needs: its ids from the file names, its SQL from the file beside it."""
+"""What a revision module needs: its ids from the file names, its SQL from the file next to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases made by the seventeen migrations that were squashed into 0001 to 0007. Goes when none of them is left."""
+"""Takes over databases made by the seventeen migrations that were squashed into 0001 to 0007. Delete it when none is left."""
 
 from __future__ import annotations
 

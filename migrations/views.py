@@ -77,7 +77,7 @@ def read_views() -> list[View]:
 
 
 def drop_views(connection: Connection) -> None:
-    """Drop every view of the schemas, also one that has no file any more."""
+    """Drop every view of the schemas, including views whose file is gone."""
     rows = connection.execute(
         "select relnamespace::regnamespace::text, relname from pg_class"
         " where relkind = 'v' and relnamespace::regnamespace::text = any (%s)",
@@ -118,7 +118,7 @@ class ColumnComments:
         return cls(**yaml.safe_load(COLUMN_COMMENTS.read_text(encoding="utf-8")))
 
     def of(self, view: str, column: str) -> str:
-        """A column's comment. Raises MigrateError when there is none."""
+        """A column's comment. Raises MigrateError if there is none."""
         found = self.views.get(view, {}).get(column) or self.columns.get(column)
         if found is None:
             raise MigrateError(f"say what report.{view}.{column} means, in {COLUMN_COMMENTS.name}")

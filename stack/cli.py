@@ -1,4 +1,4 @@
-"""The command line. Standard library only: it answers, and installs, before anything else is there."""
+"""The command line. Standard library only, because it must work before anything is installed."""
 
 from __future__ import annotations
 

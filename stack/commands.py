@@ -23,7 +23,7 @@ from stack.testing import run_tests
 
 
 def up(arguments: argparse.Namespace, _: list[str]) -> int:
-    """Start everything; says where it is and who may log in."""
+    """Start everything; prints the addresses and who may log in."""
     with only_one_start():
         stack, moved = stack_to_start(arguments.demo, arguments.recorded)
         for line in moved:
@@ -71,7 +71,7 @@ def logs(arguments: argparse.Namespace, _: list[str]) -> int:
             raise StackError("there are no logs yet: ./pulse up")
         for name, path in found.items():
             print(f"{name:<24} {path.stat().st_size // 1024:>7} KB  {path}")
-        print("\nLogs of Airflow tasks are in Airflow, beside each task.")
+        print("\nLogs of Airflow tasks are in Airflow, with each task.")
         return 0
     if arguments.name not in found:
         raise StackError(f"there is no log {arguments.name}; there are: {', '.join(found) or 'none yet'}")

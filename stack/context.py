@@ -45,7 +45,7 @@ class Stack:
         return checks.check(self.supervisor.processes(), names or self.names)
 
     def wait_healthy(self, names: list[str], seconds: float, say: Say = lambda _: None) -> None:
-        """Wait until the processes are healthy. Raises StackError with the end of a log when one is not in time."""
+        """Wait until the processes are healthy. Raises StackError with the end of a log if one takes too long."""
         deadline = time.monotonic() + seconds
         seen: dict[str, set[int | None]] = {name: set() for name in names}
         while bad := [health for health in self.health(names) if not health.healthy]:
@@ -80,14 +80,14 @@ class Stack:
 
 
 def existing_stack() -> Stack | None:
-    """The installation of the state folder; None when it has never been started. Changes nothing."""
+    """The installation in the state folder; None if it has never been started. Changes nothing."""
     state = state_folder()
     ports = load_ports(state)
     return None if ports is None or not (state / "secrets.env").exists() else _stack(state, ports, load_options(state))
 
 
 def stack_to_start(demo: bool | None, recorded: str | None) -> tuple[Stack, list[str]]:
-    """The installation for ./pulse up, and what to tell about ports that had to move.
+    """The installation for ./pulse up, and messages about ports that had to move.
 
     `demo` and `recorded` None: as last time (at first: with the demo clients). Raises StackError.
     """

@@ -35,7 +35,7 @@ def base(venv: Path | None = None) -> dict[str, str]:
 
 
 def sandbox(settings: Settings) -> dict[str, str]:
-    """Environment of the sandbox: it stands for somebody else's servers, so it gets none of our secrets."""
+    """Environment of the sandbox. It plays somebody else's servers, so it gets none of our secrets."""
     return base(AIRFLOW_VENV) | {"PYTHONPATH": str(settings.root)}
 
 

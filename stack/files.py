@@ -31,7 +31,7 @@ def replace_json(path: Path, values: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty when the file is missing or damaged."""
+    """The object in a JSON file; empty if the file is missing or damaged."""
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -41,14 +41,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file, once nobody else does. Raises BlockingIOError when somebody does and `wait` is false."""
+    """Hold a lock file as soon as nobody else does. Raises BlockingIOError if somebody does and `wait` is false."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 
 
 def fingerprint(paths: Iterable[Path], secret: str = "") -> str:
-    """Hash of a secret and of files of the checkout: names and contents, of a folder all that is in it."""
+    """Hash of a secret and of files of the checkout (names and contents; of a folder, everything in it)."""
     files = {file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])}
     digest = hashlib.sha256(secret.encode())
     for file in sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts):

@@ -1,4 +1,4 @@
-"""Whether each process does its work, not only whether it runs."""
+"""Checks that each process works, not only that it runs."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class HealthChecks:
         self.cluster = cluster
 
     def check(self, processes: dict[str, ProcessInfo], names: list[str]) -> list[Health]:
-        """Health of the named processes, asked side by side."""
+        """Health of the named processes, checked in parallel."""
         with ThreadPoolExecutor(max_workers=len(names) + 1) as pool:
-            # One answer of Airflow's says how all of its processes are.
+            # One answer from Airflow covers all of its processes.
             airflow = any(name.startswith("airflow-") and name in processes for name in names)
             answer = pool.submit(self._ask, "airflow", "/api/v2/monitor/health") if airflow else None
             return list(pool.map(lambda name: self._one(name, processes.get(name), answer), names))
@@ -49,7 +49,7 @@ class HealthChecks:
         return Health(name, process.state, process.pid, problem is None, problem or process.detail)
 
     def _problem(self, name: str, airflow: Future[Any] | None) -> str | None:
-        """What is wrong with a running process; None when it is well."""
+        """What is wrong with a running process; None if it is healthy."""
         if name == "replica":
             return self.cluster.replication_problem()
         if name in DATABASES:

@@ -33,7 +33,7 @@ class Options:
 
 
 def load_options(state: Path) -> Options:
-    """What the last ./pulse up was asked for."""
+    """The options of the last ./pulse up."""
     try:
         return Options(**files.read_json(state / FILE_NAME))
     except TypeError:

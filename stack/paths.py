@@ -1,4 +1,4 @@
-"""Where everything is: the checkout, the virtual environments, the state folder."""
+"""The paths of everything: the checkout, the virtual environments, the state folder."""
 
 from __future__ import annotations
 

@@ -56,9 +56,9 @@ def load_ports(state: Path) -> StackPorts | None:
 
 
 def choose_ports(state: Path, base: int | None = None) -> tuple[StackPorts, list[str]]:
-    """Ports for a start of a stack that does not run now, and what to tell about ones that had to move.
+    """Ports for starting a stack that is not running, and messages about ports that had to move.
 
-    Remembered ports are kept where they are still free. `base` is added to every default (PULSE_PORT_BASE; the test
+    Remembered ports are kept if they are still free. `base` is added to every default (PULSE_PORT_BASE; the test
     stack uses 10000 so that it never takes the real one's). Raises StackError when no set is free.
     """
     if base is None:

@@ -1,4 +1,4 @@
-"""Named steps with progress: independent ones run side by side, each prints one line when it is done."""
+"""Named steps with progress: independent ones run in parallel, and each prints one line when it is done."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class StepFailed(Exception):
 class Progress:
     """Prints `[3/9] Name … 2.1 s` lines; on a terminal also a line of what runs now.
 
-    `done` and `total` count steps of the whole command, of which some may have been printed by another process.
+    `done` and `total` count the steps of the whole command, some of which another process may have printed.
     """
 
     total: int

@@ -102,7 +102,7 @@ class Up:
         server.wait_ready(START_SECONDS, lambda: self.stack.raise_if_dead(server.kind))
 
     def _database_mark(self) -> str:
-        code = [*migrate.files(), *ROOT.glob("stack/postgres/*.py")]
+        code = [*migrate.folders(), ROOT / "stack" / "postgres"]
         return files.fingerprint(code, self.stack.settings.secrets["PULSE_ROLE_SECRET"])
 
     # --- metadata -----------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def db(cluster: Cluster) -> Iterator[TestDatabase]:
 
 @pytest.fixture(scope="session")
 def stack() -> dict[str, Any]:
-    """`./pulse status --json` of the stack that `./pulse test` has started."""
+    """`./pulse status --json` of the stack that `./pulse test` started."""
     if environ.STATE.given() is None:
         pytest.skip("needs the running stack: ./pulse test")
     done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)

@@ -14,15 +14,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {
     ROOT / "plugins": ("pulse",),
     ROOT / "superset": ("pulse_superset",),
-    ROOT: ("bench", "dags", "deploy", "migrations", "sandbox"),
+    ROOT: ("bench", "dags", "deploy", "migrations", "sandbox", "stack"),
 }
 # Part: parts that it must not import.
 FORBIDDEN = {
     "pulse": ("bench", "dags", "deploy", "sandbox", "stack", "tests", "pulse_superset"),
-    "pulse.clients": ("pulse.orchestration", "pulse.sources", "pulse.superset"),
+    "pulse.clients": ("pulse.orchestration", "pulse.sources", "pulse.superset", "pulse.warehouse"),
     "pulse.sources": ("pulse.orchestration", "pulse.superset"),
     "pulse.superset": ("pulse.orchestration", "pulse.sources"),
-    "pulse.warehouse": ("pulse.orchestration", "pulse.sources", "pulse.superset", "pulse.clients"),
+    "pulse.warehouse": ("pulse.orchestration", "pulse.sources", "pulse.superset"),
     "sandbox": ("pulse", "stack", "tests", "bench"),
     "sandbox.world": ("sandbox.github", "sandbox.jira", "sandbox.custom"),
 }

@@ -1,4 +1,4 @@
-"""The clients, what each of them declared, and who is asking."""
+"""The clients, their declarations, and the functions that say which client a session works for."""
 
 from migrations.revision import revision as of
 

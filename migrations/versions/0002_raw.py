@@ -1,4 +1,4 @@
-"""What the sources said, as they said it, and what an extraction knows of itself."""
+"""The upstreams' records as received, and the progress of each extraction."""
 
 from migrations.revision import revision as of
 

@@ -1,4 +1,4 @@
-"""Services, changes, deployments, incidents, their links, and what has moved."""
+"""Services, changes, deployments, incidents, their links, and the queue of what was written."""
 
 from migrations.revision import revision as of
 

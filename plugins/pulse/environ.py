@@ -91,7 +91,7 @@ PRIVATE_URLS = _list(
     "Hosts (`host` or `host:port`) that a custom source may reach although their address is private. `true` allows"
     " every host. `./pulse up` adds the sandbox.",
 )
-MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database to migrate when `alembic` is called by hand.")
+MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
 
 ROOT = _folder(LAUNCHER, "PULSE_ROOT", CHECKOUT, "The checkout.")
 PRIMARY_HOST = _text(LAUNCHER, "PULSE_PRIMARY_HOST", "127.0.0.1", "Host of the primary.")

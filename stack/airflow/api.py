@@ -32,7 +32,7 @@ class JsonApi:
         self._client.headers["Authorization"] = f"Bearer {self.call('POST', path, body)['access_token']}"
 
     def call(self, method: str, path: str, body: Any = None, timeout_seconds: float = 30, **params: Any) -> Any:
-        """One request; the parsed JSON answer, or its text when it is not JSON. Raises HttpError."""
+        """One request; returns the parsed JSON answer, or its text if it is not JSON. Raises HttpError."""
         request = self._client.build_request(method, path, json=body, params=params or None, timeout=timeout_seconds)
         try:
             answer = self._client.send(request)

@@ -11,10 +11,10 @@ from stack.steps import Say
 
 
 def bring(settings: Settings, say: Say) -> str:
-    """Have sync_clients import the dashboards unless they are there; says what was done.
+    """Have sync_clients import the dashboards unless they are already there; returns what was done.
 
-    Raises StackError with the failed task's last log lines. A client whose Variable is faulty is no reason to: the
-    dashboards come all the same.
+    Raises StackError with the failed task's last log lines. A client with a faulty Variable does not:
+    the dashboards are provisioned anyway.
     """
     password = settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"]
     superset = SupersetApi(settings.url("superset"), "pulse_service", password)

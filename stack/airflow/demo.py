@@ -20,7 +20,7 @@ NOTE = "seeded.json"
 
 
 class DerivedPasswords(dict[str, str]):
-    """E-mail → derived password, also for e-mails nobody has listed before."""
+    """E-mail → derived password, for any e-mail."""
 
     def __init__(self, secret: str) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class DerivedPasswords(dict[str, str]):
 
 @dataclass
 class Note:
-    """What was declared: users by client, clients that have no numbers yet, and where the sandbox was then."""
+    """What was declared: users by client, clients without numbers yet, and the sandbox's address at that time."""
 
     sandbox: str
     users: dict[str, list[dict[str, str]]] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Note:
 
     @classmethod
     def read(cls, settings: Settings) -> Note:
-        """The state folder's note; an empty one when nothing was declared yet."""
+        """The note in the state folder; an empty one if nothing has been declared yet."""
         return cls(**{"sandbox": settings.url("sandbox"), **files.read_json(settings.state / NOTE)})
 
     def write(self, state: Path) -> None:
@@ -127,7 +127,7 @@ def _wait_first_runs(api: AirflowApi, note: Note, say: Say) -> None:
 def _check_dashboard(settings: Settings, email: str) -> None:
     """Log in as an executive and ask for the tiles' numbers."""
     try:
-        # The dataset's number is asked of staff: executives may read its rows, not the list of datasets.
+        # Staff look up the dataset's number: executives may read its rows, but not the list of datasets.
         staff = _superset(settings, "staff", settings.secrets["PULSE_SUPERSET_STAFF_PASSWORD"])
         found = staff.call("GET", "/api/v1/dataset/", q="(page_size:100)")["result"]
         dataset = next((d["id"] for d in found if d["table_name"] == "kpi_current"), None)

@@ -1,4 +1,4 @@
-"""Runs of Airflow's DAGs, asked for and waited for through its REST API."""
+"""Runs of Airflow's DAGs: triggers them and waits for them through its REST API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run_since(api: AirflowApi, dag_id: str, since: datetime) -> str:
 
 
 def trigger(api: AirflowApi, dag_id: str) -> str:
-    """Ask for a run; its id."""
+    """Trigger a run; returns its id."""
     return str(api.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
 
 
@@ -63,14 +63,14 @@ def _listed(api: AirflowApi, dag_id: str) -> bool:
 
 
 def wait_run(api: AirflowApi, dag_id: str, run_id: str, say: Say) -> None:
-    """Wait until the run has ended well. Raises StackError with the failed task's last log lines."""
+    """Wait until the run has succeeded. Raises StackError with the failed task's last log lines."""
     run = f"dags/{dag_id}/dagRuns/{run_id}"
     deadline = time.monotonic() + RUN_SECONDS
     while True:
         state = api.call("GET", run)["state"]
         tasks = api.call("GET", f"{run}/taskInstances", limit=500)["task_instances"]
         failed = [task for task in tasks if task["state"] == "failed"]
-        # A run can end well although a task failed: sync_clients goes on with the other clients.
+        # A run can succeed although a task failed, because sync_clients continues with the other clients.
         if state == "failed" or (state == "success" and failed):
             reason = _reason(api, run, failed[0]) if failed else f"No task failed: see {api.base_url}/{run}"
             raise StackError(f"{dag_id} failed.\n{reason}")

@@ -33,7 +33,7 @@ INSTALLATION = {  # by PackageSet.state()
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check. `level`: ok, note (works all the same) or problem."""
+    """The outcome of one check. `level`: ok, note (works anyway) or problem."""
 
     level: str
     what: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 def doctor() -> int:
-    """Print every check; exit code 1 when one is a problem."""
+    """Print every check; exit code 1 if one is a problem."""
     problems = 0
     for check in CHECKS:
         for finding in check():
@@ -53,7 +53,7 @@ def doctor() -> int:
 
 
 def before_start() -> None:
-    """The checks without which ./pulse up need not begin. Raises StackError."""
+    """The checks that must pass before ./pulse up starts. Raises StackError."""
     for check in (check_system, check_disk, check_state_folder):
         for finding in check():
             if finding.level == "problem":
@@ -61,7 +61,7 @@ def before_start() -> None:
 
 
 def check_python() -> Iterator[Finding]:
-    """Which of the Pythons that Pulse runs on this is, and whether it can make environments."""
+    """Whether Pulse runs on this Python, and whether it can create virtual environments."""
     yield Finding("ok", f"Python {platform.python_version()} ({sys.executable})")
     if not importlib.util.find_spec("ensurepip") or not importlib.util.find_spec("venv"):
         advice = f"install it (Debian, Ubuntu: apt-get install {install.PYTHON}-venv)"
@@ -128,7 +128,7 @@ def check_account() -> Iterator[Finding]:
 
 
 def check_ports() -> Iterator[Finding]:
-    """The usual ports, or the ones chosen before; a taken one is no problem unless Pulse itself is there."""
+    """The usual ports, or the ones chosen before. A taken port is only a note, because ./pulse up chooses another."""
     ports = load_ports(state_folder())
     mine = ports is not None and (state_folder() / "supervisord.pid").exists()
     for name, port in vars(ports or StackPorts()).items():
@@ -138,7 +138,7 @@ def check_ports() -> Iterator[Finding]:
 
 
 def check_locale() -> Iterator[Finding]:
-    """Processes get C.UTF-8 whatever the caller has; only the launcher's own output depends on the terminal."""
+    """Processes always get C.UTF-8; only the launcher's own output depends on the terminal."""
     encoding = (sys.stdout.encoding or "").lower()
     advice = "set LANG=C.UTF-8, or names in the output look odd"
     yield _finding(encoding in ("utf-8", "utf8"), "note", f"terminal encoding {encoding or 'unknown'}", advice)

@@ -1,4 +1,4 @@
-"""The two virtual environments: made, checked, repaired. Standard library only: it runs before anything is there."""
+"""The two virtual environments: creates, checks and repairs them. Standard library only: runs before anything is installed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ ADVICE = (
 def hand_over(command: list[str]) -> None:
     """Run the command (a script and its arguments) under a Python that Pulse runs on; returns when this is the one.
 
-    Exits with a sentence that says what to install when there is none.
+    Exits with a sentence that says what to install if there is none.
     """
     python = _found() or _fetch()
     if python != sys.executable:

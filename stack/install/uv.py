@@ -15,7 +15,7 @@ BINARY = TOOLS / "bin" / "uv"
 
 
 def find_uv(say: Callable[[str], None] = lambda _: None) -> Path | None:
-    """uv, fetched from the package registry when it is not there yet; None when that fails."""
+    """uv, fetched from the package registry if it is missing; None if that fails."""
     for candidate in (shutil.which("uv"), BINARY):
         if candidate and runs([str(candidate), "--version"]):
             return Path(candidate)
@@ -29,7 +29,7 @@ def find_uv(say: Callable[[str], None] = lambda _: None) -> Path | None:
 
 
 def runs(command: list[str], seconds: float = 60) -> bool:
-    """Whether a command ends well within the time."""
+    """Whether a command succeeds within the time."""
     try:
         done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):

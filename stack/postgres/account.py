@@ -89,7 +89,7 @@ def find_binaries() -> Path:
 
 
 def owner_of(path: Path) -> str | None:
-    """Name of the account a path belongs to; None when there is no path or no name."""
+    """The name of the account that owns a path; None if there is no path or no name."""
     try:
         return path.owner()
     except (OSError, KeyError):

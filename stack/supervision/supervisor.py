@@ -1,4 +1,4 @@
-"""Talking to supervisord: start it, ask it, stop everything and leave nothing behind."""
+"""Talking to supervisord: start it, query it, stop everything and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ class Supervisor:
         (self.state / SESSION_FILE).write_text(f"{os.getsid(int(self._call('getPID')))}\n")
 
     def config_differs(self, programs: list[Program]) -> bool:
-        """Whether the running configuration is another than the wanted one."""
+        """Whether the running configuration differs from the wanted one."""
         try:
             return self.config.read_text() != supervisor_config(self.state, programs)
         except OSError:
             return True
 
     def change(self, programs: list[Program]) -> None:
-        """Make a running supervisord follow another configuration; only processes that differ are stopped."""
+        """Make a running supervisord use another configuration; stops only processes that differ."""
         files.replace(self.config, supervisor_config(self.state, programs))
         added, changed, removed = self._call("reloadConfig")[0]
         self.stop_processes([*changed, *removed])
@@ -121,7 +121,7 @@ class Supervisor:
         return True
 
     def stop_processes(self, names: Iterable[str], timeout_seconds: float = 90) -> None:
-        """Stop processes side by side and wait until none of them runs."""
+        """Stop processes in parallel and wait until none of them runs."""
         names = set(names)
         for name in names:
             try:

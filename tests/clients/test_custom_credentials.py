@@ -1,4 +1,4 @@
-"""A custom source's token: none where none is asked for, and a way out that names what is missing."""
+"""A custom source's token: not needed without authentication; otherwise the error says what is missing and what to do."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def test_a_source_without_authentication_needs_no_token() -> None:
 
 @pytest.mark.usefixtures("nothing_stored")
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "expected"),
     [("bearer", "password = the token)"), ("basic", "password = the token, login = the user name)")],
 )
-def test_a_missing_token_is_told_with_the_way_out(kind: str, told: str) -> None:
+def test_a_missing_token_is_reported_with_what_to_do(kind: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         credentials.credential_for(source(kind))
     assert "client acme, deploys: " in str(caught.value)
     assert "http_json__acme__deploys" in str(caught.value)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.usefixtures("nothing_stored")
-def test_another_type_cannot_do_without_a_token() -> None:
+def test_other_types_need_a_token() -> None:
     with pytest.raises(ConfigError, match="there is no token"):
         credentials.credential_for(source("none", "github"))

@@ -1,4 +1,4 @@
-"""Every mistake in a client's Variable is named with client, field and way out; secrets are never repeated."""
+"""Every mistake in a client's Variable is reported with client, field and what to do; secrets are never repeated."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_good_one_has_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "field", "told"),
+    ("path", "value", "field", "expected"),
     [
         ("time_zone", "Europe/Berln", "time_zone", "Europe/Berlin"),
         ("time_zon", "UTC", "time_zon", "time_zone"),
@@ -103,7 +103,7 @@ def test_a_good_one_has_defaults() -> None:
         ),
     ],
 )
-def test_a_mistake_is_named(path: str, value: Any, field: str, told: str) -> None:
+def test_a_mistake_is_named(path: str, value: Any, field: str, expected: str) -> None:
     text = json.dumps(GOOD)
     if path in ("users/1",):
         spec = copy.deepcopy(GOOD)
@@ -116,7 +116,7 @@ def test_a_mistake_is_named(path: str, value: Any, field: str, told: str) -> Non
     message = str(caught.value)
     assert message.startswith("client initech: ")
     assert field in message
-    assert told in message
+    assert expected in message
     assert "pulse_client_initech" in message
     assert SECRET not in message
 
@@ -243,7 +243,7 @@ def test_a_custom_source_is_stored_as_json_without_its_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "told"),
+    ("changes", "field", "expected"),
     [
         ({"fields": DEPLOYS["fields"] | {"servce": "x"}}, "streams[0]", "deployments have no field 'servce'"),
         ({"constants": {}}, "streams[0]", "'environment' is required for deployments"),
@@ -286,17 +286,17 @@ def test_a_custom_source_is_stored_as_json_without_its_secret() -> None:
         ({"feilds": {}}, "streams[0].feilds", "did you mean 'fields'"),
     ],
 )
-def test_a_mistake_in_a_stream_is_named(changes: dict[str, Any], field: str, told: str) -> None:
+def test_a_mistake_in_a_stream_is_named(changes: dict[str, Any], field: str, expected: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_spec("initech", custom(**changes))
     message = str(caught.value)
     assert f"client initech: integrations[0].{field}: " in message
-    assert told in message
+    assert expected in message
     assert SECRET not in message
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "told"),
+    ("changes", "field", "expected"),
     [
         ({"streams": [DEPLOYS, DEPLOYS]}, "streams", "'deploys' is used twice"),
         ({"streams": []}, "streams", "at least 1"),
@@ -310,14 +310,14 @@ def test_a_mistake_in_a_stream_is_named(changes: dict[str, Any], field: str, tol
         ({"auth": {"kind": "header", "secret": SECRET}}, "auth.secret", "unknown field"),
     ],
 )
-def test_a_mistake_in_a_custom_source_is_named(changes: dict[str, Any], field: str, told: str) -> None:
+def test_a_mistake_in_a_custom_source_is_named(changes: dict[str, Any], field: str, expected: str) -> None:
     spec = json.loads(custom())
     spec["integrations"][0] |= changes
     with pytest.raises(SpecError) as caught:
         parse_spec("initech", json.dumps(spec))
     message = str(caught.value)
     assert f"client initech: integrations[0].{field}: " in message
-    assert told in message
+    assert expected in message
     assert SECRET not in message
 
 

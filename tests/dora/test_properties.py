@@ -19,8 +19,8 @@ from tests.dora.model import World
 from tests.dora.reference import goes_by_time
 from tests.support.database import Connection, TestDatabase
 
-# The same few worlds in every run; PULSE_EXAMPLES=200 asks for other and more ones. Shrinking takes minutes, longer than a
-# test may: PULSE_SHRINK=1 asks for it.
+# The same few worlds in every run. PULSE_EXAMPLES=200 runs more and different ones. Shrinking takes minutes, longer than a
+# test may take; PULSE_SHRINK=1 turns it on.
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or environ.SHRINK.given()]
 random_worlds = settings(
     deadline=None,

@@ -88,7 +88,7 @@ def test_all_processes_together_stay_under_three_gigabytes(stack: dict[str, Any]
 
 
 def test_secrets_are_in_no_log_and_no_dag_file(stack: dict[str, Any]) -> None:
-    """Every generated secret and every demo token, searched in all logs and DAG files of the installation."""
+    """Searches all logs and DAG files of the installation for every generated secret and every demo token."""
     state = environ.STATE.get()
     values = [line.partition("=")[2].strip().strip("'\"") for line in (state / "secrets.env").read_text().splitlines()]
     secrets = [value.encode() for value in values if len(value) >= 12]

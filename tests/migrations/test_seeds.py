@@ -55,15 +55,17 @@ def test_a_row_that_is_still_in_use_is_named(db: TestDatabase, catalogue: Path) 
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("sort_order", "rank", "rank"),
         ("17,f,", "17,", "missing data"),
         ("higher,1,", "higher,one,", "one"),
     ],
 )
-def test_a_mistake_in_a_file_names_the_file(db: TestDatabase, catalogue: Path, old: str, new: str, told: str) -> None:
+def test_a_mistake_in_a_file_names_the_file(
+    db: TestDatabase, catalogue: Path, old: str, new: str, expected: str
+) -> None:
     text = catalogue.read_text("utf-8").replace("rework_cycles,", "x,") + "a,b,c,1,higher,17,f,u,,false\n"
     catalogue.write_text(text.replace(old, new), "utf-8")
-    with pytest.raises(MigrateError, match=rf"metric_catalogue\.csv: (?s:.*){told}"):
+    with pytest.raises(MigrateError, match=rf"metric_catalogue\.csv: (?s:.*){expected}"):
         seeds.load(db.connect("pulse_owner"))

@@ -218,6 +218,21 @@ def test_a_new_definition_is_a_new_version_and_restates(world: World) -> None:
     assert world.metric("lead_time_for_changes", "month", at("2026-02-03 00:00"))["metric_value"] == 2.0
 
 
+def test_a_metric_without_numbers_gets_its_whole_history(world: World) -> None:
+    """A new version of Pulse may bring a metric. Its past must not wait until a fact of each period moves."""
+    steady(world)
+    world.compute()
+    numbers = (
+        "select metric_type, grain, scope_type, scope_id, calculation_date, metric_value, sample_size"
+        " from core.dora_metrics order by 1, 2, 3, 4, 5"
+    )
+    before = world.rows(numbers)
+    run(world, "delete from core.dora_metrics where metric_type = 'lead_time_for_changes'")
+    world.compute()
+    assert world.rows(numbers) == before
+    assert world.rows("select count(*) from core.dora_restatements") == [(0,)]
+
+
 def test_a_passing_day_is_not_a_restatement(world: World) -> None:
     steady(world)
     world.compute(at("2026-03-20 12:00"))

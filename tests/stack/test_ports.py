@@ -1,4 +1,4 @@
-"""Ports: the usual ones, others where taken, remembered, chosen anew when a stranger sits there."""
+"""Ports: the usual ones, others if those are taken; remembered, and chosen again if a stranger uses one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_pair_moves_together_when_the_replicas_port_is_taken(
     assert str(chosen.replica) in moved[0]
 
 
-def test_a_remembered_port_that_a_stranger_took_is_chosen_anew(tmp_path: Path, listener: socket.socket) -> None:
+def test_a_remembered_port_that_a_stranger_took_is_chosen_again(tmp_path: Path, listener: socket.socket) -> None:
     before, _ = choose_ports(tmp_path, BASE)
     listen(listener, before.superset)
     after, moved = choose_ports(tmp_path)

@@ -1,4 +1,4 @@
-"""What the supervisor is told to run."""
+"""What the supervisor runs."""
 
 from __future__ import annotations
 

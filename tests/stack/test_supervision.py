@@ -42,7 +42,7 @@ def test_start_restart_change_and_stop(supervisor: Supervisor) -> None:
     supervisor.start([one, two])
     assert supervisor.config.stat().st_mode & 0o777 == 0o600
     assert supervisor.start_process("one")
-    assert not supervisor.start_process("one"), "a second start is none"
+    assert not supervisor.start_process("one"), "a second start does nothing"
     supervisor.start_process("two")
     eventually(lambda: all(p.state == "RUNNING" for p in supervisor.processes().values()))
     pids = {name: p.pid for name, p in supervisor.processes().items()}
@@ -57,7 +57,7 @@ def test_start_restart_change_and_stop(supervisor: Supervisor) -> None:
     assert supervisor.config_differs([changed, two])
     supervisor.change([changed, two])
     supervisor.start_process("one")
-    assert supervisor.processes()["two"].pid == pids["two"], "what did not change goes on"
+    assert supervisor.processes()["two"].pid == pids["two"], "what did not change keeps running"
 
     everyone = our_processes(state)
     assert len(everyone) == 3

@@ -314,7 +314,7 @@ def test_another_chart_is_one_file_and_one_line(copy: Path, views: Views, config
         "title: Open items\ndataset: work_items\nviz_type: big_number_total\nparams:\n  metric: row_count\n"
     )
     path = copy / "dashboards" / "executive_overview.yaml"
-    path.write_text(path.read_text().replace("  - [trust, freshness]\n", "  - [trust, freshness, open_items]\n"))
+    path.write_text(path.read_text().replace("  rows:\n", "  rows:\n  - [open_items]\n", 1))
     made = build_bundle(load(copy), views).configs
     chart = made["charts/open_items.yaml"]
     assert chart["dataset_uuid"] == configs["datasets/work_items.yaml"]["uuid"]

@@ -1,7 +1,7 @@
 -- One row per merged change. deployment_id is NULL until it is deployed.
 --
--- The latest changes come by the index on merged_at, and the service's name is looked up for each (offset 0). With a join, the
--- planner begins with the few services and sorts all changes of the client.
+-- The latest changes are found through the index on merged_at, and the service's name is looked up for each (offset 0). With a
+-- join, the planner starts with the few services and sorts all changes of the client.
 select
     c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
     c.first_commit_at, c.opened_at, c.first_review_at, c.approved_at, c.merged_at, l.deployment_id, l.deployed_at,

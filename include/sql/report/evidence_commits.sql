@@ -1,6 +1,7 @@
 -- One row per commit of a merged change, with the deployment that delivered it: lead times by commit.
 --
--- Commits of deployed changes come by the index on deployed_at, as in evidence_lead_time; then those of changes that wait.
+-- Commits of deployed changes are found through the index on deployed_at, as in evidence_lead_time; then come those of changes
+-- that are not deployed yet.
 (
     select l.client_id, l.change_id, k.service_id, k.number, k.url, k.sha, k.position, k.authored_at, k.committed_at,
            k.author, k.headline, k.merged_at, l.deployment_id, l.deployed_at

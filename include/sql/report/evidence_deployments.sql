@@ -1,4 +1,4 @@
--- One row per completed deployment: behind deployment frequency, change failure rate and rework rate.
+-- One row per completed deployment: the evidence for deployment frequency, change failure rate and rework rate.
 select
     d.client_id, d.id as deployment_id, d.service_id, s.name as service_name, d.environment, d.environment_tier,
     d.source, d.result, d.sha, d.ref_name, d.url, d.finished_at, d.is_baseline, d.is_rollback, d.is_rework,

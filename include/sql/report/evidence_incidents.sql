@@ -1,4 +1,4 @@
--- One row per incident: behind the recovery times, with the deployment that caused it and how that is known.
+-- One row per incident: the evidence for the recovery times, with the deployment that caused it and how that is known.
 select
     i.client_id, i.id as incident_id, i.key, i.title, i.url, i.severity, i.service_id, s.name as service_name,
     i.created_at, i.resolved_at, l.deployment_id as caused_by_deployment_id, d.finished_at as deployment_finished_at,

@@ -1,5 +1,5 @@
--- One row per deployed change: behind the lead time and its stages. evidence_changes also has the changes that are not
--- deployed yet.
+-- One row per deployed change: the evidence for the lead time and its stages. evidence_changes also has the changes that are
+-- not deployed yet.
 --
 -- In the order of their deployment, by the index on deployed_at. In evidence_changes the planner cannot know that each change
 -- of a client has one link: it expects a hundredth of the join's rows, and sorts all of them. Here each row is looked up from

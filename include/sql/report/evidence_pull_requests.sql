@@ -1,4 +1,4 @@
--- One row per merged pull request: behind size, review depth, rework cycles, unreviewed and reopened pull requests.
+-- One row per merged pull request: the evidence for size, review depth, rework cycles, unreviewed and reopened pull requests.
 --
 -- The service's name is looked up for each row (offset 0), as in evidence_changes.
 select

@@ -1,4 +1,4 @@
--- One row per reason why a production deployment was unplanned: behind the deployment rework rate.
+-- One row per reason why a production deployment was unplanned: the evidence for the deployment rework rate.
 select
     e.client_id, e.deployment_id, d.service_id, s.name as service_name, d.finished_at, d.url as deployment_url, e.rule,
     e.evidence_id, e.evidence_text, e.evidence_url

@@ -1,4 +1,4 @@
--- One row per metric: the 30 days up to today for the whole company, beside the 30 days before.
+-- One row per metric: the 30 days up to today for the whole company, compared with the 30 days before.
 select
     m.client_id, c.name as client_name, m.metric_type, k.metric_label, k.sort_order, m.metric_value, m.unit,
     m.metric_value * k.factor as display_value, k.display_unit, core.display_text(m.unit, m.metric_value) as display_text,

@@ -1,4 +1,4 @@
--- One row per sprint: what was planned, added, removed and completed. Items that were already done when they came in do not
+-- One row per sprint: what was planned, added, removed and completed. Items that were already done when they entered do not
 -- count.
 select
     s.client_id, s.integration_id, s.id as sprint_id, s.name as sprint_name, s.board_id, b.name as board_name, b.project_key,

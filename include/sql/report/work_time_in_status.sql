@@ -1,5 +1,5 @@
--- One row per scope and status: where time goes. Hours in each status that is not a done one, of the items done in the last
--- 90 days.
+-- One row per scope and status: where time goes. Hours in each status that is not a done status, of the items done in the
+-- last 90 days.
 select
     t.client_id, t.scope_type, t.scope_id,
     case t.scope_type when 'client' then 'All projects' else t.scope_id end as scope_name,

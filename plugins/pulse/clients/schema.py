@@ -38,7 +38,7 @@ class Place:
         return list(self.node.get("properties", {}))
 
     def allowed(self) -> str:
-        """What a value has to be here, such as "a whole number from 1 to 1000"; empty if there are no words for it."""
+        """What a value must be, such as "a whole number from 1 to 1000"; empty if it cannot be said in words."""
         node = self.node
         if "enum" in node:
             return "one of " + ", ".join(str(value) for value in node["enum"])

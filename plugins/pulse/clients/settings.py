@@ -1,8 +1,8 @@
 """Every setting of a client, declared once: name, type, default, meaning.
 
 From these declarations come the check of the Variable, docs/client.schema.json, the tables in docs/ and the values that
-the SQL reads. To add a setting, add a field here, read it in SQL (`settings ->> 'dora.<name>'` in
-include/sql/models/begin/settings.sql), and run `python -m pulse.clients.document`. The field `dora_start_event` declares the setting
+the SQL reads. To add a setting, add a field here, read it in the model that uses it (`settings ->> 'dora.<name>'` from
+`settings`), and run `python -m pulse.clients.document`. The field `dora_start_event` declares the setting
 `dora.start_event`.
 """
 

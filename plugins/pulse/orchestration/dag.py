@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_current_context, task
 
@@ -12,6 +12,9 @@ from pulse import environ
 from pulse.orchestration.defaults import default_args
 from pulse.orchestration.operators import ContinueBackfill, deferring_task
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
+
+if TYPE_CHECKING:
+    from pulse.warehouse.transforms import Stage
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 SCOPE_NAMES = {"github": "repositories", "jira": "projects", "http_json": "streams"}
@@ -94,7 +97,7 @@ def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> Tas
     return group
 
 
-def _transform_task(spec: ClientDagSpec, task_id: str, stage: str, rule: TriggerRule) -> Any:
+def _transform_task(spec: ClientDagSpec, task_id: str, stage: Stage, rule: TriggerRule) -> Any:
     @task(task_id=task_id, trigger_rule=rule)
     def transform() -> dict[str, int]:
         from pulse.orchestration.tasks import run_transforms

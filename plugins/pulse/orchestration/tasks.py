@@ -19,7 +19,7 @@ from pulse.sources.registry import source_for
 from pulse.superset.provision import api_from_connection, touch_datasets
 from pulse.warehouse.connect import connect, fetch_for_client
 from pulse.warehouse.runs import RunStats, record_run
-from pulse.warehouse.transforms import run_stage
+from pulse.warehouse.transforms import Stage, run_stage
 
 log = logging.getLogger(__name__)
 Connection = psycopg.Connection[Any]
@@ -126,7 +126,7 @@ def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: Integrati
     return {scope_key for (scope_key,) in rows}
 
 
-def run_transforms(spec: ClientDagSpec, task_id: str, stage: str, *, full: bool = False) -> dict[str, int]:
+def run_transforms(spec: ClientDagSpec, task_id: str, stage: Stage, *, full: bool = False) -> dict[str, int]:
     """Run a stage of include/sql for the client (`full`: recompute everything). Returns the rows that each file wrote."""
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec) as stats:
         results = run_stage(conn, spec.client_id, stage, full=full)

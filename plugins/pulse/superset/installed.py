@@ -20,7 +20,7 @@ def view_columns(api: SupersetApi, database: str, views: Iterable[str]) -> dict[
     path = f"database/{row['id']}/table_metadata/"
     return {
         view: [
-            ViewColumn(column["name"], column["longType"], column["comment"])
+            ViewColumn(column["name"], column["type"].replace("_", " "), column["comment"])
             for column in api.get(path, name=view, schema="report")["columns"]
         ]
         for view in views

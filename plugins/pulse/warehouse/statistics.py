@@ -20,7 +20,7 @@ _STALE = """
 
 
 def analyze_stale(conn: psycopg.Connection[Any]) -> None:
-    """ANALYZE the tables of which the planner knows too little, from a third of the usual sample."""
+    """ANALYZE the tables that the planner knows too little about, with a third of the usual sample."""
     conn.execute("set local default_statistics_target = 30")
     _analyze(conn, [table for (table,) in conn.execute(_STALE).fetchall()], set())
 

@@ -60,7 +60,7 @@ def run_stage(
 ) -> list[StepResult]:
     """Run a stage for one client; readers see all of it or nothing.
 
-    Two runs of one client exclude each other (advisory lock); different clients run side by side. A model writes only rows
+    Two runs of one client exclude each other (advisory lock); different clients run in parallel. A model writes only rows
     that differ. The stage dora computes what changed since its last run; `full` makes it compute everything, with the same
     result. `now` (aware) is the moment that it works for; default: the real one.
     Raises TransformError that names client, file and cause; PublicationStopped when a blocking quality check fails.

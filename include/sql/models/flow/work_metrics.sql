@@ -13,7 +13,7 @@ with items as not materialized (
     from core.work_items w
     cross join lateral (values ('client', ''), ('project', w.project_key)) s (scope_type, scope_id)
 ), done as (
-    select p.grain, p.period_start, i.scope_type, i.scope_id, count(*) as n,
+    select p.period_start, p.grain, i.scope_id, i.scope_type, count(*) as n,
            count(*) filter (where i.is_bug) as bugs, count(*) filter (where i.reopened_count > 0) as reopened,
            count(i.cycle_time_hours) as cycles, count(i.lead_time_hours) as leads,
            percentile_cont(array[0.5, 0.75, 0.9]) within group (order by i.cycle_time_hours) as cycle,
@@ -23,7 +23,7 @@ with items as not materialized (
     where p.is_affected
     group by 1, 2, 3, 4
 ), created as (
-    select p.grain, p.period_start, i.scope_type, i.scope_id, count(*) as n,
+    select p.period_start, p.grain, i.scope_id, i.scope_type, count(*) as n,
            count(*) filter (where i.is_incident) as incidents
     from work_periods p
     join items i on i.created_on >= p.period_start and i.created_on < p.period_end

@@ -50,7 +50,7 @@ def is_public(address: str) -> bool:
 
 
 def is_allowed(host: str, port: int | None) -> bool:
-    """Whether the operator lets this host be asked wherever it is: PULSE_PRIVATE_URLS is "true" or names it."""
+    """Whether the operator allows this host wherever it is: PULSE_PRIVATE_URLS is "true" or names it."""
     named = {entry.lower() for entry in environ.PRIVATE_URLS.get()}
     bare = host.lower().strip("[]")
     return bool(named & {"true", bare, f"{bare}:{port}", f"[{bare}]", f"[{bare}]:{port}"})

@@ -33,7 +33,7 @@ def chart_config(name: str, spec: Config, defaults: Config) -> Config:
 
 
 def chart_params(name: str, spec: Config, defaults: Config) -> Config:
-    """The params: those that all charts or its viz type share, those that the short keys stand for, those of the file."""
+    """The params: those shared by all charts or by the viz type, those behind the short keys, and those of the file."""
     viz_type: str = spec["viz_type"]
     params: Config = {"viz_type": viz_type, NAME_KEY: name, **defaults["chart"]}
     for beginning, shared in defaults["viz_types"].items():

@@ -45,7 +45,7 @@ class _Layout:
         self._nodes: dict[str, Config] = {"ROOT_ID": {"id": "ROOT_ID", "type": "ROOT", "children": []}}
 
     def position(self, title: str) -> Config:
-        """The tree, and the nodes that Superset wants beside it."""
+        """The tree, and the extra nodes that Superset needs."""
         return {
             "DASHBOARD_VERSION_KEY": "v2",
             "GRID_ID": {"id": "GRID_ID", "type": "GRID", "children": []},

@@ -10,7 +10,7 @@ from pulse.superset.assets.files import AssetError, Config
 
 @dataclass(frozen=True)
 class ViewColumn:
-    """A column of a view: name, SQL type in capitals, and its comment."""
+    """A column of a view: name, SQL type in capitals (without length and time zone), and its comment."""
 
     name: str
     type: str
@@ -71,7 +71,7 @@ def _column(name: str, kind: str, is_time: bool) -> Config:
 
 
 def _link(text: str) -> str:
-    """SQL of an HTML link to the row's `url` with this text, an SQL expression; the text alone where there is no url."""
+    """SQL of an HTML link to the row's `url` with this text, an SQL expression; only the text if there is no url."""
     href, words = _escaped("url"), _escaped(text)
     opened = f"""'<a target="_blank" rel="noopener noreferrer" href="' || {href} || '">'"""
     return f"case when url ~ '^https?://' then {opened} || {words} || '</a>' else {words} end"
