@@ -144,7 +144,7 @@ def schema(_arguments: argparse.Namespace, _: list[str]) -> int:
 
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Run the tests."""
-    return run_tests(rest, with_stack=not arguments.no_stack)
+    return run_tests(rest, with_stack=not arguments.no_stack, long=arguments.long)
 
 
 def ctl(arguments: argparse.Namespace, _: list[str]) -> int:

@@ -27,15 +27,24 @@ ON_TWO_CORES = ["-n", "2", "--dist", "loadgroup", "--max-worker-restart", "0"]
 # Options that say how to spread the tests, and those of somebody who looks at one of them.
 ON_ONE_CORE = ("-n", "--numprocesses", "--dist", "-s", "--capture", "--pdb", "--trace", "no:xdist", "-pno:xdist")
 FEW_FILES = 3
+# What --long asks for where the environment does not; one property test then takes many minutes.
+LONG = {environ.EXAMPLES.name: "200", environ.SOAK_SEEDS.name: "1,2,3,4,5"}
+LONG_TIMEOUT = "--timeout=7200"
 
 
-def run_tests(arguments: list[str], *, with_stack: bool) -> int:
-    """Run pytest with these arguments; its exit code. The last line printed is `N passed, N failed`."""
+def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> int:
+    """Run pytest with these arguments; its exit code. The last line printed is `N passed, N failed`.
+
+    `long` repeats the property tests on many random worlds, and the soak with several seeds.
+    """
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     _ensure_browser()
     os.environ[environ.STATE.name] = str(TEST_STATE)
     os.environ[environ.PORT_BASE.name] = PORT_BASE
     os.environ[environ.FIXTURES.name] = str(environ.FIXTURES.get())
+    if long:
+        os.environ.update({name: value for name, value in LONG.items() if not os.environ.get(name)})
+        arguments = [LONG_TIMEOUT, *arguments]
     if not with_stack:
         return _pytest(arguments, None)
     with _one_at_a_time():
@@ -85,8 +94,10 @@ def _pytest(arguments: list[str], stack: Stack | None) -> int:
     if stack is None:
         del env[environ.STATE.name]
     else:
+        asked = {variable.name for variable in environ.declared() if variable.set_by == environ.TESTER}
+        passed_on = {"CI", "TERM", environ.PORT_BASE.name} | asked
         env = environment.airflow(stack.settings) | {
-            name: os.environ[name] for name in ("CI", "TERM", "PULSE_FIXTURES", "PULSE_PORT_BASE") if name in os.environ
+            name: value for name, value in os.environ.items() if name in passed_on
         }
         env["PATH"] += os.pathsep + os.environ.get("PATH", "")
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])

@@ -82,7 +82,7 @@ def db(cluster: Cluster) -> Iterator[TestDatabase]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[dict[str, Any]]:
-    """`./pulse status --json` of the stack that `./pulse test` has started. Raises when another worker uses it already."""
+    """`./pulse status --json` of the stack that `./pulse test` started. Raises when another worker uses it already."""
     if environ.STATE.given() is None:
         pytest.skip("needs the running stack: ./pulse test")
     with files.locked(environ.STATE.get() / "stack-tests.lock", wait=False):

@@ -1,6 +1,6 @@
 """The world changes, the upstream fails, the process is killed, and in the end the tables equal a full read, row for row.
 
-Runs one seed; PULSE_SOAK_SEEDS="1,2,3" (and PULSE_SOAK_ROUNDS) runs more.
+Runs one seed; `./pulse test --long` runs several, PULSE_SOAK_SEEDS="1,2,3" (and PULSE_SOAK_ROUNDS) those you want.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pulse import environ
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.models import Writer
 from pulse.warehouse.transforms import run_stage, stage_models
@@ -410,7 +411,7 @@ def take(repository: Repository, step: Step) -> None:
 
 @given(steps(), steps())
 @settings(
-    max_examples=60,
+    max_examples=max(60, environ.EXAMPLES.get()),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -25,7 +25,7 @@ from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
 from stack.settings import Settings
 from stack.supervision.supervisor import Supervisor
-from stack.testing import closing_line, counts
+from stack.testing import ON_TWO_CORES, closing_line, counts, spread
 from stack.up import Up
 
 
@@ -255,6 +255,22 @@ def test_closing_line(tmp_path: Path, suites: str, code: int, line: str) -> None
 
 def test_closing_line_of_a_run_without_a_report(tmp_path: Path) -> None:
     assert closing_line(*counts(tmp_path / "none.xml", 1)) == "0 passed, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "two_cores"),
+    [
+        ([], True),
+        (["-x", "-k", "soak"], True),
+        (["tests/sql"], True),
+        (["tests/test_style.py"], False),
+        (["tests/test_style.py::test_the_tool_passes"], False),
+        (["tests/sql", "-n0"], False),
+        (["--pdb"], False),
+    ],
+)
+def test_many_tests_run_on_two_cores(arguments: list[str], two_cores: bool) -> None:
+    assert spread(arguments) == (ON_TWO_CORES if two_cores else [])
 
 
 @pytest.mark.parametrize("options", [Options(), Options(demo=False)], ids=["demo", "no demo"])
