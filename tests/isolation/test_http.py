@@ -103,10 +103,11 @@ def test_every_dataset_answers_own_rows_only(
 ) -> None:
     answered = 0
     for name, dataset in datasets.items():
+        columns = columns_of(stack, name)
         for result_type in ("full", "results", "samples", "drill_detail", "query"):
             for result_format in ("json", "csv"):
                 answer = executive.chart_data(
-                    dataset, columns=columns_of(stack, name), result_type=result_type, result_format=result_format
+                    dataset, columns=columns, result_type=result_type, result_format=result_format
                 )
                 assert_clean(world, f"{name} {result_type} {result_format}", answer)
                 answered += answer.status_code == 200 and result_type == "full"
@@ -148,14 +149,14 @@ def test_filter_values_samples_and_cached_answers(
     other = login_of(stack, "superset", "executive", "acme")
     acme = SupersetSession(stack["addresses"]["superset"], other["username"], other["password"])
     for name, dataset in datasets.items():
-        for column in columns_of(stack, name)[:8]:
+        columns = columns_of(stack, name)
+        for column in columns[:8]:
             path = f"api/v1/datasource/table/{dataset}/column/{column}/values/"
             assert_clean(world, f"values of {name}.{column}", executive.call("GET", path))
         body = {"datasource_id": dataset, "datasource_type": "table"}
         path = f"datasource/samples?datasource_type=table&datasource_id={dataset}&force=false"
         assert_clean(world, f"samples of {name}", executive.call("POST", path, json=body))
         # Acme asks first, so that its answer is in the cache; then TechCorp asks the same.
-        columns = columns_of(stack, name)
         first = acme.chart_data(dataset, columns=columns, force=False)
         assert first.status_code in (200, 403)
         assert_clean(world, f"cached {name}", executive.chart_data(dataset, columns=columns, force=False))

@@ -12,7 +12,7 @@ import requests
 T = TypeVar("T")
 
 
-def wait_for(what: str, probe: Callable[[], T | None], seconds: float, every: float = 1.0) -> T:
+def wait_for(what: str, probe: Callable[[], T | None], seconds: float, every: float = 0.5) -> T:
     """Return the first truthy answer of `probe`; AssertionError naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     last: Any = None
@@ -73,7 +73,6 @@ class AirflowApi:
             f"{dag_id} run {run_id} to end",
             lambda: ((state := self.run_state(dag_id, run_id)) in ("success", "failed") and state) or None,
             seconds,
-            every=2,
         )
 
     def latest_run(self, dag_id: str) -> dict[str, Any] | None:
