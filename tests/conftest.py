@@ -24,6 +24,7 @@ import psycopg
 import pytest
 
 from pulse import environ
+from stack import files
 from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase, temporary_cluster
 from tests.support.network import forbid_network
@@ -39,6 +40,7 @@ FIXTURES = environ.FIXTURES.get()
 SHARED = ("stack", "published")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together on one worker what shares something. The largest group, the stack's, is the first to start."""
     for item in items:
@@ -79,14 +81,15 @@ def db(cluster: Cluster) -> Iterator[TestDatabase]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> dict[str, Any]:
-    """`./pulse status --json` of the stack that `./pulse test` started."""
+def stack() -> Iterator[dict[str, Any]]:
+    """`./pulse status --json` of the stack that `./pulse test` has started. Raises when another worker uses it already."""
     if environ.STATE.given() is None:
         pytest.skip("needs the running stack: ./pulse test")
-    done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)
-    status: dict[str, Any] = json.loads(done.stdout)
-    assert status["healthy"], done.stdout
-    return status
+    with files.locked(environ.STATE.get() / "stack-tests.lock", wait=False):
+        done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)
+        status: dict[str, Any] = json.loads(done.stdout)
+        assert status["healthy"], done.stdout
+        yield status
 
 
 @dataclass(frozen=True)
