@@ -1,7 +1,7 @@
-"""Brings a database to this version: tables and roles, views, seeds, in one transaction.
+"""Brings a database to this version: tables and roles, raw tables, views, seeds, in one transaction.
 
-Who reads meanwhile sees the old state or the new one, on the connection that they have. Views and seeds whose files have
-not changed are left alone: then no lock is taken that a reader or writer would have to wait for.
+Who reads meanwhile sees the old state or the new one, on the connection that they have. Parts whose files have not
+changed are left alone: then no lock is taken that a reader or writer would have to wait for.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, make_url, pool
 
-from migrations import seeds, views
+from migrations import raw, seeds, views
 from migrations.errors import MigrateError
 from migrations.takeover import take_over
+from pulse import source_types
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,6 +45,7 @@ class Part:
         return found.hexdigest()
 
 
+RAW = Part("raw", raw.files, raw.make_missing)
 VIEWS = Part("views", views.files, views.create_views)
 SEEDS = Part("seeds", seeds.files, seeds.load)
 
@@ -60,7 +62,7 @@ def migrate(url: str) -> None:
         driver.execute("create table if not exists public.migrated_parts (part text primary key, digest text not null)")
         configuration = alembic_config()
         pending = _is_behind(driver, ScriptDirectory.from_config(configuration))
-        changed = [part for part in (VIEWS, SEEDS) if pending or _stored_digest(driver, part) != part.digest()]
+        changed = [part for part in (RAW, VIEWS, SEEDS) if pending or _stored_digest(driver, part) != part.digest()]
         if VIEWS in changed:
             views.drop_views(driver)
         if pending:
@@ -72,8 +74,9 @@ def migrate(url: str) -> None:
 
 
 def folders() -> list[Path]:
-    """The folders of the files that decide what `migrate` does."""
-    return [ROOT / "migrations", *(views.INCLUDE / schema for schema in views.SCHEMAS), seeds.FOLDER]
+    """The folders and files that decide what `migrate` does."""
+    of_views = [views.INCLUDE / schema for schema in views.SCHEMAS]
+    return [ROOT / "migrations", *source_types.declaration_files(), *of_views, seeds.FOLDER]
 
 
 def alembic_config() -> Config:

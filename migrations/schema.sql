@@ -1485,7 +1485,6 @@ CREATE TABLE core.integrations (
     active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT integrations_integration_type_check CHECK ((integration_type = ANY (ARRAY['github'::text, 'jira'::text, 'http_json'::text]))),
     CONSTRAINT integrations_schedule_minutes_check CHECK (((schedule_minutes >= 1) AND (schedule_minutes <= 10080)))
 );
 ALTER TABLE ONLY core.integrations FORCE ROW LEVEL SECURITY;

@@ -15,7 +15,7 @@ from stack.settings import Settings
 INHERITED = (
     *("HOME", "USER", "LOGNAME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
-    *("PULSE_CLIENTS", "PULSE_FIXTURES", "PULSE_POSTGRES_USER"),
+    *("PULSE_CLIENTS", "PULSE_FIXTURES", "PULSE_POSTGRES_USER", "PULSE_SOURCES"),
 )
 
 

@@ -52,5 +52,5 @@ def fingerprint(paths: Iterable[Path], secret: str = "") -> str:
     files = {file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])}
     digest = hashlib.sha256(secret.encode())
     for file in sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts):
-        digest.update(f"\0{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+        digest.update(f"\0{os.path.relpath(file, ROOT)}\0".encode() + file.read_bytes())
     return digest.hexdigest()

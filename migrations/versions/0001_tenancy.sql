@@ -68,7 +68,7 @@ create table core.system_settings (
 create table core.integrations (
     client_id         integer not null references core.clients (id),
     id                bigint generated always as identity,
-    integration_type  text not null check (integration_type in ('github', 'jira', 'http_json')),
+    integration_type  text not null,
     name              text not null,
     base_url          text not null,
     connection_id     text not null,

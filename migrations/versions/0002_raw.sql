@@ -1,48 +1,6 @@
 -- What the sources said, as they said it (schema raw), and what an extraction knows of itself.
 
--- One row per upstream record: its trimmed payload as it came. All these tables have one shape.
-do $$
-declare
-    entity text;
-begin
-    foreach entity in array array[
-        'github_repositories', 'github_pull_requests', 'github_commits', 'github_tags', 'github_deployments',
-        'github_workflow_runs', 'github_workflow_jobs', 'github_releases', 'github_issues',
-        'jira_projects', 'jira_statuses', 'jira_issues', 'jira_changelogs', 'jira_boards', 'jira_sprints',
-        'http_json_records'
-    ] loop
-        execute format($f$
-            create table raw.%1$I (
-                client_id            integer not null,
-                integration_id       bigint not null,
-                record_id            text not null,
-                scope_key            text not null,
-                payload              jsonb not null,
-                payload_hash         text not null,
-                upstream_updated_at  timestamptz,
-                extracted_at         timestamptz not null default now(),
-                loaded_xid           xid8 not null default pg_current_xact_id(),
-                deleted_at           timestamptz,
-                primary key (client_id, integration_id, record_id),
-                foreign key (client_id, integration_id) references core.integrations (client_id, id)
-            );
-            create index %2$I on raw.%1$I (client_id, loaded_xid);
-            create index %3$I on raw.%1$I (client_id, integration_id, scope_key);
-        $f$, entity, entity || '_loaded', entity || '_scope');
-        -- lz4 reads several times faster than pglz; not every build of PostgreSQL has it.
-        if exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals)) then
-            execute format('alter table raw.%I alter column payload set compression lz4', entity);
-        end if;
-    end loop;
-end $$;
-
--- What every visit asks for again until it has ended: few rows of large tables.
-create index github_deployments_open on raw.github_deployments (client_id, integration_id, scope_key)
-    where deleted_at is null and payload ->> 'state' in ('PENDING', 'QUEUED', 'IN_PROGRESS', 'WAITING');
-create index github_workflow_runs_open on raw.github_workflow_runs (client_id, integration_id, scope_key)
-    where deleted_at is null and payload ->> 'status' <> 'completed';
-create index github_workflow_runs_repeated on raw.github_workflow_runs (client_id, integration_id, scope_key)
-    where deleted_at is null and payload ->> 'run_attempt' <> '1';
+-- The tables of the records themselves come from the declarations of the source types: migrations/raw.py.
 
 -- One row per record that could not be read: nothing is dropped silently.
 create table raw.rejects (

@@ -71,6 +71,10 @@ def _list(set_by: str, name: str, default: tuple[str, ...], description: str) ->
     return Variable(set_by, name, "comma-separated list", entries, default, description)
 
 
+def _folders(set_by: str, name: str, description: str) -> Variable[tuple[Path, ...]]:
+    return Variable(set_by, name, "comma-separated list", lambda text: tuple(map(Path, entries(text))), (), description)
+
+
 def _secret(name: str, description: str) -> Variable[str]:
     return _text(SECRET, name, None, description)
 
@@ -84,6 +88,11 @@ STATE = _folder(YOU, "PULSE_STATE", CHECKOUT / ".pulse", "Folder of all data, lo
 PORT_BASE = _number(YOU, "PULSE_PORT_BASE", 0, "Is added to every port when `./pulse up` first chooses the ports.")
 POSTGRES_USER = _text(YOU, "PULSE_POSTGRES_USER", "", "Account that PostgreSQL runs as when root starts Pulse.")
 CLIENTS = _list(YOU, "PULSE_CLIENTS", (), "Slugs of the clients that get a DAG. Empty: every active client.")
+SOURCES = _folders(
+    YOU,
+    "PULSE_SOURCES",
+    "Folders (absolute paths) with further source types, as `sources/<type>` and `staging/<type>` in each.",
+)
 PRIVATE_URLS = _list(
     YOU,
     "PULSE_PRIVATE_URLS",
@@ -168,7 +177,7 @@ def _shown(default: object) -> str:
     if isinstance(default, Path):
         return "the checkout" if default == CHECKOUT else f"`{os.path.relpath(default, CHECKOUT)}`"
     if isinstance(default, tuple):
-        default = ",".join(default)
+        default = ",".join(map(str, default))
     return "" if default in (None, "") else f"`{default}`"
 
 

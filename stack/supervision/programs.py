@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pulse import environ
 from stack import environment, files
 from stack.install.packages import AIRFLOW, SUPERSET
 from stack.options import Options
@@ -58,7 +59,7 @@ def _database_programs(cluster: Cluster) -> list[Program]:
 
 
 def _airflow_programs(settings: Settings) -> list[Program]:
-    env = environment.airflow(settings) | _build_of(ROOT / "plugins", AIRFLOW.lock)
+    env = environment.airflow(settings) | _build_of(ROOT / "plugins", *environ.SOURCES.get(), AIRFLOW.lock)
     address = {"airflow-api-server": ["--host", LOOPBACK, "--port", str(settings.ports.airflow)]}
     return [
         Program(

@@ -14,18 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pulse.clients.integration import CommonIntegration
 from pulse.clients.schema import Place
 from pulse.clients.settings import FEATURE_MEANING, DoraSettings, QualitySettings
-from pulse.clients.spec import (
-    Branding,
-    ClientSpec,
-    CommonIntegration,
-    GitHubIntegration,
-    HttpJsonIntegration,
-    JiraIntegration,
-    User,
-    json_schema,
-)
+from pulse.clients.spec import Branding, ClientSpec, User, json_schema
+from pulse.source_types import declarations
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 SCHEMA = DOCS / "client.schema.json"
@@ -84,9 +77,7 @@ def _quality_table() -> str:
 _TABLES: dict[str, Callable[[], str]] = {
     "client": _client_table,
     "integration": _integration_table(CommonIntegration),
-    "github": _integration_table(GitHubIntegration),
-    "jira": _integration_table(JiraIntegration),
-    "http_json": _integration_table(HttpJsonIntegration),
+    **{name: _integration_table(model) for name, model in declarations().items()},
     "settings": _settings_table,
     "quality": _quality_table,
 }

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from difflib import get_close_matches
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from pulse.clients.base import Declared, repeated
 from pulse.clients.explain import explain
+from pulse.clients.integration import CommonIntegration
 from pulse.clients.settings import Settings
-from pulse.clients.streams import HttpJsonAuth, Stream
+from pulse.source_types import declarations
 
 VARIABLE_PREFIX = "pulse_client_"
 SLUG = re.compile(r"[a-z][a-z0-9_]{1,39}")
@@ -104,129 +104,10 @@ class User(Declared):
         return self
 
 
-class CommonIntegration(Declared):
-    """What integrations of every type have."""
-
-    name: str = Field(
-        "",
-        pattern=r"^[a-z][a-z0-9_]{0,39}$|^$",
-        description="names the task group and the Connection; default: the type. Required when a type is used twice",
-        examples=["github_tools"],
-    )
-    base_url: AnyHttpUrl = Field(
-        description="Jira: the site, or the gateway address for scoped tokens; `http_json`: what all paths begin with",
-        examples=["https://example.atlassian.net"],
-    )
-    token: SecretStr | None = Field(
-        None, description="instead of the Connection `<type>__<slug>`; it stays in the encrypted Variable"
-    )
-    login: str | None = Field(None, description="with `token`: Jira's e-mail address, or a GitHub App's id")
-    active: bool = Field(True, description="`false` stops extraction of this source")
-    token_expires: date | None = Field(
-        None,
-        description="the token's last day; for three weeks before it, each run warns. GitHub reports it without this",
-        examples=["2026-12-31"],
-    )
-
-    @property
-    def url(self) -> str:
-        return str(self.base_url).rstrip("/")
-
-    def _common(self) -> dict[str, Any]:
-        return {"token_expires": self.token_expires.isoformat()} if self.token_expires else {}
-
-
-class GitHubIntegration(CommonIntegration):
-    """A GitHub organisation or user account: github.com, GHE.com or an Enterprise Server."""
-
-    type: Literal["github"]
-    base_url: AnyHttpUrl = Field(
-        AnyHttpUrl("https://api.github.com"), description="Enterprise Server: `https://HOST/api/v3`"
-    )
-    organization: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}$", description="an organisation or user", examples=["acme"]
-    )
-    repositories: list[str] = Field(
-        ["*"], min_length=1, description="names or patterns of repositories", examples=[["shop", "billing-*"]]
-    )
-    exclude_repositories: list[str] = Field(
-        [], description="names or patterns of repositories to leave out", examples=[["*-archive"]]
-    )
-    workflow_runs: bool = Field(
-        True, description="extract workflow runs and their jobs (one REST call per visited repository)"
-    )
-    pull_request_files: bool = Field(
-        False,
-        description="extract the paths that pull requests change, for the services of a monorepo. When it is turned on,"
-        " all pull requests are read once more",
-    )
-    installation_id: int | None = Field(
-        None, ge=1, description="the installation of a GitHub App; without it, Pulse asks GitHub"
-    )
-
-    def config(self) -> dict[str, Any]:
-        """What integrations.config_data holds: nothing secret."""
-        return {
-            "organization": self.organization,
-            "repositories": self.repositories,
-            "exclude_repositories": self.exclude_repositories,
-            "workflow_runs": self.workflow_runs,
-            "pull_request_files": self.pull_request_files,
-            **({"installation_id": self.installation_id} if self.installation_id else {}),
-            **self._common(),
-        }
-
-
-class JiraIntegration(CommonIntegration):
-    """A Jira site: Cloud, or Data Center (a personal access token: no login)."""
-
-    type: Literal["jira"]
-    projects: list[str] = Field(["*"], min_length=1, description="project keys or patterns", examples=[["OPS", "WEB*"]])
-    custom_fields: list[str] = Field(
-        [], max_length=50, description="names of further Jira fields to keep", examples=[["Severity"]]
-    )
-
-    def config(self) -> dict[str, Any]:
-        """What integrations.config_data holds: nothing secret."""
-        custom = {"custom_fields": self.custom_fields} if self.custom_fields else {}
-        return {"projects": self.projects, **custom, **self._common()}
-
-
-class HttpJsonIntegration(CommonIntegration):
-    """Any HTTP API that answers with JSON: its streams become deployments, incidents or changes."""
-
-    type: Literal["http_json"]
-    auth: HttpJsonAuth = Field(
-        default_factory=lambda: HttpJsonAuth.model_validate({}),
-        description="how requests carry the token; default: as a bearer token",
-    )
-    streams: list[Stream] = Field(min_length=1, max_length=20, description="the lists of records to read")
-
-    @field_validator("base_url")
-    @classmethod
-    def _nothing_but_an_address(cls, value: AnyHttpUrl) -> AnyHttpUrl:
-        if value.username or value.password:
-            raise ValueError("contains a login: use token and login, or the Connection, instead")
-        if value.query is not None or value.fragment is not None:
-            raise ValueError("contains a query: use the streams' params instead")
-        return value
-
-    @field_validator("streams")
-    @classmethod
-    def _unique_streams(cls, value: list[Stream]) -> list[Stream]:
-        if twice := repeated(stream.name for stream in value):
-            raise ValueError(f"the name '{twice}' is used twice: give each stream its own name")
-        return value
-
-    def config(self) -> dict[str, Any]:
-        """What integrations.config_data holds: nothing secret."""
-        return {
-            "auth": self.auth.model_dump(mode="json"),
-            "streams": [stream.model_dump(mode="json") for stream in self.streams],
-        }
-
-
-Integration = Annotated[GitHubIntegration | JiraIntegration | HttpJsonIntegration, Field(discriminator="type")]
+if TYPE_CHECKING:
+    Integration = CommonIntegration
+else:
+    Integration = Annotated[Union[tuple(declarations().values())], Field(discriminator="type")]  # noqa: UP007
 
 
 class ClientSpec(Declared):

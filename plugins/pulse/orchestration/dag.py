@@ -12,12 +12,12 @@ from pulse import environ
 from pulse.orchestration.defaults import default_args
 from pulse.orchestration.operators import ContinueBackfill, deferring_task
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
+from pulse.source_types import scopes_of
 
 if TYPE_CHECKING:
     from pulse.warehouse.transforms import Stage
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
-SCOPE_NAMES = {"github": "repositories", "jira": "projects", "http_json": "streams"}
 START_PATH = "/pulse/start/"  # Superset sends on to the landing dashboard
 REPLAY_TIMEOUT_SECONDS = 120
 
@@ -77,8 +77,7 @@ def _offset(spec: ClientDagSpec) -> timedelta:
 
 
 def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> TaskGroup:
-    # A source type without an entry here extracts "scopes".
-    scopes = SCOPE_NAMES.get(integration.integration_type, "scopes")
+    scopes = scopes_of(integration.integration_type)
     with TaskGroup(integration.name) as group:
 
         @deferring_task(task_id=f"discover_{scopes}")

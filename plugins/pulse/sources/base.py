@@ -1,7 +1,7 @@
 """The contract of a source: what it gets, what it returns, what it must guarantee.
 
-A new integration type is a folder here with the files client.py, queries.py or endpoints.py, extract.py (which names its
-class as SOURCE) and records.py.
+A new integration type is a folder here with the files declaration.py (see pulse.source_types), client.py, queries.py or
+endpoints.py, extract.py (which names its class as SOURCE) and records.py.
 """
 
 from __future__ import annotations

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 
-from pulse import sources
+from pulse.source_types import integration_types
 from pulse.sources.base import Source
 
-
-def integration_types() -> list[str]:
-    """The types that have a folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(sources.__path__) if module.ispkg)
+__all__ = ["integration_types", "source_for"]
 
 
 def source_for(integration_type: str) -> type[Source]:

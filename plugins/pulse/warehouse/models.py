@@ -107,18 +107,22 @@ def read_model(path: Path, layer: str) -> Model:
     )
 
 
-def in_order(root: Path, layers: Sequence[str]) -> list[Model]:
-    """The models of these folders of `root`: layer by layer, and within a layer each behind those that it reads.
+def in_order(root: Path, layers: Sequence[str], more: Sequence[Path] = ()) -> list[Model]:
+    """The models of these folders of `root` (and of `more`): layer by layer, within a layer each behind those that it reads.
 
     What a model reads of a later layer is as the last run left it. Raises graphlib.CycleError.
     """
     ordered: list[Model] = []
     for layer in layers:
-        models = [read_model(path, layer) for path in sorted((root / layer).glob("*.sql"))]
+        models = [read_model(path, layer) for path in _files((root, *more), layer)]
         makers = {name: model for model in models for name in model.makes}
         graph = {model: {makers[name] for name in sorted(model.reads() & makers.keys())} - {model} for model in models}
         ordered += TopologicalSorter(graph).static_order()
     return ordered
+
+
+def _files(roots: Iterable[Path], layer: str) -> list[Path]:
+    return [path for root in roots for path in sorted((root / layer).glob("*.sql"))]
 
 
 @dataclass

@@ -44,15 +44,16 @@ def sql_root() -> Path:
 
 def stage_models(stage: Stage) -> list[Model]:
     """The models of a stage in the order they run. Raises ModelError for a file without the form of a model."""
-    return _models(sql_root() / "models", stage)
+    return _models(sql_root() / "models", stage, environ.SOURCES.get())
 
 
 @functools.cache
-def _models(root: Path, stage: Stage) -> list[Model]:
+def _models(root: Path, stage: Stage, more: tuple[Path, ...]) -> list[Model]:
     if stage == "dora":
         return in_order(root, DORA)
-    sources = sorted({path.name for path in (root / "staging").iterdir() if path.is_dir()} - {"begin", "end"})
-    return in_order(root, [f"staging/{layer}" for layer in ("begin", *sources, "end")])
+    folders = {path.name for base in (root, *more) for path in (base / "staging").glob("*/")}
+    layers = ("begin", *sorted(folders - {"begin", "end"}), "end")
+    return in_order(root, [f"staging/{layer}" for layer in layers], more)
 
 
 def run_stage(
