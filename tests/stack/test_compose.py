@@ -27,7 +27,9 @@ def compose() -> dict[str, Any]:
 
 
 @pytest.fixture
-def rendered(tmp_path: Path) -> dict[str, dict[str, str]]:
+def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    # The tests run with the variables of their own stack: its sandbox would be passed on.
+    monkeypatch.delenv("PULSE_PRIVATE_URLS", raising=False)
     return render.environments(render.settings(tmp_path), *URLS)
 
 
