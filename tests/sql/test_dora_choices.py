@@ -192,6 +192,23 @@ def test_a_day_off_can_be_a_working_day(db: TestDatabase) -> None:
     assert world.rows("select lead_time_hours from report.evidence_lead_time") == [(48,)]
 
 
+def test_the_calendar_is_continued_before_it_ends(db: TestDatabase) -> None:
+    """A run of the next year has working days to count with; until then, the calendar is not written again."""
+    world = World(db, minimum_sample=1, working_calendar={"days": ["mon", "tue", "wed", "thu", "fri"]})
+    steady(world, days=2)
+    last = "select max(day)::text, max(worked_days_before) from core.client_calendar"
+    world.compute(at("2026-03-02 12:00"))
+    first = world.rows(last)
+    assert first[0][0] == "2027-04-06"
+    world.compute(at("2027-03-01 12:00"))
+    assert world.rows(last) == first
+    world.compute(at("2027-03-20 12:00"))
+    ((until, days),) = world.rows(last)
+    assert until == "2028-04-23"
+    world.compute(at("2027-03-20 12:00"), full=True)
+    assert world.rows(last) == [(until, days)]
+
+
 def test_a_jira_project_can_give_the_service(db: TestDatabase) -> None:
     """For issues in which nothing else names a service."""
     world = World(db, minimum_sample=1, jira_services={"OPS": "Shop"})

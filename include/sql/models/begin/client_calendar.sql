@@ -1,6 +1,11 @@
 -- Table core.client_calendar: the days of a client that counts working days only, with the working hours before each.
 -- Grain: one row per day. Empty for a client without a working calendar.
--- Per: client
+-- Per: day
+-- An increment adds a year when less than a month of it is left. Another calendar is another definition: a full run.
+select s.today as day
+from settings s
+where s.working and coalesce((select max(day) from core.client_calendar), '-infinity') < s.today + 30
+;
 with days as (
     select d::date as day, d at time zone s.time_zone as starts_at,
            extract(epoch from ((d + interval '1 day') at time zone s.time_zone) - (d at time zone s.time_zone))
@@ -9,7 +14,6 @@ with days as (
                and not coalesce(s.working_calendar -> 'holidays', '[]') ? to_char(d, 'YYYY-MM-DD')
                or coalesce(s.working_calendar -> 'workdays', '[]') ? to_char(d, 'YYYY-MM-DD') as is_working
     from settings s
-    -- A year ahead, and no day more until that is nearly over.
     cross join lateral (select max(day) as last_day from core.client_calendar) c
     cross join generate_series(
         timestamp '2005-01-01',
