@@ -99,6 +99,12 @@ CREATE FUNCTION core.hours_between(from_at timestamp with time zone, to_at times
 
 COMMENT ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) IS 'Hours from one moment to another; NULL when negative or when either is missing.';
 
+CREATE FUNCTION core.merge_of(change_id text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (change_id ~ '^[a-z0-9_]+-(pr|commit):'::text) THEN regexp_replace(change_id, '-(pr|commit):'::text, '-merge:'::text) ELSE NULL::text END;
+
+COMMENT ON FUNCTION core.merge_of(change_id text) IS 'The id of the deployment that a change''s merge is, where merges are deployments; NULL for a change without a repository.';
+
 CREATE FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -186,6 +192,13 @@ SET default_tablespace = '';
 
 SET default_table_access_method = heap;
 
+CREATE SEQUENCE core.record_ids
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
 GRANT USAGE ON SCHEMA core TO pulse_etl;
 GRANT USAGE ON SCHEMA core TO pulse_admin;
 GRANT USAGE ON SCHEMA core TO pulse_auth;
@@ -220,6 +233,9 @@ GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at
 GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) TO pulse_staff;
 GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) TO pulse_reader;
 
+REVOKE ALL ON FUNCTION core.merge_of(change_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.merge_of(change_id text) TO pulse_etl;
+
 REVOKE ALL ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.reader_client_id() FROM PUBLIC;
@@ -239,6 +255,8 @@ REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
 REVOKE ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO pulse_etl;
 
+GRANT USAGE ON SEQUENCE core.record_ids TO pulse_etl;
+
 -- core.benchmarks -----------------------------------------------------------------------------------------------------
 CREATE TABLE core.benchmarks (
     metric_type text NOT NULL,
@@ -257,6 +275,29 @@ ALTER TABLE ONLY core.benchmarks ADD CONSTRAINT benchmarks_pkey PRIMARY KEY (met
 GRANT SELECT,MAINTAIN ON TABLE core.benchmarks TO pulse_etl;
 GRANT SELECT ON TABLE core.benchmarks TO pulse_staff;
 GRANT SELECT ON TABLE core.benchmarks TO pulse_reader;
+
+-- core.boards ---------------------------------------------------------------------------------------------------------
+CREATE TABLE core.boards (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    name text NOT NULL,
+    board_type text NOT NULL,
+    project_key text,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.boards FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.boards IS 'One row per agile board.';
+ALTER TABLE ONLY core.boards ADD CONSTRAINT boards_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.boards ADD CONSTRAINT boards_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+ALTER TABLE core.boards ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.boards TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.boards TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.boards FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.boards FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.boards TO pulse_etl;
+GRANT SELECT ON TABLE core.boards TO pulse_staff;
+GRANT SELECT ON TABLE core.boards TO pulse_reader;
 
 -- core.change_references ----------------------------------------------------------------------------------------------
 CREATE TABLE core.change_references (
@@ -396,114 +437,34 @@ GRANT SELECT ON TABLE core.clients TO pulse_staff;
 GRANT SELECT ON TABLE core.clients TO pulse_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE core.clients TO pulse_admin;
 
--- core.custom_changes -------------------------------------------------------------------------------------------------
-CREATE TABLE core.custom_changes (
+-- core.commits --------------------------------------------------------------------------------------------------------
+CREATE TABLE core.commits (
     client_id integer NOT NULL,
     integration_id bigint NOT NULL,
-    id text NOT NULL,
-    service text NOT NULL,
-    title text NOT NULL,
-    author text,
-    url text,
-    first_commit_at timestamp with time zone,
-    opened_at timestamp with time zone NOT NULL,
-    merged_at timestamp with time zone NOT NULL,
-    merge_sha text,
-    deleted_at timestamp with time zone,
-    service_key text GENERATED ALWAYS AS (lower(service)) STORED NOT NULL,
-    first_review_at timestamp with time zone,
-    approved_at timestamp with time zone
+    repository_id bigint NOT NULL,
+    sha text NOT NULL,
+    parent_shas text[] DEFAULT '{}'::text[] NOT NULL,
+    "position" bigint,
+    is_first_parent boolean DEFAULT false NOT NULL,
+    authored_at timestamp with time zone,
+    committed_at timestamp with time zone NOT NULL,
+    headline text DEFAULT ''::text NOT NULL
 );
-ALTER TABLE ONLY core.custom_changes FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.custom_changes IS 'One row per merged change of a custom source.';
-COMMENT ON COLUMN core.custom_changes.service_key IS 'The service in lower case, for look-ups.';
-COMMENT ON COLUMN core.custom_changes.first_review_at IS 'First review by a person other than the author; NULL when the source has none.';
-COMMENT ON COLUMN core.custom_changes.approved_at IS 'First approval; NULL when the source has none.';
-ALTER TABLE ONLY core.custom_changes ADD CONSTRAINT custom_changes_pkey PRIMARY KEY (client_id, integration_id, id);
-CREATE INDEX custom_changes_service ON core.custom_changes USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
-CREATE INDEX custom_changes_sha ON core.custom_changes USING btree (client_id, merge_sha);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.custom_changes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_change', 'id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.custom_changes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_change', 'id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.custom_changes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_change', 'id');
-ALTER TABLE ONLY core.custom_changes ADD CONSTRAINT custom_changes_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
-ALTER TABLE core.custom_changes ENABLE ROW LEVEL SECURITY;
-CREATE POLICY etl ON core.custom_changes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-CREATE POLICY owner ON core.custom_changes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.custom_changes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.custom_changes FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.custom_changes TO pulse_etl;
-GRANT SELECT ON TABLE core.custom_changes TO pulse_staff;
-GRANT SELECT ON TABLE core.custom_changes TO pulse_reader;
-
--- core.custom_deployments ---------------------------------------------------------------------------------------------
-CREATE TABLE core.custom_deployments (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id text NOT NULL,
-    service text NOT NULL,
-    environment text NOT NULL,
-    result text NOT NULL,
-    sha text,
-    ref_name text,
-    url text,
-    created_at timestamp with time zone NOT NULL,
-    finished_at timestamp with time zone NOT NULL,
-    deleted_at timestamp with time zone,
-    service_key text GENERATED ALWAYS AS (lower(service)) STORED NOT NULL,
-    CONSTRAINT custom_deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
-);
-ALTER TABLE ONLY core.custom_deployments FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.custom_deployments IS 'One row per finished deployment of a custom source.';
-COMMENT ON COLUMN core.custom_deployments.service_key IS 'The service in lower case, for look-ups.';
-ALTER TABLE ONLY core.custom_deployments ADD CONSTRAINT custom_deployments_pkey PRIMARY KEY (client_id, integration_id, id);
-CREATE INDEX custom_deployments_service ON core.custom_deployments USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
-CREATE INDEX custom_deployments_sha ON core.custom_deployments USING btree (client_id, sha);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.custom_deployments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_deployment', 'id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.custom_deployments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_deployment', 'id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.custom_deployments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_deployment', 'id');
-ALTER TABLE ONLY core.custom_deployments ADD CONSTRAINT custom_deployments_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
-ALTER TABLE core.custom_deployments ENABLE ROW LEVEL SECURITY;
-CREATE POLICY etl ON core.custom_deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-CREATE POLICY owner ON core.custom_deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.custom_deployments FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.custom_deployments FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.custom_deployments TO pulse_etl;
-GRANT SELECT ON TABLE core.custom_deployments TO pulse_staff;
-GRANT SELECT ON TABLE core.custom_deployments TO pulse_reader;
-
--- core.custom_incidents -----------------------------------------------------------------------------------------------
-CREATE TABLE core.custom_incidents (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id text NOT NULL,
-    key text NOT NULL,
-    title text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    service text,
-    severity text,
-    url text,
-    created_at timestamp with time zone NOT NULL,
-    resolved_at timestamp with time zone,
-    deleted_at timestamp with time zone,
-    service_key text GENERATED ALWAYS AS (lower(service)) STORED NOT NULL
-);
-ALTER TABLE ONLY core.custom_incidents FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.custom_incidents IS 'One row per incident of a custom source.';
-COMMENT ON COLUMN core.custom_incidents.service_key IS 'The service in lower case, for look-ups.';
-ALTER TABLE ONLY core.custom_incidents ADD CONSTRAINT custom_incidents_pkey PRIMARY KEY (client_id, integration_id, id);
-CREATE INDEX custom_incidents_service ON core.custom_incidents USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.custom_incidents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_incident', 'id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.custom_incidents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_incident', 'id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.custom_incidents REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('custom_incident', 'id');
-ALTER TABLE ONLY core.custom_incidents ADD CONSTRAINT custom_incidents_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
-ALTER TABLE core.custom_incidents ENABLE ROW LEVEL SECURITY;
-CREATE POLICY etl ON core.custom_incidents TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-CREATE POLICY owner ON core.custom_incidents TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.custom_incidents FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.custom_incidents FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.custom_incidents TO pulse_etl;
-GRANT SELECT ON TABLE core.custom_incidents TO pulse_staff;
-GRANT SELECT ON TABLE core.custom_incidents TO pulse_reader;
+ALTER TABLE ONLY core.commits FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.commits ADD CONSTRAINT commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha);
+CREATE INDEX commits_position ON core.commits USING btree (client_id, integration_id, repository_id, "position") WHERE ("position" IS NOT NULL);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.commits REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
+ALTER TABLE ONLY core.commits ADD CONSTRAINT commits_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
+ALTER TABLE core.commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.commits FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.commits TO pulse_etl;
+GRANT SELECT ON TABLE core.commits TO pulse_staff;
+GRANT SELECT ON TABLE core.commits TO pulse_reader;
 
 -- core.deployment_changes ---------------------------------------------------------------------------------------------
 CREATE TABLE core.deployment_changes (
@@ -565,8 +526,7 @@ CREATE TABLE core.deployments (
     change_count integer DEFAULT 0 NOT NULL,
     incident_keys text,
     CONSTRAINT deployments_environment_tier_check CHECK ((environment_tier = ANY (ARRAY['production'::text, 'other'::text]))),
-    CONSTRAINT deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text]))),
-    CONSTRAINT deployments_source_check CHECK ((source = ANY (ARRAY['deployment'::text, 'workflow_run'::text, 'release'::text, 'merge'::text, 'http_json'::text])))
+    CONSTRAINT deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
 )
 WITH (fillfactor='50');
 ALTER TABLE ONLY core.deployments FORCE ROW LEVEL SECURITY;
@@ -967,35 +927,6 @@ GRANT SELECT(started_at) ON TABLE core.etl_runs TO pulse_reader;
 GRANT SELECT(started_at) ON TABLE core.etl_runs TO pulse_admin;
 GRANT SELECT(finished_at) ON TABLE core.etl_runs TO pulse_reader;
 
--- core.github_commits -------------------------------------------------------------------------------------------------
-CREATE TABLE core.github_commits (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    repository_id bigint NOT NULL,
-    sha text NOT NULL,
-    parent_shas text[] DEFAULT '{}'::text[] NOT NULL,
-    "position" bigint,
-    is_first_parent boolean DEFAULT false NOT NULL,
-    authored_at timestamp with time zone,
-    committed_at timestamp with time zone NOT NULL,
-    headline text DEFAULT ''::text NOT NULL
-);
-ALTER TABLE ONLY core.github_commits FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.github_commits ADD CONSTRAINT github_commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha);
-CREATE INDEX github_commits_position ON core.github_commits USING btree (client_id, integration_id, repository_id, "position") WHERE ("position" IS NOT NULL);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.github_commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.github_commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.github_commits REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
-ALTER TABLE ONLY core.github_commits ADD CONSTRAINT github_commits_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
-CREATE POLICY etl ON core.github_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.github_commits ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.github_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.github_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.github_commits FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_commits TO pulse_etl;
-GRANT SELECT ON TABLE core.github_commits TO pulse_staff;
-GRANT SELECT ON TABLE core.github_commits TO pulse_reader;
-
 -- core.github_deployment_statuses -------------------------------------------------------------------------------------
 CREATE TABLE core.github_deployment_statuses (
     client_id integer NOT NULL,
@@ -1045,7 +976,7 @@ CREATE INDEX github_deployments_updated ON core.github_deployments USING btree (
 CREATE TRIGGER dora_delete AFTER DELETE ON core.github_deployments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployment', 'id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.github_deployments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployment', 'id');
 CREATE TRIGGER dora_update AFTER UPDATE ON core.github_deployments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployment', 'id');
-ALTER TABLE ONLY core.github_deployments ADD CONSTRAINT github_deployments_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+ALTER TABLE ONLY core.github_deployments ADD CONSTRAINT github_deployments_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
 CREATE POLICY etl ON core.github_deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 ALTER TABLE core.github_deployments ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.github_deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -1054,203 +985,6 @@ CREATE POLICY staff ON core.github_deployments FOR SELECT TO pulse_staff USING (
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_deployments TO pulse_etl;
 GRANT SELECT ON TABLE core.github_deployments TO pulse_staff;
 GRANT SELECT ON TABLE core.github_deployments TO pulse_reader;
-
--- core.github_issues --------------------------------------------------------------------------------------------------
-CREATE TABLE core.github_issues (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id bigint NOT NULL,
-    repository_id bigint NOT NULL,
-    number integer NOT NULL,
-    title text NOT NULL,
-    body text DEFAULT ''::text NOT NULL,
-    state text NOT NULL,
-    labels text[] DEFAULT '{}'::text[] NOT NULL,
-    author_login text,
-    url text NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL,
-    closed_at timestamp with time zone,
-    deleted_at timestamp with time zone
-);
-ALTER TABLE ONLY core.github_issues FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.github_issues ADD CONSTRAINT github_issues_pkey PRIMARY KEY (client_id, integration_id, id);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.github_issues REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('github_issue', 'id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.github_issues REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('github_issue', 'id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.github_issues REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('github_issue', 'id');
-ALTER TABLE ONLY core.github_issues ADD CONSTRAINT github_issues_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
-CREATE POLICY etl ON core.github_issues TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.github_issues ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.github_issues TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.github_issues FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.github_issues FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_issues TO pulse_etl;
-GRANT SELECT ON TABLE core.github_issues TO pulse_staff;
-GRANT SELECT ON TABLE core.github_issues TO pulse_reader;
-
--- core.github_pull_request_commits ------------------------------------------------------------------------------------
-CREATE TABLE core.github_pull_request_commits (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    pull_request_id bigint NOT NULL,
-    sha text NOT NULL,
-    "position" integer NOT NULL,
-    authored_at timestamp with time zone,
-    committed_at timestamp with time zone,
-    author_login text,
-    headline text DEFAULT ''::text NOT NULL
-);
-ALTER TABLE ONLY core.github_pull_request_commits FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.github_pull_request_commits ADD CONSTRAINT github_pull_request_commits_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, sha);
-CREATE INDEX github_pull_request_commits_sha ON core.github_pull_request_commits USING btree (client_id, integration_id, sha);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_request_commits REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
-ALTER TABLE ONLY core.github_pull_request_commits ADD CONSTRAINT github_pull_request_commits_client_id_integration_id_pull__fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.github_pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
-CREATE POLICY etl ON core.github_pull_request_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.github_pull_request_commits ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.github_pull_request_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.github_pull_request_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.github_pull_request_commits FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_request_commits TO pulse_etl;
-GRANT SELECT ON TABLE core.github_pull_request_commits TO pulse_staff;
-GRANT SELECT ON TABLE core.github_pull_request_commits TO pulse_reader;
-
--- core.github_pull_request_events -------------------------------------------------------------------------------------
-CREATE TABLE core.github_pull_request_events (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    pull_request_id bigint NOT NULL,
-    id text NOT NULL,
-    event_type text NOT NULL,
-    actor_login text,
-    created_at timestamp with time zone NOT NULL
-);
-ALTER TABLE ONLY core.github_pull_request_events FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.github_pull_request_events ADD CONSTRAINT github_pull_request_events_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, id);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_events REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_request_events REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-ALTER TABLE ONLY core.github_pull_request_events ADD CONSTRAINT github_pull_request_events_client_id_integration_id_pull_r_fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.github_pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
-CREATE POLICY etl ON core.github_pull_request_events TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.github_pull_request_events ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.github_pull_request_events TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.github_pull_request_events FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.github_pull_request_events FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_request_events TO pulse_etl;
-GRANT SELECT ON TABLE core.github_pull_request_events TO pulse_staff;
-GRANT SELECT ON TABLE core.github_pull_request_events TO pulse_reader;
-
--- core.github_pull_request_files --------------------------------------------------------------------------------------
-CREATE TABLE core.github_pull_request_files (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    pull_request_id bigint NOT NULL,
-    path text NOT NULL,
-    additions integer DEFAULT 0 NOT NULL,
-    deletions integer DEFAULT 0 NOT NULL
-);
-ALTER TABLE ONLY core.github_pull_request_files FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.github_pull_request_files IS 'One row per file that a pull request changes. Only filled for clients that map services to paths of a monorepo.';
-ALTER TABLE ONLY core.github_pull_request_files ADD CONSTRAINT github_pull_request_files_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, path);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_files REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_files REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_request_files REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-ALTER TABLE ONLY core.github_pull_request_files ADD CONSTRAINT github_pull_request_files_client_id_integration_id_pull_re_fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.github_pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
-CREATE POLICY etl ON core.github_pull_request_files TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.github_pull_request_files ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.github_pull_request_files TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.github_pull_request_files FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.github_pull_request_files FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_request_files TO pulse_etl;
-GRANT SELECT ON TABLE core.github_pull_request_files TO pulse_staff;
-GRANT SELECT ON TABLE core.github_pull_request_files TO pulse_reader;
-
--- core.github_pull_request_reviews ------------------------------------------------------------------------------------
-CREATE TABLE core.github_pull_request_reviews (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    pull_request_id bigint NOT NULL,
-    id bigint NOT NULL,
-    author_login text,
-    author_is_bot boolean DEFAULT false NOT NULL,
-    state text NOT NULL,
-    submitted_at timestamp with time zone,
-    comment_count integer DEFAULT 0 NOT NULL
-);
-ALTER TABLE ONLY core.github_pull_request_reviews FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.github_pull_request_reviews ADD CONSTRAINT github_pull_request_reviews_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, id);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_request_reviews REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_request_reviews REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_request_reviews REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
-ALTER TABLE ONLY core.github_pull_request_reviews ADD CONSTRAINT github_pull_request_reviews_client_id_integration_id_pull__fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.github_pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
-CREATE POLICY etl ON core.github_pull_request_reviews TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.github_pull_request_reviews ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.github_pull_request_reviews TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.github_pull_request_reviews FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.github_pull_request_reviews FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_request_reviews TO pulse_etl;
-GRANT SELECT ON TABLE core.github_pull_request_reviews TO pulse_staff;
-GRANT SELECT ON TABLE core.github_pull_request_reviews TO pulse_reader;
-
--- core.github_pull_requests -------------------------------------------------------------------------------------------
-CREATE TABLE core.github_pull_requests (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id bigint NOT NULL,
-    repository_id bigint NOT NULL,
-    number integer NOT NULL,
-    title text NOT NULL,
-    url text NOT NULL,
-    state text NOT NULL,
-    author_login text,
-    author_is_bot boolean DEFAULT false NOT NULL,
-    is_draft boolean DEFAULT false NOT NULL,
-    base_branch text NOT NULL,
-    head_branch text NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL,
-    ready_at timestamp with time zone,
-    first_authored_at timestamp with time zone,
-    first_committed_at timestamp with time zone,
-    first_review_at timestamp with time zone,
-    approved_at timestamp with time zone,
-    merged_at timestamp with time zone,
-    closed_at timestamp with time zone,
-    merge_commit_sha text,
-    additions integer DEFAULT 0 NOT NULL,
-    deletions integer DEFAULT 0 NOT NULL,
-    changed_files integer DEFAULT 0 NOT NULL,
-    commit_count integer DEFAULT 0 NOT NULL,
-    review_count integer DEFAULT 0 NOT NULL,
-    comment_count integer DEFAULT 0 NOT NULL,
-    labels text[] DEFAULT '{}'::text[] NOT NULL,
-    reverts_number integer,
-    closing_issue_numbers integer[] DEFAULT '{}'::integer[] NOT NULL,
-    deleted_at timestamp with time zone,
-    reverts_sha text,
-    CONSTRAINT github_pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
-);
-ALTER TABLE ONLY core.github_pull_requests FORCE ROW LEVEL SECURITY;
-COMMENT ON COLUMN core.github_pull_requests.reverts_sha IS 'The commit that it reverts, as its text says (git revert); NULL when there is none.';
-ALTER TABLE ONLY core.github_pull_requests ADD CONSTRAINT github_pull_requests_pkey PRIMARY KEY (client_id, integration_id, id);
-CREATE INDEX github_pull_requests_merge ON core.github_pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
-CREATE INDEX github_pull_requests_number ON core.github_pull_requests USING btree (client_id, integration_id, number, repository_id);
-CREATE INDEX github_pull_requests_reverts ON core.github_pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
-CREATE INDEX github_pull_requests_reverts_sha ON core.github_pull_requests USING btree (client_id, integration_id, reverts_sha, repository_id) WHERE (reverts_sha IS NOT NULL);
-CREATE INDEX github_pull_requests_updated ON core.github_pull_requests USING btree (client_id, integration_id, updated_at);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.github_pull_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.github_pull_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.github_pull_requests REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'id');
-ALTER TABLE ONLY core.github_pull_requests ADD CONSTRAINT github_pull_requests_client_id_integration_id_repository_i_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
-CREATE POLICY etl ON core.github_pull_requests TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.github_pull_requests ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.github_pull_requests TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.github_pull_requests FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.github_pull_requests FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_pull_requests TO pulse_etl;
-GRANT SELECT ON TABLE core.github_pull_requests TO pulse_staff;
-GRANT SELECT ON TABLE core.github_pull_requests TO pulse_reader;
 
 -- core.github_releases ------------------------------------------------------------------------------------------------
 CREATE TABLE core.github_releases (
@@ -1273,7 +1007,7 @@ CREATE INDEX github_releases_sha ON core.github_releases USING btree (client_id,
 CREATE TRIGGER dora_delete AFTER DELETE ON core.github_releases REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('release', 'id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.github_releases REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('release', 'id');
 CREATE TRIGGER dora_update AFTER UPDATE ON core.github_releases REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('release', 'id');
-ALTER TABLE ONLY core.github_releases ADD CONSTRAINT github_releases_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+ALTER TABLE ONLY core.github_releases ADD CONSTRAINT github_releases_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
 CREATE POLICY etl ON core.github_releases TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 ALTER TABLE core.github_releases ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.github_releases TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -1282,31 +1016,6 @@ CREATE POLICY staff ON core.github_releases FOR SELECT TO pulse_staff USING (tru
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_releases TO pulse_etl;
 GRANT SELECT ON TABLE core.github_releases TO pulse_staff;
 GRANT SELECT ON TABLE core.github_releases TO pulse_reader;
-
--- core.github_repositories --------------------------------------------------------------------------------------------
-CREATE TABLE core.github_repositories (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id bigint NOT NULL,
-    node_id text NOT NULL,
-    full_name text NOT NULL,
-    default_branch text,
-    url text NOT NULL,
-    archived boolean DEFAULT false NOT NULL,
-    pushed_at timestamp with time zone,
-    deleted_at timestamp with time zone
-);
-ALTER TABLE ONLY core.github_repositories FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.github_repositories ADD CONSTRAINT github_repositories_pkey PRIMARY KEY (client_id, integration_id, id);
-ALTER TABLE ONLY core.github_repositories ADD CONSTRAINT github_repositories_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
-CREATE POLICY etl ON core.github_repositories TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.github_repositories ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.github_repositories TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.github_repositories FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.github_repositories FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_repositories TO pulse_etl;
-GRANT SELECT ON TABLE core.github_repositories TO pulse_staff;
-GRANT SELECT ON TABLE core.github_repositories TO pulse_reader;
 
 -- core.github_tags ----------------------------------------------------------------------------------------------------
 CREATE TABLE core.github_tags (
@@ -1321,7 +1030,7 @@ CREATE TABLE core.github_tags (
 ALTER TABLE ONLY core.github_tags FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.github_tags IS 'One row per tag of a repository: the commit it names and, for an annotated tag, when it was made.';
 ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_pkey PRIMARY KEY (client_id, integration_id, repository_id, name);
-ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
 CREATE POLICY etl ON core.github_tags TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 ALTER TABLE core.github_tags ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.github_tags TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -1384,7 +1093,7 @@ CREATE INDEX github_workflow_runs_sha ON core.github_workflow_runs USING btree (
 CREATE TRIGGER dora_delete AFTER DELETE ON core.github_workflow_runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('workflow_run', 'id || '':'' || run_attempt');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.github_workflow_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('workflow_run', 'id || '':'' || run_attempt');
 CREATE TRIGGER dora_update AFTER UPDATE ON core.github_workflow_runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('workflow_run', 'id || '':'' || run_attempt');
-ALTER TABLE ONLY core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_client_id_integration_id_repository_i_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.github_repositories(client_id, integration_id, id);
+ALTER TABLE ONLY core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_client_id_integration_id_repository_i_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
 CREATE POLICY etl ON core.github_workflow_runs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 ALTER TABLE core.github_workflow_runs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.github_workflow_runs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -1453,8 +1162,7 @@ CREATE TABLE core.incidents (
     resolved_at timestamp with time zone,
     resolved_on date,
     time_to_restore_hours double precision,
-    is_external boolean DEFAULT false NOT NULL,
-    CONSTRAINT incidents_source_check CHECK ((source = ANY (ARRAY['jira'::text, 'github'::text, 'http_json'::text])))
+    is_external boolean DEFAULT false NOT NULL
 );
 ALTER TABLE ONLY core.incidents FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.incidents.is_external IS 'Marked as not caused by a change (external_labels of the incident rule).';
@@ -1514,31 +1222,8 @@ GRANT SELECT(integration_type) ON TABLE core.integrations TO pulse_reader;
 GRANT SELECT(name) ON TABLE core.integrations TO pulse_reader;
 GRANT SELECT(active) ON TABLE core.integrations TO pulse_reader;
 
--- core.jira_boards ----------------------------------------------------------------------------------------------------
-CREATE TABLE core.jira_boards (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id bigint NOT NULL,
-    name text NOT NULL,
-    board_type text NOT NULL,
-    project_key text,
-    deleted_at timestamp with time zone
-);
-ALTER TABLE ONLY core.jira_boards FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.jira_boards IS 'One row per agile board.';
-ALTER TABLE ONLY core.jira_boards ADD CONSTRAINT jira_boards_pkey PRIMARY KEY (client_id, integration_id, id);
-ALTER TABLE ONLY core.jira_boards ADD CONSTRAINT jira_boards_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
-CREATE POLICY etl ON core.jira_boards TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.jira_boards ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.jira_boards TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.jira_boards FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.jira_boards FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_boards TO pulse_etl;
-GRANT SELECT ON TABLE core.jira_boards TO pulse_staff;
-GRANT SELECT ON TABLE core.jira_boards TO pulse_reader;
-
--- core.jira_issue_changes ---------------------------------------------------------------------------------------------
-CREATE TABLE core.jira_issue_changes (
+-- core.issue_changes --------------------------------------------------------------------------------------------------
+CREATE TABLE core.issue_changes (
     client_id integer NOT NULL,
     integration_id bigint NOT NULL,
     issue_id bigint NOT NULL,
@@ -1553,23 +1238,23 @@ CREATE TABLE core.jira_issue_changes (
     author text,
     created_at timestamp with time zone NOT NULL
 );
-ALTER TABLE ONLY core.jira_issue_changes FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.jira_issue_changes ADD CONSTRAINT jira_issue_changes_pkey PRIMARY KEY (client_id, integration_id, issue_id, history_id, item_index);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.jira_issue_changes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.jira_issue_changes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.jira_issue_changes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
-ALTER TABLE ONLY core.jira_issue_changes ADD CONSTRAINT jira_issue_changes_client_id_integration_id_issue_id_fkey FOREIGN KEY (client_id, integration_id, issue_id) REFERENCES core.jira_issues(client_id, integration_id, id) ON DELETE CASCADE;
-CREATE POLICY etl ON core.jira_issue_changes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.jira_issue_changes ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.jira_issue_changes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.jira_issue_changes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.jira_issue_changes FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_issue_changes TO pulse_etl;
-GRANT SELECT ON TABLE core.jira_issue_changes TO pulse_staff;
-GRANT SELECT ON TABLE core.jira_issue_changes TO pulse_reader;
+ALTER TABLE ONLY core.issue_changes FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.issue_changes ADD CONSTRAINT issue_changes_pkey PRIMARY KEY (client_id, integration_id, issue_id, history_id, item_index);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.issue_changes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'issue_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.issue_changes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'issue_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.issue_changes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'issue_id');
+ALTER TABLE ONLY core.issue_changes ADD CONSTRAINT issue_changes_client_id_integration_id_issue_id_fkey FOREIGN KEY (client_id, integration_id, issue_id) REFERENCES core.issues(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.issue_changes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.issue_changes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.issue_changes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.issue_changes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.issue_changes FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.issue_changes TO pulse_etl;
+GRANT SELECT ON TABLE core.issue_changes TO pulse_staff;
+GRANT SELECT ON TABLE core.issue_changes TO pulse_reader;
 
--- core.jira_issue_links -----------------------------------------------------------------------------------------------
-CREATE TABLE core.jira_issue_links (
+-- core.issue_links ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.issue_links (
     client_id integer NOT NULL,
     integration_id bigint NOT NULL,
     issue_id bigint NOT NULL,
@@ -1577,37 +1262,58 @@ CREATE TABLE core.jira_issue_links (
     link_type text NOT NULL,
     direction text NOT NULL,
     other_key text NOT NULL,
-    CONSTRAINT jira_issue_links_direction_check CHECK ((direction = ANY (ARRAY['outward'::text, 'inward'::text])))
+    CONSTRAINT issue_links_direction_check CHECK ((direction = ANY (ARRAY['outward'::text, 'inward'::text])))
 );
-ALTER TABLE ONLY core.jira_issue_links FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.jira_issue_links IS 'One row per link from an issue to another.';
-ALTER TABLE ONLY core.jira_issue_links ADD CONSTRAINT jira_issue_links_pkey PRIMARY KEY (client_id, integration_id, issue_id, id);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.jira_issue_links REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.jira_issue_links REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.jira_issue_links REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'issue_id');
-ALTER TABLE ONLY core.jira_issue_links ADD CONSTRAINT jira_issue_links_client_id_integration_id_issue_id_fkey FOREIGN KEY (client_id, integration_id, issue_id) REFERENCES core.jira_issues(client_id, integration_id, id) ON DELETE CASCADE;
-CREATE POLICY etl ON core.jira_issue_links TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.jira_issue_links ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.jira_issue_links TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.jira_issue_links FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.jira_issue_links FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_issue_links TO pulse_etl;
-GRANT SELECT ON TABLE core.jira_issue_links TO pulse_staff;
-GRANT SELECT ON TABLE core.jira_issue_links TO pulse_reader;
+ALTER TABLE ONLY core.issue_links FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.issue_links IS 'One row per link from an issue to another.';
+ALTER TABLE ONLY core.issue_links ADD CONSTRAINT issue_links_pkey PRIMARY KEY (client_id, integration_id, issue_id, id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.issue_links REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'issue_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.issue_links REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'issue_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.issue_links REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'issue_id');
+ALTER TABLE ONLY core.issue_links ADD CONSTRAINT issue_links_client_id_integration_id_issue_id_fkey FOREIGN KEY (client_id, integration_id, issue_id) REFERENCES core.issues(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.issue_links TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.issue_links ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.issue_links TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.issue_links FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.issue_links FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.issue_links TO pulse_etl;
+GRANT SELECT ON TABLE core.issue_links TO pulse_staff;
+GRANT SELECT ON TABLE core.issue_links TO pulse_reader;
 
--- core.jira_issues ----------------------------------------------------------------------------------------------------
-CREATE TABLE core.jira_issues (
+-- core.issue_statuses -------------------------------------------------------------------------------------------------
+CREATE TABLE core.issue_statuses (
     client_id integer NOT NULL,
     integration_id bigint NOT NULL,
-    id bigint NOT NULL,
-    project_id bigint NOT NULL,
-    key text NOT NULL,
-    url text NOT NULL,
-    issue_type text NOT NULL,
+    id text NOT NULL,
+    name text NOT NULL,
+    category text NOT NULL,
+    CONSTRAINT issue_statuses_category_check CHECK ((category = ANY (ARRAY['new'::text, 'indeterminate'::text, 'done'::text, 'undefined'::text])))
+);
+ALTER TABLE ONLY core.issue_statuses FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.issue_statuses ADD CONSTRAINT issue_statuses_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.issue_statuses ADD CONSTRAINT issue_statuses_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.issue_statuses TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.issue_statuses ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.issue_statuses TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.issue_statuses FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.issue_statuses FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.issue_statuses TO pulse_etl;
+GRANT SELECT ON TABLE core.issue_statuses TO pulse_staff;
+GRANT SELECT ON TABLE core.issue_statuses TO pulse_reader;
+
+-- core.issues ---------------------------------------------------------------------------------------------------------
+CREATE TABLE core.issues (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint DEFAULT nextval('core.record_ids'::regclass) NOT NULL,
+    project_id bigint,
+    key text,
+    url text,
+    issue_type text,
     summary text NOT NULL,
     description text DEFAULT ''::text NOT NULL,
-    status text NOT NULL,
-    status_category text NOT NULL,
+    status text,
+    status_category text,
     priority text,
     resolution text,
     labels text[] DEFAULT '{}'::text[] NOT NULL,
@@ -1619,96 +1325,41 @@ CREATE TABLE core.jira_issues (
     story_points numeric,
     custom_fields jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone,
     resolution_at timestamp with time zone,
-    deleted_at timestamp with time zone
-);
-ALTER TABLE ONLY core.jira_issues FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.jira_issues ADD CONSTRAINT jira_issues_pkey PRIMARY KEY (client_id, integration_id, id);
-CREATE INDEX jira_issues_key ON core.jira_issues USING btree (client_id, integration_id, key);
-CREATE INDEX jira_issues_updated ON core.jira_issues USING btree (client_id, integration_id, updated_at);
-CREATE TRIGGER dora_delete AFTER DELETE ON core.jira_issues REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'id');
-CREATE TRIGGER dora_insert AFTER INSERT ON core.jira_issues REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'id');
-CREATE TRIGGER dora_update AFTER UPDATE ON core.jira_issues REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('jira_issue', 'id');
-ALTER TABLE ONLY core.jira_issues ADD CONSTRAINT jira_issues_client_id_integration_id_project_id_fkey FOREIGN KEY (client_id, integration_id, project_id) REFERENCES core.jira_projects(client_id, integration_id, id);
-CREATE POLICY etl ON core.jira_issues TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.jira_issues ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.jira_issues TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.jira_issues FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.jira_issues FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_issues TO pulse_etl;
-GRANT SELECT ON TABLE core.jira_issues TO pulse_staff;
-GRANT SELECT ON TABLE core.jira_issues TO pulse_reader;
-
--- core.jira_projects --------------------------------------------------------------------------------------------------
-CREATE TABLE core.jira_projects (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id bigint NOT NULL,
-    key text NOT NULL,
-    name text NOT NULL,
-    url text NOT NULL,
-    deleted_at timestamp with time zone
-);
-ALTER TABLE ONLY core.jira_projects FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.jira_projects ADD CONSTRAINT jira_projects_pkey PRIMARY KEY (client_id, integration_id, id);
-ALTER TABLE ONLY core.jira_projects ADD CONSTRAINT jira_projects_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
-CREATE POLICY etl ON core.jira_projects TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.jira_projects ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.jira_projects TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.jira_projects FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.jira_projects FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_projects TO pulse_etl;
-GRANT SELECT ON TABLE core.jira_projects TO pulse_staff;
-GRANT SELECT ON TABLE core.jira_projects TO pulse_reader;
-
--- core.jira_sprints ---------------------------------------------------------------------------------------------------
-CREATE TABLE core.jira_sprints (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id bigint NOT NULL,
-    board_id bigint,
-    name text NOT NULL,
-    state text NOT NULL,
-    started_at timestamp with time zone,
-    ends_at timestamp with time zone,
-    completed_at timestamp with time zone,
     deleted_at timestamp with time zone,
-    CONSTRAINT jira_sprints_state_check CHECK ((state = ANY (ARRAY['future'::text, 'active'::text, 'closed'::text])))
+    repository_id bigint,
+    number integer,
+    external_id text,
+    service_name text,
+    service_key text GENERATED ALWAYS AS (lower(service_name)) STORED,
+    CONSTRAINT issues_place CHECK ((num_nonnulls(project_id, repository_id, external_id) = 1))
 );
-ALTER TABLE ONLY core.jira_sprints FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.jira_sprints IS 'One row per sprint of a scrum board.';
-ALTER TABLE ONLY core.jira_sprints ADD CONSTRAINT jira_sprints_pkey PRIMARY KEY (client_id, integration_id, id);
-ALTER TABLE ONLY core.jira_sprints ADD CONSTRAINT jira_sprints_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
-CREATE POLICY etl ON core.jira_sprints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.jira_sprints ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.jira_sprints TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.jira_sprints FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.jira_sprints FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_sprints TO pulse_etl;
-GRANT SELECT ON TABLE core.jira_sprints TO pulse_staff;
-GRANT SELECT ON TABLE core.jira_sprints TO pulse_reader;
-
--- core.jira_statuses --------------------------------------------------------------------------------------------------
-CREATE TABLE core.jira_statuses (
-    client_id integer NOT NULL,
-    integration_id bigint NOT NULL,
-    id text NOT NULL,
-    name text NOT NULL,
-    category text NOT NULL,
-    CONSTRAINT jira_statuses_category_check CHECK ((category = ANY (ARRAY['new'::text, 'indeterminate'::text, 'done'::text, 'undefined'::text])))
-);
-ALTER TABLE ONLY core.jira_statuses FORCE ROW LEVEL SECURITY;
-ALTER TABLE ONLY core.jira_statuses ADD CONSTRAINT jira_statuses_pkey PRIMARY KEY (client_id, integration_id, id);
-ALTER TABLE ONLY core.jira_statuses ADD CONSTRAINT jira_statuses_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
-CREATE POLICY etl ON core.jira_statuses TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-ALTER TABLE core.jira_statuses ENABLE ROW LEVEL SECURITY;
-CREATE POLICY owner ON core.jira_statuses TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.jira_statuses FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.jira_statuses FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.jira_statuses TO pulse_etl;
-GRANT SELECT ON TABLE core.jira_statuses TO pulse_staff;
-GRANT SELECT ON TABLE core.jira_statuses TO pulse_reader;
+ALTER TABLE ONLY core.issues FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.issues.project_id IS 'The project of the tracker that it is in; NULL elsewhere.';
+COMMENT ON COLUMN core.issues.repository_id IS 'The repository of the forge that it is in; NULL elsewhere.';
+COMMENT ON COLUMN core.issues.number IS 'Its number in the repository.';
+COMMENT ON COLUMN core.issues.external_id IS 'Its id at a source that reports incidents, and has no numbers for ids; NULL elsewhere.';
+COMMENT ON COLUMN core.issues.service_name IS 'The service that it names, if its source has a field for that.';
+COMMENT ON COLUMN core.issues.service_key IS 'The service in lower case, for look-ups.';
+ALTER TABLE ONLY core.issues ADD CONSTRAINT issues_external_id UNIQUE (client_id, integration_id, external_id);
+ALTER TABLE ONLY core.issues ADD CONSTRAINT issues_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX issues_key ON core.issues USING btree (client_id, integration_id, key);
+CREATE INDEX issues_service ON core.issues USING btree (client_id, service_key, service_name) WHERE (service_key IS NOT NULL);
+CREATE INDEX issues_updated ON core.issues USING btree (client_id, integration_id, updated_at);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.issues REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'coalesce(''='' || external_id, case when repository_id is null then '''' else ''#'' end || id)');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.issues REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'coalesce(''='' || external_id, case when repository_id is null then '''' else ''#'' end || id)');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.issues REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'coalesce(''='' || external_id, case when repository_id is null then '''' else ''#'' end || id)');
+ALTER TABLE ONLY core.issues ADD CONSTRAINT issues_client_id_integration_id_project_id_fkey FOREIGN KEY (client_id, integration_id, project_id) REFERENCES core.projects(client_id, integration_id, id);
+ALTER TABLE ONLY core.issues ADD CONSTRAINT issues_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.issues TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.issues ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.issues TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.issues FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.issues FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.issues TO pulse_etl;
+GRANT SELECT ON TABLE core.issues TO pulse_staff;
+GRANT SELECT ON TABLE core.issues TO pulse_reader;
 
 -- core.metric_catalogue -----------------------------------------------------------------------------------------------
 CREATE TABLE core.metric_catalogue (
@@ -1731,6 +1382,175 @@ ALTER TABLE ONLY core.metric_catalogue ADD CONSTRAINT metric_catalogue_pkey PRIM
 GRANT SELECT,MAINTAIN ON TABLE core.metric_catalogue TO pulse_etl;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_staff;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_reader;
+
+-- core.projects -------------------------------------------------------------------------------------------------------
+CREATE TABLE core.projects (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.projects FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.projects ADD CONSTRAINT projects_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.projects ADD CONSTRAINT projects_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.projects TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.projects TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.projects ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON core.projects FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.projects FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.projects TO pulse_etl;
+GRANT SELECT ON TABLE core.projects TO pulse_staff;
+GRANT SELECT ON TABLE core.projects TO pulse_reader;
+
+-- core.pull_request_commits -------------------------------------------------------------------------------------------
+CREATE TABLE core.pull_request_commits (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    sha text NOT NULL,
+    "position" integer NOT NULL,
+    authored_at timestamp with time zone,
+    committed_at timestamp with time zone,
+    author_login text,
+    headline text DEFAULT ''::text NOT NULL
+);
+ALTER TABLE ONLY core.pull_request_commits FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.pull_request_commits ADD CONSTRAINT pull_request_commits_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, sha);
+CREATE INDEX pull_request_commits_sha ON core.pull_request_commits USING btree (client_id, integration_id, sha);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.pull_request_commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.pull_request_commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.pull_request_commits REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
+ALTER TABLE ONLY core.pull_request_commits ADD CONSTRAINT pull_request_commits_client_id_integration_id_pull__fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.pull_request_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.pull_request_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.pull_request_commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON core.pull_request_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.pull_request_commits FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.pull_request_commits TO pulse_etl;
+GRANT SELECT ON TABLE core.pull_request_commits TO pulse_staff;
+GRANT SELECT ON TABLE core.pull_request_commits TO pulse_reader;
+
+-- core.pull_request_events --------------------------------------------------------------------------------------------
+CREATE TABLE core.pull_request_events (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    id text NOT NULL,
+    event_type text NOT NULL,
+    actor_login text,
+    created_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY core.pull_request_events FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.pull_request_events ADD CONSTRAINT pull_request_events_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.pull_request_events REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.pull_request_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.pull_request_events REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+ALTER TABLE ONLY core.pull_request_events ADD CONSTRAINT pull_request_events_client_id_integration_id_pull_r_fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.pull_request_events TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.pull_request_events TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.pull_request_events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON core.pull_request_events FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.pull_request_events FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.pull_request_events TO pulse_etl;
+GRANT SELECT ON TABLE core.pull_request_events TO pulse_staff;
+GRANT SELECT ON TABLE core.pull_request_events TO pulse_reader;
+
+-- core.pull_request_files ---------------------------------------------------------------------------------------------
+CREATE TABLE core.pull_request_files (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    path text NOT NULL,
+    additions integer DEFAULT 0 NOT NULL,
+    deletions integer DEFAULT 0 NOT NULL
+);
+ALTER TABLE ONLY core.pull_request_files FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.pull_request_files IS 'One row per file that a pull request changes. Only filled for clients that map services to paths of a monorepo.';
+ALTER TABLE ONLY core.pull_request_files ADD CONSTRAINT pull_request_files_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, path);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.pull_request_files REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.pull_request_files REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.pull_request_files REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+ALTER TABLE ONLY core.pull_request_files ADD CONSTRAINT pull_request_files_client_id_integration_id_pull_re_fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.pull_request_files TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.pull_request_files TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.pull_request_files ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON core.pull_request_files FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.pull_request_files FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.pull_request_files TO pulse_etl;
+GRANT SELECT ON TABLE core.pull_request_files TO pulse_staff;
+GRANT SELECT ON TABLE core.pull_request_files TO pulse_reader;
+
+-- core.pull_requests --------------------------------------------------------------------------------------------------
+CREATE TABLE core.pull_requests (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint DEFAULT nextval('core.record_ids'::regclass) NOT NULL,
+    repository_id bigint,
+    number integer,
+    title text NOT NULL,
+    url text,
+    state text DEFAULT 'merged'::text NOT NULL,
+    author_login text,
+    author_is_bot boolean DEFAULT false NOT NULL,
+    is_draft boolean DEFAULT false NOT NULL,
+    base_branch text,
+    head_branch text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone,
+    ready_at timestamp with time zone,
+    first_authored_at timestamp with time zone,
+    first_committed_at timestamp with time zone,
+    first_review_at timestamp with time zone,
+    approved_at timestamp with time zone,
+    merged_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    merge_commit_sha text,
+    additions integer DEFAULT 0 NOT NULL,
+    deletions integer DEFAULT 0 NOT NULL,
+    changed_files integer DEFAULT 0 NOT NULL,
+    commit_count integer DEFAULT 0 NOT NULL,
+    review_count integer DEFAULT 0 NOT NULL,
+    comment_count integer DEFAULT 0 NOT NULL,
+    labels text[] DEFAULT '{}'::text[] NOT NULL,
+    reverts_number integer,
+    closing_issue_numbers integer[] DEFAULT '{}'::integer[] NOT NULL,
+    deleted_at timestamp with time zone,
+    reverts_sha text,
+    external_id text,
+    service_name text,
+    service_key text GENERATED ALWAYS AS (lower(service_name)) STORED,
+    CONSTRAINT pull_requests_place CHECK (((num_nonnulls(repository_id, external_id) = 1) AND (num_nonnulls(repository_id, service_name) >= 1))),
+    CONSTRAINT pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
+);
+ALTER TABLE ONLY core.pull_requests FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.pull_requests.reverts_sha IS 'The commit that it reverts, as its text says (git revert); NULL when there is none.';
+COMMENT ON COLUMN core.pull_requests.external_id IS 'Its id at a source without repositories; NULL elsewhere.';
+COMMENT ON COLUMN core.pull_requests.service_name IS 'The service that it names, where it has no repository.';
+COMMENT ON COLUMN core.pull_requests.service_key IS 'The service in lower case, for look-ups.';
+ALTER TABLE ONLY core.pull_requests ADD CONSTRAINT pull_requests_external_id UNIQUE (client_id, integration_id, external_id);
+ALTER TABLE ONLY core.pull_requests ADD CONSTRAINT pull_requests_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX pull_requests_merge ON core.pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
+CREATE INDEX pull_requests_number ON core.pull_requests USING btree (client_id, integration_id, number, repository_id);
+CREATE INDEX pull_requests_reverts ON core.pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
+CREATE INDEX pull_requests_reverts_sha ON core.pull_requests USING btree (client_id, integration_id, reverts_sha, repository_id) WHERE (reverts_sha IS NOT NULL);
+CREATE INDEX pull_requests_service ON core.pull_requests USING btree (client_id, service_key, service_name) WHERE (service_key IS NOT NULL);
+CREATE INDEX pull_requests_updated ON core.pull_requests USING btree (client_id, integration_id, updated_at);
+CREATE INDEX pull_requests_without_repository ON core.pull_requests USING btree (client_id, merge_commit_sha) WHERE (repository_id IS NULL);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.pull_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'coalesce(''='' || external_id, id::text)');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.pull_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'coalesce(''='' || external_id, id::text)');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.pull_requests REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'coalesce(''='' || external_id, id::text)');
+ALTER TABLE ONLY core.pull_requests ADD CONSTRAINT pull_requests_client_id_integration_id_repository_i_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
+CREATE POLICY etl ON core.pull_requests TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.pull_requests TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.pull_requests ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reader ON core.pull_requests FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.pull_requests FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.pull_requests TO pulse_etl;
+GRANT SELECT ON TABLE core.pull_requests TO pulse_staff;
+GRANT SELECT ON TABLE core.pull_requests TO pulse_reader;
 
 -- core.quality_results ------------------------------------------------------------------------------------------------
 CREATE TABLE core.quality_results (
@@ -1761,6 +1581,97 @@ CREATE POLICY staff ON core.quality_results FOR SELECT TO pulse_staff USING (tru
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.quality_results TO pulse_etl;
 GRANT SELECT ON TABLE core.quality_results TO pulse_staff;
 GRANT SELECT ON TABLE core.quality_results TO pulse_reader;
+
+-- core.reported_deployments -------------------------------------------------------------------------------------------
+CREATE TABLE core.reported_deployments (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id text NOT NULL,
+    service text NOT NULL,
+    environment text NOT NULL,
+    result text NOT NULL,
+    sha text,
+    ref_name text,
+    url text,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    service_key text GENERATED ALWAYS AS (lower(service)) STORED NOT NULL,
+    record bigint GENERATED ALWAYS AS (hashtextextended(id, (0)::bigint)) STORED NOT NULL,
+    CONSTRAINT reported_deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
+);
+ALTER TABLE ONLY core.reported_deployments FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.reported_deployments IS 'One row per ended deployment of a source that reports them with the service.';
+COMMENT ON COLUMN core.reported_deployments.service_key IS 'The service in lower case, for look-ups.';
+COMMENT ON COLUMN core.reported_deployments.record IS 'A number for the id, by which core.deployment_records is looked up.';
+ALTER TABLE ONLY core.reported_deployments ADD CONSTRAINT reported_deployments_pkey PRIMARY KEY (client_id, integration_id, id);
+CREATE INDEX reported_deployments_record ON core.reported_deployments USING btree (client_id, integration_id, record);
+CREATE INDEX reported_deployments_service ON core.reported_deployments USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
+CREATE INDEX reported_deployments_sha ON core.reported_deployments USING btree (client_id, sha);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.reported_deployments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('reported_deployment', '''='' || id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.reported_deployments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('reported_deployment', '''='' || id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.reported_deployments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('reported_deployment', '''='' || id');
+ALTER TABLE ONLY core.reported_deployments ADD CONSTRAINT reported_deployments_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.reported_deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.reported_deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.reported_deployments FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+ALTER TABLE core.reported_deployments ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.reported_deployments FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.reported_deployments TO pulse_etl;
+GRANT SELECT ON TABLE core.reported_deployments TO pulse_staff;
+GRANT SELECT ON TABLE core.reported_deployments TO pulse_reader;
+
+-- core.repositories ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.repositories (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    node_id text,
+    full_name text NOT NULL,
+    default_branch text,
+    url text NOT NULL,
+    archived boolean DEFAULT false NOT NULL,
+    pushed_at timestamp with time zone,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY core.repositories FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.repositories ADD CONSTRAINT repositories_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.repositories ADD CONSTRAINT repositories_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.repositories TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.repositories TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.repositories FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+ALTER TABLE core.repositories ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.repositories FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.repositories TO pulse_etl;
+GRANT SELECT ON TABLE core.repositories TO pulse_staff;
+GRANT SELECT ON TABLE core.repositories TO pulse_reader;
+
+-- core.reviews --------------------------------------------------------------------------------------------------------
+CREATE TABLE core.reviews (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    id bigint NOT NULL,
+    author_login text,
+    author_is_bot boolean DEFAULT false NOT NULL,
+    state text NOT NULL,
+    submitted_at timestamp with time zone,
+    comment_count integer DEFAULT 0 NOT NULL
+);
+ALTER TABLE ONLY core.reviews FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.reviews ADD CONSTRAINT reviews_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, id);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.reviews REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.reviews REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.reviews REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
+ALTER TABLE ONLY core.reviews ADD CONSTRAINT reviews_client_id_integration_id_pull__fkey FOREIGN KEY (client_id, integration_id, pull_request_id) REFERENCES core.pull_requests(client_id, integration_id, id) ON DELETE CASCADE;
+CREATE POLICY etl ON core.reviews TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.reviews TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.reviews FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+ALTER TABLE core.reviews ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.reviews FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.reviews TO pulse_etl;
+GRANT SELECT ON TABLE core.reviews TO pulse_staff;
+GRANT SELECT ON TABLE core.reviews TO pulse_reader;
 
 -- core.rework_evidence ------------------------------------------------------------------------------------------------
 CREATE TABLE core.rework_evidence (
@@ -1808,6 +1719,33 @@ CREATE POLICY staff ON core.services FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.services TO pulse_etl;
 GRANT SELECT ON TABLE core.services TO pulse_staff;
 GRANT SELECT ON TABLE core.services TO pulse_reader;
+
+-- core.sprints --------------------------------------------------------------------------------------------------------
+CREATE TABLE core.sprints (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    id bigint NOT NULL,
+    board_id bigint,
+    name text NOT NULL,
+    state text NOT NULL,
+    started_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    deleted_at timestamp with time zone,
+    CONSTRAINT sprints_state_check CHECK ((state = ANY (ARRAY['future'::text, 'active'::text, 'closed'::text])))
+);
+ALTER TABLE ONLY core.sprints FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.sprints IS 'One row per sprint of a scrum board.';
+ALTER TABLE ONLY core.sprints ADD CONSTRAINT sprints_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE ONLY core.sprints ADD CONSTRAINT sprints_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.sprints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.sprints TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.sprints FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+ALTER TABLE core.sprints ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.sprints FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.sprints TO pulse_etl;
+GRANT SELECT ON TABLE core.sprints TO pulse_staff;
+GRANT SELECT ON TABLE core.sprints TO pulse_reader;
 
 -- core.system_settings ------------------------------------------------------------------------------------------------
 CREATE TABLE core.system_settings (

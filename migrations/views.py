@@ -2,7 +2,8 @@
 
 A file is a comment and a query. The comment's first paragraph becomes the view's comment; what follows is for readers of the
 file. Everything else is the same for all views and added here: the view reads as its caller (security_invoker), so that the
-policies of the tables decide, and pulse_staff and pulse_reader may read it.
+policies of the tables decide, and pulse_staff and pulse_reader may read it. A view of core is a name for typed rows: pulse_etl
+reads and writes through it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class View:
             name=sql.Identifier(self.schema, self.name),
             query=sql.SQL(self.query),
             description=self.description,
-        )
+        ) + sql.SQL(
+            "grant select, insert, update, delete on {} to pulse_etl;\n" if self.schema == "core" else ""
+        ).format(sql.Identifier(self.schema, self.name))
 
 
 def files() -> list[Path]:

@@ -7,11 +7,11 @@ select
 from core.changes c
 cross join lateral (
     select x.sha, x.position, x.authored_at, x.committed_at, x.author_login, x.headline
-    from core.github_pull_request_commits x
+    from core.pull_request_commits x
     where (x.client_id, x.integration_id, x.pull_request_id) = (c.client_id, c.integration_id, c.pull_request_id)
     union all
     select x.sha, 0, x.authored_at, x.committed_at, null, x.headline
-    from core.github_commits x
-    where c.id like 'gh-commit:%' and (x.client_id, x.integration_id, x.repository_id, x.sha)
+    from core.commits x
+    where c.id ~ '^[a-z0-9_]+-commit:' and (x.client_id, x.integration_id, x.repository_id, x.sha)
         = (c.client_id, c.integration_id, c.repository_id, c.merge_commit_sha)
 ) k;

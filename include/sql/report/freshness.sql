@@ -11,11 +11,12 @@ left join lateral (
 left join lateral (
     select max(x.at) as newest_record_at
     from (
-        select max(p.updated_at) from core.github_pull_requests p where (p.client_id, p.integration_id) = (i.client_id, i.id)
+        select max(p.updated_at) from core.pull_requests p where (p.client_id, p.integration_id) = (i.client_id, i.id)
         union all
-        select max(d.updated_at) from core.github_deployments d where (d.client_id, d.integration_id) = (i.client_id, i.id)
+        select max(d.updated_at) from core.deployment_records d
+        where d.kind = 'deployment' and (d.client_id, d.integration_id) = (i.client_id, i.id)
         union all
-        select max(j.updated_at) from core.jira_issues j where (j.client_id, j.integration_id) = (i.client_id, i.id)
+        select max(j.updated_at) from core.issues j where (j.client_id, j.integration_id) = (i.client_id, i.id)
     ) x (at)
 ) newest on true
 where i.active;

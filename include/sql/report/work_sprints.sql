@@ -6,4 +6,4 @@ select
     s.removed_items, s.removed_points, s.completed_items, s.completed_points, s.completed_planned_items,
     s.completion_ratio, s.null_reason
 from core.work_sprints s
-left join core.jira_boards b on (b.client_id, b.integration_id, b.id) = (s.client_id, s.integration_id, s.board_id);
+left join core.boards b on (b.client_id, b.integration_id, b.id) = (s.client_id, s.integration_id, s.board_id);

@@ -6,7 +6,7 @@ with placed as (
     select distinct q.integration_id, q.repository_id, m.position
     from queued_commits q
     cross join lateral (
-        select max(m.position) as position from core.github_commits m
+        select max(m.position) as position from core.commits m
         where (m.integration_id, m.repository_id, m.sha) = (q.integration_id, q.repository_id, q.sha)
     ) m
 )
@@ -15,11 +15,11 @@ union
 select q.integration_id, q.repository_id, b.sha
 from placed q
 cross join lateral (
-    select g.sha from core.github_commits g
+    select g.sha from core.commits g
     where (g.integration_id, g.repository_id, g.position) = (q.integration_id, q.repository_id, q.position)
       and not g.is_first_parent
     union all
-    select g.sha from core.github_commits g
+    select g.sha from core.commits g
     where q.position is null and (g.integration_id, g.repository_id) = (q.integration_id, q.repository_id)
       and g.position is not null and not g.is_first_parent
     offset 0

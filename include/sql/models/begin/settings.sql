@@ -16,7 +16,7 @@ with client as (
 ), statuses as (
     select coalesce(
         string_agg(integration_id || ' ' || id || ' ' || category, ',' order by integration_id, id), '') as categories
-    from core.jira_statuses
+    from core.issue_statuses
 ), typed as (
     select
         c.*, g, (c.now at time zone c.time_zone)::date as today,

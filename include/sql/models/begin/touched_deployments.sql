@@ -1,27 +1,38 @@
--- Temporary table touched_deployments: the source's records of deployments that an increment reads again.
--- Grain: one row per deployment, attempt of a workflow run, or release (fact); all of them in a full run.
+-- Temporary table touched_deployments: the sources' records of deployments that an increment reads again.
+-- Grain: one row per record (kind, integration_id, record, key); all that may count in a full run. id: that of its deployment.
 -- Those that were written, those of a commit whose place in the history has moved, and those of a service that has changed.
--- Index: (fact, integration_id, id)
-with records as not materialized (
-    select 'deployment' as fact, 'deployments' as source, integration_id, id, null::integer as attempt, repository_id, sha
-    from core.github_deployments
-    union all
-    select 'workflow_run', 'workflow_runs', integration_id, id, run_attempt, repository_id, head_sha
-    from core.github_workflow_runs
-    union all
-    select 'release', 'releases', integration_id, id, null, repository_id, sha from core.github_releases
+-- Those that name their service are all read again when a service comes, goes, is renamed or has another production branch.
+-- Index: (kind, integration_id, record)
+with touched as (
+    select fact as kind, integration_id, coalesce(external_id, key) as key,
+           case when external_id is null then split_part(key, ':', 1)::bigint else hashtextextended(external_id, 0) end
+               as record
+    from queue
+    where fact in ('deployment', 'workflow_run', 'release', 'reported_deployment')
+    union
+    select r.kind, r.integration_id, r.key, r.record
+    from moved_commits q
+    join core.deployment_records r
+      on (r.integration_id, r.repository_id, r.sha) = (q.integration_id, q.repository_id, q.sha)
+    union
+    select r.kind, r.integration_id, r.key, r.record
+    from moved_commits q
+    join core.deployment_records r on r.sha = q.sha and r.kind = 'reported_deployment'
+    union
+    select r.kind, r.integration_id, r.key, r.record
+    from touched_services v
+    join core.deployment_records r on (r.integration_id, r.repository_id) = (v.integration_id, v.repository_id)
+    union
+    select kind, integration_id, key, record from core.deployment_records
+    where kind = 'reported_deployment' and exists (select from touched_services where is_renamed)
+    union
+    select r.kind, r.integration_id, r.key, r.record
+    from settings s
+    join core.deployment_records r on r.kind in (rtrim(s.deployment_source, 's'), 'reported_deployment')
+    where s.is_full
 )
-select fact, integration_id, split_part(key, ':', 1)::bigint as id, nullif(split_part(key, ':', 2), '')::integer as attempt
-from queue
-where fact in ('deployment', 'workflow_run', 'release')
-union
-select r.fact, r.integration_id, r.id, r.attempt
-from moved_commits q
-join records r on (r.integration_id, r.repository_id, r.sha) = (q.integration_id, q.repository_id, q.sha)
-union
-select r.fact, r.integration_id, r.id, r.attempt
-from touched_services v
-join records r on (r.integration_id, r.repository_id) = (v.integration_id, v.repository_id)
-union
-select fact, integration_id, id, attempt from records
-where (select is_full from settings) and source = (select deployment_source from settings)
+select t.*, s.prefix
+           || case t.kind when 'reported_deployment' then '' when 'workflow_run' then '-run' else '-' || t.kind end
+           || ':' || t.integration_id || ':' || t.key as id
+from touched t
+join sources s on s.integration_id = t.integration_id

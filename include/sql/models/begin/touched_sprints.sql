@@ -3,7 +3,7 @@
 select integration_id, id
 from (
     select integration_id, id, board_id, name, state, started_at, ends_at, completed_at
-    from core.jira_sprints where deleted_at is null
+    from core.sprints where deleted_at is null
 ) s
 full join (
     select integration_id, id, board_id, name, state, started_at, ends_at, completed_at from core.work_sprints

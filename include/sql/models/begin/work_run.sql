@@ -9,9 +9,9 @@ cross join lateral (
     select md5(concat_ws(
         '|', s.time_zone, s.working, s.minimum_sample, s.jira_services,
         (select string_agg(concat_ws(':', integration_id, id, category, name), ',' order by integration_id, id)
-         from core.jira_statuses),
+         from core.issue_statuses),
         (select string_agg(concat_ws(':', integration_id, id, key), ',' order by integration_id, id)
-         from core.jira_projects),
+         from core.projects),
         (select string_agg(lower(name) || ':' || id, ',' order by lower(name), id) from live_services)
     )) as inputs
 ) d

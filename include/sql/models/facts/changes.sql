@@ -1,137 +1,143 @@
 -- Table core.changes: what was merged and can be delivered by a deployment.
 -- Grain: one row per pull request merged into a production branch (in a monorepo one per service that it touches), per direct
--- push where the client counts those, and per merged change of a custom source.
+-- push where the client counts those, and per pull request that names its service instead of a repository.
 -- Per: id
--- A pull request's change bears its id, and the suffix of the part of the monorepo; a part that has gone keeps its service
--- until the end of the stage.
-select 'gh-pr:' || q.integration_id || ':' || q.id
-           || substr(v.id, length('gh-repo:' || v.integration_id || ':' || v.repository_id) + 1) as id
+-- A change bears the id of its pull request, and the suffix of the part of the monorepo; a part that has gone keeps its
+-- service until the end of the stage.
+select q.change_id || substr(v.id, length(x.prefix || '-repo:' || v.integration_id || ':' || v.repository_id) + 1) as id
 from touched_pull_requests q
 cross join lateral (
-    select p.repository_id from core.github_pull_requests p
+    select p.repository_id from core.pull_requests p
     where (p.integration_id, p.id) = (q.integration_id, q.id)
     offset 0
 ) p
 join core.services v on (v.integration_id, v.repository_id) = (q.integration_id, p.repository_id)
+join sources x on x.integration_id = v.integration_id
 union
-select 'gh-commit:' || integration_id || ':' || repository_id || ':' || sha from touched_pushes
+select q.change_id
+from touched_pull_requests q
+join sources x on x.integration_id = q.integration_id
+where starts_with(q.change_id, x.prefix || ':')
 union
-select 'custom:' || integration_id || ':' || id from touched_custom where fact = 'custom_change'
+select s.prefix || '-commit:' || p.integration_id || ':' || p.repository_id || ':' || p.sha
+from touched_pushes p
+join sources s on s.integration_id = p.integration_id
 ;
 with pulls as (
-    select p.*, v.full_name, v.id as repository_service_id, v.has_parts, v.by_time
+    select q.change_id, p.*, p.first_review_at as answered_at, v.full_name, v.prefix, v.id as repository_service_id,
+           v.has_parts, v.by_time
     from touched_pull_requests q
-    join core.github_pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.id)
+    join core.pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.id)
     join live_services v
       on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null
     where p.merged_at is not null and p.deleted_at is null and p.base_branch ~* v.branches
 ), parts as (
     -- Of a monorepo: the parts that it touches, and the repository's own service when it touches anything else.
-    select p.*, p.repository_service_id as service_id, '' as suffix
+    select p.*, p.repository_service_id as service_id, '' as suffix, p.integration_id as history_integration_id,
+           p.repository_id as history_repository_id
     from pulls p
     where not p.has_parts
-       or not exists (select from core.github_pull_request_files f
+       or not exists (select from core.pull_request_files f
                       where (f.integration_id, f.pull_request_id) = (p.integration_id, p.id))
        or exists (
-           select from core.github_pull_request_files f
+           select from core.pull_request_files f
            where (f.integration_id, f.pull_request_id) = (p.integration_id, p.id)
              and not exists (
                  select from live_services v
                  where (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
                    and f.path ~* v.path_pattern))
     union all
-    select p.*, v.id, v.suffix
+    select p.*, v.id, v.suffix, p.integration_id, p.repository_id
     from pulls p
     join live_services v
       on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is not null
     where p.has_parts
-      and exists (select from core.github_pull_request_files f
+      and exists (select from core.pull_request_files f
                   where (f.integration_id, f.pull_request_id) = (p.integration_id, p.id) and f.path ~* v.path_pattern)
+    union all
+    -- Without a repository: of the service that it names, in whose repository its commit may be.
+    -- Its reviews are not known, only when the first one was.
+    select q.change_id, p.*, least(p.first_review_at, p.approved_at), v.full_name, v.prefix, null, false, v.by_time, v.id,
+           '', v.integration_id, v.repository_id
+    from touched_pull_requests q
+    join core.pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.id)
+    cross join lateral (
+        select * from live_services v
+        where lower(v.name) = p.service_key order by v.repository_id nulls last, v.id limit 1
+    ) v
+    where p.repository_id is null and p.merged_at is not null and p.deleted_at is null
 ), merged as (
     select
-        'gh-pr:' || p.integration_id || ':' || p.id || p.suffix as id, p.service_id, p.integration_id, p.repository_id,
-        p.id as pull_request_id, p.number, p.title, p.url, p.author_login as author, p.author_is_bot as is_bot,
+        p.change_id || p.suffix as id, p.service_id, p.integration_id, p.history_repository_id as repository_id,
+        case when p.repository_id is not null then p.id end as pull_request_id, p.number, p.title, p.url,
+        p.author_login as author, p.author_is_bot as is_bot,
         p.reverts_number is not null or p.reverts_sha is not null or p.title ~* '^revert\M' as is_revert,
         -- The pull request of that number; or that was merged as the commit, or contains it; or a push, where those count.
         coalesce(
             case when p.reverts_number is not null or p.reverts_sha is not null then (
-                select 'gh-pr:' || u.integration_id || ':' || u.id || p.suffix
+                select p.prefix || '-pr:' || u.integration_id || ':' || u.id || p.suffix
                 from (
-                    select x.*, 1 as rank from core.github_pull_requests x
+                    select x.*, 1 as rank from core.pull_requests x
                     where (x.integration_id, x.number, x.repository_id)
                         = (p.integration_id, p.reverts_number, p.repository_id)
                     union all
-                    select x.*, 2 from core.github_pull_requests x
+                    select x.*, 2 from core.pull_requests x
                     where (x.integration_id, x.merge_commit_sha, x.repository_id)
                         = (p.integration_id, p.reverts_sha, p.repository_id)
                     union all
                     select x.*, 3
-                    from core.github_pull_request_commits k
-                    join core.github_pull_requests x on (x.integration_id, x.id) = (k.integration_id, k.pull_request_id)
+                    from core.pull_request_commits k
+                    join core.pull_requests x on (x.integration_id, x.id) = (k.integration_id, k.pull_request_id)
                     where (k.integration_id, k.sha) = (p.integration_id, p.reverts_sha)
                       and x.repository_id = p.repository_id
                 ) u
                 where u.merged_at is not null and u.deleted_at is null
                 order by u.rank, u.id limit 1) end,
             case when s.direct_pushes
-                then 'gh-commit:' || p.integration_id || ':' || p.repository_id || ':' || p.reverts_sha end)
+                then p.prefix || '-commit:' || p.integration_id || ':' || p.repository_id || ':' || p.reverts_sha end)
             as reverts_change_id,
-        p.title ~* s.hotfix_pattern or p.head_branch ~* s.hotfix_pattern as is_hotfix,
-        case s.commit_date when 'committed' then p.first_committed_at else p.first_authored_at end as first_commit_at,
-        coalesce(p.ready_at, p.created_at) as opened_at, p.first_review_at, p.approved_at, p.merged_at,
+        p.title ~* s.hotfix_pattern or coalesce(p.head_branch ~* s.hotfix_pattern, false) as is_hotfix,
+        case s.commit_date when 'committed' then coalesce(p.first_committed_at, p.first_authored_at)
+                           else p.first_authored_at end as first_commit_at,
+        coalesce(p.ready_at, p.created_at) as opened_at, p.answered_at as first_review_at, p.approved_at, p.merged_at,
         p.merge_commit_sha,
         case when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position,
-        p.additions, p.deletions, p.changed_files, p.commit_count, p.review_count, p.head_branch, p.comment_count,
+        p.additions, p.deletions, p.changed_files, p.commit_count, p.review_count, p.head_branch,
+        case when p.repository_id is not null then p.comment_count end as comment_count,
         coalesce(reviews.changes_requested, 0) as changes_requested_count,
-        coalesce(events.reopened, 0) as reopened_count, coalesce(reviews.by_another, false) as is_reviewed,
+        coalesce(events.reopened, 0) as reopened_count,
+        coalesce(reviews.by_another, p.repository_id is null and p.answered_at <= p.merged_at, false) as is_reviewed,
         case when p.closing_issue_numbers <> '{}'
             then array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues
     from parts p
     cross join settings s
     left join lateral (
-        select m.position from core.github_commits m
-        where (m.integration_id, m.repository_id, m.sha) = (p.integration_id, p.repository_id, p.merge_commit_sha)
+        select m.position from core.commits m
+        where (m.integration_id, m.repository_id, m.sha)
+            = (p.history_integration_id, p.history_repository_id, p.merge_commit_sha)
         offset 0
     ) c on true
     left join lateral (
         -- A comment alone, which first_review_at counts too, is not a review.
         select count(*) filter (where v.state = 'CHANGES_REQUESTED') as changes_requested,
                bool_or(not v.author_is_bot and v.author_login is distinct from p.author_login) as by_another
-        from core.github_pull_request_reviews v
+        from core.reviews v
         where (v.integration_id, v.pull_request_id) = (p.integration_id, p.id) and v.submitted_at <= p.merged_at
     ) reviews on true
     left join lateral (
-        select count(*) as reopened from core.github_pull_request_events e
+        select count(*) as reopened from core.pull_request_events e
         where (e.integration_id, e.pull_request_id) = (p.integration_id, p.id) and e.event_type = 'Reopened'
     ) events on true
     union all
     -- A push is opened and merged at once.
     select
-        'gh-commit:' || c.integration_id || ':' || c.repository_id || ':' || c.sha, c.service_id, c.integration_id,
+        c.prefix || '-commit:' || c.integration_id || ':' || c.repository_id || ':' || c.sha, c.service_id, c.integration_id,
         c.repository_id, null, null, c.headline, c.url, null, false, c.headline ~* '^revert\M', null,
         c.headline ~* s.hotfix_pattern,
         case s.commit_date when 'committed' then c.committed_at else coalesce(c.authored_at, c.committed_at) end,
         c.committed_at, null, null, c.committed_at, c.sha, c.position, 0, 0, 0, 1, 0, null, 0, 0, 0, false, null
     from direct_pushes c
     cross join settings s
-    union all
-    select
-        'custom:' || c.integration_id || ':' || c.id, v.id, c.integration_id, v.repository_id, null, null, c.title, c.url,
-        c.author, false, c.title ~* '^revert\M', null, c.title ~* s.hotfix_pattern, c.first_commit_at, c.opened_at,
-        least(c.first_review_at, c.approved_at), c.approved_at, c.merged_at, c.merge_sha,
-        -- Without a repository there is no commit graph: the order of the merges takes its place.
-        case when v.by_time then extract(epoch from c.merged_at)::bigint else g.position end,
-        0, 0, 0, 0, 0, null, 0, 0, 0, coalesce(least(c.first_review_at, c.approved_at) <= c.merged_at, false), null
-    from touched_custom q
-    join core.custom_changes c on (c.integration_id, c.id) = (q.integration_id, q.id)
-    cross join settings s
-    cross join lateral (
-        select v.id, v.integration_id, v.repository_id, v.by_time from live_services v
-        where lower(v.name) = lower(c.service) order by v.repository_id nulls last, v.id limit 1
-    ) v
-    left join core.github_commits g
-      on (g.integration_id, g.repository_id, g.sha) = (v.integration_id, v.repository_id, c.merge_sha)
-    where q.fact = 'custom_change' and c.deleted_at is null
 ), named as (
     -- keys such as OPS-12 in title and branch, and the issues that the pull request closes
     select m.*,

@@ -1,62 +1,41 @@
 -- Temporary table deployment_candidates: the deployments that the touched records describe.
--- Grain: one row per completed release of a service to an environment, from the source that the client chose (setting
--- dora.deployment_source) and from custom sources.
--- finished_at is the first success, else the first failure, never a later status. created_at is when it began: a run that is
--- repeated keeps GitHub's created_at, and a release's is its commit's. A commit that a merge brought has that merge's position,
--- unless it was deployed before it: then it was not part of the default branch, and has no position.
+-- Grain: one row per completed release of a service to an environment: of the kind that the client chose (setting
+-- dora.deployment_source), and those that are reported, which count whatever else does.
+-- A commit that a merge brought has that merge's position, unless it was deployed before it: then it was not part of the
+-- default branch, and has no position.
 -- Index: (id)
 with completed as (
-    select 'gh-deployment:' || d.integration_id || ':' || d.id as id, d.integration_id, d.repository_id, d.environment,
-           'deployment' as source, d.first_success_at is not null as succeeded, d.sha, d.ref_name, d.url, d.created_at,
-           coalesce(d.first_success_at, d.first_failure_at) as finished_at, null::text as service_id,
-           array[d.environment, d.task, d.description, d.ref_name] as words
+    select q.id, r.integration_id, coalesce(r.repository_id, named.repository_id) as repository_id, r.environment,
+           case r.kind when 'reported_deployment' then x.source else r.kind end as source, r.succeeded, r.sha,
+           r.ref_name, r.url, r.created_at, r.finished_at, named.id as service_id,
+           r.words
     from touched_deployments q
-    join core.github_deployments d on (d.integration_id, d.id) = (q.integration_id, q.id)
-    where q.fact = 'deployment' and (select deployment_source = 'deployments' from settings) and d.deleted_at is null
-      and coalesce(d.first_success_at, d.first_failure_at) is not null
-    union all
-    select 'gh-run:' || w.integration_id || ':' || w.id || ':' || w.run_attempt, w.integration_id, w.repository_id,
-           'production', 'workflow_run', w.conclusion = 'success', w.head_sha, w.head_branch, w.url,
-           coalesce(w.started_at, w.created_at), w.updated_at, null, array[w.workflow_name]
-    from touched_deployments q
-    join core.github_workflow_runs w on (w.integration_id, w.id, w.run_attempt) = (q.integration_id, q.id, q.attempt)
-    join live_services v
-      on (v.integration_id, v.repository_id) = (w.integration_id, w.repository_id) and v.path_pattern is null
+    join core.deployment_records r
+      on (r.kind, r.integration_id, r.record, r.key) = (q.kind, q.integration_id, q.record, q.key)
+    join sources x on x.integration_id = r.integration_id
     cross join settings s
-    where q.fact = 'workflow_run' and s.deployment_source = 'workflow_runs'
-      and w.deleted_at is null and w.workflow_name ~* s.workflow_pattern
-      and case when s.workflow_branches is not null then w.head_branch ~* s.workflow_branches
-               when w.event in ('pull_request', 'pull_request_target') then false
-               else w.head_branch ~* v.branches or w.event = 'release' and s.production_branches is null end
-      and w.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+    left join live_services v
+      on (v.integration_id, v.repository_id) = (r.integration_id, r.repository_id) and v.path_pattern is null
+    left join lateral (
+        select n.id, n.repository_id from live_services n
+        where lower(n.name) = lower(r.service_name) order by n.repository_id nulls last, n.id limit 1
+    ) named on r.repository_id is null
+    where r.deleted_at is null and r.succeeded is not null and r.finished_at is not null
+      and r.kind in (rtrim(s.deployment_source, 's'), 'reported_deployment')
+      and (r.workflow is null
+           or r.workflow ~* s.workflow_pattern
+              and case when s.workflow_branches is not null then r.ref_name ~* s.workflow_branches
+                       when r.event in ('pull_request', 'pull_request_target') then false
+                       else r.ref_name ~* v.branches or r.event = 'release' and s.production_branches is null end)
     union all
-    select 'gh-release:' || l.integration_id || ':' || l.id, l.integration_id, l.repository_id, 'production', 'release',
-           true, l.sha, l.tag_name, l.url, l.published_at, l.published_at, null, array[l.tag_name, l.name]
-    from touched_deployments q
-    join core.github_releases l on (l.integration_id, l.id) = (q.integration_id, q.id)
-    where q.fact = 'release' and (select deployment_source = 'releases' from settings) and l.deleted_at is null
-      and l.published_at is not null and not l.is_prerelease
-    union all
-    select 'gh-merge:' || substr(c.id, strpos(c.id, ':') + 1), c.integration_id, c.repository_id, 'production', 'merge',
-           true, c.merge_commit_sha, null, c.url, c.merged_at, c.merged_at, c.service_id, null
+    select core.merge_of(c.id), c.integration_id, c.repository_id, 'production', 'merge', true, c.merge_commit_sha, null, c.url, c.merged_at, c.merged_at, c.service_id, null
     from (
         select (after).id from changes_changed
         union
         select id from core.changes where (select is_full from settings)
     ) q
     join core.changes c on c.id = q.id
-    where (select deployment_source = 'merges' from settings) and c.id not like 'custom:%'
-    union all
-    -- A custom source is declared for its deployments: they count whatever else does.
-    select 'custom:' || x.integration_id || ':' || x.id, x.integration_id, v.repository_id, x.environment, 'http_json',
-           x.result = 'success', x.sha, x.ref_name, x.url, x.created_at, x.finished_at, v.id, null
-    from touched_custom q
-    join core.custom_deployments x on (x.integration_id, x.id) = (q.integration_id, q.id)
-    cross join lateral (
-        select v.id, v.repository_id from live_services v
-        where lower(v.name) = lower(x.service) order by v.repository_id nulls last, v.id limit 1
-    ) v
-    where q.fact = 'custom_deployment' and x.deleted_at is null
+    where (select deployment_source = 'merges' from settings) and core.merge_of(c.id) is not null
 ), placed as (
     select c.*, coalesce(c.service_id, part.id, v.id) as service
     from completed c
@@ -84,12 +63,12 @@ from placed p
 cross join settings s
 left join live_services v on v.id = p.service
 left join lateral (
-    select * from core.github_commits g
+    select * from core.commits g
     where (g.integration_id, g.repository_id, g.sha) = (v.integration_id, p.repository_id, p.sha)
     offset 0
 ) g on true
 left join lateral (
-    select min(m.committed_at) as committed_at from core.github_commits m
+    select min(m.committed_at) as committed_at from core.commits m
     where not g.is_first_parent and m.is_first_parent
       and (m.integration_id, m.repository_id, m.position) = (g.integration_id, g.repository_id, g.position)
 ) merge on true

@@ -8,13 +8,9 @@
 with read_again as (
     select id from deployment_candidates
     union
-    select case fact when 'deployment' then 'gh-deployment:' when 'release' then 'gh-release:' else 'gh-run:' end
-               || integration_id || ':' || id || coalesce(':' || attempt, '')
-    from touched_deployments
+    select id from touched_deployments
     union
-    select 'custom:' || integration_id || ':' || id from touched_custom where fact = 'custom_deployment'
-    union
-    select 'gh-merge:' || substr((before).id, strpos((before).id, ':') + 1) from changes_changed where after is null
+    select core.merge_of((before).id) from changes_changed where after is null and core.merge_of((before).id) is not null
 ), sequences as (
     select service_id, environment, min(finished_at) as moved_from
     from (

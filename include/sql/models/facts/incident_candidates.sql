@@ -1,6 +1,6 @@
 -- Temporary table incident_candidates: the incidents that the touched records describe, with the texts that name their cause.
--- Grain: one row per issue (Jira, GitHub) that matches the client's rule (setting dora.incident_rule), and per incident of a
--- custom source, which is declared for them.
+-- Grain: one row per issue of a tracker or a repository that matches the client's rule (setting dora.incident_rule), and per
+-- issue that is reported as an incident.
 -- resolved_at is the first entry into a done status after the last reopening.
 -- Index: (id)
 with rule as materialized (
@@ -12,40 +12,52 @@ with rule as materialized (
         array(select lower(x) from jsonb_array_elements_text(r -> 'external_labels') x) as external_labels,
         r -> 'fields' as fields, r ->> 'match' = 'all' as all_must_match
     from settings s, lateral (select s.incident_rule) i (r)
-), jira as (
-    select j.*
+), issues as (
+    select t.incident_id, i.*
     from rule
-    join touched_jira_issues q on rule.source in ('jira', 'both')
-    join core.jira_issues j on (j.integration_id, j.id) = (q.integration_id, q.id)
+    cross join touched_issues t
+    join core.issues i on (i.integration_id, i.id) = (t.integration_id, t.id)
     cross join lateral (
-        -- one row per part of the rule that is given
+        -- one row per part of the rule that is given; of an issue in a repository, only its labels count
         select bool_or(part.is_met) as any_met, bool_and(part.is_met) as all_met
         from (
-            select lower(j.issue_type) = any (rule.issue_types) as is_met where rule.issue_types <> '{}'
+            select lower(i.issue_type) = any (rule.issue_types) as is_met
+            where rule.issue_types <> '{}' and i.project_id is not null
             union all
-            select coalesce(lower(j.priority) = any (rule.priorities), false) where rule.priorities <> '{}'
+            select coalesce(lower(i.priority) = any (rule.priorities), false)
+            where rule.priorities <> '{}' and i.project_id is not null
             union all
-            select exists (select from unnest(j.labels) l where lower(l) = any (rule.labels)) where rule.labels <> '{}'
+            select exists (select from unnest(i.labels) l where lower(l) = any (rule.labels)) where rule.labels <> '{}'
             union all
             select exists (
                 select from jsonb_array_elements_text(f.value) wanted
-                where lower(wanted) in (lower(j.custom_fields ->> f.key), lower(j.custom_fields -> f.key ->> 'value')))
+                where lower(wanted) in (lower(i.custom_fields ->> f.key), lower(i.custom_fields -> f.key ->> 'value')))
             from jsonb_each(rule.fields) f
+            where i.project_id is not null
         ) part
     ) m
-    where j.deleted_at is null and case when rule.all_must_match then m.all_met else m.any_met end
+    where i.deleted_at is null
+      and (i.external_id is not null
+           or case when i.project_id is not null then rule.source in ('jira', 'both')
+                   else rule.source in ('github', 'both') end
+              and case when rule.all_must_match then m.all_met else m.any_met end)
 ), done_statuses as (
-    select integration_id, id from core.jira_statuses where category = 'done'
+    select integration_id, id from core.issue_statuses where category = 'done'
 ), found as (
-    select 'jira:' || j.integration_id || ':' || j.id as id, j.integration_id, 'jira' as source, j.key,
-           j.key as named_as, j.summary as title, j.url, j.priority as severity, j.created_at,
-           case when j.status_category = 'done' then coalesce(d.resolved_at, j.resolution_at) end as resolved_at,
-           array(select lower(x) from unnest(j.components || j.labels) x) as words,
-           lower((select jira_services from settings) ->> split_part(j.key, '-', 1)) as service_name,
-           null::bigint as repository_id, j.description as body, j.fix_versions,
-           array(select l.other_key from core.jira_issue_links l
-                 where (l.integration_id, l.issue_id) = (j.integration_id, j.id)) as linked_keys
-    from jira j
+    select i.incident_id as id, i.integration_id, x.source, coalesce(i.key, '#' || i.number) as key,
+           coalesce(i.key, r.full_name || '#' || i.number) as named_as, i.summary as title, i.url, i.priority as severity,
+           i.created_at,
+           case when i.status_category = 'done' then coalesce(d.resolved_at, i.resolution_at)
+                when i.project_id is null then i.resolution_at end as resolved_at,
+           array(select lower(word) from unnest(i.components || i.labels || i.service_name) word) as words,
+           case when i.project_id is not null
+               then lower((select jira_services from settings) ->> split_part(i.key, '-', 1)) end as service_name,
+           i.repository_id, i.description as body, i.fix_versions,
+           array(select l.other_key from core.issue_links l
+                 where (l.integration_id, l.issue_id) = (i.integration_id, i.id)) as linked_keys
+    from issues i
+    join sources x on x.integration_id = i.integration_id
+    left join core.repositories r on (r.integration_id, r.id) = (i.integration_id, i.repository_id)
     left join lateral (
         -- What happened at one moment keeps the order of the changelog.
         select min(m.created_at) filter (where m.is_resolution and m.reopenings_after = 0) as resolved_at
@@ -53,31 +65,16 @@ with rule as materialized (
             select c.created_at, n.into_done and not n.out_of_done as is_resolution,
                    count(*) filter (where n.out_of_done and not n.into_done)
                        over (order by c.created_at desc, c.history_id desc, c.item_index desc) as reopenings_after
-            from core.jira_issue_changes c
+            from core.issue_changes c
             cross join lateral (
                 select exists (select from done_statuses t where (t.integration_id, t.id) = (c.integration_id, c.to_id))
                            as into_done,
                        exists (select from done_statuses t
                                where (t.integration_id, t.id) = (c.integration_id, c.from_id)) as out_of_done
             ) n
-            where (c.integration_id, c.issue_id) = (j.integration_id, j.id) and c.field = 'status'
+            where (c.integration_id, c.issue_id) = (i.integration_id, i.id) and c.field = 'status'
         ) m
-    ) d on true
-    union all
-    select 'gh-issue:' || g.integration_id || ':' || g.id, g.integration_id, 'github', '#' || g.number,
-           r.full_name || '#' || g.number, g.title, g.url, null, g.created_at, g.closed_at,
-           array(select lower(x) from unnest(g.labels) x), null, g.repository_id, g.body, '{}', '{}'
-    from rule
-    join touched_github_issues q on rule.source in ('github', 'both')
-    join core.github_issues g on (g.integration_id, g.id) = (q.integration_id, q.id)
-    join core.github_repositories r on (r.integration_id, r.id) = (g.integration_id, g.repository_id)
-    where g.deleted_at is null and exists (select from unnest(g.labels) l where lower(l) = any (rule.labels))
-    union all
-    select 'custom:' || x.integration_id || ':' || x.id, x.integration_id, 'http_json', x.key, x.key, x.title, x.url,
-           x.severity, x.created_at, x.resolved_at, array[lower(x.service)], null, null, x.description, '{}', '{}'
-    from touched_custom q
-    join core.custom_incidents x on (x.integration_id, x.id) = (q.integration_id, q.id)
-    where q.fact = 'custom_incident' and x.deleted_at is null
+    ) d on i.project_id is not null
 )
 select
     f.id,

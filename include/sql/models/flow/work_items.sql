@@ -7,8 +7,8 @@ with issues as (
     select t.id, j.integration_id, j.id as issue_id, p.key as project_key, j.key, j.url, j.issue_type, j.summary,
            j.status, j.status_category, j.story_points, j.created_at, j.resolution_at, j.components || j.labels as names
     from touched_work_items t
-    join core.jira_issues j on (j.integration_id, j.id) = (t.integration_id, t.issue_id) and j.deleted_at is null
-    join core.jira_projects p on (p.integration_id, p.id) = (j.integration_id, j.project_id)
+    join core.issues j on (j.integration_id, j.id) = (t.integration_id, t.issue_id) and j.deleted_at is null
+    join core.projects p on (p.integration_id, p.id) = (j.integration_id, j.project_id)
 ), stays as (
     select *, coalesce(max(n) filter (where is_reopening) over (partition by id), 0) as last_reopening from work_stays
 ), entries as (

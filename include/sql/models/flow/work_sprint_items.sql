@@ -14,13 +14,13 @@ with items as (
            case when k.is_sprint then c.to_id else c.to_text end as after,
            row_number() over (partition by i.id, k.is_sprint order by c.created_at, c.history_id, c.item_index) as n
     from items i
-    join core.jira_issue_changes c on (c.integration_id, c.issue_id) = (i.integration_id, i.issue_id)
+    join core.issue_changes c on (c.integration_id, c.issue_id) = (i.integration_id, i.issue_id)
     cross join lateral (select lower(c.field) = 'sprint' as is_sprint) k
     where lower(c.field) in ('sprint', 'story points', 'story point estimate')
 ), held as (
     select i.id, k.is_sprint, 0 as n, k.since, case when c.n is null then k.value else c.before end as value
     from items i
-    join core.jira_issues j on (j.integration_id, j.id) = (i.integration_id, i.issue_id)
+    join core.issues j on (j.integration_id, j.id) = (i.integration_id, i.issue_id)
     cross join lateral (
         select true as is_sprint, i.created_at as since, (
             select string_agg(x, ',')
@@ -39,7 +39,7 @@ with items as (
 ), sprints as (
     select integration_id, id, started_at,
            case when state = 'closed' then coalesce(completed_at, ends_at, 'infinity') else 'infinity' end as ended_at
-    from core.jira_sprints where deleted_at is null and state <> 'future'
+    from core.sprints where deleted_at is null and state <> 'future'
 ), memberships as (
     select p.id, i.integration_id, i.issue_id, n.sprint_id, s.ended_at, min(p.since) as joined_at,
            nullif(max(p.until), 'infinity') as left_at, coalesce(bool_or(x.at_start), false) as in_at_start,

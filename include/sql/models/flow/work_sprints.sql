@@ -1,6 +1,6 @@
 -- Table core.work_sprints: what was planned, added, removed and completed in a sprint.
 -- Grain: one row per sprint that is not deleted.
--- Per: integration_id, id of select integration_id, id from core.jira_sprints
+-- Per: integration_id, id of select integration_id, id from core.sprints
 select integration_id, id from touched_sprints
 union
 select i.integration_id, i.sprint_id
@@ -11,7 +11,7 @@ select s.integration_id, s.id, s.board_id, s.name, s.state, s.started_at, s.ends
        case when begun.planned_items is null then 'not_started' when begun.planned_items = 0 then 'nothing_planned' end
            as null_reason
 from touched t
-join core.jira_sprints s on (s.integration_id, s.id) = (t.integration_id, t.id) and s.deleted_at is null
+join core.sprints s on (s.integration_id, s.id) = (t.integration_id, t.id) and s.deleted_at is null
 left join lateral (
     select count(*) filter (where i.is_planned) as planned_items, count(*) filter (where i.is_added) as added_items,
            count(*) filter (where i.is_removed) as removed_items,

@@ -7,16 +7,16 @@ with moves as (
            coalesce(f.name, c.from_text, '') as from_status, coalesce(f.category, 'undefined') as from_category,
            coalesce(i.name, c.to_text, '') as status, coalesce(i.category, 'undefined') as status_category
     from touched_work_items t
-    join core.jira_issue_changes c on (c.integration_id, c.issue_id) = (t.integration_id, t.issue_id)
-    left join core.jira_statuses f on (f.integration_id, f.id) = (c.integration_id, c.from_id)
-    left join core.jira_statuses i on (i.integration_id, i.id) = (c.integration_id, c.to_id)
+    join core.issue_changes c on (c.integration_id, c.issue_id) = (t.integration_id, t.issue_id)
+    left join core.issue_statuses f on (f.integration_id, f.id) = (c.integration_id, c.from_id)
+    left join core.issue_statuses i on (i.integration_id, i.id) = (c.integration_id, c.to_id)
     where c.field = 'status'
 ), stays as (
     select t.id, 0 as n, coalesce(m.from_status, j.status) as status,
            coalesce(m.from_category, j.status_category) as status_category, null as from_category,
            j.created_at as entered_at
     from touched_work_items t
-    join core.jira_issues j on (j.integration_id, j.id) = (t.integration_id, t.issue_id)
+    join core.issues j on (j.integration_id, j.id) = (t.integration_id, t.issue_id)
     left join moves m on m.id = t.id and m.n = 1
     union all
     select id, n, status, status_category, from_category, entered_at from moves

@@ -70,7 +70,7 @@ with computed as materialized (
     from computed c
     cross join lateral (
         select * from core.deployments d
-        where d.id = 'gh-merge:' || substr(c.change_id, strpos(c.change_id, ':') + 1)
+        where d.id = core.merge_of(c.change_id)
         offset 0
     ) d
     where (select deployment_source = 'merges' from settings)

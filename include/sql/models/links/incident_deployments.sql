@@ -17,7 +17,7 @@ with moved as (
     union
     select k.sha
     from moved_changes c
-    join core.github_pull_request_commits k
+    join core.pull_request_commits k
       on (k.integration_id, k.pull_request_id) = (c.integration_id, c.pull_request_id)
 ), named as (
     select 'url' as kind, url as reference from moved
@@ -85,33 +85,33 @@ with incidents as materialized (
     from incidents i
     join core.incident_references r on r.incident_id = i.id
 ), forges as (
-    select distinct integration_id from live_services where repository_id is not null
+    select distinct integration_id, prefix from live_services where repository_id is not null
 ), named_pulls as (
     -- by their address, which ends with the number, or by a commit: the merge's or one of their own
     select n.id, n.created_at, p.integration_id, p.repository_id, p.pull_request_id
     from named n
     cross join forges g
     cross join lateral (
-        select x.integration_id, x.repository_id, x.id as pull_request_id from core.github_pull_requests x
+        select x.integration_id, x.repository_id, x.id as pull_request_id from core.pull_requests x
         where n.kind = 'url' and x.url = n.reference and (x.integration_id, x.number) = (g.integration_id, n.number)
         union all
-        select x.integration_id, x.repository_id, x.id from core.github_pull_requests x
+        select x.integration_id, x.repository_id, x.id from core.pull_requests x
         where n.kind = 'sha' and x.integration_id = g.integration_id
           and x.merge_commit_sha >= n.reference and x.merge_commit_sha < n.reference_end
         union
         select x.integration_id, x.repository_id, x.id
-        from core.github_pull_request_commits k
-        join core.github_pull_requests x on (x.integration_id, x.id) = (k.integration_id, k.pull_request_id)
+        from core.pull_request_commits k
+        join core.pull_requests x on (x.integration_id, x.id) = (k.integration_id, k.pull_request_id)
         where n.kind = 'sha' and k.integration_id = g.integration_id
           and k.sha >= n.reference and k.sha < n.reference_end
         offset 0
     ) p
 ), named_changes as materialized (
-    select p.id, p.created_at, 'gh-pr:' || p.integration_id || ':' || p.pull_request_id || v.suffix as change_id
+    select p.id, p.created_at, v.prefix || '-pr:' || p.integration_id || ':' || p.pull_request_id || v.suffix as change_id
     from named_pulls p
     join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
     union all
-    -- a custom source's, or a push
+    -- one without a pull request in a repository
     select n.id, n.created_at, c.id
     from named n
     cross join lateral (
@@ -129,11 +129,11 @@ with incidents as materialized (
     from named n
     cross join forges g
     cross join lateral (
-        values ('gh-deployment:' || g.integration_id || ':' || n.record_id),
-               ('gh-release:' || g.integration_id || ':' || n.record_id)
+        values (g.prefix || '-deployment:' || g.integration_id || ':' || n.record_id),
+               (g.prefix || '-release:' || g.integration_id || ':' || n.record_id)
         union all
-        select 'gh-run:' || w.integration_id || ':' || w.id || ':' || w.run_attempt from core.github_workflow_runs w
-        where (w.integration_id, w.id) = (g.integration_id, n.record_id::bigint)
+        select g.prefix || '-run:' || r.integration_id || ':' || r.key from core.deployment_records r
+        where r.kind = 'workflow_run' and (r.integration_id, r.record) = (g.integration_id, n.record_id::bigint)
         offset 0
     ) d (id)
     where n.record_id is not null

@@ -15,9 +15,9 @@ from (
     from moved_deployments d
     join core.deployment_changes l on l.deployment_id = d.id
     union
-    select 'gh-pr:' || q.integration_id || ':' || q.pull_request_id || v.suffix
+    select v.prefix || '-pr:' || q.integration_id || ':' || q.pull_request_id || v.suffix
     from queued_own_commits q
-    join core.github_pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.pull_request_id)
+    join core.pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.pull_request_id)
     join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
 ) m
 join core.changes c on c.id = m.change_id

@@ -7,7 +7,7 @@ select distinct 'team', t ->> 'name', v.id
 from settings s, jsonb_array_elements(s.teams) t, jsonb_array_elements_text(t -> 'services') pattern, live_services v
 where v.name ~* core.search_pattern(pattern)
 union all
-select 'repository', 'gh-repo:' || v.integration_id || ':' || v.repository_id, v.id
+select 'repository', v.prefix || '-repo:' || v.integration_id || ':' || v.repository_id, v.id
 from live_services v
 where exists (select from live_services o
               where (o.integration_id, o.repository_id) = (v.integration_id, v.repository_id) and o.has_parts)

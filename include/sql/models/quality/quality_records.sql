@@ -50,7 +50,7 @@ from core.etl_checkpoints k
 join core.integrations i on i.id = k.integration_id
 where i.integration_type in ('github', 'jira') and k.scope_key ~ '^[0-9]+$' and k.watermark_at is not null
   and k.stream <> 'sprints'  -- of a board
-  and not exists (select from core.github_repositories r
+  and not exists (select from core.repositories r
                   where (r.integration_id, r.id::text) = (k.integration_id, k.scope_key))
-  and not exists (select from core.jira_projects p
+  and not exists (select from core.projects p
                   where (p.integration_id, p.id::text) = (k.integration_id, k.scope_key))

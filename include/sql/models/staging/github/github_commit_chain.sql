@@ -6,14 +6,14 @@
 with recursive chain as (
     select w.integration_id, w.repository_id, w.base_sha, w.base_position, c.sha, c.parent_shas, 0 as depth
     from github_commit_walks w
-    join core.github_commits c
+    join core.commits c
       on (c.integration_id, c.repository_id, c.sha) = (w.integration_id, w.repository_id, w.head_sha)
     union all
     select p.integration_id, p.repository_id, p.base_sha, p.base_position, c.sha, c.parent_shas, p.depth + 1
     from chain p
     cross join lateral (
         select c.sha, c.parent_shas
-        from core.github_commits c
+        from core.commits c
         where (c.integration_id, c.repository_id, c.sha) = (p.integration_id, p.repository_id, p.parent_shas[1])
         offset 0) c
     where p.sha is distinct from p.base_sha

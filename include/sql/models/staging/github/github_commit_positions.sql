@@ -1,4 +1,4 @@
--- Columns of core.github_commits: the order of the default branch, as far as the commits loaded since the last run move it.
+-- Columns of core.commits: the order of the default branch, as far as the commits loaded since the last run move it.
 -- Grain: one row per commit of a walked repository (github_commit_walks.sql) that has, or had, a place in the order.
 --
 -- A commit of the first-parent chain has its number in it. A commit off the chain has the position of the oldest commit of
@@ -15,7 +15,7 @@ left join github_commit_chain base
   on (base.integration_id, base.repository_id, base.sha) = (w.integration_id, w.repository_id, w.base_sha)
 cross join lateral (
     select c.sha
-    from core.github_commits c
+    from core.commits c
     where (c.integration_id, c.repository_id) = (w.integration_id, w.repository_id)
       and c.position is not null
       and base.sha is null  -- the walk went through the whole history

@@ -22,7 +22,7 @@ with recursive brought (integration_id, repository_id, is_whole, merge_position,
     ) b
     cross join lateral (
         select null::bigint as merge_position, 0 as waited, parent.sha, b.brought_by
-        from core.github_commits c
+        from core.commits c
         cross join unnest(c.parent_shas) as parent (sha)
         where (c.integration_id, c.repository_id, c.sha) = (b.integration_id, b.repository_id, b.sha)
           and (b.is_whole or c.position is null)
@@ -52,7 +52,7 @@ select b.integration_id, b.repository_id, b.sha, c.parent_shas,
 from brought b
 cross join lateral (
     select c.parent_shas, c.position
-    from core.github_commits c
+    from core.commits c
     where (c.integration_id, c.repository_id, c.sha) = (b.integration_id, b.repository_id, b.sha)
     offset 0) c
 where (b.is_whole or c.position is null)

@@ -13,7 +13,7 @@ with loaded as (
     where c.loaded_xid >= current_setting('pulse.normalise_from')::xid8
 ), rewritten as (
     select (c.before).integration_id, (c.before).repository_id
-    from github_commits_changed c
+    from commits_changed c
     where (c.before).position is not null
 ), touched as (
     select r.integration_id, (r.payload ->> 'databaseId')::bigint as repository_id,
@@ -26,7 +26,7 @@ select t.*, base.sha as base_sha, base.position as base_position
 from touched t
 left join lateral (
     select c.sha, c.position
-    from core.github_commits c
+    from core.commits c
     where (c.integration_id, c.repository_id) = (t.integration_id, t.repository_id)
       and c.position is not null and c.is_first_parent
       and (t.integration_id, t.repository_id) not in (select r.integration_id, r.repository_id from rewritten r)

@@ -13,7 +13,7 @@ with walked as (
     from ordered o
     cross join unnest(o.parent_shas) as parent (sha)
     where not exists (
-        select from core.github_commits p
+        select from core.commits p
         where (p.integration_id, p.repository_id, p.sha) = (o.integration_id, o.repository_id, parent.sha)
         offset 0)
 ), forgotten as (

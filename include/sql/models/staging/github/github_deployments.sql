@@ -20,7 +20,7 @@ select
     statuses.first_failure_at,
     r.deleted_at
 from raw.github_deployments r
-join core.github_repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
+join core.repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
 cross join lateral (select r.payload as p) payload
 cross join lateral (
     select min(s.at) filter (where s.state = 'SUCCESS') as first_success_at,

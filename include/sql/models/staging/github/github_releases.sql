@@ -13,7 +13,7 @@ select
     case when not coalesce((p ->> 'isDraft')::boolean, false) then (p ->> 'publishedAt')::timestamptz end as published_at,
     r.deleted_at
 from raw.github_releases r
-join core.github_repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
+join core.repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
 cross join lateral (select r.payload as p) payload
 left join core.github_tags tag
   on (tag.integration_id, tag.repository_id, tag.name) = (r.integration_id, g.id, p ->> 'tagName')

@@ -8,5 +8,5 @@ select
     (r.payload ->> 'taggedAt')::timestamptz as tagged_at,
     r.deleted_at
 from raw.github_tags r
-join core.github_repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
+join core.repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
 where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8

@@ -17,6 +17,6 @@ select
     (p ->> 'updated_at')::timestamptz as updated_at,
     r.deleted_at
 from raw.github_workflow_runs r
-join core.github_repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
+join core.repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
 cross join lateral (select r.payload as p) payload
 where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8

@@ -1,4 +1,4 @@
--- Table core.jira_sprints: the sprints loaded since the last run, from raw.jira_sprints.
+-- Table core.sprints: the sprints loaded since the last run, from raw.jira_sprints.
 -- Grain: one row per sprint.
 select
     r.integration_id,

@@ -1,4 +1,4 @@
--- Table core.github_commits: the commits of default branches loaded since the last run, from raw.github_commits.
+-- Table core.commits: the commits of default branches loaded since the last run, from raw.github_commits.
 -- Grain: one row per commit of a repository. github_commit_positions.sql gives position and is_first_parent.
 -- Keeps: replaced rows
 select
@@ -10,5 +10,5 @@ select
     (r.payload ->> 'committedDate')::timestamptz as committed_at,
     coalesce(r.payload ->> 'messageHeadline', '') as headline
 from raw.github_commits r
-join core.github_repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
+join core.repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
 where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8

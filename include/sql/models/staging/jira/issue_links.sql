@@ -1,9 +1,9 @@
--- Table core.jira_issue_links: the links of the issues loaded since the last run, as seen from these issues.
+-- Table core.issue_links: the links of the issues loaded since the last run, as seen from these issues.
 -- Grain: one row per link of an issue.
 -- Per: integration_id, issue_id
 select j.integration_id, j.id as issue_id, nullif(r.payload -> 'fields' -> 'issuelinks', 'null') as links
 from raw.jira_issues r
-join core.jira_issues j on (j.integration_id, j.id) = (r.integration_id, (r.payload ->> 'id')::bigint)
+join core.issues j on (j.integration_id, j.id) = (r.integration_id, (r.payload ->> 'id')::bigint)
 where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
 ;
 select distinct on (t.integration_id, t.issue_id, (l ->> 'id')::bigint)

@@ -1,4 +1,4 @@
--- Table core.jira_issues: the issues loaded since the last run, from raw.jira_issues.
+-- Table core.issues: the issues loaded since the last run, from raw.jira_issues.
 -- Grain: one row per issue.
 -- custom_fields holds the fields that the client named, and issuelinks, sprints and development, which are always ours.
 select
@@ -33,5 +33,5 @@ select
 from raw.jira_issues r
 join core.integrations i on i.id = r.integration_id
 cross join lateral (select r.payload -> 'fields' as f) fields
-join core.jira_projects p on (p.integration_id, p.id) = (r.integration_id, (f -> 'project' ->> 'id')::bigint)
+join core.projects p on (p.integration_id, p.id) = (r.integration_id, (f -> 'project' ->> 'id')::bigint)
 where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8

@@ -1,4 +1,4 @@
--- Table core.github_repositories: the repositories of the client's GitHub integrations, from raw.github_repositories.
+-- Table core.repositories: the repositories of the client's GitHub integrations, from raw.github_repositories.
 -- Grain: one row per repository.
 -- All of them are read in every run: they are few, and what else is loaded needs its repository here.
 select

@@ -4,14 +4,14 @@ with loaded as materialized (
     from raw.http_json_records r
     where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
 ), deployments as (
-    update core.custom_deployments t set deleted_at = now()
+    update core.reported_deployments t set deleted_at = now()
     from loaded l
     where (t.integration_id, t.id) = (l.integration_id, l.id) and l.entity <> 'deployments' and t.deleted_at is null
 ), incidents as (
-    update core.custom_incidents t set deleted_at = now()
+    update core.issues t set deleted_at = now()
     from loaded l
-    where (t.integration_id, t.id) = (l.integration_id, l.id) and l.entity <> 'incidents' and t.deleted_at is null
+    where (t.integration_id, t.external_id) = (l.integration_id, l.id) and l.entity <> 'incidents' and t.deleted_at is null
 )
-update core.custom_changes t set deleted_at = now()
+update core.pull_requests t set deleted_at = now()
 from loaded l
-where (t.integration_id, t.id) = (l.integration_id, l.id) and l.entity <> 'changes' and t.deleted_at is null
+where (t.integration_id, t.external_id) = (l.integration_id, l.id) and l.entity <> 'changes' and t.deleted_at is null

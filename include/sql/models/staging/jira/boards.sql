@@ -1,4 +1,4 @@
--- Table core.jira_boards: the boards loaded since the last run, from raw.jira_boards.
+-- Table core.boards: the boards loaded since the last run, from raw.jira_boards.
 -- Grain: one row per board.
 select
     r.integration_id,

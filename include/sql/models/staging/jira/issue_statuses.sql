@@ -1,4 +1,4 @@
--- Table core.jira_statuses: the statuses of the client's Jira integrations and their categories, from raw.jira_statuses.
+-- Table core.issue_statuses: the statuses of the client's Jira integrations and their categories, from raw.jira_statuses.
 -- Grain: one row per status. All of them are read in every run: they are few.
 select
     r.integration_id,

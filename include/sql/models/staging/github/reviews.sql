@@ -1,9 +1,9 @@
--- Table core.github_pull_request_reviews: the reviews of the pull requests loaded since the last run.
+-- Table core.reviews: the reviews of the pull requests loaded since the last run.
 -- Grain: one row per review. One that is still pending has no submitted_at.
 -- Per: integration_id, pull_request_id
 select p.integration_id, p.id as pull_request_id, r.payload -> 'reviews' as reviews
 from raw.github_pull_requests r
-join core.github_pull_requests p
+join core.pull_requests p
   on (p.integration_id, p.id) = (r.integration_id, (r.payload ->> 'fullDatabaseId')::bigint)
 where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
 ;

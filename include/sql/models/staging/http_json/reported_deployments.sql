@@ -1,4 +1,4 @@
--- Table core.custom_deployments: the deployments of custom sources loaded since the last run, from raw.http_json_records.
+-- Table core.reported_deployments: the deployments of custom sources loaded since the last run, from raw.http_json_records.
 -- Grain: one row per ended deployment. The id is the stream's name and upstream's own id (deploys:17).
 -- The loader has checked the fields; here they get their types.
 select

@@ -1,4 +1,4 @@
--- Table core.jira_issue_changes: the changes of issues loaded since the last run, from raw.jira_changelogs.
+-- Table core.issue_changes: the changes of issues loaded since the last run, from raw.jira_changelogs.
 -- Grain: one row per changed field of a history entry.
 -- Late: changes that were loaded before their issue, which had been rejected and was loaded only now.
 with late as materialized (
@@ -38,5 +38,5 @@ select
              / case when length(r.payload ->> 'created') > 11 then 1000 else 1 end)
         else (r.payload ->> 'created')::timestamptz end as created_at
 from loaded r
-join core.jira_issues j on (j.integration_id, j.id) = (r.integration_id, (r.payload ->> 'issueId')::bigint)
+join core.issues j on (j.integration_id, j.id) = (r.integration_id, (r.payload ->> 'issueId')::bigint)
 cross join jsonb_array_elements(r.payload -> 'items') with ordinality item

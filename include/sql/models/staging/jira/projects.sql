@@ -1,4 +1,4 @@
--- Table core.jira_projects: the projects of the client's Jira integrations, from raw.jira_projects.
+-- Table core.projects: the projects of the client's Jira integrations, from raw.jira_projects.
 -- Grain: one row per project.
 -- All of them are read in every run: they are few, and their links follow the address of the integration.
 select

@@ -1,4 +1,4 @@
--- Table core.github_pull_requests: the pull requests loaded since the last run, from raw.github_pull_requests.
+-- Table core.pull_requests: the pull requests loaded since the last run, from raw.github_pull_requests.
 -- Grain: one row per pull request.
 --
 -- ready_at: when it last left draft before the merge; if it never did, when it was published.
@@ -8,7 +8,7 @@
 with loaded as materialized (
     select r.integration_id, g.id as repository_id, r.payload as p, r.deleted_at
     from raw.github_pull_requests r
-    join core.github_repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
+    join core.repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
     where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
 )
 select
