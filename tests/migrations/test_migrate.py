@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -15,6 +17,8 @@ from migrations import views
 from migrations.errors import MigrateError
 from migrations.migrate import alembic_config, migrate
 from migrations.takeover import OLD_HEAD, OLD_HEAD_COMMIT, SQUASHED
+from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.transforms import run_stage
 from stack.errors import StackError
 from stack.postgres import roles as postgres_roles
 from stack.postgres.account import run_as
@@ -154,45 +158,83 @@ def test_every_comment_of_a_column_is_of_a_view(db: TestDatabase) -> None:
 # --- databases of other versions --------------------------------------------------------------------------------------
 
 
-def test_what_the_squashed_migrations_made_is_taken_over_with_its_rows(cluster: Cluster, db: TestDatabase) -> None:
-    """Their end state is this one's (compared by pg_dump when they were squashed), but for views, seeds and comments."""
-    before = schema_of(cluster, db.name)
-    client = db.add_client("techcorp", "Tech Corp")
-    integration = db.add_integration(client, "github")
-    owner = db.connect("pulse_owner", autocommit=True)
-    with db.connect("pulse_etl") as etl:
+# Rows of the tables that have another name, or another form, since.
+ROWS_OF_BEFORE = """
+    insert into core.github_repositories (client_id, integration_id, id, node_id, full_name, url)
+    values ({client}, {github}, 7, 'n', 'a/b', 'u');
+    insert into core.github_issues (
+        client_id, integration_id, id, repository_id, number, title, state, url, created_at, updated_at)
+    values ({client}, {github}, 8, 7, 1, 'Broken', 'open', 'u', '2026-03-01', '2026-03-02');
+    insert into core.custom_changes (
+        client_id, integration_id, id, service, title, opened_at, merged_at, merge_sha, first_commit_at)
+    values ({client}, {custom}, 'merges:9', 'Shop', 'Basket', '2026-03-01', '2026-03-02', 'abc', '2026-02-28');
+    insert into core.custom_deployments (
+        client_id, integration_id, id, service, environment, result, sha, created_at, finished_at)
+    values ({client}, {custom}, 'deploys:1', 'Shop', 'production', 'success', 'abc', '2026-03-03', '2026-03-03');
+    insert into core.custom_incidents (client_id, integration_id, id, key, title, service, created_at, severity)
+    values ({client}, {custom}, 'pager:2', 'P-2', 'Down', 'Shop', '2026-03-04', 'high');
+    insert into core.dora_metrics (
+        client_id, metric_type, family, grain, scope_type, calculation_date, period_start, period_end, unit, sample_size,
+        metric_value, definition_version)
+    values ({client}, 'lead_time_for_changes', 'delivery', 'week', 'client', '2026-03-08', '2026-03-02', '2026-03-09',
+            'hours', 3, 12.5, 'pulse-4');
+"""
+
+
+def test_what_the_squashed_migrations_made_is_taken_over_with_its_rows(
+    cluster: Cluster, db: TestDatabase, made_by: Callable[[str], TestDatabase]
+) -> None:
+    """Their end state is that of SQUASHED (compared by pg_dump when they were squashed), but for views, seeds and comments."""
+    old = made_by(SQUASHED)
+    client = old.add_client("techcorp", "Tech Corp")
+    github, custom = (old.add_integration(client, kind) for kind in ("github", "http_json"))
+    owner = old.connect("pulse_owner", autocommit=True)
+    with old.connect("pulse_etl") as etl:
         etl.execute("select set_config('pulse.client_id', %s, true)", [str(client)])
-        etl.execute(
-            "insert into core.github_repositories (client_id, integration_id, id, node_id, full_name, url)"
-            " values (%s, %s, 7, 'n', 'a/b', 'u')",
-            [client, integration],
-        )
-        etl.execute(
-            "insert into core.dora_metrics (client_id, metric_type, family, grain, scope_type, calculation_date, period_start,"
-            " period_end, unit, sample_size, metric_value, definition_version) values"
-            " (%s, 'lead_time_for_changes', 'delivery', 'week', 'client', '2026-03-08', '2026-03-02', '2026-03-09', 'hours',"
-            " 3, 12.5, 'pulse-4')",
-            [client],
-        )
+        etl.execute(ROWS_OF_BEFORE.format(client=client, github=github, custom=custom).encode())
     owner.execute("comment on table core.work_scopes is 'As it was worded'")
-    owner.execute("drop view report.freshness, report.trust_panel")
     owner.execute("create view report.trust_panel with (security_invoker = true) as select 1 as client_id")
-    owner.execute("update core.metric_catalogue set metric_label = 'Lead' where metric_type = 'lead_time_for_changes'")
-    set_revision(db, OLD_HEAD)
+    owner.execute("update public.alembic_version set version_num = %s", [OLD_HEAD])
 
-    postgres_roles.migrate(cluster, db.name)
+    postgres_roles.migrate(cluster, old.name)
 
-    assert schema_of(cluster, db.name) == before
+    assert schema_of(cluster, old.name) == schema_of(cluster, db.name)
     assert owner.execute("select version_num from public.alembic_version").fetchall() == [
         (ScriptDirectory.from_config(alembic_config()).get_current_head(),)
     ]
-    db.wait_replica()
-    reader = db.connect(f"pulse_client_{client}", replica=True)
-    assert reader.execute("select full_name from core.github_repositories").fetchall() == [("a/b",)]
-    assert reader.execute("select metric_label, metric_value from report.metric_series").fetchall() == [
-        ("Lead time for changes", 12.5)
+    queue = "select distinct fact, key from core.dora_queue where integration_id = %s order by 1, 2"
+    assert owner.execute(queue, [custom]).fetchall() == [
+        ("issue", "=pager:2"),
+        ("pull_request", "=merges:9"),
+        ("reported_deployment", "=deploys:1"),
     ]
-    assert reader.execute("select integration from report.freshness").fetchall() == [("github",)]
+    assert owner.execute(queue, [github]).fetchall() == [("issue", "#8")]
+    old.wait_replica()
+    reader = old.connect(f"pulse_client_{client}", replica=True)
+    for query, row in {
+        "select full_name from core.github_repositories": ("a/b",),
+        "select number, title, state from core.github_issues": (1, "Broken", "open"),
+        "select id, service, title, merge_sha, first_commit_at::date::text from core.custom_changes": (
+            "merges:9",
+            "Shop",
+            "Basket",
+            "abc",
+            "2026-02-28",
+        ),
+        "select id, service, service_key, result from core.custom_deployments": ("deploys:1", "Shop", "shop", "success"),
+        "select id, key, title, severity from core.custom_incidents": ("pager:2", "P-2", "Down", "high"),
+        "select metric_label, metric_value from report.metric_series": ("Lead time for changes", 12.5),
+    }.items():
+        assert reader.execute(query.encode()).fetchall() == [row]
+    assert reader.execute("select integration from report.freshness order by 1").fetchall() == [("github",), ("http_json",)]
+    run_stage(old.connect("pulse_etl"), client, "dora", now=datetime(2026, 3, 10, tzinfo=UTC))
+    facts = "select id from core.changes union all select id from core.deployments union all select id from core.incidents"
+    with client_transaction(etl := old.connect("pulse_etl"), client):
+        assert {name for (name,) in etl.execute(facts)} == {
+            f"custom:{custom}:merges:9",
+            f"custom:{custom}:deploys:1",
+            f"custom:{custom}:pager:2",
+        }
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ class Repository:
         return {sha: (position, on_chain) for sha, position, on_chain in rows}
 
     def measured(self) -> tuple[int, int]:
-        """Normalise: rows of core.github_commits that it read by index or scan, and rows that the positions' files wrote."""
+        """Normalise: rows of core.commits that it read by index or scan, and rows that the positions' files wrote."""
         with client_transaction(self.conn, self.client_id):
             before = self._rows_read()
             written = self.normalise()
@@ -123,7 +123,7 @@ class Repository:
     def _rows_read(self) -> int:
         row = self.conn.execute(
             "select coalesce(idx_tup_fetch, 0) + seq_tup_read from pg_stat_xact_user_tables"
-            " where relid = 'core.github_commits'::regclass"
+            " where relid = 'core.commits'::regclass"
         ).fetchone()
         assert row is not None
         return int(row[0])

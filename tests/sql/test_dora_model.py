@@ -366,7 +366,7 @@ def test_an_increment_scans_no_large_table(world: World) -> None:
     assert {table: rows for table, rows in large.items() if rows > 5000 and table in LARGE} == {}
 
 
-LARGE = {"github_pull_requests", "github_commits", "changes", "deployment_changes", "dora_metrics"}
+LARGE = {"pull_requests", "commits", "changes", "deployment_changes", "dora_metrics"}
 
 
 def scanned(world: World) -> dict[str, int]:

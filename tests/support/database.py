@@ -171,10 +171,14 @@ class TestDatabase:
                 superuser.execute((postgres_roles.BOOTSTRAP / "grant_service_access.sql").read_text())
             yield database
         finally:
-            for connection in database._open:
-                connection.close()
+            database.close()
             with cluster.primary.connect() as superuser:
                 superuser.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database.name)))
+
+    def close(self) -> None:
+        """Close the connections that were opened here."""
+        for connection in self._open:
+            connection.close()
 
     def connect(self, role: str, replica: bool = False, **kwargs: Any) -> Connection:
         """A connection as `role` (autocommit off), closed at the end of the test."""

@@ -24,7 +24,7 @@ CLIENT = ("client",)  # the unit of a model that is computed whole in every run
 _FIRST_LINE = re.compile(r"-- (?:(Table|Columns of) core\.(\w+)|(Temporary table) (\w+)|(Statements))\b")
 _HEADER = re.compile(r"-- (Per|Index|Stamps|Keeps): (.+?)\.?$")
 _KINDS: dict[str, Kind] = {"Table": "table", "Columns of": "columns", "Temporary table": "temporary"}
-_READS = re.compile(r"(?:\b(?:from|join)\s+|,\s*)\(?(?:core\.)?([a-z]\w*)")
+_READS = re.compile(r"(?:\b(?:from|join)\s+|,\s*)\(?(?:core\.)?([a-z]\w*)\b(?!\.)")
 
 
 class ModelError(Exception):
