@@ -15,16 +15,16 @@ from generate_series(1, current_setting('bench.clients')::integer) c;
 select setval(pg_get_serial_sequence('core.clients', 'id'), max(client_id)),
        setval(pg_get_serial_sequence('core.integrations', 'id'), max(id)) from core.integrations;
 
-insert into core.github_repositories (client_id, integration_id, id, node_id, full_name, default_branch, url, pushed_at)
+insert into core.repositories (client_id, integration_id, id, node_id, full_name, default_branch, url, pushed_at)
 select client_id, github_id, repository_id, 'R_' || repository_id, 'bench-' || client_id || '/' || name, 'main',
        'https://github.com/bench-' || client_id || '/' || name, to_timestamp(until_epoch)
 from place;
 
-insert into core.jira_projects (client_id, integration_id, id, key, name, url)
+insert into core.projects (client_id, integration_id, id, key, name, url)
 select c, 2 * c, c, 'OPS', 'Operations', 'https://bench.atlassian.net/browse/OPS'
 from generate_series(1, current_setting('bench.clients')::integer) c;
 
-insert into core.jira_statuses (client_id, integration_id, id, name, category)
+insert into core.issue_statuses (client_id, integration_id, id, name, category)
 select c, 2 * c, s.id, s.name, s.category
 from generate_series(1, current_setting('bench.clients')::integer) c
 cross join (values ('1', 'To Do', 'new'), ('2', 'In Progress', 'indeterminate'), ('3', 'Done', 'done')) s (id, name, category);

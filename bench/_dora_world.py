@@ -19,13 +19,13 @@ from tests.support.database import Connection, TestDatabase
 FOLDER = Path(__file__).parent
 REPOSITORIES, YEARS = 10, 3
 GROWN = (
-    "github_pull_requests",
-    "github_commits",
-    "github_pull_request_reviews",
+    "pull_requests",
+    "commits",
+    "reviews",
     "github_deployments",
-    "jira_issues",
-    "jira_issue_changes",
-    "jira_issue_links",
+    "issues",
+    "issue_changes",
+    "issue_links",
 )
 
 
@@ -101,10 +101,10 @@ def add_commits(db: TestDatabase, clients: list[int]) -> int:
     """
     with _superuser(db) as conn:
         return conn.execute(
-            "insert into core.github_pull_request_commits (client_id, integration_id, pull_request_id, sha, position,"
+            "insert into core.pull_request_commits (client_id, integration_id, pull_request_id, sha, position,"
             " authored_at, committed_at, headline)"
             " select client_id, integration_id, id, md5(id::text || n), n, first_authored_at, first_committed_at, title"
-            " from core.github_pull_requests cross join generate_series(1, 3) n where client_id = any(%s)"
+            " from core.pull_requests cross join generate_series(1, 3) n where client_id = any(%s)"
             " on conflict do nothing",
             [clients],
         ).rowcount
@@ -170,7 +170,7 @@ def edit_old(conn: Connection, world: World, client_id: int, count: int = 200) -
     ]
     with client_transaction(conn, client_id):
         return conn.execute(
-            "update core.github_pull_requests set first_authored_at = first_authored_at - interval '1 hour'"
+            "update core.pull_requests set first_authored_at = first_authored_at - interval '1 hour'"
             " where client_id = %s and integration_id = %s and id = any(%s)",
             [client_id, 2 * client_id - 1, ids],
         ).rowcount

@@ -2,7 +2,7 @@
 -- A repository's change n is one commit of main at position n; deployment n delivers change 5 n; incident n follows
 -- deployment 4 n - 1. No statement reads what another one wrote, so several may run in parallel.
 
-insert into core.github_pull_requests (
+insert into core.pull_requests (
     client_id, integration_id, id, repository_id, number, title, url, state, author_login, author_is_bot, base_branch,
     head_branch, created_at, updated_at, ready_at, first_authored_at, first_committed_at, first_review_at, approved_at,
     merged_at, closed_at, merge_commit_sha, additions, deletions, changed_files, commit_count, review_count,
@@ -33,7 +33,7 @@ cross join lateral (
 ) t
 order by p.repository_id, n;
 
-insert into core.github_commits (
+insert into core.commits (
     client_id, integration_id, repository_id, sha, parent_shas, position, is_first_parent, authored_at, committed_at, headline)
 select
     p.client_id, p.github_id, p.repository_id, pg_temp.sha(pg_temp.id(p.repository_id, n)),
@@ -45,7 +45,7 @@ cross join lateral (select pg_temp.merged(p, n) as merged offset 0) t
 order by p.repository_id, n;
 
 -- Nine in ten changes have a review; one in ten reviews requests changes.
-insert into core.github_pull_request_reviews (
+insert into core.reviews (
     client_id, integration_id, pull_request_id, id, author_login, author_is_bot, state, submitted_at, comment_count)
 select
     p.client_id, p.github_id, t.id, t.id, 'reviewer-' || n % 7, false,
@@ -88,7 +88,7 @@ order by p.repository_id, n;
 -- One in four names the deployment's address, one in twenty its commit. 95 % are resolved, if there was time: started, then
 -- done. One in thirty was done, reopened, and done again.
 with issues as (
-    insert into core.jira_issues (
+    insert into core.issues (
         client_id, integration_id, id, project_id, key, url, issue_type, summary, description, status, status_category,
         priority, resolution, components, created_at, updated_at, resolution_at)
     select
@@ -119,7 +119,7 @@ with issues as (
     order by p.repository_id, n
     returning client_id, integration_id, id, created_at, updated_at, resolution_at
 )
-insert into core.jira_issue_changes (
+insert into core.issue_changes (
     client_id, integration_id, issue_id, history_id, item_index, field, field_id, from_id, from_text, to_id, to_text,
     created_at)
 select i.client_id, i.integration_id, i.id, i.id * 10 + s.step, 0, 'status', 'status', s.from_id, s.from_text, s.to_id,
@@ -131,7 +131,7 @@ join (values (1, '1', 'To Do', '2', 'In Progress', 0.1, false, false), (2, '2', 
   on (i.resolution_at is not null or not s.ends) and (not s.again or pg_temp.chance(i.id, 34) < 0.03);
 
 -- One in twenty is linked to a story that changes of its repository name.
-insert into core.jira_issue_links (client_id, integration_id, issue_id, id, link_type, direction, other_key)
+insert into core.issue_links (client_id, integration_id, issue_id, id, link_type, direction, other_key)
 select p.client_id, p.jira_id, t.id, t.id, 'Relates', 'outward', 'APP-' || p.r * 100000 + 5 * (4 * n - 1) / 12
 from place p
 cross join lateral generate_series(p.low / 20 + 1, p.high / 20) n

@@ -27,13 +27,19 @@ TOKEN = "kiln-token-of-the-test"
 NOT_OURS = {".git", ".pulse", "__pycache__", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 NOW = "2026-04-01T12:00:00+00:00"
 DAY = "2026-03-02T"
-MERGED = {"begun": f"{DAY}06:00Z", "proposed": f"{DAY}08:00Z", "landed": f"{DAY}10:00Z"}
+MERGED = {"begun": f"{DAY}06:00Z", "proposed": f"{DAY}08:00Z", "landed": f"{DAY}10:00Z", "by": "ada"}
+AGREED = {"agreed": [{"who": "bo", "at": f"{DAY}09:00Z"}]}
 JOURNAL: list[dict[str, Any]] = [
+    {"what": "app", "app": "shop"},
+    {"what": "commit", "app": "shop", "rev": "a0", "note": "Begin", "at": f"{DAY}04:00Z"},
     {"what": "rollout", "app": "shop", "rev": "a0", "from": f"{DAY}05:00Z", "to": f"{DAY}05:30Z"},
-    {"what": "merge", "app": "shop", "rev": "a1", "note": "Basket", **MERGED},
-    {"what": "merge", "app": "shop", "rev": "a2", "note": "Search", **MERGED, "begun": f"{DAY}04:00Z"},
+    {"what": "commit", "app": "shop", "rev": "a1", "note": "Basket", "at": f"{DAY}06:00Z"},
+    {"what": "merge", "app": "shop", "rev": "a1", "note": "Basket", **MERGED, **AGREED},
+    {"what": "commit", "app": "shop", "rev": "a2", "note": "Search", "at": f"{DAY}04:00Z"},
+    {"what": "merge", "app": "shop", "rev": "a2", "note": "Search", **MERGED, "begun": f"{DAY}04:00Z", "agreed": []},
     {"what": "rollout", "app": "shop", "rev": "a2", "from": f"{DAY}11:30Z", "to": f"{DAY}12:00Z"},
     {"what": "alarm", "app": "shop", "note": "Search is slow", "from": f"{DAY}13:00Z", "to": f"{DAY}15:00Z"},
+    {"what": "commit", "app": "shop", "rev": "a3", "note": "Without a merge", "at": f"{DAY}14:00Z"},
     {"what": "rollout", "app": "shop", "rev": "a3", "from": f"{DAY}14:40Z", "to": f"{DAY}15:00Z"},
     {"what": "rollout", "app": "shop", "from": f"{DAY}16:00Z", "to": f"{DAY}16:10Z"},
 ]
@@ -72,7 +78,7 @@ def forge() -> Iterator[str]:
 def variable(forge: str) -> dict[str, Any]:
     """What an admin of the client declares."""
     integration = {"type": TYPE, "base_url": forge, "token": TOKEN, "journal": "main"}
-    return {"name": "Acme", "integrations": [integration]}
+    return {"name": "Acme", "integrations": [integration], "settings": {"dora.direct_pushes": True}}
 
 
 @pytest.fixture
@@ -89,14 +95,22 @@ def as_etl(db: TestDatabase, client_id: int) -> psycopg.Connection[Any]:
 
 
 def test_two_folders_are_enough_for_the_numbers(db: TestDatabase, installed: dict[str, Any]) -> None:
-    assert (installed["scopes"], installed["written"]) == (["journals:main"], 6)
+    assert (installed["scopes"], installed["written"]) == (["journals:main"], 11)
     etl = as_etl(db, installed["client_id"])
-    assert etl.execute("select record_id, reason from raw.rejects").fetchall() == [("7", "missing field 'rev'")]
-    delivered = etl.execute("select change_id, deployment_id, lead_time_hours from core.deployment_changes order by 1")
-    first = delivered.fetchall()
-    assert [row[0].split(":", 2)[2] for row in first] == ["merge:2", "merge:3"]
-    assert [row[1].split(":", 2)[2] for row in first] == ["rollout:4", "rollout:4"]
-    assert [row[2] for row in first] == [6, 8]
+    assert etl.execute("select record_id, reason from raw.rejects").fetchall() == [("12", "missing field 'rev'")]
+    delivered = etl.execute(
+        "select l.change_id, l.deployment_id, l.lead_time_hours, c.is_reviewed from core.deployment_changes l"
+        " join core.changes c on c.id = l.change_id order by 1"
+    ).fetchall()
+    kiln = etl.execute("select id from core.integrations").fetchone()
+    assert kiln is not None
+    assert delivered == [
+        (f"{TYPE}-commit:{kiln[0]}:1:a3", f"{TYPE}:{kiln[0]}:rollout:11", 1, False),
+        (f"{TYPE}-pr:{kiln[0]}:5", f"{TYPE}:{kiln[0]}:rollout:8", 6, True),
+        (f"{TYPE}-pr:{kiln[0]}:7", f"{TYPE}:{kiln[0]}:rollout:8", 8, False),
+    ]
+    shown = "select source from core.deployments union select source from core.incidents"
+    assert etl.execute(shown).fetchall() == [(TYPE,)]
     numbers = etl.execute(
         "select metric_type, sample_size, numerator, denominator from core.dora_metrics"
         " where (grain, scope_type, period_start) = ('month', 'client', '2026-03-01') and metric_type = any (%s)",
@@ -104,7 +118,7 @@ def test_two_folders_are_enough_for_the_numbers(db: TestDatabase, installed: dic
     )
     assert {name: rest for name, *rest in numbers} == {
         "deployment_frequency": [3, 3, None],
-        "lead_time_for_changes": [2, None, None],
+        "lead_time_for_changes": [3, None, None],
         "change_failure_rate": [3, 1, 3],
     }
 
@@ -125,7 +139,7 @@ def test_its_records_are_behind_the_same_walls(db: TestDatabase, installed: dict
     """
     assert owner.execute(rights, [table]).fetchone() == owner.execute(rights, ["raw.jira_issues"]).fetchone()
     count = f"select count(*) from {table}".encode()
-    assert as_etl(db, installed["client_id"]).execute(count).fetchone() == (6,)
+    assert as_etl(db, installed["client_id"]).execute(count).fetchone() == (11,)
     assert as_etl(db, db.add_client("other")).execute(count).fetchone() == (0,)
     others = ["pulse_admin", "pulse_auth", "pulse_staff", "pulse_reader", f"pulse_client_{installed['client_id']}"]
     readable = "select r from unnest(%s::text[]) r where has_table_privilege(r, %s, 'select')"
@@ -137,7 +151,7 @@ def test_an_installation_without_the_folders_does_not_know_it(db: TestDatabase, 
         parse_spec("acme", json.dumps(variable("https://kiln.example")))
     migrate(db.url("pulse_owner"))
     kept = as_etl(db, installed["client_id"]).execute(f"select count(*) from raw.{TYPE}_entries".encode()).fetchone()
-    assert kept == (6,)
+    assert kept == (11,)
 
 
 def test_nothing_else_names_it() -> None:

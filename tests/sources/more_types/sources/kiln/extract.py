@@ -13,7 +13,9 @@ from pulse.warehouse.runs import RunStats
 
 ENTITY = "kiln_entries"
 REQUIRED = {
-    "merge": ("app", "note", "begun", "proposed", "landed", "rev"),
+    "app": ("app",),
+    "commit": ("app", "note", "rev", "at"),
+    "merge": ("app", "note", "by", "begun", "proposed", "landed", "rev", "agreed"),
     "rollout": ("app", "rev", "from", "to"),
     "alarm": ("app", "note", "from"),
 }
@@ -48,7 +50,7 @@ class KilnSource(Source):
 def _row(scope_key: str) -> Any:
     def build(entry: dict[str, Any]) -> RawRow:
         require(entry, *REQUIRED[entry["what"]])
-        for name in ("begun", "proposed", "landed", "from", "to"):
+        for name in ("at", "begun", "proposed", "landed", "from", "to"):
             if name in entry:
                 datetime.fromisoformat(entry[name])
         return RawRow(f"{entry['what']}:{entry['no']}", scope_key, entry)

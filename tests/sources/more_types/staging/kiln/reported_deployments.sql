@@ -1,4 +1,4 @@
--- Table core.custom_deployments: the rollouts of Kiln loaded since the last run, from raw.kiln_entries.
+-- Table core.reported_deployments: the rollouts of Kiln loaded since the last run, from raw.kiln_entries.
 -- Grain: one row per ended rollout. Kiln has one environment, and keeps no rollout that did not succeed.
 select
     r.integration_id,
