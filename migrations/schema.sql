@@ -451,7 +451,10 @@ CREATE TABLE core.commits (
     headline text DEFAULT ''::text NOT NULL
 );
 ALTER TABLE ONLY core.commits FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.commits ADD CONSTRAINT commits_authored_at_time CHECK (((authored_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (authored_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.commits ADD CONSTRAINT commits_committed_at_time CHECK (((committed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (committed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.commits ADD CONSTRAINT commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha);
+ALTER TABLE core.commits ADD CONSTRAINT commits_sha_length CHECK ((octet_length(sha) <= 200)) NOT VALID;
 CREATE INDEX commits_position ON core.commits USING btree (client_id, integration_id, repository_id, "position") WHERE ("position" IS NOT NULL);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('commit', 'repository_id || '':'' || sha');
@@ -938,6 +941,7 @@ CREATE TABLE core.github_deployment_statuses (
     log_url text
 );
 ALTER TABLE ONLY core.github_deployment_statuses FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.github_deployment_statuses ADD CONSTRAINT github_deployment_statuses_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.github_deployment_statuses ADD CONSTRAINT github_deployment_statuses_pkey PRIMARY KEY (client_id, integration_id, deployment_id, id);
 ALTER TABLE ONLY core.github_deployment_statuses ADD CONSTRAINT github_deployment_statuses_client_id_integration_id_deploy_fkey FOREIGN KEY (client_id, integration_id, deployment_id) REFERENCES core.github_deployments(client_id, integration_id, id) ON DELETE CASCADE;
 CREATE POLICY etl ON core.github_deployment_statuses TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -970,7 +974,15 @@ CREATE TABLE core.github_deployments (
     deleted_at timestamp with time zone
 );
 ALTER TABLE ONLY core.github_deployments FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_environment_length CHECK ((octet_length(environment) <= 1000)) NOT VALID;
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_first_failure_at_time CHECK (((first_failure_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (first_failure_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_first_success_at_time CHECK (((first_success_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (first_success_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.github_deployments ADD CONSTRAINT github_deployments_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_ref_name_length CHECK ((octet_length(ref_name) <= 1000)) NOT VALID;
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_sha_length CHECK ((octet_length(sha) <= 200)) NOT VALID;
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_updated_at_time CHECK (((updated_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (updated_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX github_deployments_sha ON core.github_deployments USING btree (client_id, integration_id, sha, repository_id);
 CREATE INDEX github_deployments_updated ON core.github_deployments USING btree (client_id, integration_id, updated_at);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.github_deployments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployment', 'id');
@@ -1002,7 +1014,12 @@ CREATE TABLE core.github_releases (
     deleted_at timestamp with time zone
 );
 ALTER TABLE ONLY core.github_releases FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.github_releases ADD CONSTRAINT github_releases_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.github_releases ADD CONSTRAINT github_releases_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE core.github_releases ADD CONSTRAINT github_releases_published_at_time CHECK (((published_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (published_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.github_releases ADD CONSTRAINT github_releases_sha_length CHECK ((octet_length(sha) <= 200)) NOT VALID;
+ALTER TABLE core.github_releases ADD CONSTRAINT github_releases_tag_name_length CHECK ((octet_length(tag_name) <= 1000)) NOT VALID;
+ALTER TABLE core.github_releases ADD CONSTRAINT github_releases_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX github_releases_sha ON core.github_releases USING btree (client_id, integration_id, sha, repository_id);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.github_releases REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('release', 'id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.github_releases REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('release', 'id');
@@ -1030,6 +1047,7 @@ CREATE TABLE core.github_tags (
 ALTER TABLE ONLY core.github_tags FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.github_tags IS 'One row per tag of a repository: the commit it names and, for an annotated tag, when it was made.';
 ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_pkey PRIMARY KEY (client_id, integration_id, repository_id, name);
+ALTER TABLE core.github_tags ADD CONSTRAINT github_tags_tagged_at_time CHECK (((tagged_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (tagged_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.github_tags ADD CONSTRAINT github_tags_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
 CREATE POLICY etl ON core.github_tags TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 ALTER TABLE core.github_tags ENABLE ROW LEVEL SECURITY;
@@ -1056,7 +1074,9 @@ CREATE TABLE core.github_workflow_jobs (
 );
 ALTER TABLE ONLY core.github_workflow_jobs FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.github_workflow_jobs IS 'One row per job of an attempt of a workflow run.';
+ALTER TABLE core.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_completed_at_time CHECK (((completed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (completed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE core.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_started_at_time CHECK (((started_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (started_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 CREATE INDEX github_workflow_jobs_run ON core.github_workflow_jobs USING btree (client_id, integration_id, run_id, run_attempt);
 ALTER TABLE ONLY core.github_workflow_jobs ADD CONSTRAINT github_workflow_jobs_client_id_integration_id_run_id_run_a_fkey FOREIGN KEY (client_id, integration_id, run_id, run_attempt) REFERENCES core.github_workflow_runs(client_id, integration_id, id, run_attempt) ON DELETE CASCADE;
 CREATE POLICY etl ON core.github_workflow_jobs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1088,7 +1108,13 @@ CREATE TABLE core.github_workflow_runs (
     deleted_at timestamp with time zone
 );
 ALTER TABLE ONLY core.github_workflow_runs FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_head_branch_length CHECK ((octet_length(head_branch) <= 1000)) NOT VALID;
+ALTER TABLE core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_head_sha_length CHECK ((octet_length(head_sha) <= 200)) NOT VALID;
 ALTER TABLE ONLY core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_pkey PRIMARY KEY (client_id, integration_id, id, run_attempt);
+ALTER TABLE core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_started_at_time CHECK (((started_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (started_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_updated_at_time CHECK (((updated_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (updated_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.github_workflow_runs ADD CONSTRAINT github_workflow_runs_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX github_workflow_runs_sha ON core.github_workflow_runs USING btree (client_id, integration_id, head_sha, repository_id);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.github_workflow_runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('workflow_run', 'id || '':'' || run_attempt');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.github_workflow_runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('workflow_run', 'id || '':'' || run_attempt');
@@ -1239,6 +1265,7 @@ CREATE TABLE core.issue_changes (
     created_at timestamp with time zone NOT NULL
 );
 ALTER TABLE ONLY core.issue_changes FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.issue_changes ADD CONSTRAINT issue_changes_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.issue_changes ADD CONSTRAINT issue_changes_pkey PRIMARY KEY (client_id, integration_id, issue_id, history_id, item_index);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.issue_changes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'issue_id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.issue_changes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'issue_id');
@@ -1290,6 +1317,8 @@ CREATE TABLE core.issue_statuses (
     CONSTRAINT issue_statuses_category_check CHECK ((category = ANY (ARRAY['new'::text, 'indeterminate'::text, 'done'::text, 'undefined'::text])))
 );
 ALTER TABLE ONLY core.issue_statuses FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.issue_statuses ADD CONSTRAINT issue_statuses_id_length CHECK ((octet_length(id) <= 400)) NOT VALID;
+ALTER TABLE core.issue_statuses ADD CONSTRAINT issue_statuses_name_length CHECK ((octet_length(name) <= 1000)) NOT VALID;
 ALTER TABLE ONLY core.issue_statuses ADD CONSTRAINT issue_statuses_pkey PRIMARY KEY (client_id, integration_id, id);
 ALTER TABLE ONLY core.issue_statuses ADD CONSTRAINT issue_statuses_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON core.issue_statuses TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1333,7 +1362,7 @@ CREATE TABLE core.issues (
     external_id text,
     service_name text,
     service_key text GENERATED ALWAYS AS (lower(service_name)) STORED,
-    CONSTRAINT issues_place CHECK ((num_nonnulls(project_id, repository_id, external_id) = 1))
+    CONSTRAINT issues_place CHECK ((num_nonnulls(project_id, repository_id, external_id) >= 1))
 );
 ALTER TABLE ONLY core.issues FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.issues.project_id IS 'The project of the tracker that it is in; NULL elsewhere.';
@@ -1342,8 +1371,15 @@ COMMENT ON COLUMN core.issues.number IS 'Its number in the repository.';
 COMMENT ON COLUMN core.issues.external_id IS 'Its id at a source that reports incidents, and has no numbers for ids; NULL elsewhere.';
 COMMENT ON COLUMN core.issues.service_name IS 'The service that it names, if its source has a field for that.';
 COMMENT ON COLUMN core.issues.service_key IS 'The service in lower case, for look-ups.';
+ALTER TABLE core.issues ADD CONSTRAINT issues_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.issues ADD CONSTRAINT issues_external_id UNIQUE (client_id, integration_id, external_id);
+ALTER TABLE core.issues ADD CONSTRAINT issues_external_id_length CHECK ((octet_length(external_id) <= 600)) NOT VALID;
+ALTER TABLE core.issues ADD CONSTRAINT issues_key_length CHECK ((octet_length(key) <= 400)) NOT VALID;
 ALTER TABLE ONLY core.issues ADD CONSTRAINT issues_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE core.issues ADD CONSTRAINT issues_resolution_at_time CHECK (((resolution_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (resolution_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.issues ADD CONSTRAINT issues_service_name_length CHECK ((octet_length(service_name) <= 400)) NOT VALID;
+ALTER TABLE core.issues ADD CONSTRAINT issues_updated_at_time CHECK (((updated_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (updated_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.issues ADD CONSTRAINT issues_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX issues_key ON core.issues USING btree (client_id, integration_id, key);
 CREATE INDEX issues_service ON core.issues USING btree (client_id, service_key, service_name) WHERE (service_key IS NOT NULL);
 CREATE INDEX issues_updated ON core.issues USING btree (client_id, integration_id, updated_at);
@@ -1394,6 +1430,7 @@ CREATE TABLE core.projects (
     deleted_at timestamp with time zone
 );
 ALTER TABLE ONLY core.projects FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.projects ADD CONSTRAINT projects_key_length CHECK ((octet_length(key) <= 400)) NOT VALID;
 ALTER TABLE ONLY core.projects ADD CONSTRAINT projects_pkey PRIMARY KEY (client_id, integration_id, id);
 ALTER TABLE ONLY core.projects ADD CONSTRAINT projects_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON core.projects TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -1418,7 +1455,10 @@ CREATE TABLE core.pull_request_commits (
     headline text DEFAULT ''::text NOT NULL
 );
 ALTER TABLE ONLY core.pull_request_commits FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.pull_request_commits ADD CONSTRAINT pull_request_commits_authored_at_time CHECK (((authored_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (authored_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.pull_request_commits ADD CONSTRAINT pull_request_commits_committed_at_time CHECK (((committed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (committed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.pull_request_commits ADD CONSTRAINT pull_request_commits_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, sha);
+ALTER TABLE core.pull_request_commits ADD CONSTRAINT pull_request_commits_sha_length CHECK ((octet_length(sha) <= 200)) NOT VALID;
 CREATE INDEX pull_request_commits_sha ON core.pull_request_commits USING btree (client_id, integration_id, sha);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.pull_request_commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.pull_request_commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request_commits', 'pull_request_id');
@@ -1444,6 +1484,7 @@ CREATE TABLE core.pull_request_events (
     created_at timestamp with time zone NOT NULL
 );
 ALTER TABLE ONLY core.pull_request_events FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.pull_request_events ADD CONSTRAINT pull_request_events_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.pull_request_events ADD CONSTRAINT pull_request_events_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, id);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.pull_request_events REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.pull_request_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
@@ -1522,7 +1563,7 @@ CREATE TABLE core.pull_requests (
     external_id text,
     service_name text,
     service_key text GENERATED ALWAYS AS (lower(service_name)) STORED,
-    CONSTRAINT pull_requests_place CHECK (((num_nonnulls(repository_id, external_id) = 1) AND (num_nonnulls(repository_id, service_name) >= 1))),
+    CONSTRAINT pull_requests_place CHECK ((num_nonnulls(repository_id, external_id) >= 1)),
     CONSTRAINT pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
 );
 ALTER TABLE ONLY core.pull_requests FORCE ROW LEVEL SECURITY;
@@ -1530,8 +1571,21 @@ COMMENT ON COLUMN core.pull_requests.reverts_sha IS 'The commit that it reverts,
 COMMENT ON COLUMN core.pull_requests.external_id IS 'Its id at a source without repositories; NULL elsewhere.';
 COMMENT ON COLUMN core.pull_requests.service_name IS 'The service that it names, where it has no repository.';
 COMMENT ON COLUMN core.pull_requests.service_key IS 'The service in lower case, for look-ups.';
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_approved_at_time CHECK (((approved_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (approved_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_closed_at_time CHECK (((closed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (closed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.pull_requests ADD CONSTRAINT pull_requests_external_id UNIQUE (client_id, integration_id, external_id);
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_external_id_length CHECK ((octet_length(external_id) <= 600)) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_first_authored_at_time CHECK (((first_authored_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (first_authored_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_first_committed_at_time CHECK (((first_committed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (first_committed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_first_review_at_time CHECK (((first_review_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (first_review_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_merge_commit_sha_length CHECK ((octet_length(merge_commit_sha) <= 200)) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_merged_at_time CHECK (((merged_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (merged_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.pull_requests ADD CONSTRAINT pull_requests_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_ready_at_time CHECK (((ready_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (ready_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_service_name_length CHECK ((octet_length(service_name) <= 400)) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_updated_at_time CHECK (((updated_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (updated_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX pull_requests_merge ON core.pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
 CREATE INDEX pull_requests_number ON core.pull_requests USING btree (client_id, integration_id, number, repository_id);
 CREATE INDEX pull_requests_reverts ON core.pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
@@ -1604,7 +1658,15 @@ ALTER TABLE ONLY core.reported_deployments FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.reported_deployments IS 'One row per ended deployment of a source that reports them with the service.';
 COMMENT ON COLUMN core.reported_deployments.service_key IS 'The service in lower case, for look-ups.';
 COMMENT ON COLUMN core.reported_deployments.record IS 'A number for the id, by which core.deployment_records is looked up.';
+ALTER TABLE core.reported_deployments ADD CONSTRAINT reported_deployments_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.reported_deployments ADD CONSTRAINT reported_deployments_environment_length CHECK ((octet_length(environment) <= 1000)) NOT VALID;
+ALTER TABLE core.reported_deployments ADD CONSTRAINT reported_deployments_finished_at_time CHECK (((finished_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (finished_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.reported_deployments ADD CONSTRAINT reported_deployments_id_length CHECK ((octet_length(id) <= 600)) NOT VALID;
 ALTER TABLE ONLY core.reported_deployments ADD CONSTRAINT reported_deployments_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE core.reported_deployments ADD CONSTRAINT reported_deployments_ref_name_length CHECK ((octet_length(ref_name) <= 1000)) NOT VALID;
+ALTER TABLE core.reported_deployments ADD CONSTRAINT reported_deployments_service_length CHECK ((octet_length(service) <= 400)) NOT VALID;
+ALTER TABLE core.reported_deployments ADD CONSTRAINT reported_deployments_sha_length CHECK ((octet_length(sha) <= 200)) NOT VALID;
+ALTER TABLE core.reported_deployments ADD CONSTRAINT reported_deployments_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX reported_deployments_record ON core.reported_deployments USING btree (client_id, integration_id, record);
 CREATE INDEX reported_deployments_service ON core.reported_deployments USING btree (client_id, service_key, service) WHERE (deleted_at IS NULL);
 CREATE INDEX reported_deployments_sha ON core.reported_deployments USING btree (client_id, sha);
@@ -1635,7 +1697,11 @@ CREATE TABLE core.repositories (
     deleted_at timestamp with time zone
 );
 ALTER TABLE ONLY core.repositories FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.repositories ADD CONSTRAINT repositories_default_branch_length CHECK ((octet_length(default_branch) <= 1000)) NOT VALID;
+ALTER TABLE core.repositories ADD CONSTRAINT repositories_full_name_length CHECK ((octet_length(full_name) <= 500)) NOT VALID;
 ALTER TABLE ONLY core.repositories ADD CONSTRAINT repositories_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE core.repositories ADD CONSTRAINT repositories_pushed_at_time CHECK (((pushed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (pushed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.repositories ADD CONSTRAINT repositories_url_length CHECK ((octet_length(url) <= 1000)) NOT VALID;
 ALTER TABLE ONLY core.repositories ADD CONSTRAINT repositories_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON core.repositories TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.repositories TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -1660,6 +1726,7 @@ CREATE TABLE core.reviews (
 );
 ALTER TABLE ONLY core.reviews FORCE ROW LEVEL SECURITY;
 ALTER TABLE ONLY core.reviews ADD CONSTRAINT reviews_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, id);
+ALTER TABLE core.reviews ADD CONSTRAINT reviews_submitted_at_time CHECK (((submitted_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (submitted_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 CREATE TRIGGER dora_delete AFTER DELETE ON core.reviews REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
 CREATE TRIGGER dora_insert AFTER INSERT ON core.reviews REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
 CREATE TRIGGER dora_update AFTER UPDATE ON core.reviews REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('pull_request', 'pull_request_id');
@@ -1736,7 +1803,10 @@ CREATE TABLE core.sprints (
 );
 ALTER TABLE ONLY core.sprints FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.sprints IS 'One row per sprint of a scrum board.';
+ALTER TABLE core.sprints ADD CONSTRAINT sprints_completed_at_time CHECK (((completed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (completed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.sprints ADD CONSTRAINT sprints_ends_at_time CHECK (((ends_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (ends_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.sprints ADD CONSTRAINT sprints_pkey PRIMARY KEY (client_id, integration_id, id);
+ALTER TABLE core.sprints ADD CONSTRAINT sprints_started_at_time CHECK (((started_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (started_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.sprints ADD CONSTRAINT sprints_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON core.sprints TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.sprints TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -2479,9 +2549,11 @@ CREATE TABLE raw.rejects (
     payload text NOT NULL,
     reason text NOT NULL,
     rejected_at timestamp with time zone DEFAULT now() NOT NULL,
-    replayed_at timestamp with time zone
+    replayed_at timestamp with time zone,
+    is_stored_form boolean DEFAULT false NOT NULL
 );
 ALTER TABLE ONLY raw.rejects FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN raw.rejects.is_stored_form IS 'Whether the payload is the form in which raw tables hold it: the record was stored, and normalise could not type it.';
 ALTER TABLE raw.rejects ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME raw.rejects_id_seq
     START WITH 1

@@ -70,8 +70,7 @@ alter table core.pull_requests
     add column service_name text,
     add column service_key text generated always as (lower(service_name)) stored,
     add constraint pull_requests_external_id unique (client_id, integration_id, external_id),
-    add constraint pull_requests_place check (
-        num_nonnulls(repository_id, external_id) = 1 and num_nonnulls(repository_id, service_name) >= 1);
+    add constraint pull_requests_place check (num_nonnulls(repository_id, external_id) >= 1);
 comment on column core.pull_requests.external_id is 'Its id at a source without repositories; NULL elsewhere.';
 comment on column core.pull_requests.service_name is 'The service that it names, where it has no repository.';
 comment on column core.pull_requests.service_key is 'The service in lower case, for look-ups.';
@@ -96,7 +95,7 @@ alter table core.issues
     add column service_name text,
     add column service_key text generated always as (lower(service_name)) stored,
     add constraint issues_external_id unique (client_id, integration_id, external_id),
-    add constraint issues_place check (num_nonnulls(project_id, repository_id, external_id) = 1),
+    add constraint issues_place check (num_nonnulls(project_id, repository_id, external_id) >= 1),
     add foreign key (client_id, integration_id, repository_id) references core.repositories (client_id, integration_id, id);
 comment on column core.issues.project_id is 'The project of the tracker that it is in; NULL elsewhere.';
 comment on column core.issues.repository_id is 'The repository of the forge that it is in; NULL elsewhere.';

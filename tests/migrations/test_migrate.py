@@ -221,14 +221,24 @@ def test_what_the_squashed_migrations_made_is_taken_over_with_its_rows(
             "abc",
             "2026-02-28",
         ),
-        "select id, service, service_key, result from core.custom_deployments": ("deploys:1", "Shop", "shop", "success"),
+        "select id, service, service_key, result from core.custom_deployments": (
+            "deploys:1",
+            "Shop",
+            "shop",
+            "success",
+        ),
         "select id, key, title, severity from core.custom_incidents": ("pager:2", "P-2", "Down", "high"),
         "select metric_label, metric_value from report.metric_series": ("Lead time for changes", 12.5),
     }.items():
         assert reader.execute(query.encode()).fetchall() == [row]
-    assert reader.execute("select integration from report.freshness order by 1").fetchall() == [("github",), ("http_json",)]
+    assert reader.execute("select integration from report.freshness order by 1").fetchall() == [
+        ("github",),
+        ("http_json",),
+    ]
     run_stage(old.connect("pulse_etl"), client, "dora", now=datetime(2026, 3, 10, tzinfo=UTC))
-    facts = "select id from core.changes union all select id from core.deployments union all select id from core.incidents"
+    facts = (
+        "select id from core.changes union all select id from core.deployments union all select id from core.incidents"
+    )
     with client_transaction(etl := old.connect("pulse_etl"), client):
         assert {name for (name,) in etl.execute(facts)} == {
             f"custom:{custom}:merges:9",

@@ -159,4 +159,4 @@ def test_links_follow_the_issue(pipeline: Pipeline) -> None:
     assert link([blocks, causes]) == [(1, "Blocks", "outward", "ACM-9"), (2, "Causes", "inward", "ACM-8")]
     assert link([causes]) == [(2, "Causes", "inward", "ACM-8")]
     assert link([]) == []
-    assert pipeline.transform()["staging/jira/jira_issue_links.sql"] == 0
+    assert pipeline.transform()["staging/jira/issue_links.sql"] == 0

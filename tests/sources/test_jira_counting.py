@@ -232,7 +232,7 @@ def test_a_reject_that_can_be_read_now_is_stored_with_its_changes(pipeline: Pipe
     assert pipeline.rows(changes, issue_id)[0][0] > 0
     written = pipeline.transform()
     assert {file: rows for file, rows in written.items() if "/jira/" in file and rows} == {}
-    assert written["staging/jira/jira_issue_changes.sql"] == 0
+    assert written["staging/jira/issue_changes.sql"] == 0
 
 
 def test_rejects_of_every_entity_can_be_read_again(pipeline: Pipeline) -> None:

@@ -131,6 +131,12 @@ def run_transforms(spec: ClientDagSpec, task_id: str, stage: Stage, *, full: boo
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec) as stats:
         results = run_stage(conn, spec.client_id, stage, full=full)
         stats.rows_written += sum(step.rows for step in results)
+        stats.rows_rejected += (rejected := sum(step.rejected for step in results))
+        if rejected:
+            stats.warn(
+                f"{rejected} records were stored but could not be typed: see raw.rejects (column reason). Correct them"
+                " upstream, or trigger replay_rejects after an update of Pulse"
+            )
     for step in results:
         log.info("client %s: %s wrote %d rows", spec.slug, step.file, step.rows)
     return {step.file: step.rows for step in results if step.rows}

@@ -120,13 +120,17 @@ class Source(ABC):
         extraction.
         """
         rejects = self.query(
-            "select entity, scope_key, payload from raw.rejects"
+            "select entity, scope_key, payload, record_id, is_stored_form from raw.rejects"
             " where client_id = %(client)s and integration_id = %(integration)s and replayed_at is null order by id"
         )
         stored = 0
-        for entity, scope_key, payload in rejects:
+        for entity, scope_key, payload, record_id, is_stored_form in rejects:
             try:
-                page = self.rebuild(entity, json.loads(payload), scope_key)
+                record = json.loads(payload)
+                if is_stored_form:  # it was stored, but the next stage could not type it
+                    page = Page(entity, [RawRow(record_id, scope_key, record)])
+                else:
+                    page = self.rebuild(entity, record, scope_key)
             except ValueError:  # the payload is not JSON
                 continue
             if page.rows and not page.rejects:

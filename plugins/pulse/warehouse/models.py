@@ -155,7 +155,8 @@ class Writer:
             return 0
         if model.changed in self._read:
             self._run(
-                "create temporary table if not exists {changed} (before {table}, after {table}) on commit drop; analyze {changed}",
+                "create temporary table if not exists {changed} (before {table}, after {table}) on commit drop;"
+                " analyze {changed}",
                 changed=sql.Identifier(model.changed),
                 table=_table(model),
             )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from pulse import environ
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.models import Model, Writer, in_order
+from pulse.warehouse.rescue import UNFIT, TooManyUnfit, Unfit, find_unfit, set_aside
 from pulse.warehouse.settings import pass_settings
 from pulse.warehouse.statistics import Statistics, analyze_stale
 
@@ -26,11 +29,15 @@ DORA = ("begin", "facts", "links", "metrics", "flow", "quality", "end")
 
 @dataclass(frozen=True)
 class StepResult:
-    """One model's effect: `rows` it inserted, updated or deleted, and how long that took."""
+    """One model's effect: `rows` it inserted, updated or deleted, and how long that took.
+
+    `rejected`: records that it could not type; they are in raw.rejects.
+    """
 
     file: str
     rows: int
     seconds: float
+    rejected: int = 0
 
 
 class TransformError(Exception):
@@ -62,8 +69,9 @@ def run_stage(
     """Run a stage for one client; readers see all of it or nothing.
 
     Two runs of one client exclude each other (advisory lock); different clients run in parallel. A model writes only rows
-    that differ. The stage dora computes what changed since its last run; `full` makes it compute everything, with the same
-    result. `now` (aware) is the moment that it works for; default: the real one.
+    that differ. A record that normalise cannot type becomes a reject, and the others are typed. The stage dora computes what
+    changed since its last run; `full` makes it compute everything, with the same result. `now` (aware) is the moment that
+    it works for; default: the real one.
     Raises TransformError that names client, file and cause; PublicationStopped when a blocking quality check fails.
     """
     # In a transaction of its own, so that other clients' stages have the statistics at once.
@@ -97,6 +105,21 @@ def _run_models(
     conn.execute("set local default_statistics_target = 10; set local work_mem = '64MB'")
     if stage == "dora":
         pass_settings(conn)
+    rejected: Counter[str] = Counter()
+    while True:
+        try:
+            with conn.transaction():
+                results = _attempt(conn, slug, stage)
+            break
+        except _Unfit as found:
+            set_aside(conn, found.records)
+            rejected[found.file] += len(found.records)
+    if stage == "dora":
+        _stop_where_blocked(conn)
+    return [replace(step, rejected=rejected[step.file]) for step in results]
+
+
+def _attempt(conn: psycopg.Connection[Any], slug: str, stage: Stage) -> list[StepResult]:
     models = stage_models(stage)
     # A first load may bring millions of rows, and no model of normalise reads more than the rows that were replaced.
     writer = Writer(conn, models, remember=stage == "dora")
@@ -105,8 +128,11 @@ def _run_models(
     for model in models:
         started = time.monotonic()
         try:
-            writer.write(model)
+            with conn.transaction():
+                writer.write(model)
         except psycopg.Error as error:
+            if stage == "normalise" and isinstance(error, UNFIT):
+                _look_for_unfit(conn, writer, model)
             raise TransformError(
                 f"client {slug}: include/sql/models/{model.file} failed: {error}. Nothing of this stage"
                 " was changed; correct the cause and run the task again."
@@ -116,9 +142,21 @@ def _run_models(
             writer.full, writer.remember = row or (True, True)
         rows = 0 if model.kind == "temporary" else statistics.renew()
         results.append(StepResult(model.file, rows, time.monotonic() - started))
-    if stage == "dora":
-        _stop_where_blocked(conn)
     return results
+
+
+class _Unfit(Exception):
+    """Ends an attempt at a stage: these records are to be set aside first."""
+
+    def __init__(self, file: str, records: list[Unfit]) -> None:
+        self.file, self.records = file, records
+
+
+def _look_for_unfit(conn: psycopg.Connection[Any], writer: Writer, model: Model) -> None:
+    """Raise _Unfit if single records make the model fail."""
+    with contextlib.suppress(TooManyUnfit):
+        if records := find_unfit(conn, writer, model):
+            raise _Unfit(model.file, records)
 
 
 def _refuse_without_policies(conn: psycopg.Connection[Any]) -> None:

@@ -140,9 +140,11 @@ with pulls as (
 ), named as (
     -- keys such as OPS-12 in title and branch, and the issues that the pull request closes
     select m.*,
-           array(select (regexp_matches(m.title, '\m[A-Z][A-Za-z0-9_]*-?[0-9]+(?![A-Za-z0-9])', 'g'))[1])
-           || array(select (regexp_matches(
-                        upper(m.head_branch), '(?<![A-Z0-9])[A-Z][A-Z0-9]*-[0-9]+(?![A-Z0-9])', 'g'))[1])
+           array(select k[1] from regexp_matches(m.title, '\m[A-Z][A-Za-z0-9_]*-?[0-9]+(?![A-Za-z0-9])', 'g') k
+                 where length(k[1]) <= 120)
+           || array(select k[1] from regexp_matches(
+                        upper(m.head_branch), '(?<![A-Z0-9])[A-Z][A-Z0-9]*-[0-9]+(?![A-Z0-9])', 'g') k
+                    where length(k[1]) <= 120)
            || m.closed_issues as keys
     from merged m
     offset 0

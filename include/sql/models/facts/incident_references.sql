@@ -7,23 +7,27 @@ select id as incident_id from incident_candidates
 union
 select (before).id from incidents_changed where after is null
 ;
-select id as incident_id, 'key' as kind, named_as as reference from incident_candidates
-union
--- An address as it is written; without what points into the page; and that of the pull request or run that the page is of.
-select i.id, 'url', address.url
-from incident_candidates i
-cross join regexp_matches(i.title || ' ' || i.body, 'https?://[^\s|<>"]+', 'g') m
-cross join lateral (select rtrim(m[1], '.,;:)]}>"''!*…') as url) whole
-cross join lateral (select rtrim(regexp_replace(whole.url, '[?#].*$', ''), '/_') as url) page
-cross join lateral (
-    values (whole.url), (page.url), (substring(page.url from '^(.*/(?:pull|runs)/[0-9]+)/'))
-) address (url)
-where address.url is not null
-union
--- Digits that are neither a commit nor a number match no deployment.
-select i.id, 'sha', lower(m[1])
-from incident_candidates i, regexp_matches(i.title || ' ' || i.body, '\m[0-9a-fA-F]{7,40}\M', 'g') m
-union
-select i.id, 'linked', issue_key from incident_candidates i, unnest(i.linked_keys) issue_key
-union
-select i.id, 'fix_version', version from incident_candidates i, unnest(i.fix_versions) version
+with found as (
+    select id as incident_id, 'key' as kind, named_as as reference from incident_candidates
+    union
+    -- An address as it is written; without what points into the page; and that of the pull request or run that the page is of.
+    select i.id, 'url', address.url
+    from incident_candidates i
+    cross join regexp_matches(i.title || ' ' || i.body, 'https?://[^\s|<>"]+', 'g') m
+    cross join lateral (select rtrim(m[1], '.,;:)]}>"''!*…') as url) whole
+    cross join lateral (select rtrim(regexp_replace(whole.url, '[?#].*$', ''), '/_') as url) page
+    cross join lateral (
+        values (whole.url), (page.url), (substring(page.url from '^(.*/(?:pull|runs)/[0-9]+)/'))
+    ) address (url)
+    where address.url is not null
+    union
+    -- Digits that are neither a commit nor a number match no deployment.
+    select i.id, 'sha', lower(m[1])
+    from incident_candidates i, regexp_matches(i.title || ' ' || i.body, '\m[0-9a-fA-F]{7,40}\M', 'g') m
+    union
+    select i.id, 'linked', issue_key from incident_candidates i, unnest(i.linked_keys) issue_key
+    union
+    select i.id, 'fix_version', version from incident_candidates i, unnest(i.fix_versions) version
+)
+-- Longer texts name nothing, and fit no index.
+select incident_id, kind, reference from found where octet_length(reference) <= 1500

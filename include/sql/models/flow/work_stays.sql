@@ -4,15 +4,15 @@
 with moves as (
     select t.id, c.created_at as entered_at,
            row_number() over (partition by t.id order by c.created_at, c.history_id, c.item_index) as n,
-           coalesce(f.name, c.from_text, '') as from_status, coalesce(f.category, 'undefined') as from_category,
-           coalesce(i.name, c.to_text, '') as status, coalesce(i.category, 'undefined') as status_category
+           left(coalesce(f.name, c.from_text, ''), 300) as from_status, coalesce(f.category, 'undefined') as from_category,
+           left(coalesce(i.name, c.to_text, ''), 300) as status, coalesce(i.category, 'undefined') as status_category
     from touched_work_items t
     join core.issue_changes c on (c.integration_id, c.issue_id) = (t.integration_id, t.issue_id)
     left join core.issue_statuses f on (f.integration_id, f.id) = (c.integration_id, c.from_id)
     left join core.issue_statuses i on (i.integration_id, i.id) = (c.integration_id, c.to_id)
     where c.field = 'status'
 ), stays as (
-    select t.id, 0 as n, coalesce(m.from_status, j.status) as status,
+    select t.id, 0 as n, coalesce(m.from_status, left(j.status, 300)) as status,
            coalesce(m.from_category, j.status_category) as status_category, null as from_category,
            j.created_at as entered_at
     from touched_work_items t

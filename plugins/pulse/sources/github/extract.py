@@ -49,7 +49,7 @@ _OUTDATED = """
 _OPEN_REJECTS = """
     select payload from raw.rejects
     where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
-      and entity = %(entity)s and replayed_at is null and rejected_at > now() - interval '7 days'
+      and entity = %(entity)s and not is_stored_form and replayed_at is null and rejected_at > now() - interval '7 days'
     order by id desc limit 10
 """
 

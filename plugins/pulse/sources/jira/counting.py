@@ -16,7 +16,7 @@ from pulse.warehouse.loader import Reject
 _OPEN_REJECTS = """
     select record_id, payload from raw.rejects
     where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
-      and entity = 'jira_issues' and replayed_at is null
+      and entity = 'jira_issues' and not is_stored_form and replayed_at is null
       and record_id ~ '^[0-9]+$'
     order by id
 """

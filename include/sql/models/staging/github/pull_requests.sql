@@ -42,9 +42,9 @@ select
     coalesce((p -> 'comments' ->> 'totalCount')::integer, 0) as comment_count,
     array(select jsonb_array_elements_text(p -> 'labels') order by 1) as labels,
     coalesce(
-        substring(p ->> 'body' from '(?i)\mreverts\s+(?:[[:alnum:]_.-]+/[[:alnum:]_.-]+)?#(\d+)'),
-        substring(p ->> 'title' from '(?i)^revert\M.*#(\d+)'),
-        substring(p ->> 'headRefName' from '^revert-(\d+)(?:-|$)'))::integer as reverts_number,
+        substring(p ->> 'body' from '(?i)\mreverts\s+(?:[[:alnum:]_.-]+/[[:alnum:]_.-]+)?#(\d{1,9})(?!\d)'),
+        substring(p ->> 'title' from '(?i)^revert\M.*#(\d{1,9})(?!\d)'),
+        substring(p ->> 'headRefName' from '^revert-(\d{1,9})(?:-|$)'))::integer as reverts_number,
     substring(p ->> 'body' from '(?n)^\s*This reverts commit ([0-9a-f]{40})\M') as reverts_sha,
     array(select (i ->> 'number')::integer from jsonb_array_elements(p -> 'closingIssues') i order by 1)
         as closing_issue_numbers,
