@@ -19,7 +19,8 @@ from pulse.warehouse.models import Model, Writer
 
 # What one row can be the cause of: a value that cannot be cast, is missing, breaks a constraint or does not fit an index.
 UNFIT = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
-MOST_TRIALS = 2000
+# From then on, a part that fails is set aside whole: its records can be replayed, and the client goes on.
+MOST_TRIALS = 3000
 
 _RAW = re.compile(r"\braw\.(?!rejects\b)(\w+)")
 
@@ -42,7 +43,7 @@ class _Undo(Exception):
 def find_unfit(conn: psycopg.Connection[Any], writer: Writer, model: Model) -> list[Unfit]:
     """The records that make a model fail; empty when it fails whatever records there are.
 
-    The transaction has to be as it was before the model failed, and stays so. Raises TooManyUnfit.
+    The transaction has to be as it was before the model failed, and stays so.
     """
     return _Search(conn, writer, model).unfit()
 
@@ -94,6 +95,11 @@ class _Search:
             return []
         if len(keys) == 1:
             return [Unfit(table, keys[0], f"{self.model.file}: {self._reason(table, keys, error)}")]
+        if self.trials > MOST_TRIALS:
+            reason = (
+                f"{self.model.file}: this record, or another of {len(keys)} that were tried with it: {_message(error)}"
+            )
+            return [Unfit(table, key, reason) for key in keys]
         half = len(keys) // 2
         found = [*self._among(table, keys[:half]), *self._among(table, keys[half:])]
         if not found:  # two records that do not go together: the later one goes
@@ -115,8 +121,6 @@ class _Search:
     def _error(self, table: str, keys: Sequence[Key]) -> psycopg.Error | None:
         """What the model says when these are the only records of the table."""
         self.trials += 1
-        if self.trials > MOST_TRIALS:
-            raise TooManyUnfit(f"more than {MOST_TRIALS} trials did not find all records that cannot be typed")
         return self._tried(table, keys, self.writer.write)
 
     def _tried(self, table: str, keys: Sequence[Key], trial: Callable[[Model], object]) -> psycopg.Error | None:
@@ -138,7 +142,7 @@ class _Search:
 
     def _reason(self, table: str, keys: Sequence[Key], error: psycopg.Error) -> str:
         """The message, with the columns that it is about, found by computing them one by one."""
-        message = (error.diag.message_primary or str(error)).splitlines()[0]
+        message = _message(error)
         if error.diag.column_name or error.diag.constraint_name:
             return message
         columns = self._columns(table)
@@ -170,8 +174,8 @@ class _Search:
             self.conn.execute(f"create temporary table touched on commit drop as\n{model.touched}".encode())
 
 
-class TooManyUnfit(Exception):
-    """The search for unfit records was given up."""
+def _message(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).splitlines()[0]
 
 
 def _reading(model: Model, table: str) -> Model:

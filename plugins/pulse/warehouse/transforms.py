@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from pulse import environ
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.models import Model, Writer, in_order
-from pulse.warehouse.rescue import UNFIT, TooManyUnfit, Unfit, find_unfit, set_aside
+from pulse.warehouse.rescue import UNFIT, Unfit, find_unfit, set_aside
 from pulse.warehouse.settings import pass_settings
 from pulse.warehouse.statistics import Statistics, analyze_stale
 
@@ -154,9 +153,8 @@ class _Unfit(Exception):
 
 def _look_for_unfit(conn: psycopg.Connection[Any], writer: Writer, model: Model) -> None:
     """Raise _Unfit if single records make the model fail."""
-    with contextlib.suppress(TooManyUnfit):
-        if records := find_unfit(conn, writer, model):
-            raise _Unfit(model.file, records)
+    if records := find_unfit(conn, writer, model):
+        raise _Unfit(model.file, records)
 
 
 def _refuse_without_policies(conn: psycopg.Connection[Any]) -> None:
