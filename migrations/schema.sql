@@ -453,6 +453,7 @@ CREATE TABLE core.commits (
 ALTER TABLE ONLY core.commits FORCE ROW LEVEL SECURITY;
 ALTER TABLE core.commits ADD CONSTRAINT commits_authored_at_time CHECK (((authored_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (authored_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.commits ADD CONSTRAINT commits_committed_at_time CHECK (((committed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (committed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
+ALTER TABLE core.commits ADD CONSTRAINT commits_parents_named CHECK ((array_position(parent_shas, NULL::text) IS NULL)) NOT VALID;
 ALTER TABLE ONLY core.commits ADD CONSTRAINT commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha);
 ALTER TABLE core.commits ADD CONSTRAINT commits_sha_length CHECK ((octet_length(sha) <= 200)) NOT VALID;
 CREATE INDEX commits_position ON core.commits USING btree (client_id, integration_id, repository_id, "position") WHERE ("position" IS NOT NULL);

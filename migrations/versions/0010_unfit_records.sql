@@ -52,3 +52,6 @@ begin
                        column_of.name, column_of.name || '_' || column_of.field || '_time', column_of.field);
     end loop;
 end $$;
+
+-- The walk over a repository's merges (github_commit_sides.sql) has rows without a commit of its own.
+alter table core.commits add constraint commits_parents_named check (array_position(parent_shas, null) is null) not valid;

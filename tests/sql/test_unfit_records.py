@@ -124,3 +124,26 @@ def test_two_records_of_one_key_do_not_stop_the_others(world: World) -> None:
         store(world, "github_pull_requests", f"PR_{number}", shop, GOOD | {"fullDatabaseId": max(number, 2)})
     assert sum(step.rejected for step in normalise(world)) == 1
     assert world.rows("select count(*) from core.github_pull_requests") == [(6,)]
+
+
+def store_history(world: World, *commits: tuple[str, list[str | None]]) -> None:
+    """A repository with these commits (sha, parents), the first of which is the head of its default branch."""
+    shop = str(world.repository())
+    head = {"databaseId": int(shop), "defaultBranchRef": {"name": "main", "target": {"oid": commits[0][0]}}}
+    store(world, "github_repositories", shop, shop, {**head, "nameWithOwner": "acme/shop", "url": "u", "id": "R"})
+    for sha, parents in commits:
+        record = {"oid": sha, "parents": parents, "committedDate": "2026-02-02T08:00:00Z"}
+        store(world, "github_commits", f"{shop}:{sha}", shop, record)
+
+
+def test_a_commit_without_the_name_of_a_parent_is_set_aside(world: World) -> None:
+    """The walk over the merges would not end."""
+    store_history(world, ("c", ["b", None]), ("b", ["a"]), ("a", []))
+    assert sum(step.rejected for step in normalise(world)) == 1
+    assert world.rows("select sha from core.github_commits order by 1") == [("a",), ("b",)]
+
+
+def test_a_history_in_a_circle_ends(world: World) -> None:
+    store_history(world, ("c", ["b", "x"]), ("b", ["a"]), ("a", ["c"]), ("x", ["y"]), ("y", ["x", "c"]))
+    assert sum(step.rejected for step in normalise(world)) == 0
+    assert world.rows("select count(*), count(position) from core.github_commits") == [(5, 5)]
