@@ -19,7 +19,7 @@ from tests.support.extraction import Pipeline
 
 MISSING = object()
 ODD: list[Any] = [
-    *(MISSING, None, "", "x", "3.0", -1, 0, 3.5, 2**31, 10**30, True),
+    *(MISSING, None, "", "x", "3.0", -1, 0, 3.5, 2**31 - 1, 2**31, 10**30, True),
     *([], {}, [None], {"nodes": None}, [{"id": 1}], "***"),
     *(
         "2026-13-45",

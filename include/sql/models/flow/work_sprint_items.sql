@@ -61,7 +61,7 @@ with items as (
            null::numeric as points
     from work_stays
     union all
-    select id, since, until, null, case when value ~ '^-?[0-9]+(\.[0-9]+)?$' then value::numeric end
+    select id, since, until, null, case when value ~ '^-?[0-9]{1,12}(\.[0-9]{1,12})?$' then value::numeric end
     from spells where not is_sprint
 ), judged as (
     select m.id, m.sprint_id, coalesce(bool_or(x.is_done) filter (where e.at_entry), false) as done_at_entry,

@@ -2,8 +2,8 @@
 -- Grain: one row per scope and pull request, without those of bots where the client leaves them out.
 -- Index: (scope_no, day)
 with facts as materialized (
-    select x.service_id, x.merged_on as day, (x.additions + x.deletions)::double precision as size,
-           (x.review_count + x.comment_count)::double precision as depth, x.changes_requested_count as cycles,
+    select x.service_id, x.merged_on as day, x.additions::double precision + x.deletions as size,
+           x.review_count::double precision + x.comment_count as depth, x.changes_requested_count as cycles,
            (not x.is_reviewed)::integer as unreviewed, (x.reopened_count > 0)::integer as reopened
     from core.changes x
     where x.pull_request_id is not null

@@ -21,7 +21,7 @@ select
     coalesce(f -> 'assignee' ->> 'displayName', f -> 'assignee' ->> 'accountId', f -> 'assignee' ->> 'name') as assignee,
     coalesce(f -> 'reporter' ->> 'displayName', f -> 'reporter' ->> 'accountId', f -> 'reporter' ->> 'name') as reporter,
     coalesce(f -> 'parent' ->> 'key', f ->> '_epic_link') as parent_key,
-    case when f ->> '_story_points' ~ '^-?[0-9]+(\.[0-9]+)?$' then (f ->> '_story_points')::numeric end as story_points,
+    case when f ->> '_story_points' ~ '^-?[0-9]{1,12}(\.[0-9]{1,12})?$' then (f ->> '_story_points')::numeric end as story_points,
     coalesce(f -> '_custom', '{}') || jsonb_strip_nulls(jsonb_build_object(
         'issuelinks', coalesce(nullif(f -> 'issuelinks', 'null'), '[]'),
         'sprints', f -> '_sprints',
