@@ -1,0 +1,115 @@
+"""How the requests of one worker share it: whoever has used least goes first, and a few who use much share one place.
+
+Each worker runs a few requests at once and lets the others wait. Of those that wait, the one whose person has used the least
+time lately goes next. A person may run only so many at once, and have only so many waiting: what is more is refused at once,
+with a status that Superset's pages try again by themselves. People who have used more than a busy dashboard needs share one
+place among them, so that however many they are, the other places stay with the rest.
+
+A visitor counts as the address. Static files, and staff, do not wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+PLACES = 4
+PLACES_EACH = 3
+WAITING_EACH = 24
+WAIT_SECONDS = 30
+HALF_LIFE_SECONDS = 15
+HEAVY_SECONDS = 4.0
+
+
+class Busy(Exception):
+    """There is no place for this request now."""
+
+
+@dataclass
+class _Person:
+    running: int = 0
+    waiting: int = 0
+    used: float = 0.0
+    at: float = 0.0
+
+
+@dataclass
+class _Ticket:
+    person: str
+    admitted: bool = False
+    started: float = 0.0
+
+
+@dataclass
+class Queue:
+    """The places of one worker process. `clock` counts seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _people: dict[str, _Person] = field(default_factory=dict)
+    _waiting: list[_Ticket] = field(default_factory=list)
+
+    def enter(self, person: str, wait_seconds: float = WAIT_SECONDS) -> _Ticket:
+        """Wait for a place. Raises Busy when this person has too many waiting, or none came free in time."""
+        ticket = _Ticket(person)
+        with self._changed:
+            known = self._people.setdefault(person, _Person(at=self.clock()))
+            if known.waiting >= WAITING_EACH:
+                raise Busy
+            known.waiting += 1
+            self._waiting.append(ticket)
+            self._admit()
+            self._changed.wait_for(lambda: ticket.admitted, wait_seconds)
+            if not ticket.admitted:
+                known.waiting -= 1
+                self._waiting.remove(ticket)
+                raise Busy
+        return ticket
+
+    def leave(self, ticket: _Ticket) -> None:
+        """Give the place back."""
+        with self._changed:
+            known = self._people[ticket.person]
+            known.running -= 1
+            known.used = self._used(known) + self.clock() - ticket.started
+            self._admit()
+            self._forget()
+
+    def _used(self, person: _Person) -> float:
+        """Seconds that a person has used lately: half as much after each half-life."""
+        now = self.clock()
+        person.used *= 0.5 ** ((now - person.at) / HALF_LIFE_SECONDS)
+        person.at = now
+        return person.used
+
+    def _admit(self) -> None:
+        """Let in whoever may go next, as long as there are places."""
+        while (ticket := self._next()) is not None:
+            person = self._people[ticket.person]
+            self._waiting.remove(ticket)
+            person.waiting -= 1
+            person.running += 1
+            ticket.admitted, ticket.started = True, self.clock()
+            self._changed.notify_all()
+
+    def _next(self) -> _Ticket | None:
+        running = sum(person.running for person in self._people.values())
+        if running >= PLACES:
+            return None
+        heavy = {name for name, person in self._people.items() if self._used(person) > HEAVY_SECONDS}
+        heavy_running = sum(self._people[name].running for name in heavy)
+        free = [
+            ticket
+            for ticket in self._waiting
+            if self._people[ticket.person].running < PLACES_EACH and not (ticket.person in heavy and heavy_running)
+        ]
+        # The places that somebody has now count like time that will have been used.
+        return min(free, key=lambda t: self._people[t.person].used + self._people[t.person].running, default=None)
+
+    def _forget(self) -> None:
+        """Drop who has used nothing lately."""
+        for name, person in list(self._people.items()):
+            if not person.running and not person.waiting and self._used(person) < 0.01:
+                del self._people[name]
