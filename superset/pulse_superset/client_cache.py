@@ -7,7 +7,7 @@ another client's hands is another key.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class ByClient(BaseCache):  # type: ignore[misc]
     def __init__(self, folder: str, threshold: int, timeout: int) -> None:
         super().__init__(timeout)
 
-        @lru_cache(maxsize=None)
+        @cache
         def cache_of(owner: str) -> FileSystemCache:
             return FileSystemCache(str(Path(folder) / owner), threshold=threshold, default_timeout=timeout)
 

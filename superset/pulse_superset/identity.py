@@ -45,7 +45,9 @@ class Credentials:
     @property
     def subjects(self) -> set[str]:
         """The ids of Superset's users that the credentials name."""
-        return {str(found) for found in (self.cookie and self.cookie["id"], self.token and self.token.get("sub")) if found}
+        return {
+            str(found) for found in (self.cookie and self.cookie["id"], self.token and self.token.get("sub")) if found
+        }
 
     @property
     def sessions(self) -> list[Session | None]:

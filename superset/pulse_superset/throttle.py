@@ -41,7 +41,9 @@ class Try:
             "update pulse_login_attempts set failures = failures - 1 where key = :key and failures > 0",
             key=_hash("from", self.address),
         )
-        store.run("delete from pulse_known_addresses where seen_at < now() - make_interval(days => :days)", days=KNOWN_DAYS)
+        store.run(
+            "delete from pulse_known_addresses where seen_at < now() - make_interval(days => :days)", days=KNOWN_DAYS
+        )
         store.run(
             "insert into pulse_known_addresses (key) values (:key) on conflict (key) do update set seen_at = now()",
             key=known,

@@ -39,4 +39,6 @@ def _watch() -> None:
             logger.warning("long queries could not be ended: %s", error)
         else:
             if ended:
-                logger.warning("%s queries of clients' logins were older than %s s and were ended", ended, LONGEST_SECONDS)
+                logger.warning(
+                    "%s queries of clients' logins were older than %s s and were ended", ended, LONGEST_SECONDS
+                )

@@ -21,7 +21,7 @@ from pulse_superset.landing import landing_path
 HERE = Path(__file__).resolve().parent
 
 
-class CookieInterface(SecureCookieSessionInterface):
+class CookieInterface(SecureCookieSessionInterface):  # type: ignore[misc]
     """The session cookie is for https only where the visitor came by https, whatever the settings say."""
 
     def get_cookie_secure(self, app: Flask) -> bool:
@@ -30,7 +30,7 @@ class CookieInterface(SecureCookieSessionInterface):
 
 def install(app: Flask) -> None:
     """Superset's FLASK_APP_MUTATOR."""
-    app.wsgi_app = Edge(app.wsgi_app, TrustedProxies(environ.TRUSTED_PROXIES.get()))  # type: ignore[method-assign]
+    app.wsgi_app = Edge(app.wsgi_app, TrustedProxies(environ.TRUSTED_PROXIES.get()))
     app.session_interface = CookieInterface()
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
     pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")

@@ -149,7 +149,9 @@ def test_a_slug_has_to_fit_a_dag_id(slug: str) -> None:
 
 def test_the_demo_clients_are_declared_like_any_other() -> None:
     passwords = {
-        f"{who}@{slug}.example": f"correct horse {who}" for who in ("ceo", "manager") for slug in ("techcorp", "acme", "recorded")
+        f"{who}@{slug}.example": f"correct horse {who}"
+        for who in ("ceo", "manager")
+        for slug in ("techcorp", "acme", "recorded")
     }
     clients = demo_clients("http://127.0.0.1:1", passwords)
     clients["recorded"] = recorded_client("http://127.0.0.1:1", passwords)
@@ -204,7 +206,17 @@ def test_one_value_of_several_types_is_one_mistake() -> None:
 
 @pytest.mark.parametrize(
     "parameters",
-    ["1:8:1", "32767:8:1", "8192:8:1", "1073741824:8:1", "262144:8:1", "32768:1:1", "32768:64:1", "32768:8:0", "32768:8:99"],
+    [
+        "1:8:1",
+        "32767:8:1",
+        "8192:8:1",
+        "1073741824:8:1",
+        "262144:8:1",
+        "32768:1:1",
+        "32768:64:1",
+        "32768:8:0",
+        "32768:8:99",
+    ],
 )
 def test_absurd_parameters_of_a_hash_are_refused(parameters: str) -> None:
     stored = hash_password("correct horse battery")
@@ -215,11 +227,15 @@ def test_absurd_parameters_of_a_hash_are_refused(parameters: str) -> None:
         if good:
             assert parse_spec("initech", document).users
         else:
-            with pytest.raises(SpecError, match=r"client initech: users\[0\].*password_hash has parameters out of range"):
+            with pytest.raises(
+                SpecError, match=r"client initech: users\[0\].*password_hash has parameters out of range"
+            ):
                 parse_spec("initech", document)
 
 
-@pytest.mark.parametrize("password", ["correct horse battery", "h573x54t6grv7niu", "Tr0ub4dor&3-staple", "sommer regen katze tee"])
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "h573x54t6grv7niu", "Tr0ub4dor&3-staple", "sommer regen katze tee"]
+)
 def test_good_passwords_are_accepted(password: str) -> None:
     assert weakness(password, "ceo@initech.example") is None
 

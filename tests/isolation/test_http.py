@@ -83,7 +83,9 @@ def datasets(stack: dict[str, Any]) -> dict[str, int]:
 
 def assert_clean(world: dict[str, Any], what: str, answer: requests.Response) -> None:
     """Check that the answer is a refusal, or has no trace of Acme."""
-    assert answer.status_code < 500 or "Something went wrong" in answer.text, f"{what}: {answer.status_code} {answer.text[:300]}"
+    assert answer.status_code < 500 or "Something went wrong" in answer.text, (
+        f"{what}: {answer.status_code} {answer.text[:300]}"
+    )
     lowered = answer.text.lower()
     leaked = [word for word in world["words"] if word.lower() in lowered]
     assert not leaked, f"{what} shows {leaked[:3]}: {answer.text[:600]}"
@@ -235,7 +237,8 @@ def without(wall: str, stack: dict[str, Any], paths: list[str]) -> list[list[Any
 
 
 LISTS_OF_PEOPLE = [
-    path for _, rule in (("GET", f"/api/v1/{kind}/related/<column_name>") for kind in ("dataset", "chart", "dashboard"))
+    path
+    for _, rule in (("GET", f"/api/v1/{kind}/related/<column_name>") for kind in ("dataset", "chart", "dashboard"))
     for path in paths_of(rule)
 ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -18,12 +17,14 @@ ENDLESS = "select count(*) from generate_series(1, 1000000000000) n"
 
 
 @pytest.fixture
-def role(db: TestDatabase, two_clients: tuple[int, int]) -> Iterator[str]:
+def role(db: TestDatabase, two_clients: tuple[int, int]) -> str:
     db.wait_replica()
-    yield client_role(two_clients[0])
+    return client_role(two_clients[0])
 
 
-def outcome_of(connection: psycopg.Connection[Any], statement: str, found: list[BaseException | None]) -> threading.Thread:
+def outcome_of(
+    connection: psycopg.Connection[Any], statement: str, found: list[BaseException | None]
+) -> threading.Thread:
     """Run a statement in a thread, which puts its error into `found`."""
 
     def run() -> None:
@@ -86,7 +87,9 @@ def test_one_query_may_not_fill_the_disk(db: TestDatabase, role: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         hostile.execute("set temp_file_limit = -1")
     with pytest.raises(errors.ConfigurationLimitExceeded):
-        hostile.execute("select n, repeat('x', 2000) from generate_series(1, 100000000) n order by n desc limit 1 offset 9999999")
+        hostile.execute(
+            "select n, repeat('x', 2000) from generate_series(1, 100000000) n order by n desc limit 1 offset 9999999"
+        )
 
 
 def test_a_clients_login_has_few_connections(db: TestDatabase, role: str) -> None:

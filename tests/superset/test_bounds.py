@@ -34,7 +34,14 @@ def query(**given: Any) -> SimpleNamespace:
     plain: dict[str, Any] = {
         **dict.fromkeys(("result_type", "time_shift", "granularity", "series_limit_metric")),
         **{name: [] for name in ("columns", "metrics", "filter", "orderby", "series_columns", "annotation_layers")},
-        **{"time_offsets": [], "post_processing": [], "extras": {}, "row_offset": 0, "series_limit": 0, "row_limit": 1000},
+        **{
+            "time_offsets": [],
+            "post_processing": [],
+            "extras": {},
+            "row_offset": 0,
+            "series_limit": 0,
+            "row_limit": 1000,
+        },
     }
     return SimpleNamespace(**{**plain, **given})
 
@@ -84,7 +91,10 @@ TOO_MUCH: dict[str, dict[str, Any]] = {
     "series": {**ROWS, "series_limit": 101},
     "time offsets": {**ROWS, "time_offsets": ["1 year ago"]},
     "a shift": {**ROWS, "time_shift": "1 year ago"},
-    "another chart's rows": {**ROWS, "annotation_layers": [{"annotationType": "EVENT", "sourceType": "line", "value": 1}]},
+    "another chart's rows": {
+        **ROWS,
+        "annotation_layers": [{"annotationType": "EVENT", "sourceType": "line", "value": 1}],
+    },
     "layers": {**ROWS, "annotation_layers": [{"annotationType": "FORMULA"}] * 5},
     "samples": {**ROWS, "result_type": "samples"},
     "the SQL": {**ROWS, "result_type": "query"},
@@ -92,8 +102,14 @@ TOO_MUCH: dict[str, dict[str, Any]] = {
     "an expression": {"columns": [{"expressionType": "SQL", "sqlExpression": "1", "label": "x"}]},
     "resample": {**ROWS, "post_processing": [{"operation": "resample", "options": {"method": "ffill", "rule": "1S"}}]},
     "rolling": {**ROWS, "post_processing": [{"operation": "rolling", "options": {"columns": {}, "window": 10**9}}]},
-    "prophet": {**ROWS, "post_processing": [{"operation": "prophet", "options": {"time_grain": "P1D", "periods": 10**6}}]},
-    "histogram": {**ROWS, "post_processing": [{"operation": "histogram", "options": {"column": "value", "bins": 10**9}}]},
+    "prophet": {
+        **ROWS,
+        "post_processing": [{"operation": "prophet", "options": {"time_grain": "P1D", "periods": 10**6}}],
+    },
+    "histogram": {
+        **ROWS,
+        "post_processing": [{"operation": "histogram", "options": {"column": "value", "bins": 10**9}}],
+    },
     "an unknown operation": {**ROWS, "post_processing": [{"operation": "next_version"}]},
     "many operations": {**ROWS, "post_processing": [FLATTEN] * 4},
     "a pivot of many rows": {**ROWS, "row_limit": 5000, "post_processing": [pivot()]},

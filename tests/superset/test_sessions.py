@@ -195,7 +195,9 @@ def test_without_the_primary_a_login_works_and_is_recorded_later(
     assert session.pending
     assert world.sessions.is_valid(session)
     assert world.admin.execute("select count(*) from core.user_sessions").fetchone() == (0,)
-    assert not world.sessions.end(session.client_id, session.token_hash), "the caller has to know that the logout is not recorded"
+    assert not world.sessions.end(session.client_id, session.token_hash), (
+        "the caller has to know that the logout is not recorded"
+    )
 
     monkeypatch.setenv("PULSE_PRIMARY_PORT", port)
     monkeypatch.setattr(world.accounts, "primary", world.accounts.Server("primary"))

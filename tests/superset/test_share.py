@@ -101,7 +101,9 @@ def test_those_who_use_much_share_one_place(share: Any) -> None:
     assert len(crowd.inside) == share.PLACES, "the other places are for the rest, at once"
     clock.now += 10 * share.HALF_LIFE_SECONDS
     crowd.finish("ordinary 0")
-    assert len([name for name in crowd.inside if name.startswith("hostile")]) == 2, "what was used long ago does not count"
+    assert len([name for name in crowd.inside if name.startswith("hostile")]) == 2, (
+        "what was used long ago does not count"
+    )
 
 
 def test_too_many_waiting_are_refused_at_once(share: Any) -> None:

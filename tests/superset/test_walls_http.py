@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
@@ -114,7 +113,10 @@ def test_a_link_is_shared_within_the_client_only(
         page = reader.call("GET", f"superset/dashboard/p/{key}/", allow_redirects=False)
         assert page.status_code == 302
         assert "/superset/dashboard/" in page.headers["Location"]
-    for found in (stranger.call("GET", path), stranger.call("GET", f"superset/dashboard/p/{key}/", allow_redirects=False)):
+    for found in (
+        stranger.call("GET", path),
+        stranger.call("GET", f"superset/dashboard/p/{key}/", allow_redirects=False),
+    ):
         assert found.status_code == 404
         assert "TechCorp" not in found.text
 
@@ -141,7 +143,7 @@ def test_only_so_many_links_are_kept(stack: dict[str, Any], executive: SupersetS
     count = in_running_superset(
         "from pulse_superset import store\n"
         "with app.app_context():\n"
-        "    result = store.run(\"select max(n) from (select count(*) as n from key_value"
+        '    result = store.run("select max(n) from (select count(*) as n from key_value'
         " where resource = 'dashboard_permalink' group by created_by_fk) as x\")[0][0]"
     )
     assert count <= 200
@@ -180,12 +182,12 @@ class Links(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def pages(stack: dict[str, Any]) -> Iterator[list[requests.Response]]:
+def pages(stack: dict[str, Any]) -> list[requests.Response]:
     """The login page, the dashboard and a refusal, as a browser gets them."""
     login = login_of(stack, "superset", "executive", "techcorp")
     base = stack["addresses"]["superset"]
     browser = form_login(base, login["username"], login["password"])
-    yield [
+    return [
         requests.get(f"{base}/login/", timeout=60),
         browser.get(f"{base}/superset/dashboard/executive-overview/", timeout=60),
         browser.get(f"{base}/nothing", timeout=60),

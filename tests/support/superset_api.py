@@ -45,7 +45,15 @@ class SupersetSession:
             "force": query.pop("force", True),
             "result_format": query.pop("result_format", "json"),
             "result_type": query.pop("result_type", "full"),
-            "queries": [{"columns": [], "metrics": [], "filters": [], "row_limit": 10_000 if wide <= 10 else 100_000 // wide, **query}],
+            "queries": [
+                {
+                    "columns": [],
+                    "metrics": [],
+                    "filters": [],
+                    "row_limit": 10_000 if wide <= 10 else 100_000 // wide,
+                    **query,
+                }
+            ],
         }
         return self.call("POST", "api/v1/chart/data", json=body)
 

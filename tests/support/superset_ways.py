@@ -75,7 +75,12 @@ WAYS = [
     ),
     Way("remember cookie", accepted=False, cookies=_signed_remember_cookie),
     Way("token and remember cookie", accepted=False, header=_bearer, cookies=_signed_remember_cookie),
-    Way("token and an unknown remember cookie", accepted=False, header=_bearer, cookies=lambda _: {"remember_token": "x"}),
+    Way(
+        "token and an unknown remember cookie",
+        accepted=False,
+        header=_bearer,
+        cookies=lambda _: {"remember_token": "x"},
+    ),
     Way("login form and an odd header", accepted=False, form_login=True, header=lambda token: f"Bearer {token}, x"),
     Way("login form and a guest token", accepted=False, form_login=True, other_headers=(("X-GuestToken", "x.y.z"),)),
 ]
@@ -102,7 +107,9 @@ class Known(SupersetSession):
         if csrf.ok:
             self.session.headers["X-CSRFToken"] = csrf.json()["result"]
             made = SimpleCookie(csrf.headers.get("Set-Cookie", ""))
-            self.session.headers["Cookie"] = _cookie_header(cookies | {name: entry.value for name, entry in made.items()})
+            self.session.headers["Cookie"] = _cookie_header(
+                cookies | {name: entry.value for name, entry in made.items()}
+            )
 
     def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         answer = super().call(method, path, **kwargs)

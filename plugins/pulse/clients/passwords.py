@@ -12,7 +12,12 @@ FEWEST_CHARACTERS = 5
 _HASH = re.compile(r"scrypt:(\d{1,12}):(\d{1,4}):(\d{1,4})\$([^$]{8,64})\$[0-9a-f]{128}")
 # Memory is 128 * n * r bytes. Superset's login refuses more than 1 << 20 for n * r.
 _LEAST_N, _LARGEST_WORK = 1 << 14, 1 << 20
-_ROWS = ("abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm", "qwertzuiopasdfghjklyxcvbnm", "01234567890123456789")
+_ROWS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiopasdfghjklyxcvbnm",
+    "01234567890123456789",
+)
 _COMMON = re.compile(
     r"(passwor[dt]|passw0r[dt]|p[a@]ssw[o0]rd|qwert[yz]|welcome|willkommen|letmein|changeme|iloveyou|administrator|admin|"
     r"sunshine|princess|football|baseball|dragon|monkey|master|secret|superset|pulse|summer|winter|spring|autumn|login|test)+"

@@ -83,7 +83,8 @@ class User(Declared):
     )
     password: SecretStr | None = Field(
         None,
-        description="at least 12 characters, and not easily guessed; stored only as a scrypt hash. Either this or `password_hash` is required",
+        description="at least 12 characters, and not easily guessed; stored only as a scrypt hash. Either this or"
+        " `password_hash` is required",
     )
     password_hash: SecretStr | None = Field(None, description="the hash itself: `scrypt:32768:8:1$<salt>$<hex>`")
 

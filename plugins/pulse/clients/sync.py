@@ -40,7 +40,8 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     """Upsert a client's rows and its database role as pulse_admin, in one transaction.
 
     Users and integrations that are no longer declared are deactivated; settings are removed. Triggers end the sessions of
-    users whose password, role or activity changes, in the same transaction. Raises SpecError if a user's e-mail address belongs to another client.
+    users whose password, role or activity changes, in the same transaction. Raises SpecError if a user's e-mail address
+    belongs to another client.
     """
     with conn.transaction():
         written = 0
