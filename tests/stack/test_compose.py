@@ -39,7 +39,9 @@ def test_the_containers_get_the_launchers_variables(tmp_path: Path, rendered: di
     assert set(rendered["superset"]) == set(environment.superset_variables(local)) | {"PULSE_TRUSTED_PROXIES"}
 
 
-def test_superset_believes_the_edge_and_nobody_else(compose: dict[str, Any], rendered: dict[str, dict[str, str]]) -> None:
+def test_superset_believes_the_edge_and_nobody_else(
+    compose: dict[str, Any], rendered: dict[str, dict[str, str]]
+) -> None:
     assert rendered["superset"]["PULSE_TRUSTED_PROXIES"] == "edge"
     assert "edge" in compose["services"]
     nginx = (ROOT / "deploy" / "nginx.conf").read_text()
