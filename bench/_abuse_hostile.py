@@ -59,7 +59,7 @@ class Attack:
         columns = self.columns[name][:80]
         query = {
             "columns": columns,
-            "row_limit": min(10_000, 100_000 // len(columns)),
+            "row_limit": min(10_000, 50_000 // len(columns)),
             "row_offset": random.randrange(1000),
         }
         return self.ask(name, query, {**query, "row_offset": random.randrange(1000)})
@@ -69,7 +69,7 @@ class Attack:
             "metric_series",
             {
                 "columns": ["scope_name", "period_at"],
-                "metrics": ["row_count"],
+                "metrics": ["days"],
                 "row_limit": 10_000,
                 "series_limit": 100,
                 "series_columns": ["scope_name"],
@@ -80,8 +80,8 @@ class Attack:
         return self.session.get(f"{self.base}/superset/dashboard/executive-overview/", timeout=60)
 
     def pivot(self) -> requests.Response:
-        options = {"index": ["period_at"], "columns": ["scope_name"], "aggregates": {"row_count": {"operator": "mean"}}}
-        query = {"columns": ["period_at", "scope_name"], "metrics": ["row_count"], "row_limit": 2000}
+        options = {"index": ["period_at"], "columns": ["scope_name"], "aggregates": {"days": {"operator": "mean"}}}
+        query = {"columns": ["period_at", "scope_name"], "metrics": ["days"], "row_limit": 2000}
         return self.ask("metric_series", {**query, "post_processing": [{"operation": "pivot", "options": options}]})
 
     def too_much(self) -> requests.Response:

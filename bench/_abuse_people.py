@@ -18,7 +18,7 @@ from stack.supervision.supervisor import our_processes
 from tests.support.stack import database, wait_replica
 
 RANGES = ("Last week", "Last month", "Last quarter", "Last year", "No filter")
-THINK_SECONDS = (10.0, 30.0)  # a page refreshes itself every minute, and people choose other filters
+THINK_SECONDS = (20.0, 60.0)  # a page refreshes itself every minute, and people choose other filters
 BROWSER_CONNECTIONS = 6
 PATIENCE_SECONDS = 60
 RETRIED = (502, 503, 504)  # as Superset's pages do
@@ -82,7 +82,7 @@ def ask_ordinarily(people: list[Person], seconds: float) -> list[Timed]:
 
 def _look(person: Person, until: float, times: list[Timed]) -> None:
     session = session_of(person.token)
-    time.sleep(random.uniform(0, THINK_SECONDS[1]))
+    time.sleep(random.uniform(0, THINK_SECONDS[1] / 2))
     while time.monotonic() < until:
         times.append(_timed(session, "GET", f"{person.base}/superset/dashboard/executive-overview/"))
         chosen = random.choice(RANGES)

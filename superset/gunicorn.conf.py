@@ -4,7 +4,7 @@ import resource
 
 worker_class = "gthread"
 # Most of them wait for their turn: pulse_superset.share says how many run at once.
-threads = 48
+threads = 64
 timeout = 120
 graceful_timeout = 10
 control_socket_disable = True

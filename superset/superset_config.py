@@ -12,6 +12,7 @@ from pulse import environ
 from pulse_superset import web
 from pulse_superset.branding import HOUSE, Theme, bootstrap_overrides
 from pulse_superset.connections import mutate_connection
+from pulse_superset.eventlog import EventLogger
 from pulse_superset.security import PulseSecurityManager
 from pulse_superset.sessions import LIFETIME_SECONDS
 
@@ -54,6 +55,8 @@ def _derived(purpose: str) -> str:
 
 GUEST_TOKEN_JWT_SECRET = _derived("guest token")
 GLOBAL_ASYNC_QUERIES_JWT_SECRET = _derived("asynchronous queries")
+
+EVENT_LOGGER = EventLogger()
 
 # --- what a page may load: nothing from another host. Handlebars charts compile their templates with new Function(),
 # which needs 'unsafe-eval'; scripts must still carry the page's nonce.

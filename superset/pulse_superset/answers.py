@@ -23,7 +23,8 @@ MESSAGES = {
     405: "Not allowed here.",
     413: "This request is too large.",
     422: "This request cannot be answered.",
-    429: "Too many requests. Try again in a moment.",
+    429: "Too many tries. Try again in a moment.",
+    503: "Too many requests at once. Try again in a moment.",
 }
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{0}</title></head>
 <body style="font-family: sans-serif; margin: 4rem"><p>{0}</p><p><a href="{1}">To the dashboard</a></p></body></html>
@@ -44,7 +45,7 @@ def plain(response: Any) -> Any:
     message = g.get("pulse_message")
     if message is None:
         message = MESSAGES.get(response.status_code, "Something went wrong. Try again in a moment.")
-        if response.status_code not in (401, 403, 404, 405):
+        if response.status_code not in (401, 403, 404, 405, 503):
             number = secrets.token_hex(4)
             message = f"{message} (Number {number})"
             logger.warning("error %s, answered to %s: %s", number, request.path, _text(response))

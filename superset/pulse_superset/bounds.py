@@ -13,7 +13,7 @@ from typing import Any
 MAX_BODY_BYTES = 128 * 1024
 MAX_QUERIES = 2
 MAX_ROWS = 10_000
-MAX_CELLS = 100_000
+MAX_CELLS = 50_000
 DEFAULT_ROWS = 1000
 MAX_ROWS_TO_PIVOT = 2000
 MAX_OFFSET = 100_000
@@ -22,6 +22,7 @@ MAX_VALUES = 500
 MAX_TEXT = 500
 MOST = {"columns": 80, "metrics": 20, "filter": 30, "orderby": 10, "series_columns": 5, "annotation_layers": 4}
 RESULT_TYPES = frozenset({"full", "results", "columns", "timegrains"})
+EXTRAS = frozenset({"where", "having", "time_grain_sqla"})
 # The operations that the time series charts send, and their options.
 OPERATIONS = {
     "pivot": frozenset({"index", "columns", "aggregates", "drop_missing_columns"}),
@@ -55,6 +56,8 @@ def _check_size(query: Any) -> None:
     for part, most in MOST.items():
         if len(getattr(query, part, None) or ()) > most:
             raise TooMuch(f"At most {most} entries may be in {part}.")
+    if not set(query.extras or {}) <= EXTRAS:
+        raise TooMuch("One of the extras is not available.")
     if query.time_offsets or query.time_shift:
         raise TooMuch("Comparisons with another time are not available.")
     if any(_kind(layer) != "FORMULA" for layer in query.annotation_layers or ()):

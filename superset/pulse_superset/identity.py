@@ -70,7 +70,10 @@ class OneIdentity(LoginManager):  # type: ignore[misc]
     """flask-login without its own ways of finding a user (session, remember-me cookie, headers)."""
 
     def _load_user(self) -> None:
-        found = of_request()
+        try:
+            found = of_request()
+        except Refused:
+            found = None  # the request is refused before anything asks; if something does, it is nobody's
         self._update_request_context_with_user(None if found is None else found.user)
 
 

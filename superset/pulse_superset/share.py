@@ -3,7 +3,10 @@
 Each worker runs a few requests at once and lets the others wait. Of those that wait, the one whose person has used the least
 time lately goes next. A person may run only so many at once, and have only so many waiting: what is more is refused at once,
 with a status that Superset's pages try again by themselves. People who have used more than a busy dashboard needs share one
-place among them, so that however many they are, the other places stay with the rest.
+place among them, and get it only while there is little else to do: however many they are, the rest hardly notices.
+
+What a request uses is the processor's time of its thread, and a part of the time it took: somebody has worked for it meanwhile,
+mostly the database.
 
 A visitor counts as the address. Static files, and staff, do not wait.
 """
@@ -17,10 +20,13 @@ from dataclasses import dataclass, field
 
 PLACES = 4
 PLACES_EACH = 3
-WAITING_EACH = 24
+WAITING_EACH = 8  # a browser has six connections
+WAITING_EACH_HEAVY = 2  # gunicorn's threads must be enough for many people who wait
 WAIT_SECONDS = 30
-HALF_LIFE_SECONDS = 15
+HALF_LIFE_SECONDS = 60
 HEAVY_SECONDS = 4.0
+OTHERS_BESIDE_HEAVY = 1
+PART_OF_DURATION = 0.2
 
 
 class Busy(Exception):
@@ -56,7 +62,7 @@ class Queue:
         ticket = _Ticket(person)
         with self._changed:
             known = self._people.setdefault(person, _Person(at=self.clock()))
-            if known.waiting >= WAITING_EACH:
+            if self._is_full(known):
                 raise Busy
             known.waiting += 1
             self._waiting.append(ticket)
@@ -68,12 +74,22 @@ class Queue:
                 raise Busy
         return ticket
 
-    def leave(self, ticket: _Ticket) -> None:
-        """Give the place back."""
+    def is_full(self, person: str) -> bool:
+        """Whether a request of this person would be refused at once."""
+        with self._changed:
+            known = self._people.get(person)
+            return known is not None and self._is_full(known)
+
+    def _is_full(self, person: _Person) -> bool:
+        most = WAITING_EACH_HEAVY if self._used(person) > HEAVY_SECONDS else WAITING_EACH
+        return person.waiting >= most
+
+    def leave(self, ticket: _Ticket, processor_seconds: float = 0) -> None:
+        """Give the place back, and say what was used."""
         with self._changed:
             known = self._people[ticket.person]
             known.running -= 1
-            known.used = self._used(known) + self.clock() - ticket.started
+            known.used = self._used(known) + processor_seconds + PART_OF_DURATION * (self.clock() - ticket.started)
             self._admit()
             self._forget()
 
@@ -100,10 +116,11 @@ class Queue:
             return None
         heavy = {name for name, person in self._people.items() if self._used(person) > HEAVY_SECONDS}
         heavy_running = sum(self._people[name].running for name in heavy)
+        room_for_heavy = not heavy_running and running <= OTHERS_BESIDE_HEAVY
         free = [
             ticket
             for ticket in self._waiting
-            if self._people[ticket.person].running < PLACES_EACH and not (ticket.person in heavy and heavy_running)
+            if self._people[ticket.person].running < PLACES_EACH and (room_for_heavy or ticket.person not in heavy)
         ]
         # The places that somebody has now count like time that will have been used.
         return min(free, key=lambda t: self._people[t.person].used + self._people[t.person].running, default=None)

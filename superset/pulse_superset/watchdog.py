@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 from pulse_superset import accounts
 
@@ -18,9 +17,11 @@ EVERY_SECONDS = 10
 logger = logging.getLogger(__name__)
 
 
-def start() -> None:
-    """Begin to watch, in a thread that ends with its process."""
-    threading.Thread(target=_watch, name="watchdog", daemon=True).start()
+def start() -> threading.Event:
+    """Begin to watch, in a thread that ends with its process, or when the event is set."""
+    stop = threading.Event()
+    threading.Thread(target=_watch, args=(stop,), name="watchdog", daemon=True).start()
+    return stop
 
 
 def end_long_queries() -> int:
@@ -30,9 +31,8 @@ def end_long_queries() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _watch() -> None:
-    while True:
-        time.sleep(EVERY_SECONDS)
+def _watch(stop: threading.Event) -> None:
+    while not stop.wait(EVERY_SECONDS):
         try:
             ended = end_long_queries()
         except Exception as error:  # an installation that is being upgraded; the next time it may work

@@ -30,7 +30,7 @@ class CookieInterface(SecureCookieSessionInterface):  # type: ignore[misc]
 
 def install(app: Flask) -> None:
     """Superset's FLASK_APP_MUTATOR."""
-    app.wsgi_app = Edge(app.wsgi_app, TrustedProxies(environ.TRUSTED_PROXIES.get()))
+    app.wsgi_app = Edge(turns.Gate(app.wsgi_app), TrustedProxies(environ.TRUSTED_PROXIES.get()))
     app.session_interface = CookieInterface()
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
     pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")

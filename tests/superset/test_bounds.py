@@ -99,6 +99,7 @@ TOO_MUCH: dict[str, dict[str, Any]] = {
     "samples": {**ROWS, "result_type": "samples"},
     "the SQL": {**ROWS, "result_type": "query"},
     "where": {**ROWS, "extras": {"where": "true"}},
+    "other extras": {**ROWS, "extras": {"next_version": "x"}},
     "an expression": {"columns": [{"expressionType": "SQL", "sqlExpression": "1", "label": "x"}]},
     "resample": {**ROWS, "post_processing": [{"operation": "resample", "options": {"method": "ffill", "rule": "1S"}}]},
     "rolling": {**ROWS, "post_processing": [{"operation": "rolling", "options": {"columns": {}, "window": 10**9}}]},

@@ -142,6 +142,12 @@ def test_a_refresh_token_of_an_ended_session_gives_no_access(stack: dict[str, An
         assert not is_in(stack, session)
 
 
+def test_there_is_one_provider(stack: dict[str, Any], user: str) -> None:
+    body = {"username": user, "password": PASSWORD, "provider": "ldap"}
+    answer = requests.post(f"{stack['addresses']['superset']}/api/v1/security/login", json=body, timeout=60)
+    assert answer.status_code == 401, answer.text
+
+
 def test_logout_ends_copies_of_the_cookie(stack: dict[str, Any], user: str) -> None:
     cookie = browser(stack, user, PASSWORD)
     stolen = requests.Session()

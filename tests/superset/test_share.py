@@ -52,6 +52,9 @@ class Crowd:
             self.inside[name] = ticket
             self.order.append(name)
 
+    def hostile(self) -> int:
+        return len([name for name in self.inside if name.startswith("hostile")])
+
     def finish(self, name: str) -> None:
         entered = len(self.order)
         due = bool(self.queue._waiting)
@@ -89,21 +92,35 @@ def test_those_who_use_much_share_one_place(share: Any) -> None:
     queue = share.Queue(clock=clock)
     hostile = [f"hostile {n}" for n in range(share.PLACES)]
     tickets = [queue.enter(person) for person in hostile]
-    clock.now += 2 * share.HEAVY_SECONDS
     for ticket in tickets:
-        queue.leave(ticket)
+        queue.leave(ticket, 2 * share.HEAVY_SECONDS)
     crowd = Crowd(queue)
     for person in hostile:
         crowd.send(person, person)
-    assert len(crowd.inside) == 1
+    assert crowd.hostile() == 1
     for number in range(share.PLACES - 1):
         crowd.send(f"ordinary {number}", f"ordinary {number}")
     assert len(crowd.inside) == share.PLACES, "the other places are for the rest, at once"
+    queue.leave(crowd.inside.pop(next(name for name in crowd.inside if name.startswith("hostile"))))
+    queue.leave(crowd.inside.pop("ordinary 0"))
+    time.sleep(0.05)
+    assert crowd.hostile() == 0, "not while others have enough to do"
+    crowd.finish("ordinary 1")
+    assert crowd.hostile() == 1
     clock.now += 10 * share.HALF_LIFE_SECONDS
-    crowd.finish("ordinary 0")
-    assert len([name for name in crowd.inside if name.startswith("hostile")]) == 2, (
-        "what was used long ago does not count"
-    )
+    crowd.finish("ordinary 2")
+    until(lambda: crowd.hostile() == 3)  # what was used long ago does not count
+
+
+def test_the_time_that_a_request_took_counts_in_part(share: Any) -> None:
+    """A slow query uses the database, not this process."""
+    clock = Clock()
+    queue = share.Queue(clock=clock)
+    slow, quick = queue.enter("slow"), queue.enter("quick")
+    queue.leave(quick, 1.0)
+    clock.now += 20
+    queue.leave(slow)
+    assert queue._used(queue._people["slow"]) > queue._used(queue._people["quick"])
 
 
 def test_too_many_waiting_are_refused_at_once(share: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -163,6 +164,20 @@ def test_large_requests_are_refused(executive: SupersetSession, dashboard: int) 
     assert answer.status_code == 413
     assert executive.call("GET", "api/v1/me/", params={"x": "x" * 9000}).status_code in (400, 414)
     assert executive.call("GET", "api/v1/me/", headers={"X-Long": "x" * 9000}).status_code in (400, 431)
+
+
+def test_the_log_of_events_takes_little(executive: SupersetSession) -> None:
+    count = (
+        "from pulse_superset import store\nwith app.app_context():\n"
+        "    result = list(store.run(\"select count(*), max(length(json)) from logs where action = 'log'\")[0])"
+    )
+    before, _ = in_running_superset(count)
+    for events in ([{}] * 30_000, [{"x": "y" * 100_000}]):
+        answer = executive.call("POST", "superset/log/?explode=events", data={"events": json.dumps(events)})
+        assert answer.status_code == 200, answer.text
+    after, longest = in_running_superset(count)
+    assert 1 <= after - before <= 21
+    assert longest <= 1000
 
 
 # ---------------------------------------------------------------------------------------------------------- the pages

@@ -50,7 +50,7 @@ class SupersetSession:
                     "columns": [],
                     "metrics": [],
                     "filters": [],
-                    "row_limit": 10_000 if wide <= 10 else 100_000 // wide,
+                    "row_limit": 10_000 if wide <= 5 else 50_000 // wide,
                     **query,
                 }
             ],
