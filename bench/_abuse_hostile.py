@@ -82,7 +82,10 @@ class Attack:
     def pivot(self) -> requests.Response:
         options = {"index": ["period_at"], "columns": ["scope_name"], "aggregates": {"days": {"operator": "mean"}}}
         query = {"columns": ["period_at", "scope_name"], "metrics": ["days"], "row_limit": 2000}
-        return self.ask("metric_series", {**query, "post_processing": [{"operation": "pivot", "options": options}]})
+        return self.ask(
+            "metric_series",
+            {**query, "post_processing": [{"operation": "pivot", "options": options}, {"operation": "flatten"}]},
+        )
 
     def too_much(self) -> requests.Response:
         query = {

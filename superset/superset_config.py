@@ -142,7 +142,7 @@ _MORE_DISALLOWED = {
 _MORE_TABLES = {"pg_stats", "pg_stat_all_tables", "pg_database", "pg_auth_members", "pg_policies", "pg_proc"}
 
 # --- caches: files, shared by the workers of this machine. Answers and states of filters are in a folder for each client.
-_by_client = {"CACHE_TYPE": "pulse_superset.client_cache.by_client", "CACHE_THRESHOLD": 1000}
+_by_client = {"CACHE_TYPE": "pulse_superset.client_cache.by_client", "CACHE_THRESHOLD": 500}
 CACHE_CONFIG = {
     "CACHE_TYPE": "FileSystemCache",
     "CACHE_THRESHOLD": 20000,

@@ -14,7 +14,9 @@ from superset.utils.log import DBEventLogger
 
 MAX_RECORDS = 20
 MAX_CHARACTERS = 1000
-HIDDEN = frozenset({"password", "passwords", "conf_password", "sqlalchemy_uri", "encrypted_extra", "masked_encrypted_extra"})
+HIDDEN = frozenset(
+    {"password", "passwords", "conf_password", "sqlalchemy_uri", "encrypted_extra", "masked_encrypted_extra"}
+)
 
 
 class EventLogger(DBEventLogger):  # type: ignore[misc]
@@ -33,7 +35,9 @@ class EventLogger(DBEventLogger):  # type: ignore[misc]
 def _shortened(record: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(record, default=str)) <= MAX_CHARACTERS:
         return record
-    return {key: str(record[key])[:200] for key in ("path", "object_ref", "event_name", "ts") if key in record} | {"cut": True}
+    return {key: str(record[key])[:200] for key in ("path", "object_ref", "event_name", "ts") if key in record} | {
+        "cut": True
+    }
 
 
 def _without_secrets(record: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ time lately goes next. A person may run only so many at once, and have only so m
 with a status that Superset's pages try again by themselves. People who have used more than a busy dashboard needs share one
 place among them, and get it only while there is little else to do: however many they are, the rest hardly notices.
 
-What a request uses is the processor's time of its thread, and a part of the time it took: somebody has worked for it meanwhile,
-mostly the database.
+What a request uses is the processor's time of its thread, and a small part of the time it took, in which mostly the database has
+worked for it. (Not more of that: on a busy machine everybody's requests take long, whoever is to blame.)
 
 A visitor counts as the address. Static files, and staff, do not wait.
 """
@@ -19,14 +19,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 PLACES = 4
-PLACES_EACH = 3
+PLACES_EACH = 2
 WAITING_EACH = 8  # a browser has six connections
-WAITING_EACH_HEAVY = 2  # gunicorn's threads must be enough for many people who wait
+WAITING_EACH_HEAVY = 6  # gunicorn's threads must be enough for many people who wait
 WAIT_SECONDS = 30
-HALF_LIFE_SECONDS = 60
-HEAVY_SECONDS = 4.0
-OTHERS_BESIDE_HEAVY = 1
-PART_OF_DURATION = 0.2
+HALF_LIFE_SECONDS = 20
+HEAVY_SECONDS = 2.0
+OTHERS_BESIDE_HEAVY = 0
+PART_OF_DURATION = 0.05
 
 
 class Busy(Exception):
