@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from pulse.clients.passwords import hash_password, verifies, weakness
+from pulse.clients.passwords import hash_password, verifies
 from pulse.clients.spec import SpecError, parse_spec
 from pulse.clients.streams import OPTIONAL, REQUIRED
+from pulse.clients.weak_passwords import weakness
 from sandbox.demo import demo_clients, recorded_client
 from tests.conftest import ROOT
 

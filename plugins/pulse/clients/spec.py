@@ -13,8 +13,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pulse.clients.base import Declared, repeated
 from pulse.clients.explain import explain
 from pulse.clients.integration import CommonIntegration
-from pulse.clients.passwords import bad_hash, weakness
 from pulse.clients.settings import Settings
+from pulse.clients.weak_passwords import bad_hash, weakness
 from pulse.source_types import declarations
 
 VARIABLE_PREFIX = "pulse_client_"
