@@ -54,10 +54,6 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
             attempt.succeeded()
         return user
 
-    def auth_user_ldap(self, username: str, password: str) -> None:
-        """The API's login lets the caller name a provider; there is one."""
-        answers.say(WRONG)
-
     def _account_key(self, account: accounts.Account | None, username: str) -> str:
         """The same text for every name of one account: an e-mail address in any case, a name and an address of staff."""
         if account is not None:

@@ -19,6 +19,7 @@ from pulse_superset.identity import COOKIE_KEY
 from pulse_superset.landing import landing_path
 
 HERE = Path(__file__).resolve().parent
+_THROWN_AWAY_BYTES = 1 << 20
 
 
 class CookieInterface(SecureCookieSessionInterface):  # type: ignore[misc]
@@ -48,15 +49,20 @@ def install(app: Flask) -> None:
     app.after_request(answers.plain)
 
 
-def _limit_body() -> None:
+def _limit_body() -> Any:
     """A client's user, or a visitor, sends small requests only."""
     known = identity.of_request()
     if known is not None and not known.clients:
-        return
+        return None
     saves = request.method in ("POST", "PUT") and (doors.rule() or "").partition("<")[0] == doors.DASHBOARDS
     request.max_content_length = links.MAX_BYTES if saves else bounds.MAX_BODY_BYTES
+    if (request.content_length or 0) > request.max_content_length:
+        # Read and thrown away, or the sender finds a broken connection in place of the answer.
+        request.environ["wsgi.input"].read(min(request.content_length or 0, _THROWN_AWAY_BYTES))
+        return "", 413
     if known is not None and saves and (doors.rule() or "").endswith("/permalink"):
         links.forget_old(known.user_id)
+    return None
 
 
 def _keep_session(_sender: Any, user: Any, **_: Any) -> None:

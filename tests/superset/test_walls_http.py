@@ -138,9 +138,20 @@ def test_the_state_of_filters_is_shared_within_the_client_only(
 
 def test_only_so_many_links_are_kept(stack: dict[str, Any], executive: SupersetSession, dashboard: int) -> None:
     path = f"api/v1/dashboard/{dashboard}/permalink"
-    for number in range(205):
-        made = executive.call("POST", path, json={"dataMask": {"x": {"filterState": {"value": [f"many {number}"]}}}})
-        assert made.status_code == 201
+    state = {"dataMask": {"x": {"filterState": {"value": ["one of many"]}}}}
+    first = executive.call("POST", path, json=state).json()["key"]
+    copies = (
+        "from pulse_superset import store\n"
+        "with app.app_context():\n"
+        '    store.run("insert into key_value (resource, value, uuid, created_on, created_by_fk)'
+        " select resource, value, gen_random_uuid(), now(), created_by_fk from key_value,"
+        " generate_series(1, 300) where id = (select max(id) from key_value where resource = 'dashboard_permalink')\")\n"
+        "result = True"
+    )
+    in_running_superset(copies)
+    made = executive.call("POST", path, json={"dataMask": {"x": {"filterState": {"value": ["the newest"]}}}})
+    assert made.status_code == 201
+    assert executive.call("GET", f"api/v1/dashboard/permalink/{first}").status_code == 404
     count = in_running_superset(
         "from pulse_superset import store\n"
         "with app.app_context():\n"
@@ -172,7 +183,7 @@ def test_the_log_of_events_takes_little(executive: SupersetSession) -> None:
         "    result = list(store.run(\"select count(*), max(length(json)) from logs where action = 'log'\")[0])"
     )
     before, _ = in_running_superset(count)
-    for events in ([{}] * 30_000, [{"x": "y" * 100_000}]):
+    for events in ([{}] * 8_000, [{"x": "y" * 100_000}]):
         answer = executive.call("POST", "superset/log/?explode=events", data={"events": json.dumps(events)})
         assert answer.status_code == 200, answer.text
     after, longest = in_running_superset(count)
