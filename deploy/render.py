@@ -48,7 +48,13 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             # Read once by the job airflow-init, which writes Airflow's password file.
             "PULSE_AIRFLOW_PASSWORDS": airflow_settings.passwords(found),
         },
-        "superset": environment.superset_variables(found) | public | {"PULSE_AIRFLOW_PUBLIC_URL": airflow_url},
+        "superset": environment.superset_variables(found)
+        | public
+        | {
+            "PULSE_AIRFLOW_PUBLIC_URL": airflow_url,
+            # The service of docker-compose.yml that ends TLS: what it says about https and addresses is believed.
+            "PULSE_TRUSTED_PROXIES": "edge",
+        },
         "postgres": {"POSTGRES_PASSWORD": role_password(secret, "postgres")},
         "replication": {"PGPASSWORD": role_password(secret, "pulse_replication")},
         "init": {"PULSE_ROLE_SECRET": secret, "PYTHONPATH": f"{INSIDE}:{INSIDE / 'plugins'}"}

@@ -25,6 +25,45 @@ $$;
 
 COMMENT ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) IS 'Hours from one moment to another; NULL when negative or when either is missing. working: count only working days.';
 
+CREATE FUNCTION core.end_client_sessions() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    update core.users set sessions_from = clock_timestamp() where client_id = new.id;
+    update core.user_sessions set active = false where client_id = new.id and active;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION core.end_client_sessions() IS 'Trigger: ends the sessions of a client that is no longer active.';
+
+CREATE FUNCTION core.end_long_queries(seconds integer) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+    select count(pg_terminate_backend(pid))::integer
+    from pg_stat_activity
+    where usename ~ '^pulse_(client_[0-9]+|nobody)$'
+      and ((state = 'active' and query_start < clock_timestamp() - make_interval(secs => greatest(seconds, 1)))
+           or (state like 'idle in transaction%'
+               and state_change < clock_timestamp() - make_interval(secs => greatest(seconds, 1))))
+$_$;
+
+COMMENT ON FUNCTION core.end_long_queries(seconds integer) IS 'Ends sessions of clients'' logins whose query, or open transaction, is older than this. Returns how many there were.';
+
+CREATE FUNCTION core.end_sessions() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    new.sessions_from := clock_timestamp();
+    update core.user_sessions s set active = false
+    where s.client_id = old.client_id and s.user_id = old.id and s.active;
+    return new;
+end $$;
+
+COMMENT ON FUNCTION core.end_sessions() IS 'Trigger: ends the sessions of a person whose password, role, address or activity has changed.';
+
 CREATE FUNCTION core.enqueue_dora() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -63,7 +102,7 @@ begin
     select rolcanlogin into can_login from pg_roles where rolname = role_name;
     if not found then
         created := true;
-        execute format('create role %I nologin password %L connection limit 40', role_name, verifier);
+        execute format('create role %I nologin password %L connection limit 10', role_name, verifier);
         execute format('alter role %I set statement_timeout = ''30s''', role_name);
         execute format('grant pulse_reader to %I with inherit true, set false', role_name);
         can_login := false;
@@ -218,6 +257,15 @@ GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pu
 
 REVOKE ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.end_client_sessions() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.end_client_sessions() TO pulse_admin;
+
+REVOKE ALL ON FUNCTION core.end_long_queries(seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.end_long_queries(seconds integer) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.end_sessions() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.end_sessions() TO pulse_admin;
 
 REVOKE ALL ON FUNCTION core.enqueue_dora() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.enqueue_dora() TO pulse_etl;
@@ -424,6 +472,7 @@ ALTER TABLE core.clients ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_slug_key UNIQUE (slug);
+CREATE TRIGGER end_client_sessions AFTER UPDATE ON core.clients FOR EACH ROW WHEN ((old.active AND (NOT new.active))) EXECUTE FUNCTION core.end_client_sessions();
 CREATE POLICY admin ON core.clients TO pulse_admin USING (true);
 CREATE POLICY auth ON core.clients FOR SELECT TO pulse_auth USING (true);
 ALTER TABLE core.clients ENABLE ROW LEVEL SECURITY;
@@ -1902,6 +1951,7 @@ CREATE TABLE core.users (
     active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    sessions_from timestamp with time zone DEFAULT to_timestamp((0)::double precision) NOT NULL,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
     CONSTRAINT users_theme_mode_check CHECK ((theme_mode = ANY (ARRAY['light'::text, 'dark'::text, 'system'::text])))
@@ -1917,6 +1967,7 @@ ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_pkey PRIMARY KEY (client_id, id);
 CREATE UNIQUE INDEX users_email ON core.users USING btree (email);
+CREATE TRIGGER end_sessions BEFORE UPDATE ON core.users FOR EACH ROW WHEN (((((old.email IS DISTINCT FROM new.email) OR (old.password_hash IS DISTINCT FROM new.password_hash)) OR (old.role IS DISTINCT FROM new.role)) OR (old.active IS DISTINCT FROM new.active))) EXECUTE FUNCTION core.end_sessions();
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.users TO pulse_admin USING (true);
 CREATE POLICY auth ON core.users FOR SELECT TO pulse_auth USING (true);

@@ -58,6 +58,9 @@ def main() -> None:
     with create_app().app_context():
         from superset.extensions import db, security_manager
 
+        from pulse_superset import store
+
+        store.create()
         for username, role, variable, name in (SERVICE, STAFF):
             print(f"{username}: {ensure_account(security_manager, username, role, variable.get(), name)}")
         print(f"anonymous visitors: {close_public_role(security_manager, db.session)} permissions removed")

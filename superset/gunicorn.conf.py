@@ -1,10 +1,38 @@
 """How gunicorn serves Superset, under ./pulse up and in a container. Workers and address come from the command line."""
 
+import resource
+
 worker_class = "gthread"
-threads = 8
+# Most of them wait for their turn: pulse_superset.share says how many run at once.
+threads = 64
 timeout = 120
 graceful_timeout = 10
 control_socket_disable = True
-# A dashboard's filters are in the address of the page.
-limit_request_line = 0
-limit_request_field_size = 0
+forwarded_allow_ips = ""  # pulse_superset.edge decides
+limit_request_line = 8190  # gunicorn's largest; a dashboard's filters are behind a key, not in the address
+limit_request_fields = 60
+limit_request_field_size = 8190
+
+MEMORY_BYTES = 3 << 30  # of a worker's data: a request that would need more fails by itself
+RECYCLED_BYTES = 900 << 20  # a worker that has grown so large is replaced after its request
+
+
+def post_fork(server, worker):  # type: ignore[no-untyped-def]
+    """Bound the memory of a worker."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def post_worker_init(worker):  # type: ignore[no-untyped-def]
+    """Start the thread that ends clients' queries when they are too old."""
+    from pulse_superset import watchdog
+
+    watchdog.start()
+
+
+def post_request(worker, req, environ, resp):  # type: ignore[no-untyped-def]
+    """Let a worker end that has grown too large; gunicorn starts another one."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        pages = int(file.read().split()[1])
+    if pages * resource.getpagesize() > RECYCLED_BYTES:
+        worker.log.info("this worker has grown to %s MB and is replaced", pages * resource.getpagesize() >> 20)
+        worker.alive = False

@@ -1,5 +1,7 @@
 """Superset's settings for Pulse. The parts with logic are in the package pulse_superset; secrets come from the environment."""
 
+import hashlib
+import hmac
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +12,7 @@ from pulse import environ
 from pulse_superset import web
 from pulse_superset.branding import HOUSE, Theme, bootstrap_overrides
 from pulse_superset.connections import mutate_connection
+from pulse_superset.eventlog import EventLogger
 from pulse_superset.security import PulseSecurityManager
 from pulse_superset.sessions import LIFETIME_SECONDS
 
@@ -30,21 +33,30 @@ FAB_ADD_SECURITY_API = True
 PERMANENT_SESSION_LIFETIME = timedelta(seconds=LIFETIME_SECONDS)
 JWT_ACCESS_TOKEN_EXPIRES = timedelta(minutes=30)
 JWT_REFRESH_TOKEN_EXPIRES = timedelta(seconds=LIFETIME_SECONDS)
-# A second wall against guessing, per address and worker; PulseSecurityManager counts failures across all workers.
-RATELIMIT_ENABLED = True
-# Per address. Many executives may share one, and a page requests dozens of files at once.
-RATELIMIT_APPLICATION = "500 per second"
-AUTH_RATE_LIMITED = True
-AUTH_RATE_LIMIT = "120 per minute"
+JWT_TOKEN_LOCATION = ["headers"]
+FAB_API_KEY_ENABLED = False
+# Guessing is slowed down by account (pulse_superset.throttle), and requests take turns by person (pulse_superset.turns):
+# Superset's own limits count by address, and many people may share one.
+RATELIMIT_ENABLED = False
+AUTH_RATE_LIMITED = False
 SESSION_COOKIE_NAME = "pulse_superset"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = _https
 WTF_CSRF_ENABLED = True
 WTF_CSRF_TIME_LIMIT = LIFETIME_SECONDS
-ENABLE_PROXY_FIX = _https
-GUEST_TOKEN_JWT_SECRET = SECRET_KEY
-GLOBAL_ASYNC_QUERIES_JWT_SECRET = SECRET_KEY
+ENABLE_PROXY_FIX = False  # pulse_superset.edge believes known proxies only
+
+
+def _derived(purpose: str) -> str:
+    """A secret of its own for a purpose: who learns it can sign nothing else."""
+    return hmac.new(SECRET_KEY.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+GUEST_TOKEN_JWT_SECRET = _derived("guest token")
+GLOBAL_ASYNC_QUERIES_JWT_SECRET = _derived("asynchronous queries")
+
+EVENT_LOGGER = EventLogger()
 
 # --- what a page may load: nothing from another host. Handlebars charts compile their templates with new Function(),
 # which needs 'unsafe-eval'; scripts must still carry the page's nonce.
@@ -70,6 +82,8 @@ TALISMAN_CONFIG = {
     "session_cookie_secure": _https,
 }
 THEME_FONT_URL_ALLOWED_DOMAINS: list[str] = []
+ENABLE_CORS = False
+DECKGL_BASE_MAP = None
 HTML_SANITIZATION = True
 HTML_SANITIZATION_SCHEMA_EXTENSIONS = {"attributes": {"*": ["className", "title", "ariaLabel", "role"]}}
 
@@ -127,26 +141,27 @@ _MORE_DISALLOWED = {
 }
 _MORE_TABLES = {"pg_stats", "pg_stat_all_tables", "pg_database", "pg_auth_members", "pg_policies", "pg_proc"}
 
-# --- caches: files, shared by the workers of this machine
-_cache = {"CACHE_TYPE": "FileSystemCache", "CACHE_THRESHOLD": 20000}
+# --- caches: files, shared by the workers of this machine. Answers and states of filters are in a folder for each client.
+_by_client = {"CACHE_TYPE": "pulse_superset.client_cache.by_client", "CACHE_THRESHOLD": 500}
 CACHE_CONFIG = {
-    **_cache,
+    "CACHE_TYPE": "FileSystemCache",
+    "CACHE_THRESHOLD": 20000,
     "CACHE_DIR": str(_state / "superset" / "cache" / "app"),
     "CACHE_DEFAULT_TIMEOUT": 300,
 }
 DATA_CACHE_CONFIG = {
-    **_cache,
+    **_by_client,
     "CACHE_DIR": str(_state / "superset" / "cache" / "data"),
     "CACHE_DEFAULT_TIMEOUT": 3600,
 }
 FILTER_STATE_CACHE_CONFIG = {
-    **_cache,
+    **_by_client,
     "CACHE_DIR": str(_state / "superset" / "cache" / "filters"),
     "CACHE_DEFAULT_TIMEOUT": 86400 * 7,
     "REFRESH_TIMEOUT_ON_RETRIEVAL": True,
 }
 EXPLORE_FORM_DATA_CACHE_CONFIG = {
-    **_cache,
+    **_by_client,
     "CACHE_DIR": str(_state / "superset" / "cache" / "explore"),
     "CACHE_DEFAULT_TIMEOUT": 86400,
 }

@@ -19,3 +19,20 @@ grant execute on function
     pg_catalog.pg_notify(text, text)
     to pulse_owner, pulse_etl, pulse_admin;
 grant execute on function pg_catalog.pg_sleep(double precision) to pulse_owner, pulse_etl;
+
+-- The time-out of a login is a setting that its own sessions may lift. This is a limit that they may not: Superset asks for it
+-- every few seconds on the replica. It belongs to the superuser, ends sessions of clients' logins only, and shows nothing.
+create or replace function core.end_long_queries(seconds integer) returns integer
+    language sql volatile security definer set search_path = pg_catalog
+    as $$
+    select count(pg_terminate_backend(pid))::integer
+    from pg_stat_activity
+    where usename ~ '^pulse_(client_[0-9]+|nobody)$'
+      and ((state = 'active' and query_start < clock_timestamp() - make_interval(secs => greatest(seconds, 1)))
+           or (state like 'idle in transaction%'
+               and state_change < clock_timestamp() - make_interval(secs => greatest(seconds, 1))))
+$$;
+comment on function core.end_long_queries(integer) is
+    'Ends sessions of clients'' logins whose query, or open transaction, is older than this. Returns how many there were.';
+revoke execute on function core.end_long_queries(integer) from public;
+grant execute on function core.end_long_queries(integer) to pulse_auth;

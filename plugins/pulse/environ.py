@@ -100,6 +100,13 @@ PRIVATE_URLS = _list(
     "Hosts (`host` or `host:port`) that a custom source may reach although their address is private. `true` allows"
     " every host. `./pulse up` adds the sandbox.",
 )
+TRUSTED_PROXIES = _list(
+    YOU,
+    "PULSE_TRUSTED_PROXIES",
+    (),
+    "Addresses, networks or host names of the proxies in front of Superset. Only they may say that a request came by"
+    " https, and from which address. In containers: `edge`.",
+)
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
 
 ROOT = _folder(LAUNCHER, "PULSE_ROOT", CHECKOUT, "The checkout.")

@@ -52,11 +52,15 @@ class Account:
 
 @dataclass(frozen=True)
 class SessionState:
-    """What the database knows about a session. `recorded` is False if it has no row (yet)."""
+    """What the database knows about a session. `recorded` is False if it has no row (yet).
+
+    Sessions that began before `valid_from` (epoch seconds) ended when the person's password, role or address changed.
+    """
 
     account_active: bool
     recorded: bool
     active: bool
+    valid_from: int
 
 
 class Server:
@@ -159,7 +163,8 @@ def find_account(email: str) -> Account | None:
 
 
 _SESSION = """
-    select u.active and c.active, s.id is not null, coalesce(s.active and s.expires_at > now(), false)
+    select u.active and c.active, s.id is not null, coalesce(s.active and s.expires_at > now(), false),
+           floor(extract(epoch from u.sessions_from))::bigint
     from core.users u
     join core.clients c on c.id = u.client_id
     left join core.user_sessions s on s.client_id = u.client_id and s.user_id = u.id and s.token_hash = %s
@@ -170,12 +175,16 @@ _SESSION = """
 def session_state(client_id: int, user_id: int, token_hash: str) -> SessionState:
     """The state of a session and of its account. Raises DatabaseAway."""
     rows = _read(_SESSION, (token_hash, client_id, user_id))
-    return SessionState(*rows[0]) if rows else SessionState(False, False, False)
+    return SessionState(*rows[0]) if rows else SessionState(False, False, False, 0)
 
 
 _RECORD = """
     insert into core.user_sessions (client_id, user_id, token_hash, kind, created_at, expires_at)
-    values (%s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s))
+    select u.client_id, u.id, v.token_hash, v.kind, v.created_at, v.expires_at
+    from (values (%s, %s, %s, %s, to_timestamp(%s), to_timestamp(%s)))
+        as v (client_id, user_id, token_hash, kind, created_at, expires_at)
+    join core.users u on u.client_id = v.client_id and u.id = v.user_id
+        and v.created_at >= date_trunc('second', u.sessions_from)
     on conflict (client_id, token_hash) do nothing
 """
 _FORGET_OLD = (
@@ -186,7 +195,10 @@ _FORGET_OLD = (
 def record_session(
     client_id: int, user_id: int, token_hash: str, kind: str, created_at: float, expires_at: float
 ) -> None:
-    """Write a session's row (times in epoch seconds) and delete the user's long expired ones. Raises DatabaseAway."""
+    """Write a session's row (times in epoch seconds) and delete the user's long expired ones. Raises DatabaseAway.
+
+    A session that began before the person's password changed gets no row.
+    """
     with primary.transaction() as cursor:
         cursor.execute(_RECORD, (client_id, user_id, token_hash, kind, created_at, expires_at))
         cursor.execute(_FORGET_OLD, (client_id, user_id))

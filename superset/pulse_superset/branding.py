@@ -233,8 +233,8 @@ class Theme(dict[str, Any]):
         return theme(current_brand(), self._dark)
 
 
-def bootstrap_overrides(_data: dict[str, Any]) -> dict[str, Any]:
-    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`)."""
+def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
+    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), and no version of Superset's."""
     scheme = {
         "id": "pulse",
         "description": "",
@@ -242,4 +242,6 @@ def bootstrap_overrides(_data: dict[str, Any]) -> dict[str, Any]:
         "isDefault": True,
         "colors": current_brand().chart_colors(),
     }
-    return {"extra_categorical_color_schemes": [scheme]}
+    menu = dict(data.get("menu_data") or {})
+    menu["navbar_right"] = {**menu.get("navbar_right", {}), "version_string": None, "version_sha": None}
+    return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}

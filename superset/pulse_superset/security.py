@@ -1,38 +1,30 @@
 """Superset's security manager for Pulse: clients' users log in through core.users, staff through Superset's own accounts.
 
 A client's user gets a Superset user with exactly the role `client_<id>`, which decides the database login
-(pulse_superset.connections), the row-level-security rule and the permissions. Their requests may name columns and saved metrics,
-never SQL.
+(pulse_superset.connections), the row-level-security rule and the permissions. Who a request comes from is decided in
+pulse_superset.identity, what it may open in pulse_superset.doors, what a chart may be asked in pulse_superset.bounds.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
-from flask import g, request
-from flask import session as cookie
+from flask import flash, g, request
 from flask_appbuilder.security.utils import is_null_password
-from flask_jwt_extended import decode_token, get_jwt, verify_jwt_in_request
-from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt.exceptions import PyJWTError
 from superset.errors import ErrorLevel, SupersetError, SupersetErrorType
 from superset.exceptions import SupersetSecurityException
-from superset.extensions import cache_manager
 from superset.security import SupersetSecurityManager
 
 from pulse.tenancy import superset_role
-from pulse_superset import accounts, sessions
+from pulse_superset import accounts, answers, bounds, ended, identity, sessions, throttle
 from pulse_superset.connections import client_of_superset_role, clients_of
+from pulse_superset.identity import CLAIM, OneIdentity
+from pulse_superset.sessions import Session
 
-COOKIE_KEY = "pulse_session"
-CLAIM = "pulse_session"
-FAILURE_WINDOW_SECONDS = 300
-FAILURES_PER_ACCOUNT = 10
-FAILURES_PER_ADDRESS = 100
+SERVICE_ACCOUNT = "pulse_service"  # its password is long and random, and the data stops when it cannot log in
+WRONG = "The name or the password is wrong."
 
 logger = logging.getLogger(__name__)
 
@@ -44,25 +36,38 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
 
     def auth_user_db(self, username: str | None, password: str | None) -> Any:
         """The user of a form or API login, None if refused: a client's user by e-mail, or one of Superset's own."""
-        if not username or not password or is_null_password(password):
-            return None
-        if self._too_many_failures(username):
-            logger.warning("login refused: too many failures for %r or from %s", username, request.remote_addr)
+        answers.say(WRONG)
+        if not username or not password or "\0" in username or is_null_password(password):
             return None
         try:
             account = accounts.find_account(username)
         except accounts.DatabaseAway as away:
             logger.error("the clients' accounts cannot be read: %s", away)
             account = None
+        attempt = None
+        if username != SERVICE_ACCOUNT:
+            attempt = throttle.begin(self._account_key(account, username), request.remote_addr or "")
+            if attempt.wait_seconds:
+                return _too_early(attempt)
         user = self._client_login(account, password) if account else self._staff_login(username, password)
-        if user is None:
-            self._count_failure(username)
+        if user is not None and attempt is not None:
+            attempt.succeeded()
         return user
+
+    def _account_key(self, account: accounts.Account | None, username: str) -> str:
+        """The same text for every name of one account: an e-mail address in any case, a name and an address of staff."""
+        if account is not None:
+            return f"client {account.client_id} user {account.user_id}"
+        user = self.find_user(username=username) or self.find_user(email=username)
+        return f"staff {user.id}" if user is not None else f"nobody {throttle.name_of(username)}"
 
     def _staff_login(self, username: str, password: str) -> Any:
         user = super().auth_user_db(username, password)
         # Someone whose account was removed from core.users may not log in, even if Superset still has the user.
-        return None if user is None or self.clients_of_user(user) else user
+        if user is None or self.clients_of_user(user):
+            return None
+        g.pulse_session = sessions.begin_staff(user.id, _kind(), self._stamp(user))
+        return user
 
     def _client_login(self, account: accounts.Account, password: str) -> Any:
         if not accounts.password_matches(account.password_hash, password) or not account.active:
@@ -71,8 +76,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         user = self._synchronise_user(account)
         if user is None:
             return None
-        kind = "api" if request.is_json else "browser"
-        g.pulse_session = sessions.begin(account, kind)
+        g.pulse_session = sessions.begin(account, _kind())
         self.update_user_auth_stat(user, True)
         return user
 
@@ -102,116 +106,87 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         """Whether a user has only roles of clients, or none. Accounts of staff never qualify."""
         return all(client_of_superset_role(role.name) for role in user.roles)
 
-    # --------------------------------------------------------------------------------------------------- throttle
-
-    def _failure_keys(self, username: str) -> tuple[tuple[str, int], tuple[str, int]]:
-        who = hashlib.sha256(f"{username.strip().lower()}\0{request.remote_addr}".encode()).hexdigest()
-        return (f"pulse-failures-{who}", FAILURES_PER_ACCOUNT), (
-            f"pulse-failures-from-{request.remote_addr}",
-            FAILURES_PER_ADDRESS,
-        )
-
-    def _too_many_failures(self, username: str) -> bool:
-        return any((cache_manager.cache.get(key) or 0) >= limit for key, limit in self._failure_keys(username))
-
-    def _count_failure(self, username: str) -> None:
-        for key, _ in self._failure_keys(username):
-            cache_manager.cache.set(key, (cache_manager.cache.get(key) or 0) + 1, timeout=FAILURE_WINDOW_SECONDS)
-
     # --------------------------------------------------------------------------------------------------- sessions
 
+    def create_login_manager(self, app: Any) -> Any:
+        """flask-login with one way of finding the user."""
+        manager = OneIdentity(app)
+        manager.login_view = "login"
+        return manager
+
     def create_jwt_manager(self, app: Any) -> Any:
-        """JWTs of clients' users carry `client_id` and the session."""
+        """JWTs carry the session, and of clients' users the `client_id`."""
         manager = super().create_jwt_manager(app)
         manager.additional_claims_loader(self._claims)
         return manager
 
     @staticmethod
     def _claims(_identity: str) -> dict[str, Any]:
-        session = getattr(g, "pulse_session", None)
-        if session is None and verify_jwt_in_request(optional=True, refresh=True):
-            session = sessions.Session.from_dict(get_jwt().get(CLAIM))  # a refreshed token keeps its session
-        return {} if session is None else {"client_id": session.client_id, CLAIM: session.to_dict()}
-
-    def load_user(self, pk: int | str) -> Any:
-        """The user of a browser's cookie; None if the session is over."""
-        user = super().load_user(int(pk))
-        if user is None or not self.clients_of_user(user):
-            return user
-        session = sessions.Session.from_dict(cookie.get(COOKIE_KEY))
-        return user if self._session_holds(user, session) else None
+        session = g.get("pulse_session")
+        known = g.get("pulse_identity")
+        if session is None and known is not None:
+            session = known.sessions[-1]  # a refreshed token keeps its session
+        if session is None:
+            return {}
+        client = {} if session.client_id == sessions.STAFF else {"client_id": session.client_id}
+        return {**client, CLAIM: session.to_dict()}
 
     def load_user_jwt(self, _jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> Any:
-        """The user of a JWT; None if the session is over."""
-        user = super().load_user(int(jwt_data["sub"]))
-        if user is None:
-            return None
-        if self.clients_of_user(user):
-            session = sessions.Session.from_dict(jwt_data.get(CLAIM))
-            if not self._session_holds(user, session):
-                return None
-            g.pulse_session = session
-        g.user = user
-        return user
+        """The user of a JWT, for flask-jwt-extended: the one that this request is known to come from, or nobody."""
+        known = identity.of_request()
+        return None if known is None or str(known.user_id) != jwt_data["sub"] else known.user
 
-    def request_loader(self, request: Any) -> Any:
-        """Accept a bearer token for every request, including pages, not only for API methods that require it."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return super().request_loader(request)
-        try:
-            data = decode_token(token)
-        except (PyJWTError, JWTExtendedException):
-            return None
-        return self.load_user_jwt({}, data) if data.get("type") == "access" else None
-
-    def _session_holds(self, user: Any, session: sessions.Session | None) -> bool:
-        if session is None or self.clients_of_user(user) != {session.client_id}:
-            return False
-        if cache_manager.cache.get(f"pulse-ended-{session.token_hash}"):
-            return False
-        return sessions.is_valid(session)
+    def session_holds(self, user: Any, clients: set[int], session: Session) -> bool:
+        """Whether the session is this user's and has not ended."""
+        ended.write_pending_sometimes()
+        if clients:
+            valid = clients == {session.client_id} and sessions.is_valid(session)
+        else:
+            of_staff = session.client_id == sessions.STAFF and session.user_id == user.id
+            valid = of_staff and sessions.in_time(session) and session.stamp == self._stamp(user)
+        return valid and not ended.is_ended(session)
 
     def on_user_logout(self, user: Any) -> None:
-        """End the session in the table or, while the primary is down, in the cache that all workers share."""
-        session = sessions.Session.from_dict(cookie.pop(COOKIE_KEY, None))
-        if session is not None and not sessions.end(session):
-            cache_manager.cache.set(f"pulse-ended-{session.token_hash}", True, timeout=sessions.LIFETIME_SECONDS)
+        """End the sessions of the cookie and of the token, and with them the refresh token."""
+        identity.end_sessions()
 
     def clients_of_user(self, user: Any) -> set[int]:
         """The clients whose roles a user has; empty for staff and for nobody."""
         return clients_of(role.name for role in self.get_user_roles(user))
 
+    def _stamp(self, user: Any) -> str:
+        return sessions.stamp_of(user.password or "", [role.name for role in self.get_user_roles(user)])
+
     # ----------------------------------------------------------------------------------------------------- access
 
     def raise_for_access(self, *args: Any, **kwargs: Any) -> None:
-        """Superset's own checks, and Pulse's: a client's user may not send SQL."""
+        """Superset's own checks, and Pulse's: a client's user may not send SQL, nor ask for more than charts need."""
         query_context = kwargs.get("query_context")
-        user = getattr(g, "user", None)
-        if query_context is not None and user is not None and self.clients_of_user(user):
-            names = {column.column_name for column in getattr(query_context.datasource, "columns", ())}
-            for query in query_context.queries:
-                if any(text not in names for text in _sql_in(vars(query))):
-                    raise SupersetSecurityException(
-                        SupersetError(
-                            error_type=SupersetErrorType.DATASOURCE_SECURITY_ACCESS_ERROR,
-                            message="Only the columns and metrics of a dataset may be asked for, not SQL.",
-                            level=ErrorLevel.ERROR,
-                        )
+        known = g.get("pulse_identity")
+        if query_context is not None and known is not None and known.clients:
+            try:
+                bounds.check(query_context)
+            except bounds.TooMuch as error:
+                answers.say(str(error))
+                raise SupersetSecurityException(
+                    SupersetError(
+                        error_type=SupersetErrorType.DATASOURCE_SECURITY_ACCESS_ERROR,
+                        message=str(error),
+                        level=ErrorLevel.ERROR,
                     )
+                ) from error
         super().raise_for_access(*args, **kwargs)
 
 
-def _sql_in(value: Any, key: str = "") -> Iterator[str]:
-    """SQL text anywhere in a query: ad-hoc expressions, and free `where` and `having` clauses.
+def _kind() -> str:
+    return "api" if request.is_json else "browser"
 
-    The axis of a time series arrives as an expression that is only a column's name; the caller lets those pass.
-    """
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _sql_in(inner, str(name))
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _sql_in(inner, key)
-    elif key in ("sqlExpression", "where", "having") and value:
-        yield str(value)
+
+def _too_early(attempt: throttle.Try) -> None:
+    """Say how long to wait; the password was not looked at."""
+    logger.warning("login refused for %s s: too many failures, last from %s", attempt.wait_seconds, attempt.address)
+    message = f"Too many tries. Wait {attempt.wait_seconds} seconds and try again."
+    answers.say(message)
+    g.pulse_wait_seconds = attempt.wait_seconds
+    if not request.is_json:
+        flash(message, "warning")

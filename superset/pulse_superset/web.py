@@ -1,99 +1,81 @@
-"""Pages: where clients' users land, their default light or dark mode, and the session in the cookie."""
+"""Pages: what Superset's application gets from Pulse, the default light or dark mode, and the session in the cookie."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, g, jsonify, redirect, request
+from flask import Blueprint, Flask, g, redirect, request
 from flask import session as cookie
+from flask.sessions import SecureCookieSessionInterface
 from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from pulse_superset import accounts
+from pulse import environ
+from pulse_superset import accounts, answers, bounds, doors, identity, links, people, turns
 from pulse_superset.benchmarks import name_the_year
+from pulse_superset.edge import Edge, TrustedProxies
+from pulse_superset.identity import COOKIE_KEY
 from pulse_superset.landing import landing_path
-from pulse_superset.security import COOKIE_KEY
 
 HERE = Path(__file__).resolve().parent
-START = "/pulse/start/"  # the address of the landing dashboard that stays the same when another one becomes it
-_START_PAGES = ("/", START, "/superset/welcome/", "/dashboard/list/", "/chart/list/")
-_EVERYONE = re.compile(
-    r"/(static|pulse/static|login|logout|lang|health|healthcheck|ping|superset/language_pack"
-    r"|api/v1/security/(login|refresh|csrf_token))(/|$)"
-)
-_KEY = r"[A-Za-z0-9_-]+"
-_FOR_CLIENTS = tuple(
-    (methods, re.compile(pattern))
-    for methods, pattern in (
-        ({"GET"}, rf"/superset/dashboard/(p/)?{_KEY}/"),
-        ({"POST"}, r"/superset/log/"),
-        ({"GET"}, r"/api/v1/me/(roles/)?"),
-        ({"GET"}, r"/api/v1/time_range/"),
-        ({"POST"}, r"/api/v1/chart/data"),
-        ({"GET"}, rf"/api/v1/chart/{_KEY}(/data/?)?"),
-        ({"GET"}, r"/api/v1/dataset/([0-9]+)?"),  # a client's own script looks up what it may request
-        ({"GET"}, r"/api/v1/(dashboard|chart)/(favorite_status/)?"),
-        ({"GET"}, rf"/api/v1/dashboard/{_KEY}(/(charts|datasets|tabs))?"),
-        ({"POST", "DELETE"}, r"/api/v1/dashboard/[0-9]+/favorites/"),
-        ({"GET", "POST", "PUT", "DELETE"}, rf"/api/v1/dashboard/[0-9]+/filter_state(/{_KEY})?"),
-        ({"GET", "POST"}, rf"/api/v1/dashboard/({_KEY}/)?permalink(/{_KEY})?"),
-    )
-)
+_THROWN_AWAY_BYTES = 1 << 20
+
+
+class CookieInterface(SecureCookieSessionInterface):  # type: ignore[misc]
+    """The session cookie is for https only where the visitor came by https, whatever the settings say."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return bool(app.config["SESSION_COOKIE_SECURE"] or request.is_secure)
 
 
 def install(app: Flask) -> None:
     """Superset's FLASK_APP_MUTATOR."""
+    app.wsgi_app = Edge(turns.Gate(app.wsgi_app), TrustedProxies(environ.TRUSTED_PROXIES.get()))
+    app.session_interface = CookieInterface()
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
     pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")
-    pages.add_url_rule(START, "start", lambda: redirect(landing_path()))
+    pages.add_url_rule(doors.START, "start", lambda: redirect(landing_path()))
     app.register_blueprint(pages)
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
-    app.before_request(_limit_clients)
+    people.install()
+    # Before anything of Superset's runs: wait for a turn, then find out who it is and what they may open.
+    app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, _limit_body]
+    app.teardown_request(turns.give_back)
     user_logged_in.connect(_keep_session, app)
-    app.after_request(_forbid_stores)
+    # Flask calls these in reverse order.
     app.after_request(name_the_year)
+    app.after_request(_finish)
+    app.after_request(answers.plain)
+
+
+def _limit_body() -> Any:
+    """A client's user, or a visitor, sends small requests only."""
+    known = identity.of_request()
+    if known is not None and not known.clients:
+        return None
+    saves = request.method in ("POST", "PUT") and (doors.rule() or "").partition("<")[0] == doors.DASHBOARDS
+    request.max_content_length = links.MAX_BYTES if saves else bounds.MAX_BODY_BYTES
+    if (request.content_length or 0) > request.max_content_length:
+        # Read and thrown away, or the sender finds a broken connection in place of the answer.
+        request.environ["wsgi.input"].read(min(request.content_length or 0, _THROWN_AWAY_BYTES))
+        return "", 413
+    if known is not None and saves and (doors.rule() or "").endswith("/permalink"):
+        links.forget_old(known.user_id)
+    return None
 
 
 def _keep_session(_sender: Any, user: Any, **_: Any) -> None:
     """After a form login, put the session that the security manager started into the signed cookie."""
-    session = getattr(g, "pulse_session", None)
+    session = g.get("pulse_session")
     if session is not None:
         cookie[COOKIE_KEY] = session.to_dict()
 
 
-def _limit_clients() -> Any:
-    """Send a client's user to the dashboard, allow what a dashboard needs, and refuse everything else.
-
-    This is an allow-list, because Superset's welcome page and lists show recent work, and some of its APIs (for example
-    related owners) list every user, whatever the role.
-    """
-    if _EVERYONE.match(request.path) or not _is_client_user():
-        return None
-    if request.method == "GET" and request.path in _START_PAGES:
-        return redirect(landing_path())
-    method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method
-    if any(method in methods and pattern.fullmatch(request.path) for methods, pattern in _FOR_CLIENTS):
-        return None
-    return jsonify({"message": "Forbidden"}), 403
-
-
-def _is_client_user() -> bool:
-    manager = current_app_manager()
-    return bool(current_user.is_authenticated and manager.clients_of_user(current_user))
-
-
-def current_app_manager() -> Any:
-    """The running security manager."""
-    from superset.extensions import security_manager
-
-    return security_manager
-
-
 def preferred_theme() -> dict[str, str] | None:
     """Superset's theme mode for a client's user from users.theme_mode; None for everyone else."""
-    if not _is_client_user():
+    known = g.get("pulse_identity")
+    if known is None or not known.clients:
         return None
     try:
         account = accounts.find_account(current_user.username)
@@ -103,8 +85,13 @@ def preferred_theme() -> dict[str, str] | None:
     return {"user": str(account.user_id), "mode": modes[account.theme_mode]} if account else None
 
 
-def _forbid_stores(response: Any) -> Any:
-    """Keep answers with clients' numbers out of the caches of proxies and browsers."""
+def _finish(response: Any) -> Any:
+    """Keep answers with clients' numbers out of the caches of proxies and browsers; say when a login may be tried again."""
     if request.path.startswith("/api/") or response.mimetype == "text/html":
         response.headers["Cache-Control"] = "private, no-store"
+    wait = g.get("pulse_wait_seconds")
+    if wait is not None:
+        response.headers["Retry-After"] = str(wait)
+        if request.path.startswith("/api/"):
+            response.status_code = 429
     return response

@@ -13,6 +13,7 @@ import pytest
 from pulse.clients.passwords import hash_password, verifies
 from pulse.clients.spec import SpecError, parse_spec
 from pulse.clients.streams import OPTIONAL, REQUIRED
+from pulse.clients.weak_passwords import weakness
 from sandbox.demo import demo_clients, recorded_client
 from tests.conftest import ROOT
 
@@ -58,6 +59,20 @@ def test_a_good_one_has_defaults() -> None:
         ("users/0/email", "nobody", "users[0].email", "pattern"),
         ("users/0/role", "king", "users[0].role", "executive"),
         ("users/0/password", "short", "users[0]", "12 characters"),
+        ("users/0/password", "ceo@initech.example", "users[0]", "e-mail"),
+        ("users/0/password", "CEO@Initech.Example", "users[0]", "e-mail"),
+        ("users/0/password", "initech.example", "users[0]", "e-mail"),
+        ("users/0/password", "ceo@initech.example1!", "users[0]", "e-mail"),
+        ("users/0/password", "aaaaaaaaaaaaaaaa", "users[0]", "different characters"),
+        ("users/0/password", "abcdeabcdeabcde", "users[0]", "repeats"),
+        ("users/0/password", "abcdefghijklmnop", "users[0]", "row of the keyboard"),
+        ("users/0/password", "qwertyuiopasdfgh", "users[0]", "row of the keyboard"),
+        ("users/0/password", "987654321098765", "users[0]", "row of the keyboard"),
+        ("users/0/password", "Password123456", "users[0]", "tried first"),
+        ("users/0/password", "!!Welcome2026!!!", "users[0]", "tried first"),
+        ("users/0/password", "adminpassword", "users[0]", "tried first"),
+        ("users/0/password", "1985-07-23-0815", "users[0]", "tried first"),
+        ("users/0/password", "x y z w v " * 26, "users[0]", "at most 256"),
         ("users/1", {"email": "ceo@initech.example", "password": SECRET}, "users: ", "listed twice"),
         ("integrations/0/base_url", "no url", "integrations[0].base_url", "URL"),
         ("integrations/0/organization", "a b", "integrations[0].organization", "pattern"),
@@ -135,7 +150,9 @@ def test_a_slug_has_to_fit_a_dag_id(slug: str) -> None:
 
 def test_the_demo_clients_are_declared_like_any_other() -> None:
     passwords = {
-        f"{who}@{slug}.example": "p" * 16 for who in ("ceo", "manager") for slug in ("techcorp", "acme", "recorded")
+        f"{who}@{slug}.example": f"correct horse {who}"
+        for who in ("ceo", "manager")
+        for slug in ("techcorp", "acme", "recorded")
     }
     clients = demo_clients("http://127.0.0.1:1", passwords)
     clients["recorded"] = recorded_client("http://127.0.0.1:1", passwords)
@@ -186,6 +203,42 @@ def test_one_value_of_several_types_is_one_mistake() -> None:
         parse_spec("initech", custom(params={"page": [1]}))
     assert str(caught.value).count("client initech") == 1
     assert "streams[0].params.page: must be text or a whole number or true or false" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "1:8:1",
+        "32767:8:1",
+        "8192:8:1",
+        "1073741824:8:1",
+        "262144:8:1",
+        "32768:1:1",
+        "32768:64:1",
+        "32768:8:0",
+        "32768:8:99",
+    ],
+)
+def test_absurd_parameters_of_a_hash_are_refused(parameters: str) -> None:
+    stored = hash_password("correct horse battery")
+    changed = stored.replace("32768:8:1", parameters, 1)
+    for given, good in ((stored, True), (changed, False)):
+        user = {"email": "ceo@initech.example", "password_hash": given}
+        document = json.dumps({**GOOD, "users": [user]})
+        if good:
+            assert parse_spec("initech", document).users
+        else:
+            with pytest.raises(
+                SpecError, match=r"client initech: users\[0\].*password_hash has parameters out of range"
+            ):
+                parse_spec("initech", document)
+
+
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "h573x54t6grv7niu", "Tr0ub4dor&3-staple", "sommer regen katze tee"]
+)
+def test_good_passwords_are_accepted(password: str) -> None:
+    assert weakness(password, "ceo@initech.example") is None
 
 
 def test_passwords_are_salted_and_verified() -> None:

@@ -96,6 +96,23 @@ def test_a_changed_password_changes_the_hash(admin: psycopg.Connection[Any]) -> 
     assert before[1] == after[1]
 
 
+@pytest.mark.parametrize("change", [{"password": "second-password-1"}, {"role": "client_admin"}])
+def test_a_changed_password_or_role_ends_the_persons_sessions(
+    admin: psycopg.Connection[Any], change: dict[str, str]
+) -> None:
+    sync(admin)
+    with admin.transaction():
+        admin.execute(
+            "insert into core.user_sessions (client_id, user_id, token_hash, expires_at)"
+            " select client_id, id, email, now() + interval '1 hour' from core.users"
+        )
+    sync(admin, users=[{**SPEC["users"][0], **change}, SPEC["users"][1]])
+    assert all_rows(admin, "select token_hash, active from core.user_sessions order by 1") == [
+        ("ceo@initech.example", False),
+        ("old@initech.example", True),
+    ]
+
+
 def test_an_inactive_client_cannot_log_in_and_its_sessions_end(
     admin: psycopg.Connection[Any], db: TestDatabase
 ) -> None:

@@ -36,7 +36,18 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[
 def test_the_containers_get_the_launchers_variables(tmp_path: Path, rendered: dict[str, dict[str, str]]) -> None:
     local = Settings(tmp_path, StackPorts(), load_secrets(tmp_path))
     assert set(rendered["airflow"]) == set(environment.airflow_variables(local)) | {"PULSE_AIRFLOW_PASSWORDS"}
-    assert set(rendered["superset"]) == set(environment.superset_variables(local))
+    assert set(rendered["superset"]) == set(environment.superset_variables(local)) | {"PULSE_TRUSTED_PROXIES"}
+
+
+def test_superset_believes_the_edge_and_nobody_else(
+    compose: dict[str, Any], rendered: dict[str, dict[str, str]]
+) -> None:
+    assert rendered["superset"]["PULSE_TRUSTED_PROXIES"] == "edge"
+    assert "edge" in compose["services"]
+    nginx = (ROOT / "deploy" / "nginx.conf").read_text()
+    # What the visitor wrote is replaced, not appended to.
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx
+    assert "proxy_set_header X-Forwarded-Proto https;" in nginx
 
 
 def test_no_container_is_sent_to_its_own_loopback_or_to_our_folders(rendered: dict[str, dict[str, str]]) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import requests
 
-from tests.support.stack import client_ids, database, login_of, wait_replica
+from tests.support.stack import client_ids, database, login_of, superset_service, supervisorctl, wait_replica
 from tests.support.superset_api import SupersetSession
+from tests.support.superset_ways import claims_of, form_login, in_running_superset
 
 USER = "lifecycle@techcorp.example"
 PASSWORD = "correct horse battery"
@@ -60,19 +60,8 @@ def user(stack: dict[str, Any]) -> Iterator[str]:
 
 
 def browser(stack: dict[str, Any], username: str, password: str) -> requests.Session:
-    """A cookie session after the login form; `.ok_login` says whether the login succeeded."""
-    session = requests.Session()
-    base = stack["addresses"]["superset"]
-    page = session.get(f"{base}/login/", timeout=60)
-    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text, re.S)
-    assert token
-    session.post(
-        f"{base}/login/",
-        data={"username": username, "password": password, "csrf_token": token[1]},
-        headers={"Referer": base},
-        timeout=60,
-    )
-    return session
+    """A cookie session after the login form."""
+    return form_login(stack["addresses"]["superset"], username, password)
 
 
 def is_in(stack: dict[str, Any], session: requests.Session) -> bool:
@@ -88,12 +77,6 @@ def until_out(stack: dict[str, Any], session: requests.Session) -> None:
         time.sleep(0.1)
 
 
-def claims(token: str) -> dict[str, Any]:
-    body = token.split(".")[1]
-    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    return decoded
-
-
 def api_login(stack: dict[str, Any], username: str, password: str) -> requests.Response:
     body = {"username": username, "password": password, "provider": "db", "refresh": True}
     return requests.post(f"{stack['addresses']['superset']}/api/v1/security/login", json=body, timeout=60)
@@ -101,7 +84,7 @@ def api_login(stack: dict[str, Any], username: str, password: str) -> requests.R
 
 def test_the_jwt_carries_the_client_and_a_recorded_session(stack: dict[str, Any], user: str) -> None:
     answer = api_login(stack, user.upper(), PASSWORD).json()
-    access, refresh = claims(answer["access_token"]), claims(answer["refresh_token"])
+    access, refresh = claims_of(answer["access_token"]), claims_of(answer["refresh_token"])
     assert access["client_id"] == refresh["client_id"] == client_ids(stack)["techcorp"]
     token = access["pulse_session"]["token"]
     with database(stack, "pulse_admin") as conn:
@@ -117,7 +100,7 @@ def test_the_jwt_carries_the_client_and_a_recorded_session(stack: dict[str, Any]
         timeout=60,
     )
     assert renewed.status_code == 200
-    assert claims(renewed.json()["access_token"])["pulse_session"] == access["pulse_session"]
+    assert claims_of(renewed.json()["access_token"])["pulse_session"] == access["pulse_session"]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +109,10 @@ def test_the_jwt_carries_the_client_and_a_recorded_session(stack: dict[str, Any]
         "update core.user_sessions set active = false where user_id in (select id from core.users where email = %s)",
         "update core.users set active = false where email = %s",
         "delete from core.users where email = %s",
+        "update core.users set password_hash = password_hash || '0' where email = %s",
+        "update core.users set role = 'client_admin' where email = %s",
     ],
-    ids=["session", "user", "deleted user"],
+    ids=["session", "user", "deleted user", "password", "role"],
 )
 def test_deactivation_ends_the_session_at_the_next_request(stack: dict[str, Any], user: str, change: str) -> None:
     cookie = browser(stack, user, PASSWORD)
@@ -139,7 +124,7 @@ def test_deactivation_ends_the_session_at_the_next_request(stack: dict[str, Any]
     until_out(stack, jwt.session)
     page = cookie.get(f"{stack['addresses']['superset']}/superset/dashboard/executive-overview/", timeout=60)
     assert "/login/" in page.url
-    if "user_sessions" not in change:
+    if "user_sessions" not in change and "role" not in change:
         assert api_login(stack, user, PASSWORD).status_code == 401
 
 
@@ -155,6 +140,12 @@ def test_a_refresh_token_of_an_ended_session_gives_no_access(stack: dict[str, An
         session = requests.Session()
         session.headers["Authorization"] = f"Bearer {renewed.json()['access_token']}"
         assert not is_in(stack, session)
+
+
+def test_there_is_one_provider(stack: dict[str, Any], user: str) -> None:
+    body = {"username": user, "password": PASSWORD, "provider": "ldap"}
+    answer = requests.post(f"{stack['addresses']['superset']}/api/v1/security/login", json=body, timeout=60)
+    assert answer.status_code == 400, answer.text
 
 
 def test_logout_ends_copies_of_the_cookie(stack: dict[str, Any], user: str) -> None:
@@ -180,15 +171,114 @@ def test_wrong_logins_are_refused(stack: dict[str, Any], user: str, username: st
     assert api_login(stack, username, password).status_code in (400, 401)
 
 
-def test_guessing_is_stopped_and_others_can_still_log_in(stack: dict[str, Any], user: str) -> None:
-    """After ten failures, not even the right password is accepted for a while; another account of the client still works."""
+def test_logout_with_a_token_ends_it_and_its_refresh(stack: dict[str, Any], user: str) -> None:
+    answer = api_login(stack, user, PASSWORD).json()
+    base = stack["addresses"]["superset"]
+    token = {"Authorization": f"Bearer {answer['access_token']}"}
+    other = SupersetSession(base, user, PASSWORD)
+    assert requests.get(f"{base}/api/v1/me/", headers=token, timeout=60).status_code == 200
+    requests.get(f"{base}/logout/", headers=token, allow_redirects=False, timeout=60)
+    assert requests.get(f"{base}/api/v1/me/", headers=token, timeout=60).status_code == 401
+    refresh = {"Authorization": f"Bearer {answer['refresh_token']}"}
+    assert requests.post(f"{base}/api/v1/security/refresh", headers=refresh, timeout=60).status_code == 401
+    assert is_in(stack, other.session), "another login of the same person goes on"
+
+
+def test_staff_log_out_for_good_too(stack: dict[str, Any]) -> None:
+    login = login_of(stack, "superset", "staff")
+    base = stack["addresses"]["superset"]
+    answer = api_login(stack, login["username"], login["password"]).json()
+    token = {"Authorization": f"Bearer {answer['access_token']}"}
+    assert requests.get(f"{base}/api/v1/me/", headers=token, timeout=60).status_code == 200
+    requests.get(f"{base}/logout/", headers=token, allow_redirects=False, timeout=60)
+    assert requests.get(f"{base}/api/v1/me/", headers=token, timeout=60).status_code == 401
+    refresh = {"Authorization": f"Bearer {answer['refresh_token']}"}
+    assert requests.post(f"{base}/api/v1/security/refresh", headers=refresh, timeout=60).status_code == 401
+    cookie = browser(stack, login["username"], login["password"])
+    stolen = requests.Session()
+    stolen.cookies.update(cookie.cookies)
+    cookie.get(f"{base}/logout/", timeout=60)
+    assert not is_in(stack, stolen)
+
+
+def test_a_logout_while_the_primary_is_away_is_written_when_it_is_back(stack: dict[str, Any], user: str) -> None:
+    answer = api_login(stack, user, PASSWORD).json()
+    digest = hashlib.sha256(claims_of(answer["access_token"])["pulse_session"]["token"].encode()).hexdigest()
+    token = {"Authorization": f"Bearer {answer['access_token']}"}
+    base = stack["addresses"]["superset"]
+    supervisorctl("stop", "primary")
+    try:
+        requests.get(f"{base}/logout/", headers=token, allow_redirects=False, timeout=60)
+        assert requests.get(f"{base}/api/v1/me/", headers=token, timeout=60).status_code == 401
+    finally:
+        supervisorctl("start", "primary")
+    deadline = time.monotonic() + 60
+    while True:
+        requests.get(f"{base}/api/v1/me/", headers=token, timeout=60)
+        with database(stack, "pulse_admin") as conn:
+            found = conn.execute("select active from core.user_sessions where token_hash = %s", (digest,)).fetchone()
+        if found == (False,):
+            break
+        assert time.monotonic() < deadline, f"the row says {found}"
+        time.sleep(0.5)
+
+
+def test_guessing_slows_down_and_nobody_else_waits(stack: dict[str, Any], user: str) -> None:
+    """Whatever the name's form; the right password is not looked at while the account has to wait, and works after that."""
     guessed = "guessed@techcorp.example"
+    forms = [guessed, guessed.upper(), f" {guessed} ", "Guessed@TechCorp.example"]
     with declared(stack, guessed):
-        assert api_login(stack, guessed, PASSWORD).status_code == 200
-        for _ in range(10):
-            assert api_login(stack, guessed, "wrong").status_code == 401
-        assert api_login(stack, guessed, PASSWORD).status_code == 401
+        assert [api_login(stack, form, "wrong").status_code for form in forms] == [401] * 4
+        waits, deadline = [0], time.monotonic() + 60
+        while waits[-1] < 8:  # twice as long each time
+            answer = api_login(stack, forms[len(waits) % 4], "wrong")
+            assert answer.status_code in (401, 429)
+            waits.append(int(answer.headers.get("Retry-After", 0)))
+            assert time.monotonic() < deadline, waits
+            time.sleep(min(waits[-1], 2))
+        assert max(waits) <= 60
+        assert "Wait" in answer.json()["message"]
+        assert api_login(stack, guessed, PASSWORD).status_code == 429
         assert api_login(stack, user, PASSWORD).status_code == 200
+        deadline = time.monotonic() + 70
+        while (answer := api_login(stack, guessed, PASSWORD)).status_code == 429:
+            assert time.monotonic() < deadline
+            time.sleep(int(answer.headers["Retry-After"]))
+        assert answer.status_code == 200
+        # The address is known now: its count began afresh.
+        assert api_login(stack, guessed, "wrong").status_code == 401
+        assert api_login(stack, guessed, PASSWORD).status_code == 200
+
+
+def test_a_hundred_guesses_at_once_are_a_hundred_guesses(stack: dict[str, Any]) -> None:
+    guessed = "parallel@techcorp.example"
+    with declared(stack, guessed), ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: api_login(stack, guessed, "wrong").status_code, range(40)))
+    assert answers.count(401) <= 8, answers
+    assert set(answers) <= {401, 429, 503}
+
+
+def test_guesses_by_name_and_address_count_together_for_staff(stack: dict[str, Any]) -> None:
+    """From an address of its own: the test's own logins of staff must not wait for it."""
+    code = (
+        "from pulse_superset import throttle\n"
+        "client = app.test_client()\nresult = []\n"
+        "for number in range(12):\n"
+        "    name = ['staff', 'staff@pulse.invalid'][number % 2]\n"
+        "    answer = client.post('/api/v1/security/login', environ_base={'REMOTE_ADDR': '192.0.2.77'},"
+        " json={'username': name, 'password': 'wrong', 'provider': 'db'})\n"
+        "    result.append(answer.status_code)\n"
+    )
+    answers = in_running_superset(code)
+    assert answers.count(401) <= 7, answers
+    login = login_of(stack, "superset", "staff")
+    assert api_login(stack, login["username"], login["password"]).status_code == 200
+
+
+def test_the_service_account_never_waits(stack: dict[str, Any]) -> None:
+    for _ in range(12):
+        assert api_login(stack, "pulse_service", "wrong").status_code == 401
+    superset_service(stack).get("me/")
 
 
 def test_a_client_user_has_one_role_and_nothing_else(stack: dict[str, Any], user: str) -> None:

@@ -95,6 +95,10 @@ def test_a_session_is_recorded_by_its_hash_only(world: SimpleNamespace) -> None:
         "update core.user_sessions set active = false",
         "update core.user_sessions set expires_at = now()",
         "update core.users set active = false",
+        "update core.users set password_hash = password_hash || '0'",
+        "update core.users set role = 'client_admin'",
+        "update core.users set email = 'countess@techcorp.example'",
+        "update core.clients set active = false",
         "delete from core.users",
     ],
 )
@@ -107,6 +111,49 @@ def test_a_deactivated_session_ends_at_the_next_request(world: SimpleNamespace, 
     assert not world.sessions.is_valid(session)
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["active = false", "password_hash = 'x'", "role = 'client_admin'", "email = 'countess@techcorp.example'"],
+)
+def test_a_changed_account_ends_its_sessions_for_good(world: SimpleNamespace, change: str) -> None:
+    """In the same transaction, and also when the change is undone."""
+    session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "api")
+    before = world.admin.execute("select email, password_hash, role, active from core.users").fetchone()
+    with world.admin.transaction():
+        world.admin.execute(f"update core.users set {change}")
+        assert world.admin.execute("select active from core.user_sessions").fetchone() == (False,)
+    world.admin.execute("update core.users set (email, password_hash, role, active) = (%s, %s, %s, %s)", before)
+    world.db.wait_replica()
+    assert not world.sessions.is_valid(session)
+
+
+def test_a_name_or_theme_ends_no_session(world: SimpleNamespace) -> None:
+    session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "api")
+    world.admin.execute("update core.users set full_name = 'Augusta Ada King', theme_mode = 'dark', updated_at = now()")
+    world.db.wait_replica()
+    assert world.sessions.is_valid(session)
+
+
+def test_a_login_while_the_primary_was_away_ends_with_the_old_password(
+    world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no row to close yet when the password changes, and must not get one afterwards."""
+    port = world.db.conn_env()["PULSE_PRIMARY_PORT"]
+    away(world, monkeypatch, "primary")
+    session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "browser")
+    assert session.pending
+    time.sleep(1.1)  # sessions count seconds
+    world.admin.execute("update core.users set password_hash = 'x'")
+    world.db.wait_replica()
+    monkeypatch.setenv("PULSE_PRIMARY_PORT", port)
+    monkeypatch.setattr(world.accounts, "primary", world.accounts.Server("primary"))
+    assert not world.sessions.is_valid(session)
+    world.accounts.record_session(
+        session.client_id, session.user_id, session.token_hash, "browser", session.created_at, session.expires_at
+    )
+    assert world.admin.execute("select count(*) from core.user_sessions").fetchone() == (0,)
+
+
 def test_a_session_ends_with_its_client(world: SimpleNamespace) -> None:
     session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "api")
     world.admin.execute("update core.clients set active = false where id = %s", [world.client])
@@ -117,7 +164,7 @@ def test_a_session_ends_with_its_client(world: SimpleNamespace) -> None:
 
 def test_logout_ends_the_session(world: SimpleNamespace) -> None:
     session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "browser")
-    assert world.sessions.end(session)
+    assert world.sessions.end(session.client_id, session.token_hash)
     world.db.wait_replica()
     assert not world.sessions.is_valid(session)
 
@@ -148,7 +195,9 @@ def test_without_the_primary_a_login_works_and_is_recorded_later(
     assert session.pending
     assert world.sessions.is_valid(session)
     assert world.admin.execute("select count(*) from core.user_sessions").fetchone() == (0,)
-    assert not world.sessions.end(session), "the caller has to know that the logout is not recorded"
+    assert not world.sessions.end(session.client_id, session.token_hash), (
+        "the caller has to know that the logout is not recorded"
+    )
 
     monkeypatch.setenv("PULSE_PRIMARY_PORT", port)
     monkeypatch.setattr(world.accounts, "primary", world.accounts.Server("primary"))

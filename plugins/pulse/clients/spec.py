@@ -14,6 +14,7 @@ from pulse.clients.base import Declared, repeated
 from pulse.clients.explain import explain
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.settings import Settings
+from pulse.clients.weak_passwords import bad_hash, weakness
 from pulse.source_types import declarations
 
 VARIABLE_PREFIX = "pulse_client_"
@@ -82,7 +83,8 @@ class User(Declared):
     )
     password: SecretStr | None = Field(
         None,
-        description="at least 12 characters; stored only as a scrypt hash. Either this or `password_hash` is required",
+        description="at least 12 characters, and not easily guessed; stored only as a scrypt hash. Either this or"
+        " `password_hash` is required",
     )
     password_hash: SecretStr | None = Field(None, description="the hash itself: `scrypt:32768:8:1$<salt>$<hex>`")
 
@@ -95,12 +97,10 @@ class User(Declared):
     def _one_credential(self) -> User:
         if (self.password is None) == (self.password_hash is None):
             raise ValueError(f"{self.email}: give either password or password_hash")
-        if self.password is not None and len(self.password.get_secret_value()) < 12:
-            raise ValueError(f"{self.email}: the password needs at least 12 characters")
-        if self.password_hash is not None and not re.fullmatch(
-            r"scrypt:\d+:\d+:\d+\$[^$]+\$[0-9a-f]{128}", self.password_hash.get_secret_value()
-        ):
-            raise ValueError(f"{self.email}: password_hash must have the form scrypt:32768:8:1$<salt>$<hex>")
+        if self.password is not None and (why := weakness(self.password.get_secret_value(), self.email)):
+            raise ValueError(f"{self.email}: the password {why}")
+        if self.password_hash is not None and (why := bad_hash(self.password_hash.get_secret_value())):
+            raise ValueError(f"{self.email}: password_hash {why}")
         return self
 
 

@@ -39,8 +39,9 @@ def connection_id(slug: str, integration_type: str, name: str) -> str:
 def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     """Upsert a client's rows and its database role as pulse_admin, in one transaction.
 
-    Users and integrations that are no longer declared are deactivated; settings are removed. Raises SpecError if a
-    user's e-mail address belongs to another client.
+    Users and integrations that are no longer declared are deactivated; settings are removed. Triggers end the sessions of
+    users whose password, role or activity changes, in the same transaction. Raises SpecError if a user's e-mail address
+    belongs to another client.
     """
     with conn.transaction():
         written = 0
@@ -71,7 +72,6 @@ def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool
         for client_id, _ in gone:
             conn.execute("update core.clients set active = false, updated_at = now() where id = %s", [client_id])
             ensure_client_role(conn, client_id, active=False)
-            _close_sessions(conn, client_id)
     return [SyncResult(client_id, slug, False, 1) for client_id, slug in gone]
 
 
@@ -126,16 +126,7 @@ def _sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -
         " where client_id = %s and active and not (email = any (%s) and %s)",
         [client_id, [user.email for user in spec.users], spec.active],
     ).rowcount
-    return written + _close_sessions(conn, client_id)
-
-
-def _close_sessions(conn: Connection, client_id: int) -> int:
-    return conn.execute(
-        "update core.user_sessions s set active = false from core.users u, core.clients c"
-        " where s.client_id = %s and s.active and (u.client_id, u.id) = (s.client_id, s.user_id)"
-        " and c.id = s.client_id and not (u.active and c.active)",
-        [client_id],
-    ).rowcount
+    return written
 
 
 def _sync_settings(conn: Connection, client_id: int, spec: ClientSpec) -> int:

@@ -17,6 +17,7 @@ VIEWER: frozenset[tuple[str, str]] = frozenset(
         ("can_read", "CurrentUserRestApi"),
         ("can_read", "SecurityRestApi"),  # the CSRF token, for scripts
         ("can_dashboard", "Superset"),
+        ("can_dashboard_permalink", "Superset"),
         ("can_log", "Superset"),
         ("can_time_range", "Api"),
     }

@@ -1,0 +1,147 @@
+"""Five people who ask for as much as they can, beside twenty who look at their dashboard.
+
+Starts an installation of its own with the demo clients, stops its Airflow, and lets twenty ordinary people open dashboards,
+in turns without and with the hostile ones. Ends by itself after about seven minutes and removes what it made. Prints a table,
+and finally one line of JSON:
+alone_p95_ms, beside_p95_ms            an ordinary request, without and with the hostile people; the same run and machine
+ratio                                  the second divided by the first; at most 2
+ordinary_failed                        ordinary requests that got no answer; 0
+hostile_answered, hostile_refused      what the hostile people got
+processes                              of Superset that were seen (2: gunicorn and a worker that had not to be replaced)
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench._abuse_people import Person, ask_ordinarily, declare, remove, worker_ids
+from pulse import environ
+from stack.context import existing_stack
+
+ROOT = Path(__file__).resolve().parents[1]
+ORDINARY, HOSTILE, PORTS = 20, 5, "12000"
+AIRFLOW = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "airflow-api-server")
+
+
+def main() -> None:
+    """Run everything."""
+    parser = argparse.ArgumentParser(prog="pulse bench abuse")
+    parser.add_argument("--rounds", type=int, default=2, help="how often the hostile people come and go")
+    parser.add_argument("--seconds", type=int, default=60, help="of each part of a round")
+    options = parser.parse_args()
+    with installation() as status:
+        figures = measure(status, options.rounds, options.seconds)
+    for name, value in figures.items():
+        print(f"{name:<24} {value:>10,}")
+    print(json.dumps(figures))
+    if figures["ratio"] > 2 or figures["ordinary_failed"]:
+        sys.exit(1)
+
+
+def measure(status: dict[str, Any], rounds: int, seconds: int) -> dict[str, float]:
+    """The figures, from people who exist only as long as this runs."""
+    emails = [f"{kind}{n}@bench.example" for kind, count in (("o", ORDINARY), ("h", HOSTILE)) for n in range(count)]
+    passwords = declare(status, emails)
+    base = status["addresses"]["superset"]
+    try:
+        everybody = [Person(base, email, passwords[email]) for email in emails]
+        ordinary, hostile = everybody[:ORDINARY], everybody[ORDINARY:]
+        before = worker_ids()
+        ask_ordinarily(ordinary, seconds / 2)  # caches and connections are warm
+        alone, beside, refused = [], [], {"answered": 0, "refused": 0}
+        for _ in range(rounds):
+            alone += ask_ordinarily(ordinary, seconds)
+            with attackers(base, hostile, seconds + 5) as found:
+                beside += ask_ordinarily(ordinary, seconds)
+            for name in refused:
+                refused[name] += found[name]
+        processes = len(before | worker_ids())
+    finally:
+        remove(status, emails)
+    times = {"alone": [t for t, ok in alone if ok], "beside": [t for t, ok in beside if ok]}
+    print(f"{len(alone):,} ordinary requests alone, {len(beside):,} beside {HOSTILE} hostile people")
+    return {
+        "alone_p50_ms": round(statistics.median(times["alone"])),
+        "beside_p50_ms": round(statistics.median(times["beside"])),
+        "alone_p95_ms": round(p95(times["alone"])),
+        "beside_p95_ms": round(p95(times["beside"])),
+        "ratio": round(p95(times["beside"]) / p95(times["alone"]), 2),
+        "ordinary_failed": sum(not ok for _, ok in alone + beside),
+        "hostile_answered": refused["answered"],
+        "hostile_refused": refused["refused"],
+        "processes": processes,
+    }
+
+
+def p95(milliseconds: list[float]) -> float:
+    """Nearest rank."""
+    return sorted(milliseconds)[math.ceil(len(milliseconds) * 0.95) - 1]
+
+
+@contextlib.contextmanager
+def attackers(base: str, hostile: list[Person], seconds: float) -> Iterator[dict[str, int]]:
+    """The hostile people, in a process of their own that ends by itself; what they got is there when the block ends."""
+    found: dict[str, int] = {}
+    given = json.dumps({"base": base, "tokens": [person.token for person in hostile], "seconds": seconds})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench._abuse_hostile"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdin is not None
+        process.stdin.write(given)
+        process.stdin.close()
+        yield found
+        assert process.stdout is not None
+        found |= json.loads(process.stdout.read())
+    finally:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def installation() -> Iterator[dict[str, Any]]:
+    """A running installation with the demo clients; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="pulse-abuse-"))
+    folder.chmod(0o711)
+    os.environ |= {"PULSE_STATE": str(folder / "state"), "PULSE_PORT_BASE": PORTS}
+    try:
+        _pulse("up", "--demo")
+        for name in AIRFLOW:
+            _pulse("ctl", "stop", name)
+        status = subprocess.run([ROOT / "pulse", "status", "--json"], capture_output=True, text=True, check=False)
+        found: dict[str, Any] = json.loads(status.stdout)
+        stack = existing_stack()
+        assert stack is not None
+        os.environ[environ.ROLE_SECRET.name] = stack.settings.secrets[environ.ROLE_SECRET.name]
+        yield found
+    finally:
+        _pulse("reset", "--yes")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pulse(*arguments: str) -> None:
+    done = subprocess.run([ROOT / "pulse", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"./pulse {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What a refusal or an error says: to clients' users and visitors no SQL, no host, no version, whatever went wrong.
+
+The original goes to the log, with a number that the person can name.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from html import escape
+from typing import Any
+
+from flask import g, jsonify, make_response, request
+
+from pulse_superset.connections import STAFF_ROLES
+from pulse_superset.landing import landing_path
+
+MESSAGES = {
+    400: "This request cannot be answered.",
+    401: "Log in first.",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Not allowed here.",
+    413: "This request is too large.",
+    422: "This request cannot be answered.",
+    429: "Too many tries. Try again in a moment.",
+    503: "Too many requests at once. Try again in a moment.",
+}
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{0}</title></head>
+<body style="font-family: sans-serif; margin: 4rem"><p>{0}</p><p><a href="{1}">To the dashboard</a></p></body></html>
+"""
+
+logger = logging.getLogger(__name__)
+
+
+def say(message: str) -> None:
+    """Let this message of ours through, whatever status the answer gets."""
+    g.pulse_message = message
+
+
+def plain(response: Any) -> Any:
+    """After a request: in place of an error's own text, a plain one."""
+    if response.status_code < 400 or _is_staff():
+        return response
+    message = g.get("pulse_message")
+    if message is None:
+        message = MESSAGES.get(response.status_code, "Something went wrong. Try again in a moment.")
+        if response.status_code not in (401, 403, 404, 405, 503):
+            number = secrets.token_hex(4)
+            message = f"{message} (Number {number})"
+            logger.warning("error %s, answered to %s: %s", number, request.path, _text(response))
+    return _with_body(response, message)
+
+
+def _with_body(response: Any, message: str) -> Any:
+    if request.path.startswith("/api/") or response.mimetype == "application/json":
+        error = {"message": message, "error_type": "GENERIC_BACKEND_ERROR", "level": "error", "extra": None}
+        answer = jsonify({"message": message, "errors": [error]})
+    else:
+        answer = make_response(_PAGE.format(escape(message), landing_path()))
+    answer.status_code = response.status_code
+    for name in ("Retry-After", "Allow", "Location", "WWW-Authenticate"):
+        if name in response.headers:
+            answer.headers[name] = response.headers[name]
+    for value in response.headers.getlist("Set-Cookie"):
+        answer.headers.add("Set-Cookie", value)
+    return answer
+
+
+def _is_staff() -> bool:
+    found = g.get("pulse_identity")
+    return found is not None and not found.clients and bool(found.roles & STAFF_ROLES)
+
+
+def _text(response: Any) -> str:
+    return "" if response.direct_passthrough else str(response.get_data(as_text=True))[:2000]
