@@ -97,7 +97,7 @@ PRIVATE_URLS = _list(
     YOU,
     "PULSE_PRIVATE_URLS",
     (),
-    "Hosts (`host` or `host:port`) that a custom source may reach although their address is private. `true` allows"
+    "Hosts (`host` or `host:port`) that a source may reach although their address is private. `true` allows"
     " every host. `./pulse up` adds the sandbox.",
 )
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from psycopg.abc import Params, QueryNoTemplate
+from psycopg.abc import Params, Query, QueryNoTemplate
 
 
 def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
@@ -65,6 +65,15 @@ def fetch_for_client(
     """All rows of one query, read in a client_transaction of its own."""
     with client_transaction(connection, client_id):
         return connection.execute(query, params).fetchall()
+
+
+def each_for_client(
+    connection: psycopg.Connection[Any], client_id: int, query: Query, params: Params | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of one query, some thousands in memory at a time, read in a client_transaction of its own."""
+    with client_transaction(connection, client_id), connection.cursor("pulse_rows") as cursor:
+        cursor.itersize = 10_000
+        yield from cursor.execute(query, params)
 
 
 def _current_client(connection: psycopg.Connection[Any]) -> int | None:

@@ -19,6 +19,9 @@ from pulse.warehouse.connect import client_transaction
 # What PostgreSQL can store neither as text nor as jsonb: NUL and lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
+# An index holds the id, and a page of it a few thousand bytes.
+ID_CHARACTERS = 500
+
 # Sorted keys, so that equal payloads give equal texts. Several times faster than the json module.
 _ENCODER = msgspec.json.Encoder(order="sorted")
 # Characters that have a meaning in COPY's text format.
@@ -138,10 +141,14 @@ class _Line:
 
 
 def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
-    """Rows by id (the last one wins); a payload that cannot be JSON becomes a reject."""
+    """Rows by id (the last one wins); a payload that cannot be JSON, or too long an id, becomes a reject."""
     lines: dict[str, _Line] = {}
     unfit: list[Reject] = []
     for row in rows:
+        if len(row.record_id) > ID_CHARACTERS:
+            reason = f"the record's id is {len(row.record_id)} characters long, {ID_CHARACTERS} are allowed"
+            unfit.append(Reject(row.record_id[:ID_CHARACTERS], row.scope_key, repr(row.payload), reason))
+            continue
         try:
             payload = _encoded(row.payload)
         except (TypeError, ValueError) as error:
