@@ -112,4 +112,4 @@ def _recorded_folder(given: str) -> Path:
 
 def _stack(state: Path, ports: StackPorts, options: Options) -> Stack:
     settings = Settings(state, ports, load_secrets(state))
-    return Stack(settings, Cluster(state, settings.secrets["PULSE_ROLE_SECRET"], ports), Supervisor(state), options)
+    return Stack(settings, Cluster(state, settings.role_secrets, ports), Supervisor(state), options)

@@ -38,8 +38,6 @@ def variables(settings: Settings) -> dict[str, str]:
         # Locks of bundles too: by default in a folder of /tmp that another user's Airflow may own.
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(settings.ports.task_logs),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(settings.ports.trigger_logs),
         "AIRFLOW_CONN_PULSE_ETL": settings.database_url("pulse_etl", "primary"),
         "AIRFLOW_CONN_PULSE_ADMIN": settings.database_url("pulse_admin", "primary"),
         "AIRFLOW_CONN_PULSE_REPLICA": settings.database_url("pulse_staff", "replica"),

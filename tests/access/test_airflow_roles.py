@@ -75,7 +75,15 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         run([str(AIRFLOW_VENV / "bin" / "python"), "-m", "pulse.access.fab"], env)
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(
-            [str(AIRFLOW_VENV / "bin" / "airflow"), "api-server", "--host", "127.0.0.1", "--port", str(port)],
+            [
+                str(AIRFLOW_VENV / "bin" / "airflow"),
+                "api-server",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(port),
+                "--proxy-headers",
+            ],
             env=env,
             stdout=log,
             stderr=log,
@@ -240,6 +248,14 @@ def test_answers_are_shown_in_no_foreign_frame_and_the_cookie_is_closed(server: 
     assert cookie.startswith("_token=")
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie
+    behind = requests.post(
+        f"{server.url}/auth/token",
+        json={"username": "data_team", "password": PASSWORDS["data_team"]},
+        headers={"X-Forwarded-Proto": "https"},
+        timeout=30,
+    )
+    assert "Secure" in behind.headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize("path", ["/auth/token", "/auth/token/cli"])

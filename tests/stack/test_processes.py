@@ -91,7 +91,13 @@ def test_secrets_go_only_where_they_are_needed(settings: Settings, programs: dic
     assert holders(secrets["PULSE_FERNET_KEY"]) == airflow
     assert holders(secrets["PULSE_JWT_SECRET"]) == airflow
     assert holders(secrets["PULSE_SUPERSET_SECRET_KEY"]) == {"superset"}
-    assert holders(secrets["PULSE_ROLE_SECRET"]) == airflow | {"superset"}
+    assert holders(secrets["PULSE_READER_SECRET"]) == airflow | {"superset"}
+    assert holders(secrets["PULSE_ROLE_SECRET"]) == set()
+    derived = settings.role_secrets.password
+    for role in ("postgres", "pulse_owner", "pulse_replication"):
+        assert holders(derived(role)) == set(), role
+    for role in ("pulse_etl", "pulse_admin", "airflow"):
+        assert holders(derived(role)) == airflow, role
     assert not any(secret in part for secret in secrets.values() for p in programs.values() for part in p.command)
 
 

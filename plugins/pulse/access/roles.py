@@ -7,16 +7,16 @@ the same right for clearing a run and for setting its state, so the request's ow
 from __future__ import annotations
 
 import re
-from contextvars import ContextVar
 from typing import Any
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.types import MenuItem
 
+from pulse.access.route import ROUTE
+from pulse.access.walls import Walls
+
 ADMIN, DATA_TEAM = "admin", "data_team"
-# "POST /api/v2/…" while a request is answered; pulse.access.walls sets it.
-ROUTE: ContextVar[str] = ContextVar("pulse_route", default="")
 
 _DAG = r"/api/v2/dags/[^/]+"
 # What the data team may change: the right that Airflow asks for, and the routes that may use it.
@@ -108,8 +108,6 @@ class TwoRoles(BaseAuthManager[Any]):
         return found
 
     def get_fastapi_middlewares(self) -> list[Any]:
-        from pulse.access.walls import Walls
-
         return [*super().get_fastapi_middlewares(), (Walls, {})]
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from pulse.access.roles import ROUTE
+from pulse.access.route import ROUTE
 from pulse.access.throttle import Throttle
 
 Message = MutableMapping[str, Any]
