@@ -62,7 +62,7 @@ def _airflow_programs(settings: Settings) -> list[Program]:
     env = environment.airflow(settings) | _build_of(ROOT / "plugins", *environ.SOURCES.get(), AIRFLOW.lock)
     options = {"airflow-api-server": ["--host", LOOPBACK, "--port", str(settings.ports.airflow)]}
     # Their log servers would listen on every address; the api-server reads the same folder of logs.
-    options |= dict.fromkeys(("airflow-scheduler", "airflow-triggerer"), ["--skip-serve-logs"])
+    options |= {name: ["--skip-serve-logs"] for name in ("airflow-scheduler", "airflow-triggerer")}
     return [
         Program(
             name,
