@@ -30,6 +30,8 @@ def _from_airflow(conn_id: str) -> dict[str, Any]:
 
     found = BaseHook.get_connection(conn_id)
     _require_postgres(conn_id, found.conn_type)
+    if set(found.password or "") == {"*"}:
+        raise ValueError(f"the password of Connection {conn_id} is what Airflow shows instead of one: enter it again")
     return {
         "host": found.host,
         "port": found.port or 5432,

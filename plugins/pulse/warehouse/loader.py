@@ -15,6 +15,7 @@ from psycopg import sql
 
 from pulse.warehouse.checkpoints import Checkpoint, save_checkpoint
 from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.texts import is_suspect, one_line, tidy
 
 # What PostgreSQL can store neither as text nor as jsonb: NUL and lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -161,12 +162,14 @@ def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
 
 
 def _encoded(payload: dict[str, Any]) -> bytes:
-    """The payload as JSON that PostgreSQL can store. Raises TypeError, ValueError."""
+    """The payload as JSON that PostgreSQL can store, with people's texts tidied. Raises TypeError, ValueError."""
     try:
         text = _ENCODER.encode(payload)
     except UnicodeEncodeError:  # a lone surrogate
-        return _ENCODER.encode(storable(payload))
-    return _ENCODER.encode(storable(payload)) if b"\\u0000" in text else text
+        return _ENCODER.encode(tidy(storable(payload)))
+    if not is_suspect(text):
+        return text
+    return _ENCODER.encode(tidy(storable(payload) if b"\\u0000" in text else payload))
 
 
 _KNOWN = """
@@ -264,7 +267,7 @@ class _Target:
                 "record": _visible(reject.record_id),
                 "scope": _visible(reject.scope_key),
                 "payload": _visible(reject.payload),
-                "reason": _visible(reject.reason),
+                "reason": one_line(_visible(reject.reason) or ""),
             }
             self.conn.execute(_REJECT, {**self.params, **clean})
 
