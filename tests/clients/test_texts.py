@@ -72,7 +72,8 @@ def test_a_pattern_is_tried_in_postgresql(db: TestDatabase, setting: str, value:
     assert admin.execute("select count(*) from core.clients").fetchone() == (0,)
 
 
-def test_good_patterns_are_stored(db: TestDatabase) -> None:
+def test_good_patterns_are_stored(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULSE_READER_SECRET", db.cluster.secrets.readers)
     settings = {"dora.hotfix_pattern": "(?:hot|quick)fix", "dora.production_branches": ["main", "release/.*"]}
     spec = parse_spec("acme", json.dumps({"name": "Acme", "settings": settings}))
     admin = db.connect("pulse_admin")
