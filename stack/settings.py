@@ -16,7 +16,7 @@ class Settings:
 
     state: Path
     ports: StackPorts
-    secrets: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
     hosts: dict[str, str] = field(default_factory=dict)  # by service; loopback where not given
     root: Path = ROOT
 

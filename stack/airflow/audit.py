@@ -6,6 +6,7 @@ prints the rows as JSON, without what they hold; `--delete` deletes them.
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from collections.abc import Iterator
@@ -26,12 +27,19 @@ def leaks(connection: psycopg.Connection[Any]) -> Iterator[dict[str, Any]]:
         "select id, dttm, owner, extra from log where event like 'cli%' and extra like '%full_command%' order by id"
     )
     for identity, at, owner, extra in rows:
-        try:
-            command = [str(part) for part in json.loads(extra)["full_command"]][1:]
-        except (ValueError, KeyError, TypeError):
-            continue
+        command = command_in(extra)
         if holds_secret(command):
             yield {"id": identity, "at": at.isoformat(timespec="seconds"), "owner": owner, "command": command[:2]}
+
+
+def command_in(extra: str) -> list[str]:
+    """The arguments of the command that a row is about; none if the row is of another form."""
+    try:
+        found = json.loads(extra)["full_command"]
+        found = ast.literal_eval(found) if isinstance(found, str) else found  # Airflow writes a list as Python does
+        return [str(part) for part in found][1:]
+    except (ValueError, KeyError, TypeError, SyntaxError):
+        return []
 
 
 def holds_secret(command: list[str]) -> bool:

@@ -266,3 +266,26 @@ def test_guessing_slows_down_for_the_one_who_guesses(server: Server, path: str) 
     assert answers[6:] == [429] * 3
     assert int(sign_in(server.url, who, "wrong", path).headers["Retry-After"]) >= 1
     assert sign_in(server.url, "data_team", PASSWORDS["data_team"], path).status_code == 201
+
+
+def by_form(url: str, who: str, password: str) -> requests.Response:
+    """Sign in by FAB's page."""
+    with requests.Session() as session:
+        page = session.get(f"{url}/auth/login/", timeout=30).text
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+        assert token is not None, page[:2000]
+        fields = {"csrf_token": token[1], "username": who, "password": password}
+        return session.post(f"{url}/auth/login/", data=fields, timeout=30, allow_redirects=False)
+
+
+def test_a_form_counts_only_what_failed(server: Server) -> None:
+    if server.manager != "fab":
+        pytest.skip("the simple auth manager's page calls /auth/token")
+    for _ in range(8):
+        answer = by_form(server.url, "data_team", PASSWORDS["data_team"])
+        assert answer.status_code == 302
+        assert any(part.startswith("_token=") for part in answer.headers["Set-Cookie"].split(", "))
+        assert "/auth/login" not in answer.headers["Location"]
+    answers = [by_form(server.url, "form-guess", "wrong").status_code for _ in range(7)]
+    assert answers[:5] == [302] * 5
+    assert answers[5:] == [429] * 2
