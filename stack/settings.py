@@ -19,6 +19,7 @@ class Settings:
     secrets: dict[str, str] = field(repr=False)
     hosts: dict[str, str] = field(default_factory=dict)  # by service; loopback where not given
     root: Path = ROOT
+    sandbox: bool = True  # whether it runs, so that sources may read it
 
     @property
     def role_secrets(self) -> RoleSecrets:

@@ -14,8 +14,8 @@ def variables(settings: Settings) -> dict[str, str]:
     """The settings of this installation, and Connections that tasks find in their environment."""
     home, secrets = settings.state / "airflow", settings.secrets
     service = f"pulse_service:{secrets['PULSE_SUPERSET_SERVICE_PASSWORD']}"
-    # A source may not reach into this machine, except the sandbox and what the operator names.
-    allowed = [*environ.PRIVATE_URLS.get(), urlsplit(settings.url("sandbox")).netloc]
+    # A source may not reach into this machine, except the sandbox, where it runs, and what the operator names.
+    allowed = [*environ.PRIVATE_URLS.get(), *[urlsplit(settings.url("sandbox")).netloc] * settings.sandbox]
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONFIG": str(settings.root / "deploy" / "airflow.cfg"),

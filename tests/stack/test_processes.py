@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import json
 import os
 import re
@@ -173,3 +174,10 @@ def test_new_code_changes_the_configuration(settings: Settings, programs: dict[s
     assert builds["airflow-scheduler"] == builds["airflow-triggerer"]
     assert len({builds["airflow-scheduler"], builds["superset"], builds["sandbox"], builds["primary"]}) == 4
     assert all(re.fullmatch(r"[0-9a-f]{16}", build) for build in builds.values())
+
+
+def test_sources_may_read_the_sandbox_only_where_it_runs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULSE_PRIVATE_URLS", "jira.inside")
+    assert environment.airflow(settings)["PULSE_PRIVATE_URLS"] == "jira.inside,127.0.0.1:8099"
+    without = dataclasses.replace(settings, sandbox=False)
+    assert environment.airflow(without)["PULSE_PRIVATE_URLS"] == "jira.inside"

@@ -110,7 +110,9 @@ def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
     """Read a client's open rejects again. Returns for each integration how many were stored and how many stay open."""
     result: dict[str, dict[str, int]] = {}
     with closing(connect("pulse_admin")) as admin:
-        spec = next(found for found in read_specs(admin) if found.slug == slug)
+        spec = next((found for found in read_specs(admin) if found.slug == slug), None)
+    if spec is None:
+        raise ValueError(f"{slug!r} is not an active client")
     with closing(connect("pulse_etl")) as conn:
         for declared in spec.integrations:
             if not _has_open_rejects(conn, spec, declared):
