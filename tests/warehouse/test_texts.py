@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulse.texts import has_trick, is_suspect, one_line, tidy
 from pulse.warehouse.loader import Page, RawRow, Reject, load_pages
-from pulse.warehouse.texts import has_trick, is_suspect, one_line, tidy
 from tests.support.database import TestDatabase
 
 TRICKS = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationInfo, field_validator
 
-from pulse.warehouse.texts import has_trick
+from pulse.texts import has_trick
 
 # What Airflow's forms and lists show instead of a secret.
 _MASKED = re.compile(r"\*{3,}")

@@ -13,9 +13,9 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from pulse.texts import is_suspect, one_line, tidy
 from pulse.warehouse.checkpoints import Checkpoint, save_checkpoint
 from pulse.warehouse.connect import client_transaction
-from pulse.warehouse.texts import is_suspect, one_line, tidy
 
 # What PostgreSQL can store neither as text nor as jsonb: NUL and lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
