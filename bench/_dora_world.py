@@ -132,7 +132,7 @@ def ensure_roles(db: TestDatabase, clients: list[int]) -> None:
     """Create the database logins of these clients."""
     with db.connect("pulse_admin") as admin:
         for client_id in clients:
-            ensure_client_role(admin, client_id, active=True, secret=db.cluster.secret)
+            ensure_client_role(admin, client_id, active=True, secret=db.cluster.secrets.readers)
     caught_up(db)
 
 

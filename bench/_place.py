@@ -31,7 +31,8 @@ def database(made: Cluster) -> contextlib.AbstractContextManager[TestDatabase]:
 
 @contextlib.contextmanager
 def server(module: str, *options: str) -> Iterator[str]:
-    """A server process (`python -m module --port P options`). Yields its address once GET /health answers."""
+    """A server process (`python -m module --port P options`). Yields its address once GET /health answers; a source
+    may then read it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
@@ -48,6 +49,7 @@ def server(module: str, *options: str) -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{module} does not answer")
             time.sleep(0.1)
+        os.environ["PULSE_PRIVATE_URLS"] = url.removeprefix("http://")
         yield url
     finally:
         process.terminate()

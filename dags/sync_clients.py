@@ -49,10 +49,10 @@ def sync_clients() -> None:
         return sync_declared_client(slug)
 
     @task
-    def deactivate_missing_clients(slugs: list[str]) -> list[str]:
+    def deactivate_missing_clients() -> list[str]:
         from pulse.orchestration.sync_tasks import deactivate_undeclared
 
-        return deactivate_undeclared(slugs)
+        return deactivate_undeclared()
 
     # One faulty Variable must not stop the other clients' roles from being created.
     @task(trigger_rule=TriggerRule.ALL_DONE)
@@ -71,7 +71,9 @@ def sync_clients() -> None:
         )
 
     slugs = list_clients()
-    work = [sync_client.expand(slug=slugs), deactivate_missing_clients(slugs)]
+    deactivated = deactivate_missing_clients()
+    slugs >> deactivated
+    work = [sync_client.expand(slug=slugs), deactivated]
     provisioned = provision_superset()
     work >> provisioned
     [slugs, *work, provisioned] >> watch_clients()

@@ -2,8 +2,8 @@
 FROM python:3.11-slim
 RUN useradd --uid 50000 --create-home pulse && install -d -o pulse -g pulse /var/lib/pulse
 WORKDIR /opt/pulse
-COPY requirements.txt constraints/airflow-py311.txt ./
-RUN pip install --no-cache-dir -r requirements.txt -c airflow-py311.txt
+COPY constraints/airflow-py311.txt ./
+RUN pip install --no-cache-dir --require-hashes -r airflow-py311.txt
 COPY alembic.ini ./
 COPY dags dags
 COPY deploy deploy

@@ -1,6 +1,6 @@
 """The job `init`: roles, databases, tables and policies on servers that others run. May be repeated.
 
-Logs in as the superuser, whose password is derived from PULSE_ROLE_SECRET as every other is.
+Logs in as the superuser, whose password is derived from PULSE_ROLE_SECRET.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pulse import environ
+from pulse.tenancy import RoleSecrets
 from stack.postgres import roles
 from stack.postgres.account import Account
 from stack.postgres.server import Server
@@ -19,7 +20,7 @@ from stack.postgres.server import Server
 class RemoteServers:
     """Servers that this job does not run."""
 
-    secret: str
+    secrets: RoleSecrets
     primary: Server
     meta: Server
 
@@ -28,13 +29,18 @@ def server(kind: str, host: str, port: int) -> Server:
     """One of the servers."""
     nowhere = Path("/nonexistent")
     account = Account(None, os.geteuid(), os.getegid())
-    return Server(kind, nowhere, port, nowhere, account, environ.ROLE_SECRET.get(), host)
+    return Server(kind, nowhere, port, nowhere, account, role_secrets(), host)
+
+
+def role_secrets() -> RoleSecrets:
+    """What the roles' passwords are derived from."""
+    return RoleSecrets(environ.ROLE_SECRET.get(), environ.READER_SECRET.get())
 
 
 def main() -> None:
     """Bring both servers up to date."""
     servers = RemoteServers(
-        environ.ROLE_SECRET.get(),
+        role_secrets(),
         server("primary", environ.PRIMARY_HOST.get(), environ.PRIMARY_PORT.get()),
         server("meta", environ.META_HOST.get(), environ.META_PORT.get()),
     )

@@ -15,9 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
-from pulse.tenancy import role_password  # noqa: E402
 from stack import environment, files  # noqa: E402
-from stack.airflow import settings as airflow_settings  # noqa: E402
 from stack.ports import StackPorts  # noqa: E402
 from stack.secret_file import load_secrets  # noqa: E402
 from stack.settings import Settings  # noqa: E402
@@ -28,6 +26,7 @@ HOSTS = {name: name for name in ("primary", "replica", "meta", "superset", "sand
     "airflow": "airflow-api-server"
 }
 INSIDE = Path("/opt/pulse")  # the checkout in the images
+FIRST_PASSWORDS = ("PULSE_AIRFLOW_ADMIN_PASSWORD", "PULSE_AIRFLOW_DATA_TEAM_PASSWORD")
 STATE = Path("/var/lib/pulse")  # a volume that Airflow's containers share
 
 
@@ -39,15 +38,18 @@ def settings(folder: Path) -> Settings:
 def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[str, dict[str, str]]:
     """Variables by file name."""
     public = {"PULSE_SUPERSET_PUBLIC_URL": superset_url}
-    secret = found.secrets["PULSE_ROLE_SECRET"]
+    roles = found.role_secrets
     return {
         "airflow": environment.airflow_variables(found)
         | public
         | {
             "AIRFLOW__API__BASE_URL": airflow_url,
-            # Read once by the job airflow-init, which writes Airflow's password file.
-            "PULSE_AIRFLOW_PASSWORDS": airflow_settings.passwords(found),
+            # Accounts of people, where ./pulse up has the simple auth manager.
+            "AIRFLOW__CORE__AUTH_MANAGER": "pulse.access.fab.FabAccess",
+            "AIRFLOW__FAB__CONFIG_FILE": str(INSIDE / "deploy" / "webserver_config.py"),
         },
+        # For the job airflow-init, which makes the first accounts.
+        "accounts": {name: found.secrets[name] for name in FIRST_PASSWORDS},
         "superset": environment.superset_variables(found)
         | public
         | {
@@ -55,9 +57,14 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             # The service of docker-compose.yml that ends TLS: what it says about https and addresses is believed.
             "PULSE_TRUSTED_PROXIES": "edge",
         },
-        "postgres": {"POSTGRES_PASSWORD": role_password(secret, "postgres")},
-        "replication": {"PGPASSWORD": role_password(secret, "pulse_replication")},
-        "init": {"PULSE_ROLE_SECRET": secret, "PYTHONPATH": f"{INSIDE}:{INSIDE / 'plugins'}"}
+        "postgres": {"POSTGRES_PASSWORD": roles.password("postgres")},
+        "replication": {"PGPASSWORD": roles.password("pulse_replication")},
+        # Only this job has the secret of the roles that write.
+        "init": {
+            "PULSE_ROLE_SECRET": roles.services,
+            "PULSE_READER_SECRET": roles.readers,
+            "PYTHONPATH": f"{INSIDE}:{INSIDE / 'plugins'}",
+        }
         | {f"PULSE_{name.upper()}_HOST": HOSTS[name] for name in ("primary", "meta")},
         "demo": {
             "PULSE_DEMO_SECRET": found.secrets["PULSE_DEMO_SECRET"],

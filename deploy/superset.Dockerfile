@@ -2,8 +2,8 @@
 FROM python:3.11-slim
 RUN useradd --uid 50001 --create-home pulse && install -d -o pulse -g pulse /var/lib/pulse/superset
 WORKDIR /opt/pulse
-COPY superset/requirements.txt constraints/superset-py311.txt ./
-RUN pip install --no-cache-dir -r requirements.txt -c superset-py311.txt
+COPY constraints/superset-py311.txt ./
+RUN pip install --no-cache-dir --require-hashes -r superset-py311.txt
 COPY superset superset
 COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/tenancy.py plugins/pulse/
 USER pulse

@@ -43,7 +43,12 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument("--long", action="store_true", help="more random worlds and soak seeds than by default (hours)")
     bench = commands.add_parser("bench", help="run a benchmark of bench/; without a name, which there are")
     bench.add_argument("name", nargs="?")
-    commands.add_parser("doctor", help="check this machine; say what to do about what is wrong")
+    doctor = commands.add_parser("doctor", help="check this machine; say what to do about what is wrong")
+    doctor.add_argument(
+        "--delete-leaks",
+        action="store_true",
+        help="delete rows of Airflow's audit log that hold secrets of command lines",
+    )
     commands.add_parser("schema", help="write migrations/schema.sql after a change of migrations")
     lock = commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
     lock.add_argument("--keep", action="store_true", help="keep every pin that still fits")
@@ -71,7 +76,7 @@ def main(argv: list[str]) -> int:
         if arguments.command == "doctor":
             from stack.install.doctor import doctor
 
-            return doctor()
+            return doctor(delete_leaks=arguments.delete_leaks)
         if arguments.command == "lock":
             from stack.install.lock import lock
 

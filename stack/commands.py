@@ -11,7 +11,6 @@ import time
 from typing import NoReturn
 
 from pulse import environ
-from pulse.tenancy import role_password
 from stack import environment
 from stack.context import existing_stack, stack_to_start
 from stack.errors import StackError
@@ -111,7 +110,7 @@ def psql(arguments: argparse.Namespace, rest: list[str]) -> int:
         "PGPORT": str(server.port),
         "PGUSER": role,
         "PGDATABASE": "pulse",
-        "PGPASSWORD": role_password(stack.settings.secrets["PULSE_ROLE_SECRET"], role),
+        "PGPASSWORD": stack.settings.role_secrets.password(role),
     }
     return _become(binary, [binary, *rest], env)
 

@@ -111,5 +111,5 @@ def _recorded_folder(given: str) -> Path:
 
 
 def _stack(state: Path, ports: StackPorts, options: Options) -> Stack:
-    settings = Settings(state, ports, load_secrets(state))
-    return Stack(settings, Cluster(state, settings.secrets["PULSE_ROLE_SECRET"], ports), Supervisor(state), options)
+    settings = Settings(state, ports, load_secrets(state), sandbox=options.sandbox)
+    return Stack(settings, Cluster(state, settings.role_secrets, ports), Supervisor(state), options)

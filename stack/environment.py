@@ -77,6 +77,6 @@ def _common(settings: Settings) -> dict[str, str]:
         "PULSE_PRIMARY_PORT": str(settings.ports.primary),
         "PULSE_REPLICA_HOST": settings.host("replica"),
         "PULSE_REPLICA_PORT": str(settings.ports.replica),
-        "PULSE_ROLE_SECRET": settings.secrets["PULSE_ROLE_SECRET"],
+        "PULSE_READER_SECRET": settings.secrets["PULSE_READER_SECRET"],
         "PULSE_SUPERSET_PUBLIC_URL": settings.url("superset"),
     }

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 
+from pulse.tenancy import RoleSecrets
 from stack import files
 from stack.cli import total_steps
 from stack.context import Stack
@@ -36,7 +37,9 @@ def start(stack: Stack, done: int) -> None:
 def remove_state(stack: Stack | None) -> None:
     """Delete the content of the state folder apart from the virtual environments and the test stack's folder."""
     state = state_folder()
-    cluster = stack.cluster if stack else (Cluster(state, "-") if (state / "postgres").exists() else None)
+    cluster = (
+        stack.cluster if stack else (Cluster(state, RoleSecrets("-", "-")) if (state / "postgres").exists() else None)
+    )
     if cluster is not None:
         cluster.remove()
     for path in state.iterdir():

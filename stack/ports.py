@@ -26,12 +26,10 @@ class StackPorts:
     airflow: int = 8080
     superset: int = 8088
     sandbox: int = 8099
-    task_logs: int = 8793
-    trigger_logs: int = 8794
 
 
 # Ports of one group move together, so that the replica is always the primary's neighbour.
-GROUPS = (("primary", "replica", "meta"), ("airflow",), ("superset",), ("sandbox",), ("task_logs", "trigger_logs"))
+GROUPS = (("primary", "replica", "meta"), ("airflow",), ("superset",), ("sandbox",))
 STEP = 100  # the defaults differ in their last two digits, so moved ports never meet
 
 

@@ -30,6 +30,7 @@ def _password() -> str:
 
 GENERATORS: dict[str, Callable[[], str]] = {
     "PULSE_ROLE_SECRET": _long,
+    "PULSE_READER_SECRET": _long,
     "PULSE_FERNET_KEY": _fernet_key,
     "PULSE_JWT_SECRET": _long,
     "PULSE_SUPERSET_SECRET_KEY": _long,

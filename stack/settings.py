@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pulse.tenancy import role_password
+from pulse.tenancy import RoleSecrets
 from stack.paths import ROOT
 from stack.ports import LOOPBACK, StackPorts
 
@@ -16,9 +16,15 @@ class Settings:
 
     state: Path
     ports: StackPorts
-    secrets: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
     hosts: dict[str, str] = field(default_factory=dict)  # by service; loopback where not given
     root: Path = ROOT
+    sandbox: bool = True  # whether it runs, so that sources may read it
+
+    @property
+    def role_secrets(self) -> RoleSecrets:
+        """What the passwords of database roles are derived from."""
+        return RoleSecrets(self.secrets["PULSE_ROLE_SECRET"], self.secrets["PULSE_READER_SECRET"])
 
     def host(self, service: str) -> str:
         """Where primary, replica, meta, airflow, superset or sandbox listens."""
@@ -30,5 +36,5 @@ class Settings:
 
     def database_url(self, role: str, server: str, database: str = "pulse", scheme: str = "postgresql") -> str:
         """URL of a role's login on primary, replica or meta, password included."""
-        password = role_password(self.secrets["PULSE_ROLE_SECRET"], role)
+        password = self.role_secrets.password(role)
         return f"{scheme}://{role}:{password}@{self.host(server)}:{getattr(self.ports, server)}/{database}"

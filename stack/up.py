@@ -103,7 +103,8 @@ class Up:
 
     def _database_mark(self) -> str:
         code = [*migrate.folders(), ROOT / "stack" / "postgres"]
-        return files.fingerprint(code, self.stack.settings.secrets["PULSE_ROLE_SECRET"])
+        secrets = self.stack.settings.role_secrets
+        return files.fingerprint(code, secrets.services + secrets.readers)
 
     # --- metadata -----------------------------------------------------------------------------------------------
 
@@ -111,7 +112,7 @@ class Up:
         """Airflow's metadata database has the tables of the installed version."""
         settings = self.stack.settings
         files.replace(airflow_settings.password_file(settings), airflow_settings.passwords(settings))
-        mark = files.fingerprint([install.AIRFLOW.lock], settings.secrets["PULSE_ROLE_SECRET"])
+        mark = files.fingerprint([install.AIRFLOW.lock], settings.role_secrets.services)
         return self.marks.once("airflow", mark, self._migrate_airflow)
 
     def _migrate_airflow(self) -> None:

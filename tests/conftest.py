@@ -171,7 +171,9 @@ def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox
         )
     try:
         _wait_for_http(f"{url}/health", process, log)
-        yield SandboxServer(url, SANDBOX_ANCHOR)
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv(environ.PRIVATE_URLS.name, f"127.0.0.1:{port}")
+            yield SandboxServer(url, SANDBOX_ANCHOR)
     finally:
         process.terminate()
         try:

@@ -97,7 +97,7 @@ PRIVATE_URLS = _list(
     YOU,
     "PULSE_PRIVATE_URLS",
     (),
-    "Hosts (`host` or `host:port`) that a custom source may reach although their address is private. `true` allows"
+    "Hosts (`host` or `host:port`) that a source may reach although their address is private. `true` allows"
     " every host. `./pulse up` adds the sandbox.",
 )
 TRUSTED_PROXIES = _list(
@@ -127,9 +127,6 @@ AIRFLOW_PUBLIC_URL = _text(
     "",
     "Airflow's address in a browser. Its pages may show dashboards in a frame.",
 )
-AIRFLOW_PASSWORDS = _text(
-    LAUNCHER, "PULSE_AIRFLOW_PASSWORDS", "", "Content of Airflow's password file, for the job `airflow-init`."
-)
 BUILD = _text(
     LAUNCHER, "PULSE_BUILD", "", "Hash of a process's code: `./pulse up` restarts the process when it differs."
 )
@@ -138,7 +135,15 @@ SUPERVISED_STATE = _text(
 )
 STARTED_AT = Variable(LAUNCHER, "PULSE_STARTED_AT", "number", float, 0.0, "When `./pulse up` began (Unix time).")
 
-ROLE_SECRET = _secret("PULSE_ROLE_SECRET", "The passwords of all database roles are derived from it.")
+ROLE_SECRET = _secret(
+    "PULSE_ROLE_SECRET",
+    "The passwords of the superuser, the owner, the ETL and the other database roles that write are derived from it. No"
+    " process of Airflow or Superset has it.",
+)
+READER_SECRET = _secret(
+    "PULSE_READER_SECRET",
+    "The passwords of the logins that only read (the clients', the staff's, the one that checks a sign-in) are derived from it.",
+)
 FERNET_KEY = _secret("PULSE_FERNET_KEY", "Airflow encrypts Variables and Connections with it.")
 JWT_SECRET = _secret("PULSE_JWT_SECRET", "Airflow signs its tokens with it.")
 SUPERSET_SECRET_KEY = _secret("PULSE_SUPERSET_SECRET_KEY", "Superset signs its sessions with it.")

@@ -43,6 +43,10 @@ class UpstreamError(PulseError):
     """The upstream's answer cannot be used; a retry may help."""
 
 
+class TooMuch(UpstreamError):
+    """The upstream sends more than one run takes. What was read before is stored."""
+
+
 class RateLimited(PulseError):
     """The upstream's budget is used up; `resume_at` (aware, UTC) is when the task may resume."""
 

@@ -8,11 +8,15 @@ import hashlib
 import hmac
 import os
 import re
+from dataclasses import dataclass, field
 from typing import Any
 
 from pulse import environ
 
 SERVICE_ROLES = ("pulse_owner", "pulse_etl", "pulse_admin", "pulse_auth", "pulse_staff", "pulse_nobody")
+
+# Logins that only read on the replica, or check a sign-in; a client's login is one of them, too.
+READER_ROLES = ("pulse_auth", "pulse_staff", "pulse_nobody")
 
 _CLIENT_ROLE = re.compile(r"pulse_client_([1-9][0-9]{0,9})")
 _SCRAM = re.compile(r"SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)")
@@ -20,13 +24,30 @@ _SCRAM_ITERATIONS = 4096
 
 
 def role_password(secret: str, role: str) -> str:
-    """Password of a database role: HMAC-SHA256 of its name under the installation's secret (64 hex digits).
+    """Password of a database role: HMAC-SHA256 of its name under one of the installation's secrets (64 hex digits).
 
-    Raises ValueError if the secret is empty, so that a missing setting never becomes a guessable password.
+    `secret`: PULSE_READER_SECRET for logins that only read, PULSE_ROLE_SECRET for the others. Raises ValueError if it is
+    empty, so that a missing setting never becomes a guessable password.
     """
     if not secret:
-        raise ValueError("PULSE_ROLE_SECRET is empty: set the secret from which database passwords are derived")
+        raise ValueError("the secret from which database passwords are derived is empty: set it")
     return hmac.new(secret.encode(), role.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class RoleSecrets:
+    """The two secrets that passwords of database roles are derived from.
+
+    Who has `readers` can log in as any client, and read. The superuser, the owner and the ETL are out of reach.
+    """
+
+    services: str = field(repr=False)
+    readers: str = field(repr=False)
+
+    def password(self, role: str) -> str:
+        """The password of a role."""
+        reads = role in READER_ROLES or client_of_role(role) is not None
+        return role_password(self.readers if reads else self.services, role)
 
 
 def client_role(client_id: int) -> str:
@@ -71,10 +92,10 @@ def ensure_client_role(connection: Any, client_id: int, *, active: bool, secret:
     """Create the login of a client if it is missing, and let it log in only while the client is active.
 
     `connection` is a psycopg connection as pulse_admin on the primary; the caller commits. Set clients.active too: then an
-    open session of the client no longer sees any rows. `secret` defaults to PULSE_ROLE_SECRET. Returns whether the role
+    open session of the client no longer sees any rows. `secret` defaults to PULSE_READER_SECRET. Returns whether the role
     was created; raises psycopg's ForeignKeyViolation for an unknown client.
     """
-    password = role_password(secret or environ.ROLE_SECRET.get(), client_role(client_id))
+    password = role_password(secret or environ.READER_SECRET.get(), client_role(client_id))
     row = connection.execute(
         "select core.ensure_client_role(%s, %s, %s)", [client_id, scram_verifier(password), active]
     ).fetchone()

@@ -14,8 +14,8 @@ def variables(settings: Settings) -> dict[str, str]:
     """The settings of this installation, and Connections that tasks find in their environment."""
     home, secrets = settings.state / "airflow", settings.secrets
     service = f"pulse_service:{secrets['PULSE_SUPERSET_SERVICE_PASSWORD']}"
-    # A custom source may not reach into this machine, except the sandbox and what the operator names.
-    allowed = [*environ.PRIVATE_URLS.get(), urlsplit(settings.url("sandbox")).netloc]
+    # A source may not reach into this machine, except the sandbox, where it runs, and what the operator names.
+    allowed = [*environ.PRIVATE_URLS.get(), *[urlsplit(settings.url("sandbox")).netloc] * settings.sandbox]
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONFIG": str(settings.root / "deploy" / "airflow.cfg"),
@@ -38,8 +38,6 @@ def variables(settings: Settings) -> dict[str, str]:
         # Locks of bundles too: by default in a folder of /tmp that another user's Airflow may own.
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(settings.ports.task_logs),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(settings.ports.trigger_logs),
         "AIRFLOW_CONN_PULSE_ETL": settings.database_url("pulse_etl", "primary"),
         "AIRFLOW_CONN_PULSE_ADMIN": settings.database_url("pulse_admin", "primary"),
         "AIRFLOW_CONN_PULSE_REPLICA": settings.database_url("pulse_staff", "replica"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -11,11 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from stack.errors import StackError
 from stack.install import packages as install
 from stack.install.uv import BINARY
-from stack.paths import VENVS, existing, state_folder
+from stack.paths import ROOT, VENVS, existing, state_folder
 from stack.ports import StackPorts, is_free, load_ports
 from stack.postgres.account import Account, owner_of
 from stack.secret_file import FILE_NAME as SECRETS
@@ -40,9 +42,11 @@ class Finding:
     advice: str = ""
 
 
-def doctor() -> int:
-    """Print every check; exit code 1 if one is a problem."""
+def doctor(*, delete_leaks: bool = False) -> int:
+    """Print every check; exit code 1 if one is a problem. `delete_leaks`: first delete what check_audit_log finds."""
     problems = 0
+    if delete_leaks:
+        print(f"deleted {len(_leaks('--delete'))} rows of Airflow's audit log\n")
     for check in CHECKS:
         for finding in check():
             problems += finding.level == "problem"
@@ -177,6 +181,35 @@ def check_chromium() -> Iterator[Finding]:
     yield _finding(bool(found), "note", f"browser for the tests: {found or 'none'}", advice)
 
 
+def check_audit_log() -> Iterator[Finding]:
+    """Airflow keeps the arguments of its command line, and with them secrets that were given there."""
+    found = _leaks()
+    newest = f", the last {found[-1]['at']}: airflow {' '.join(found[-1]['command'])}" if found else ""
+    yield _finding(
+        not found,
+        "problem",
+        f"secrets of command lines in Airflow's audit log: {len(found) or 'none'}{newest}",
+        "renew those tokens and passwords, then ./pulse doctor --delete-leaks; see docs/security.md, Airflow's command line",
+    )
+
+
+def _leaks(*options: str) -> list[dict[str, Any]]:
+    """The rows that stack.airflow.audit finds, in the environment that can read the database; none where nothing runs."""
+    if install.AIRFLOW.state() != "ready":
+        return []
+    command = [str(install.AIRFLOW.python), "-m", "stack.airflow.audit", *options]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"},
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+
+
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_python,
     check_system,
@@ -189,6 +222,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_installation,
     check_installer,
     check_chromium,
+    check_audit_log,
 )
 
 

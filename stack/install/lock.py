@@ -12,15 +12,27 @@ from stack.install.uv import find_uv
 from stack.paths import ROOT
 
 # No index and no link into it: the files must say the same wherever the packages come from.
-OPTIONS = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
-SOURCES = {"airflow": (AIRFLOW.requirements, TESTS.requirements), "superset": (SUPERSET.requirements,)}
+OPTIONS = [
+    "--quiet",
+    "--no-header",
+    "--no-annotate",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--generate-hashes",
+]
+SOURCES = {
+    "airflow": (AIRFLOW.requirements,),
+    "tests": (AIRFLOW.requirements, TESTS.requirements),
+    "superset": (SUPERSET.requirements,),
+}
 LOCKS = {lock_of(name, version): sources for name, sources in SOURCES.items() for version in SUPPORTED}
 
 
 def lock(*, upgrade: bool) -> int:
     """Resolve with uv and write all files; the next ./pulse up installs them. Raises StackError.
 
-    `upgrade` takes the newest versions; without it, pins that still fit stay. Every Python gets the first one's versions.
+    `upgrade` takes the newest versions; without it, pins that still fit stay. Every Python gets the first one's versions, and
+    the tests get Airflow's. A package is installed only if its file has one of the hashes.
     """
     uv = find_uv()
     if uv is None:
@@ -31,6 +43,7 @@ def lock(*, upgrade: bool) -> int:
             target, python = lock_of(name, version), f"{version[0]}.{version[1]}"
             options = [*OPTIONS, "--python-version", python, "--output-file", str(target)]
             options += ["--upgrade"] * upgrade + ["--constraint", str(first)] * (target != first)
+            options += ["--constraint", str(lock_of("airflow", version))] * (name == "tests")
             done = subprocess.run(
                 [str(uv), "pip", "compile", *options, *map(str, sources)],
                 capture_output=True,
@@ -46,8 +59,9 @@ def lock(*, upgrade: bool) -> int:
 
 
 def _tidy(target: Path, sources: tuple[Path, ...], python: str) -> None:
-    """Leave only a heading and the pins."""
-    pins = [line for line in target.read_text().splitlines() if "==" in line and not line.startswith(("#", "-"))]
+    """Leave only a heading and the pins, each in one line with its hashes."""
+    lines = target.read_text().replace("\\\n", "").splitlines()
+    pins = [" ".join(line.split()) for line in lines if "==" in line and not line.startswith(("#", "-"))]
     names = " and ".join(str(path.relative_to(ROOT)) for path in sources)
     heading = f"# Locked by ./pulse lock from {names}, for CPython {python} on Linux."
     target.write_text("\n".join([heading, *pins]) + "\n")

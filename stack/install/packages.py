@@ -63,13 +63,13 @@ class PackageSet:
 
 
 def lock_of(environment: str, version: tuple[int, int] = sys.version_info[:2]) -> Path:
-    """The pins of an environment (airflow, superset) under a version of Python."""
+    """The pins and hashes of an environment (airflow, superset), or of airflow with the tests, under a version of Python."""
     return ROOT / "constraints" / f"{environment}-py{version[0]}{version[1]}.txt"
 
 
 AIRFLOW = PackageSet(AIRFLOW_VENV, ROOT / "requirements.txt", lock_of("airflow"))
 SUPERSET = PackageSet(SUPERSET_VENV, ROOT / "superset" / "requirements.txt", lock_of("superset"))
-TESTS = PackageSet(AIRFLOW_VENV, ROOT / "tests" / "requirements.txt", AIRFLOW.lock, ".pulse-tests-installed")
+TESTS = PackageSet(AIRFLOW_VENV, ROOT / "tests" / "requirements.txt", lock_of("tests"), ".pulse-tests-installed")
 
 
 def ensure(packages: PackageSet, say: Say, *, extra: bool = False) -> str:
@@ -111,7 +111,7 @@ def _make_venv(venv: Path, uv: Path | None) -> None:
 
 
 def _install(packages: PackageSet, uv: Path | None) -> None:
-    wanted = ["-r", str(packages.requirements), "-c", str(packages.lock)]
+    wanted = ["--require-hashes", "-r", str(packages.lock)]
     if uv:
         command = [str(uv), "pip", "install", "--quiet", "--python", str(packages.python), *wanted]
     else:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from pulse.tenancy import role_password
+from pulse.tenancy import RoleSecrets
 from stack import files
 from stack.ports import StackPorts
 from stack.postgres import config
@@ -36,14 +36,16 @@ INITDB = [
 class Cluster:
     """The three servers of one installation, under `state`/postgres.
 
-    `state` must exist. `secret` is PULSE_ROLE_SECRET. `durable=False` turns fsync off (tests only).
+    `state` must exist. `secrets`: what the roles' passwords are derived from. `durable=False` turns fsync off (tests only).
     Where root keeps the state in a folder that the unprivileged account cannot enter (such as /root), the servers'
     files are placed in /var/lib/pulse-<hash> and `state`/postgres is a link to them.
     """
 
-    def __init__(self, state: Path, secret: str, ports: StackPorts | None = None, *, durable: bool = True) -> None:
+    def __init__(
+        self, state: Path, secrets: RoleSecrets, ports: StackPorts | None = None, *, durable: bool = True
+    ) -> None:
         self.state = state.absolute()
-        self.secret = secret
+        self.secrets = secrets
         self.durable = durable
         self.account = Account.choose(self.state)
         self.home = self._place()
@@ -55,7 +57,7 @@ class Cluster:
         self.archive = self.home / "archive"
 
     def _server(self, kind: str, port: int) -> Server:
-        return Server(kind, self.home / kind, port, self.binaries, self.account, self.secret)
+        return Server(kind, self.home / kind, port, self.binaries, self.account, self.secrets)
 
     def _place(self) -> Path:
         """Folder of the servers' files: owned by the account and reachable for it."""
@@ -109,7 +111,7 @@ class Cluster:
             if server.data.exists() and any(server.data.iterdir()):
                 raise PostgresError(f"{server.data} holds files but no PostgreSQL data: move them away and start again")
             password_file = self.home / "initdb.password"
-            self._write(password_file, role_password(self.secret, SUPERUSER) + "\n")
+            self._write(password_file, self.secrets.password(SUPERUSER) + "\n")
             partial = self._fill(server, "initdb", *INITDB, "-U", SUPERUSER, f"--pwfile={password_file}")
             password_file.unlink()
             partial.rename(server.data)
@@ -136,7 +138,7 @@ class Cluster:
                 raise PostgresError(f"the replica must be rebuilt ({problem}): stop it first (./pulse down)")
             self._copy_primary()
         passfile = self.home / "replication.pgpass"
-        self._write(passfile, f"*:*:*:{REPLICATION_ROLE}:{role_password(self.secret, REPLICATION_ROLE)}\n")
+        self._write(passfile, f"*:*:*:{REPLICATION_ROLE}:{self.secrets.password(REPLICATION_ROLE)}\n")
         conninfo = psycopg.conninfo.make_conninfo(
             host=self.primary.host,
             port=self.primary.port,
@@ -156,7 +158,7 @@ class Cluster:
             connection.execute("select pg_create_physical_replication_slot(%s, true)", [SLOT])
         source = ["-h", self.primary.host, "-p", str(self.primary.port), "-U", REPLICATION_ROLE, "--no-password"]
         options = ["--slot", SLOT, "--wal-method=stream", "--checkpoint=fast"]
-        password = role_password(self.secret, REPLICATION_ROLE)
+        password = self.secrets.password(REPLICATION_ROLE)
         partial = self._fill(self.replica, "pg_basebackup", *source, *options, PGPASSWORD=password)
         (partial / "standby.signal").touch()
         self.account.own(partial / "standby.signal")

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from migrations.errors import MigrateError
 from migrations.migrate import migrate as bring_up_to_date
-from pulse.tenancy import SERVICE_ROLES, client_of_role, role_password, scram_verifier, verifier_matches
+from pulse.tenancy import SERVICE_ROLES, RoleSecrets, client_of_role, scram_verifier, verifier_matches
 from stack.errors import StackError
 from stack.paths import ROOT
 from stack.postgres.cluster import REPLICATION_ROLE
@@ -24,7 +24,7 @@ class Servers(Protocol):
     """The servers that get databases and roles: a Cluster, or servers that others run."""
 
     @property
-    def secret(self) -> str: ...
+    def secrets(self) -> RoleSecrets: ...
     @property
     def primary(self) -> Server: ...
     @property
@@ -34,8 +34,8 @@ class Servers(Protocol):
 def bootstrap_primary(cluster: Servers, database: str = DATABASE) -> None:
     """Before the migrations: pulse_owner, the replication role, and the clients' database. May be repeated."""
     with cluster.primary.connect() as connection:
-        ensure_role(connection, cluster.secret, "pulse_owner", "login createrole")
-        ensure_role(connection, cluster.secret, REPLICATION_ROLE, "login replication")
+        ensure_role(connection, cluster.secrets, "pulse_owner", "login createrole")
+        ensure_role(connection, cluster.secrets, REPLICATION_ROLE, "login replication")
         close_database(connection, "postgres")
         close_database(connection, "template1")
         ensure_database(connection, database, "pulse_owner")
@@ -49,21 +49,21 @@ def bootstrap_meta(cluster: Servers) -> None:
         close_database(connection, "postgres")
         close_database(connection, "template1")
         for name in META_DATABASES:
-            ensure_role(connection, cluster.secret, name, "login")
+            ensure_role(connection, cluster.secrets, name, "login")
             ensure_database(connection, name, name, search_path=None)
 
 
 def secure_roles(cluster: Servers, database: str = DATABASE) -> None:
-    """After the migrations: who may connect, and every role's password from the secret (also the clients').
+    """After the migrations: who may connect, and every role's password from the secrets (also the clients').
 
-    May be repeated; after a change of the secret it gives every role its new password.
+    May be repeated; after a change of a secret it gives every role its new password.
     """
     with cluster.primary.connect(database=database) as connection:
         connection.execute((BOOTSTRAP / "grant_service_access.sql").read_text())
         roles = [name for (name,) in connection.execute("select rolname from pg_roles where rolname like 'pulse%'")]
         for role in roles:
             if role in SERVICE_ROLES or client_of_role(role) is not None:
-                set_password(connection, cluster.secret, role)
+                set_password(connection, cluster.secrets, role)
 
 
 def migrate(cluster: Servers, database: str = DATABASE) -> None:
@@ -74,17 +74,17 @@ def migrate(cluster: Servers, database: str = DATABASE) -> None:
         raise StackError(str(error)) from error
 
 
-def ensure_role(connection: Connection, secret: str, role: str, attributes: str) -> None:
+def ensure_role(connection: Connection, secrets: RoleSecrets, role: str, attributes: str) -> None:
     """Create a role with these attributes and its derived password, when it does not exist."""
     if not connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
         connection.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
     connection.execute(sql.SQL("alter role {} " + attributes).format(sql.Identifier(role)))
-    set_password(connection, secret, role)
+    set_password(connection, secrets, role)
 
 
-def set_password(connection: Connection, secret: str, role: str) -> None:
+def set_password(connection: Connection, secrets: RoleSecrets, role: str) -> None:
     """Set a role's derived password as a SCRAM verifier, when the stored one is another. Superusers only."""
-    password = role_password(secret, role)
+    password = secrets.password(role)
     row = connection.execute("select rolpassword from pg_authid where rolname = %s", [role]).fetchone()
     if row is None or not verifier_matches(row[0], password):
         connection.execute(

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from pulse.tenancy import role_password
+from pulse.tenancy import RoleSecrets
 from stack.ports import LOOPBACK
 from stack.postgres.account import Account, PostgresError
 
@@ -28,7 +28,7 @@ class Server:
     port: int
     binaries: Path
     account: Account
-    secret: str = field(repr=False)
+    secrets: RoleSecrets = field(repr=False)
     host: str = LOOPBACK
 
     def command(self) -> list[str]:
@@ -45,7 +45,7 @@ class Server:
 
     def url(self, role: str = SUPERUSER, database: str = DATABASE) -> str:
         """postgresql:// URL of a role, password included (it holds only letters and digits)."""
-        return f"postgresql://{role}:{role_password(self.secret, role)}@{self.host}:{self.port}/{database}"
+        return f"postgresql://{role}:{self.secrets.password(role)}@{self.host}:{self.port}/{database}"
 
     def connect(self, role: str = SUPERUSER, database: str = "postgres") -> psycopg.Connection[Any]:
         """Autocommit connection, by default as superuser."""

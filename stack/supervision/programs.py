@@ -60,11 +60,13 @@ def _database_programs(cluster: Cluster) -> list[Program]:
 
 def _airflow_programs(settings: Settings) -> list[Program]:
     env = environment.airflow(settings) | _build_of(ROOT / "plugins", *environ.SOURCES.get(), AIRFLOW.lock)
-    address = {"airflow-api-server": ["--host", LOOPBACK, "--port", str(settings.ports.airflow)]}
+    options = {"airflow-api-server": ["--host", LOOPBACK, "--port", str(settings.ports.airflow)]}
+    # Their log servers would listen on every address; the api-server reads the same folder of logs.
+    options |= {name: ["--skip-serve-logs"] for name in ("airflow-scheduler", "airflow-triggerer")}
     return [
         Program(
             name,
-            [str(AIRFLOW_VENV / "bin" / "airflow"), name.removeprefix("airflow-"), *address.get(name, [])],
+            [str(AIRFLOW_VENV / "bin" / "airflow"), name.removeprefix("airflow-"), *options.get(name, [])],
             env,
             settings.state / "airflow",
             30,

@@ -114,7 +114,7 @@ class Server:
                 port=port.get(),
                 dbname=environ.DATABASE.get(),
                 user=LOGIN,
-                password=role_password(environ.ROLE_SECRET.get(), LOGIN),
+                password=role_password(environ.READER_SECRET.get(), LOGIN),
                 connect_timeout=2,
                 application_name="pulse superset login",
             )

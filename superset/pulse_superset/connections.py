@@ -60,7 +60,7 @@ def mutate_connection(
     login = login_for(roles)
     uri = uri.set(
         username=login,
-        password=role_password(environ.ROLE_SECRET.get(), login),
+        password=role_password(environ.READER_SECRET.get(), login),
         host=environ.REPLICA_HOST.get(),
         port=environ.REPLICA_PORT.get(),
         database="pulse",

@@ -29,7 +29,7 @@ SPEC: dict[str, Any] = {
 
 @pytest.fixture
 def admin(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> psycopg.Connection[Any]:
-    monkeypatch.setenv("PULSE_ROLE_SECRET", db.cluster.secret)
+    monkeypatch.setenv("PULSE_READER_SECRET", db.cluster.secrets.readers)
     return db.connect("pulse_admin")
 
 

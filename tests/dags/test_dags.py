@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from pulse.errors import PulseError
 from pulse.orchestration.bundle import stub
 from pulse.orchestration.dag import build_client_dag
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
+from pulse.sources.base import Scope
 from tests.conftest import ROOT
+from tests.support.database import TestDatabase
 
 SPEC = ClientDagSpec(
     client_id=7,
@@ -88,6 +91,54 @@ def test_a_faulty_client_makes_the_sync_red_but_stops_no_other_client(dags: dict
     assert dag.get_task("watch_clients").trigger_rule == "one_failed"
     assert "sync_client" in dag.get_task("watch_clients").upstream_task_ids
     assert [task.task_id for task in dag.leaves] == ["watch_clients"]
+
+
+def test_an_xcom_only_names_what_a_mapped_task_looks_up_itself(dags: dict[str, Any]) -> None:
+    """People may write XComs. So a task takes no argument from one, but the name of what it reads from tables."""
+    from airflow.sdk import XComArg
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+    taken = {}
+    for dag in dags.values():
+        for task in dag.tasks:
+            given = {**getattr(task, "op_kwargs", {}), **dict(enumerate(getattr(task, "op_args", ())))}
+            if isinstance(task, MappedOperator):
+                given |= task.op_kwargs_expand_input.value
+            for name, value in given.items():
+                if any(True for _ in XComArg.iter_xcom_references(value)):
+                    taken[f"{dag.dag_id}.{task.task_id}"] = name
+    assert taken == {
+        "pulse__initech.github.extract_repositories": "batch",
+        "pulse__initech.jira.extract_projects": "batch",
+        "replay_rejects.replay_client": "slug",
+        "sync_clients.sync_client": "slug",
+    }
+
+
+def test_no_file_pulls_an_xcom_by_hand() -> None:
+    for folder in ("dags", "plugins"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert "xcom_pull" not in path.read_text(), path
+
+
+def test_a_run_reads_only_what_it_discovered(db: TestDatabase) -> None:
+    """What to read of a repository is stored; a list of keys that somebody wrote into the XCom is refused."""
+    client_id, other_id = db.add_client("initech"), db.add_client("other")
+    own = IntegrationSpec(db.add_integration(client_id, "github"), "github", "github", "https://a.example", "github__x")
+    foreign = IntegrationSpec(
+        db.add_integration(other_id, "github"), "github", "github", "https://a.example", "github__y"
+    )
+    spec, others = ClientDagSpec(client_id, "initech", "x", 60, (own,)), ClientDagSpec(other_id, "other", "x", 60, ())
+    from pulse.orchestration.tasks import note_scopes, noted_scopes
+
+    conn = db.connect("pulse_etl", autocommit=True)
+    found = [Scope("1", "shop", {"node_id": "R1"}), Scope("2", "till", {"node_id": "R2"})]
+    note_scopes(conn, spec, own, "run 1", found)
+    note_scopes(conn, others, foreign, "run 1", [Scope("3", "secret", {})])
+    assert noted_scopes(conn, spec, own, "run 1", ["2", "1"]) == found[::-1]
+    for run_id, key in (("run 1", "3"), ("run 1", ""), ("run 2", "1")):
+        with pytest.raises(PulseError, match=r"client initech, github: .*did not discover"):
+            noted_scopes(conn, spec, own, run_id, [key])
 
 
 def test_no_secret_and_no_clock_in_a_stub() -> None:

@@ -284,7 +284,7 @@ def deactivated(db: TestDatabase, clients: tuple[int, int]) -> Iterator[int]:
     def switch(active: bool) -> None:
         with db.connect("pulse_admin") as admin:
             admin.execute("update core.clients set active = %s where id = %s", [active, clients[0]])
-            ensure_client_role(admin, clients[0], active=active, secret=db.cluster.secret)
+            ensure_client_role(admin, clients[0], active=active, secret=db.cluster.secrets.readers)
         db.wait_replica()
 
     switch(False)

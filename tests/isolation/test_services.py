@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from pulse.tenancy import role_password
 from pulse.warehouse.connect import client_transaction, connect
 from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
@@ -210,7 +209,7 @@ def test_connections_come_from_airflow(db: TestDatabase, monkeypatch: pytest.Mon
     """A Connection as JSON in the environment is read by Airflow, like those in its database."""
     server = db.cluster.primary
     found = {"host": server.host, "port": server.port, "schema": db.name, "login": "pulse_etl", "extra": {"any": 1}}
-    found |= {"conn_type": "postgres", "password": role_password(db.cluster.secret, "pulse_etl")}
+    found |= {"conn_type": "postgres", "password": db.cluster.secrets.password("pulse_etl")}
     monkeypatch.setenv("AIRFLOW_CONN_PULSE_ETL", json.dumps(found))
     with connect("pulse_etl") as etl:
         assert etl.execute("select session_user, current_database()").fetchone() == ("pulse_etl", db.name)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from pulse.sources.http_json.guard import ALLOW_VARIABLE
 from tests.conftest import SandboxServer
 from tests.support.custom import DEPLOYS, PAGER, Custom
 from tests.support.database import TestDatabase
@@ -19,7 +18,6 @@ def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def custom(db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Custom:
+def custom(db: TestDatabase, sandbox: SandboxServer) -> Custom:
     """A client with a deployment tool and a pager at the sandbox, which the environment allows as a private address."""
-    monkeypatch.setenv(ALLOW_VARIABLE, sandbox.url.removeprefix("http://"))
     return Custom(db, sandbox, [DEPLOYS, PAGER])

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited, UpstreamError
-from pulse.sources import registry
+from pulse.sources import guard, registry
 from pulse.sources.base import Credential, Source
 from pulse.sources.http import HttpClient, TokenAuth
 from pulse.sources.limits import seconds_to_wait
@@ -107,7 +107,9 @@ def test_an_empty_budget_is_not_asked_again(upstream: Upstream) -> None:
     assert upstream.sandbox.calls() == before
 
 
-def test_an_unknown_refusal_shows_the_answer_but_no_secret(upstream: Upstream) -> None:
+def test_an_unknown_refusal_shows_the_answer_but_no_secret(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(guard.ALLOW_VARIABLE)
+    monkeypatch.setattr(guard, "is_public", lambda address: True)
     upstream.fault(status=422, body={"message": f"Validation failed for {SECRET}"})
     with pytest.raises(UpstreamError) as caught:
         upstream.get()
@@ -115,6 +117,14 @@ def test_an_unknown_refusal_shows_the_answer_but_no_secret(upstream: Upstream) -
     assert "Validation failed" in str(caught.value)
     assert SECRET not in str(caught.value)
     assert upstream.stats.api_calls == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_no_part_of_a_private_hosts_answer_is_shown(upstream: Upstream, status: int) -> None:
+    upstream.fault(status=status, body={"message": "the wages of June"})
+    with pytest.raises(PulseError, match="not shown because the host is private") as caught:
+        upstream.get()
+    assert "wages" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +148,30 @@ def test_a_moved_address_is_named_without_its_query(upstream: Upstream) -> None:
         upstream.http.call("POST", f"{upstream.sandbox.url}/github/graphql", json={})
     assert "pw" not in str(caught.value)
     assert "abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize(
+    "target", ["/github/rate_limit", "http://127.0.0.1:1/github/rate_limit", "https://new.example/"]
+)
+def test_a_redirect_is_followed_only_within_the_server_and_where_it_is_asked_for(
+    upstream: Upstream, target: str, moves: bool
+) -> None:
+    http = HttpClient(TokenAuth(SECRET), "acme", "github", upstream.stats, {}, moves=moves)
+    upstream.fault(status=301, headers={"Location": target})
+    if moves and target.startswith("/"):
+        assert "resources" in http.call("GET", upstream.url).body
+        return
+    with pytest.raises(ConfigError, match="this is not followed, because the token would travel along"):
+        http.call("GET", upstream.url)
+
+
+def test_redirects_in_a_circle_end(upstream: Upstream) -> None:
+    http = HttpClient(TokenAuth(SECRET), "acme", "github", upstream.stats, {}, moves=True)
+    upstream.fault(status=302, headers={"Location": "/github/rate_limit"}, count=50)
+    with pytest.raises(ConfigError, match="redirects to"):
+        http.call("GET", upstream.url)
+    assert upstream.stats.api_calls == 3
 
 
 class RenewedOnce(TokenAuth):

@@ -66,10 +66,11 @@ class Forge(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def forge() -> Iterator[str]:
+def forge(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a made-up forge."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Forge)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("PULSE_PRIVATE_URLS", f"127.0.0.1:{server.server_port}")
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

@@ -35,7 +35,10 @@ def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[
 
 def test_the_containers_get_the_launchers_variables(tmp_path: Path, rendered: dict[str, dict[str, str]]) -> None:
     local = Settings(tmp_path, StackPorts(), load_secrets(tmp_path))
-    assert set(rendered["airflow"]) == set(environment.airflow_variables(local)) | {"PULSE_AIRFLOW_PASSWORDS"}
+    assert set(rendered["airflow"]) == set(environment.airflow_variables(local)) | {
+        "AIRFLOW__CORE__AUTH_MANAGER",
+        "AIRFLOW__FAB__CONFIG_FILE",
+    }
     assert set(rendered["superset"]) == set(environment.superset_variables(local)) | {"PULSE_TRUSTED_PROXIES"}
 
 
@@ -127,3 +130,21 @@ def test_the_containers_use_the_embedded_servers_configuration(compose: dict[str
 def test_client_roles_are_refused_by_the_primary_in_containers_too() -> None:
     logins = (postgres_config.FOLDER / "primary_hba.conf").read_text()
     assert re.search(r"^host +all +\+pulse_reader +samenet +reject$", logins, re.M)
+
+
+def test_every_container_is_bounded_and_has_no_right_that_it_does_not_need(compose: dict[str, Any]) -> None:
+    needed = {"primary", "replica", "meta", "edge"}  # they begin as root and become somebody else
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"] <= 500, name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert bool(service.get("cap_add")) == (name in needed), name
+        assert not {"SYS_ADMIN", "NET_ADMIN", "ALL"} & set(service.get("cap_add", [])), name
+        assert not service.get("privileged"), name
+
+
+def test_the_secret_of_roles_that_write_is_only_where_they_are_made(rendered: dict[str, dict[str, str]]) -> None:
+    assert {name for name, variables in rendered.items() if "PULSE_ROLE_SECRET" in variables} == {"init"}
+    superuser = rendered["postgres"]["POSTGRES_PASSWORD"]
+    assert [name for name, variables in rendered.items() if superuser in str(variables)] == ["postgres"]

@@ -70,7 +70,7 @@ def test_new_pins_make_it_outdated_not_half(packages: PackageSet) -> None:
 
 
 def test_a_failed_installation_leaves_no_marker_and_says_what_to_do(packages: PackageSet) -> None:
-    packages.requirements.write_text("/no/such/folder/of-a-package\n")
+    packages.lock.write_text("/no/such/folder/of-a-package\n")
     with pytest.raises(StackError, match=r"could not install requirements.txt"):
         ensure(packages, lambda _: None)
     assert packages.state() == "half"

@@ -13,12 +13,12 @@ from stack.install.lock import LOCKS
 from stack.install.python import SUPPORTED
 from stack.paths import ROOT
 
-PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!_]+")
+PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!_]+( --hash=sha256:[0-9a-f]{64})+")
 
 
 def pins(lock: Path) -> dict[str, str]:
     lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
-    return {canonical(name): version for name, version in (line.split("==") for line in lines)}
+    return {canonical(name): version for name, version in (line.split(" ")[0].split("==") for line in lines)}
 
 
 def canonical(name: str) -> str:
@@ -26,7 +26,7 @@ def canonical(name: str) -> str:
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
-def test_every_line_is_an_exact_pin(lock: Path) -> None:
+def test_every_line_is_an_exact_pin_with_hashes(lock: Path) -> None:
     heading, *lines = lock.read_text().splitlines()
     assert heading.startswith("# Locked by ./pulse lock")
     assert len(lines) > 100
@@ -51,7 +51,7 @@ def test_every_wanted_package_is_pinned(lock: Path) -> None:
 
 
 def test_this_environment_is_the_locked_one() -> None:
-    locked = pins(install.AIRFLOW.lock)
+    locked = pins(install.TESTS.lock)
     installed = {canonical(d.metadata["Name"]): d.version for d in distributions()}
     differing = {
         name: (version, locked[name])
@@ -71,7 +71,13 @@ def test_the_two_environments_differ_where_they_must() -> None:
     assert not (ROOT / "superset" / "__init__.py").exists(), "it would shadow the installed package"
 
 
-@pytest.mark.parametrize("environment", ["airflow", "superset"])
+def test_the_tests_get_the_same_versions_as_airflow() -> None:
+    run, tests = pins(install.AIRFLOW.lock), pins(install.TESTS.lock)
+    assert run.items() <= tests.items()
+    assert "pytest-xdist" not in run
+
+
+@pytest.mark.parametrize("environment", ["airflow", "tests", "superset"])
 def test_every_python_gets_the_same_versions(environment: str) -> None:
     first, *others = (pins(install.lock_of(environment, version)) for version in SUPPORTED)
     for other in others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pulse.tenancy import role_password, scram_verifier, verifier_matches
+from pulse.tenancy import RoleSecrets, ensure_client_role, role_password, scram_verifier, verifier_matches
 from stack.ports import StackPorts
 from stack.postgres import config as postgres_config
 from stack.postgres import roles as postgres_roles
@@ -34,8 +35,10 @@ def state() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_cluster(state: Path, secret: str = SECRET) -> Cluster:
-    return Cluster(state, secret, StackPorts(free_port(), free_port(), free_port()), durable=False)
+def new_cluster(state: Path, secret: str = SECRET, readers: str = "secret of the readers") -> Cluster:
+    return Cluster(
+        state, RoleSecrets(secret, readers), StackPorts(free_port(), free_port(), free_port()), durable=False
+    )
 
 
 @contextlib.contextmanager
@@ -317,5 +320,38 @@ def test_verifiers_are_postgresqls_own() -> None:
     assert verifier_matches(verifier, "pencil")
     assert not verifier_matches(verifier, "pencils")
     assert not verifier_matches(None, "pencil")
-    with pytest.raises(ValueError, match="PULSE_ROLE_SECRET is empty"):
+    with pytest.raises(ValueError, match="the secret from which database passwords are derived is empty"):
         role_password("", "pulse_etl")
+
+
+def test_who_can_read_can_derive_no_password_that_writes() -> None:
+    secrets, again = RoleSecrets("one", "readers"), RoleSecrets("another", "readers")
+    for role in ("pulse_client_7", "pulse_staff", "pulse_auth", "pulse_nobody"):
+        assert secrets.password(role) == again.password(role) == role_password("readers", role)
+    for role in ("postgres", "pulse_owner", "pulse_etl", "pulse_admin", "pulse_replication", "airflow", "superset"):
+        assert secrets.password(role) != again.password(role)
+        assert secrets.password(role) != role_password("readers", role)
+    assert "readers" not in repr(secrets)
+
+
+def test_an_installation_with_one_secret_gets_two(state: Path) -> None:
+    """After the update the clients' logins have other passwords; the owner's stays."""
+    cluster = new_cluster(state, SECRET, SECRET)
+    with primary_of(cluster):
+        postgres_roles.migrate(cluster)
+        postgres_roles.secure_roles(cluster)
+        with psycopg.connect(cluster.primary.url("pulse_owner")) as owner:
+            owner.execute("insert into core.clients (slug, name, spec_hash) values ('acme', 'Acme', '')")
+        with psycopg.connect(cluster.primary.url("pulse_admin")) as admin:
+            ensure_client_role(admin, 1, active=True, secret=SECRET)
+        cluster.secrets = RoleSecrets(SECRET, "secret of the readers")
+        cluster.primary = dataclasses.replace(cluster.primary, secrets=cluster.secrets)
+        postgres_roles.secure_roles(cluster)
+        with cluster.primary.connect() as superuser:
+            rows = superuser.execute("select rolname, rolpassword from pg_authid where rolpassword is not null")
+            stored = dict(rows.fetchall())
+    for role in ("pulse_client_1", "pulse_staff", "pulse_auth"):
+        assert verifier_matches(stored[role], role_password("secret of the readers", role))
+        assert not verifier_matches(stored[role], role_password(SECRET, role))
+    for role in ("postgres", "pulse_owner", "pulse_etl", "pulse_admin"):
+        assert verifier_matches(stored[role], role_password(SECRET, role))

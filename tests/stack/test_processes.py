@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import json
 import os
 import re
@@ -91,7 +92,13 @@ def test_secrets_go_only_where_they_are_needed(settings: Settings, programs: dic
     assert holders(secrets["PULSE_FERNET_KEY"]) == airflow
     assert holders(secrets["PULSE_JWT_SECRET"]) == airflow
     assert holders(secrets["PULSE_SUPERSET_SECRET_KEY"]) == {"superset"}
-    assert holders(secrets["PULSE_ROLE_SECRET"]) == airflow | {"superset"}
+    assert holders(secrets["PULSE_READER_SECRET"]) == airflow | {"superset"}
+    assert holders(secrets["PULSE_ROLE_SECRET"]) == set()
+    derived = settings.role_secrets.password
+    for role in ("postgres", "pulse_owner", "pulse_replication"):
+        assert holders(derived(role)) == set(), role
+    for role in ("pulse_etl", "pulse_admin", "airflow"):
+        assert holders(derived(role)) == airflow, role
     assert not any(secret in part for secret in secrets.values() for p in programs.values() for part in p.command)
 
 
@@ -167,3 +174,10 @@ def test_new_code_changes_the_configuration(settings: Settings, programs: dict[s
     assert builds["airflow-scheduler"] == builds["airflow-triggerer"]
     assert len({builds["airflow-scheduler"], builds["superset"], builds["sandbox"], builds["primary"]}) == 4
     assert all(re.fullmatch(r"[0-9a-f]{16}", build) for build in builds.values())
+
+
+def test_sources_may_read_the_sandbox_only_where_it_runs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULSE_PRIVATE_URLS", "jira.inside")
+    assert environment.airflow(settings)["PULSE_PRIVATE_URLS"] == "jira.inside,127.0.0.1:8099"
+    without = dataclasses.replace(settings, sandbox=False)
+    assert environment.airflow(without)["PULSE_PRIVATE_URLS"] == "jira.inside"

@@ -43,7 +43,7 @@ def in_superset(tmp_path_factory: pytest.TempPathFactory) -> InSuperset:
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(ROOT / "plugins"),
-                "PULSE_ROLE_SECRET": "secret-of-the-tests",
+                "PULSE_READER_SECRET": "secret-of-the-tests",
                 "SUPERSET_CONFIG_PATH": str(settings),
                 **environment,
             },

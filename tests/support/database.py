@@ -18,7 +18,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from pulse.tenancy import ensure_client_role
+from pulse.tenancy import RoleSecrets, ensure_client_role
 from stack.ports import StackPorts
 from stack.postgres import roles as postgres_roles
 from stack.postgres.cluster import SLOT, Cluster
@@ -103,7 +103,12 @@ def temporary_cluster(secret: str, *, light: bool = False) -> Iterator[Cluster]:
     state = Path(tempfile.mkdtemp(prefix=f"pulse-test-{os.getpid()}-", dir=folder))
     state.chmod(0o755)
     kind = LightCluster if light else Cluster
-    made = kind(state, secret, StackPorts(free_port(), free_port(), free_port()), durable=False)
+    made = kind(
+        state,
+        RoleSecrets(f"{secret} of the services", secret),
+        StackPorts(free_port(), free_port(), free_port()),
+        durable=False,
+    )
     try:
         made.prepare(made.primary)
         with contextlib.ExitStack() as servers:
@@ -199,7 +204,7 @@ class TestDatabase:
             "AIRFLOW_CONN_PULSE_ETL": self.url("pulse_etl"),
             "AIRFLOW_CONN_PULSE_ADMIN": self.url("pulse_admin"),
             "AIRFLOW_CONN_PULSE_REPLICA": self.url("pulse_staff", replica=True),
-            "PULSE_ROLE_SECRET": self.cluster.secret,
+            "PULSE_READER_SECRET": self.cluster.secrets.readers,
             "PULSE_PRIMARY_HOST": primary.host,
             "PULSE_PRIMARY_PORT": str(primary.port),
             "PULSE_REPLICA_HOST": replica.host,
@@ -214,7 +219,7 @@ class TestDatabase:
                 [slug, name or slug, time_zone, active],
             ).fetchone()
             assert row is not None
-            ensure_client_role(admin, row[0], active=active, secret=self.cluster.secret)
+            ensure_client_role(admin, row[0], active=active, secret=self.cluster.secrets.readers)
         return int(row[0])
 
     def add_integration(

@@ -1,6 +1,6 @@
 """An installation with other source types, in a process of its own: migrates, takes a Variable, extracts and computes.
 
-`python -m tests.support.installation` reads a Run as JSON from its input. PULSE_SOURCES and PULSE_ROLE_SECRET come from the
+`python -m tests.support.installation` reads a Run as JSON from its input. PULSE_SOURCES and PULSE_READER_SECRET come from the
 environment, as they do for Airflow's processes.
 """
 
@@ -57,7 +57,7 @@ def run_with(
             **os.environ,
             "PYTHONPATH": str(ROOT / "plugins"),
             "PULSE_SOURCES": ",".join(map(str, folders)),
-            "PULSE_ROLE_SECRET": db.cluster.secret,
+            "PULSE_READER_SECRET": db.cluster.secrets.readers,
         },
         cwd=ROOT,
         capture_output=True,

@@ -13,7 +13,8 @@ import psycopg
 
 from pulse import environ
 from pulse.superset.api import SupersetApi
-from pulse.tenancy import role_password
+from pulse.tenancy import RoleSecrets
+from stack.secret_file import load_secrets
 from tests.support.database import wait_replayed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,12 +31,13 @@ def login_of(stack: dict[str, Any], system: str, role: str, client: str | None =
 def database(stack: dict[str, Any], role: str, *, replica: bool = False) -> psycopg.Connection[Any]:
     """A connection to the stack's database pulse as one of its roles."""
     address = urlsplit(stack["addresses"]["replica" if replica else "primary"])
+    secrets = load_secrets(environ.STATE.get())
     return psycopg.connect(
         host=address.hostname,
         port=address.port,
         dbname="pulse",
         user=role,
-        password=role_password(environ.ROLE_SECRET.get(), role),
+        password=RoleSecrets(secrets["PULSE_ROLE_SECRET"], secrets["PULSE_READER_SECRET"]).password(role),
     )
 
 

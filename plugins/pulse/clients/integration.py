@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 
 from pulse.clients.base import Declared
 
@@ -46,6 +46,15 @@ class CommonIntegration(Declared):
         description="the token's last day; for three weeks before it, each run warns. GitHub reports it without this",
         examples=["2026-12-31"],
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _nothing_but_an_address(cls, value: AnyHttpUrl) -> AnyHttpUrl:
+        if value.username or value.password:
+            raise ValueError("contains a login: use token and login, or the Connection, instead")
+        if value.query is not None or value.fragment is not None:
+            raise ValueError("contains a query: give only scheme, host and path")
+        return value
 
     @property
     def url(self) -> str:

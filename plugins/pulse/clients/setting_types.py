@@ -14,6 +14,10 @@ from pulse.clients.base import Exact, repeated
 _NOT_IN_POSTGRES = re.compile(r"\(\?(?![:=!])|\\[1-9AZzBG]|\\p\{|(?<![\\\[])[*+?}]\+|(?<!\\)\{,")
 
 
+class PatternText(str):
+    """A regular expression; sync_clients also tries it in PostgreSQL."""
+
+
 def _usable_in_postgres(pattern: str) -> str:
     try:
         re.compile(pattern)
@@ -21,7 +25,7 @@ def _usable_in_postgres(pattern: str) -> str:
         raise ValueError(f"'{pattern}' is not a regular expression ({error})") from None
     if found := _NOT_IN_POSTGRES.search(pattern):
         raise ValueError(f"PostgreSQL reads this regular expression differently: write it without '{found[0]}'")
-    return pattern
+    return PatternText(pattern)
 
 
 def _is_a_day(text: str) -> str:

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from pulse.clients.passwords import hash_password, verifies
+from pulse.clients.patterns import refusals
 from pulse.clients.spec import ClientSpec, SpecError
 from pulse.tenancy import ensure_client_role
 
@@ -41,9 +42,12 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
 
     Users and integrations that are no longer declared are deactivated; settings are removed. Triggers end the sessions of
     users whose password, role or activity changes, in the same transaction. Raises SpecError if a user's e-mail address
-    belongs to another client.
+    belongs to another client, or if PostgreSQL cannot use a pattern.
     """
     with conn.transaction():
+        if wrong := refusals(conn, spec.settings):
+            way_out = f"Correct it in the Variable pulse_client_{slug} and trigger sync_clients."
+            raise SpecError("\n".join(f"client {slug}: settings.{line}. {way_out}" for line in wrong))
         written = 0
         client_id, rows = _sync_row(conn, slug, spec)
         written += rows

@@ -8,6 +8,7 @@ from airflow.sdk import BaseHook, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
+from pulse.clients.base import is_masked
 from pulse.clients.spec import VARIABLE_PREFIX, parse_spec
 from pulse.errors import ConfigError
 from pulse.sources.base import Credential, Integration
@@ -29,6 +30,14 @@ def credential_for(integration: Integration) -> Credential:
             message=f"there is no token: the Connection {integration.connection_id} does not exist or has no password",
             remedy=f"add it in Admin > Connections (id {integration.connection_id}, password = the token"
             + _login_hint(integration),
+        )
+    if is_masked(credential.token):
+        raise ConfigError(
+            client=integration.client_slug,
+            source=integration.name,
+            message=f"the token in {integration.connection_id} is '***', which Airflow shows instead of a secret: it was saved"
+            " from a form that hid it",
+            remedy="enter the token again",
         )
     mask_secret(credential.token)
     return replace(credential, mask=mask_secret)

@@ -81,13 +81,13 @@ def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> Tas
     with TaskGroup(integration.name) as group:
 
         @deferring_task(task_id=f"discover_{scopes}")
-        def discover() -> list[list[dict[str, Any]]]:
+        def discover() -> list[list[str]]:
             from pulse.orchestration.tasks import discover_scopes
 
             return discover_scopes(spec, integration)
 
         @deferring_task(task_id=f"extract_{scopes}", map_index_template="{{ scope_label }}")
-        def extract(batch: list[dict[str, Any]]) -> dict[str, int]:
+        def extract(batch: list[str]) -> dict[str, int]:
             from pulse.orchestration.tasks import extract_batch
 
             return extract_batch(spec, integration, batch)

@@ -12,6 +12,11 @@ PULSE_RETRY_POLICY = ExceptionRetryPolicy(
             action=RetryAction.FAIL,
             reason="this needs an admin; a retry would fail in the same way",
         ),
+        RetryRule(
+            exception="pulse.errors.TooMuch",
+            action=RetryAction.FAIL,
+            reason="the upstream sends more than one run takes; the next scheduled run continues",
+        ),
         # Everything readable is stored and the watermark has moved, so a retry would be green and hide the rejects.
         RetryRule(
             exception="pulse.errors.TooManyRejects",

@@ -38,11 +38,14 @@ def sync_declared_client(slug: str) -> dict[str, Any]:
     return {"client_id": result.client_id, "active": result.active, "rows_written": result.rows_written}
 
 
-def deactivate_undeclared(slugs: list[str]) -> list[str]:
-    """Deactivate active clients whose Variable is gone; returns their slugs."""
+def deactivate_undeclared() -> list[str]:
+    """Deactivate active clients whose Variable is gone; returns their slugs.
+
+    It reads the Variables itself: the list that an earlier task left as XCom may have been changed by people.
+    """
     allow_many = (Variable.get(ALLOW_MASS_DEACTIVATION, default="") or "").strip().lower() == "true"
     with closing(connect("pulse_admin")) as conn:
-        gone = deactivate_missing(conn, set(slugs), allow_many=allow_many)
+        gone = deactivate_missing(conn, set(declared_slugs()), allow_many=allow_many)
     for result in gone:
         log.warning("client %s no longer has a Variable and was deactivated", result.slug)
     return [result.slug for result in gone]

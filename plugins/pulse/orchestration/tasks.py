@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing
 from typing import Any
 
@@ -17,30 +18,62 @@ from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec, read_specs
 from pulse.sources.base import Integration, Scope, Source
 from pulse.sources.registry import source_for
 from pulse.superset.provision import api_from_connection, touch_datasets
-from pulse.warehouse.connect import connect, fetch_for_client
+from pulse.warehouse.checkpoints import Checkpoint, read_checkpoint, save_checkpoint
+from pulse.warehouse.connect import client_transaction, connect, fetch_for_client
 from pulse.warehouse.runs import RunStats, record_run
 from pulse.warehouse.transforms import Stage, run_stage
 
 log = logging.getLogger(__name__)
 Connection = psycopg.Connection[Any]
 MAX_BATCHES = 6
+SCOPES = "scopes"  # the stream of checkpoints that hold what a run is to read
 
 
-def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list[dict[str, Any]]]:
-    """Store the integration's repositories or projects. Return those that have something to read, as JSON, in batches.
+def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list[str]]:
+    """Store the integration's repositories or projects. Return the keys of those that have something to read, in batches.
 
-    There are only a few batches, however many scopes there are. Each starts with the most recently changed ones.
+    There are only a few batches, however many scopes there are. Each starts with the most recently changed ones. What is
+    to be read of them is stored, because people may write XComs.
     """
     with closing(connect("pulse_etl")) as conn:
         integration = _integration(conn, spec, declared)
         with _recorded(conn, spec, declared.id) as stats:
             scopes = _source(conn, integration, stats).discover()
+            note_scopes(conn, spec, declared, str(get_current_context()["dag_run"].run_id), scopes)
     log.info("client %s: %s has %d scopes to read", spec.slug, declared.name, len(scopes))
     count = min(MAX_BATCHES, len(scopes))
-    return [[scope.to_json() for scope in scopes[start::count]] for start in range(count)]
+    return [[scope.key for scope in scopes[start::count]] for start in range(count)]
 
 
-def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[dict[str, Any]]) -> dict[str, int]:
+def note_scopes(
+    conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec, run_id: str, scopes: Iterable[Scope]
+) -> None:
+    """Store what a DAG run is to read."""
+    with client_transaction(conn, spec.client_id):
+        for scope in scopes:
+            noted = Checkpoint(SCOPES, scope.key, cursor={"run": run_id, "scope": scope.to_json()})
+            save_checkpoint(conn, spec.client_id, declared.id, noted)
+
+
+def noted_scopes(
+    conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec, run_id: str, keys: Iterable[str]
+) -> list[Scope]:
+    """The scopes with these keys that a DAG run is to read. Raises PulseError for any other key."""
+    found = []
+    for key in keys:
+        noted = read_checkpoint(conn, spec.client_id, declared.id, SCOPES, str(key)).cursor
+        if noted.get("run") != run_id:
+            raise PulseError(
+                client=spec.slug,
+                source=declared.name,
+                message="the list of what to read names something that this run did not discover",
+                remedy="clear the discover task of this run, which makes the list again",
+            )
+        found.append(Scope.from_json(noted["scope"]))
+    return found
+
+
+def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, keys: list[str]) -> dict[str, int]:
     """Extract repositories or projects from their checkpoints on, one after the other. Returns calls, points and rows.
 
     If one fails, the others of its batch are still read, and the first failure is raised at the end. A used-up budget ends
@@ -48,11 +81,11 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, batch: list[di
     somebody clears reads everything again.
     """
     context = get_current_context()
-    scopes = [Scope.from_json(item) for item in batch]
-    context["scope_label"] = scopes[0].label + (f" and {len(scopes) - 1} more" if len(scopes) > 1 else "")
     total = RunStats()
     failure: Exception | None = None
     with closing(connect("pulse_etl")) as conn:
+        scopes = noted_scopes(conn, spec, declared, str(context["dag_run"].run_id), keys)
+        context["scope_label"] = scopes[0].label + (f" and {len(scopes) - 1} more" if len(scopes) > 1 else "")
         done = _done_in_this_run(conn, spec, declared)
         for scope in scopes:
             if scope.key in done:
@@ -77,7 +110,9 @@ def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
     """Read a client's open rejects again. Returns for each integration how many were stored and how many stay open."""
     result: dict[str, dict[str, int]] = {}
     with closing(connect("pulse_admin")) as admin:
-        spec = next(found for found in read_specs(admin) if found.slug == slug)
+        spec = next((found for found in read_specs(admin) if found.slug == slug), None)
+    if spec is None:
+        raise ValueError(f"{slug!r} is not an active client")
     with closing(connect("pulse_etl")) as conn:
         for declared in spec.integrations:
             if not _has_open_rejects(conn, spec, declared):

@@ -9,17 +9,18 @@ from __future__ import annotations
 import fnmatch
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 import psycopg
-from psycopg.abc import QueryNoTemplate
+from psycopg.abc import Query, QueryNoTemplate
 
-from pulse.errors import TooManyRejects
+from pulse.errors import TooManyRejects, TooMuch
+from pulse.sources import bounds
 from pulse.warehouse.checkpoints import Checkpoint, read_checkpoint
-from pulse.warehouse.connect import fetch_for_client
+from pulse.warehouse.connect import each_for_client, fetch_for_client
 from pulse.warehouse.loader import Page, RawRow, Reject, load_pages
 from pulse.warehouse.runs import RunStats
 
@@ -62,7 +63,7 @@ class Scope:
     data: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The form that XCom carries."""
+        """The form that is stored."""
         return asdict(self)
 
     @classmethod
@@ -143,12 +144,26 @@ class Source(ABC):
         keys = {"client": self.integration.client_id, "integration": self.integration.id}
         return fetch_for_client(self.conn, self.integration.client_id, query, {**keys, **params})
 
+    def each(self, query: Query, **params: Any) -> Iterator[tuple[Any, ...]]:
+        """Like `query`, for many rows: only some are in memory at a time."""
+        keys = {"client": self.integration.client_id, "integration": self.integration.id}
+        return each_for_client(self.conn, self.integration.client_id, query, {**keys, **params})
+
     def store(self, pages: Iterable[Page], checkpoints: Iterable[Checkpoint] = ()) -> None:
-        """Store pages and checkpoints in one transaction and count them."""
+        """Store pages and checkpoints in one transaction and count them. Raises TooMuch after too many records."""
         result = load_pages(self.conn, self.integration.client_id, self.integration.id, pages, checkpoints)
         self.stats.rows_read += result.read
         self.stats.rows_written += result.written
         self.stats.rows_rejected += result.rejected
+        self.stats.held_bytes = self.stats.held_values = 0
+        if self.stats.rows_read > bounds.RECORDS:
+            raise TooMuch(
+                client=self.integration.client_slug,
+                source=self.integration.name,
+                message=f"this run has read more than {bounds.RECORDS} records",
+                remedy="they are stored, and the next run continues there; if it happens again, the upstream's pages do not"
+                " end: ask its owner",
+            )
 
     def warn_before_token_ends(self, expiry: str | None, today: date) -> None:
         """Warn an admin from three weeks before the token expires, because the source stops on that day.

@@ -48,7 +48,7 @@ def compare(source: Source, entity: str, scope_key: str, upstream: set[str]) -> 
         "select record_id from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
         " and scope_key = %(scope)s and deleted_at is null"
     ).format(sql.Identifier(entity))
-    stored = {record_id for (record_id,) in source.query(query, scope=scope_key)}
+    stored = {record_id for (record_id,) in source.each(query, scope=scope_key)}
     return Difference(upstream - stored, stored - upstream)
 
 

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import requests
 
 SECONDARY_LIMIT_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 24 * 3600.0  # else an upstream could park a client for ever
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Limiter:
         """Note the budget that an answer reports and return what is left of it; None if it reports none."""
         remaining = response.headers.get("x-ratelimit-remaining", "")
         seconds = _seconds_to_reset(response)
-        if not remaining.isdigit() or seconds is None:
+        if not (remaining.isdecimal() and len(remaining) < 10) or seconds is None:
             return None
         known = self._budgets.get(resource)
         budget = _Budget(int(remaining), time.monotonic() + seconds)
@@ -58,16 +59,20 @@ def server_time(response: requests.Response) -> datetime:
     """The upstream's clock (Date header), so that ours never matters; ours if it sends none."""
     try:
         return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return datetime.now(UTC)
 
 
 def seconds_to_wait(response: requests.Response, attempt: int) -> float:
-    """Seconds to wait after an answer that reports a rate limit; `attempt` counts from 1.
+    """Seconds to wait after an answer that reports a rate limit, at most a day; `attempt` counts from 1.
 
     In GitHub's documented order: Retry-After (seconds or HTTP date), the reset of an exhausted budget, or else a minute
     that doubles with each attempt. Jira sends Retry-After, and its reset as an ISO time.
     """
+    return min(_seconds_asked_for(response, attempt), LONGEST_WAIT_SECONDS)
+
+
+def _seconds_asked_for(response: requests.Response, attempt: int) -> float:
     retry_after = response.headers.get("Retry-After")
     if retry_after is not None:
         seconds = _retry_after(retry_after, server_time(response))
@@ -88,7 +93,7 @@ def is_rate_limited(response: requests.Response) -> bool:
     return (
         "Retry-After" in response.headers
         or response.headers.get("x-ratelimit-remaining") == "0"
-        or "rate limit" in response.text[:2000].lower()
+        or b"rate limit" in response.content[:2000].lower()
     )
 
 
@@ -97,9 +102,9 @@ def _seconds_to_reset(response: requests.Response) -> float | None:
     value = response.headers.get("x-ratelimit-reset", "")
     try:
         reset = datetime.fromtimestamp(int(value), UTC) if value.isdigit() else datetime.fromisoformat(value)
-    except ValueError:
+        return min(max(0.0, (reset.astimezone(UTC) - server_time(response)).total_seconds()), LONGEST_WAIT_SECONDS)
+    except (ValueError, OverflowError, OSError):
         return None
-    return max(0.0, (reset.astimezone(UTC) - server_time(response)).total_seconds())
 
 
 def _retry_after(value: str, now: datetime) -> float | None:
@@ -109,5 +114,5 @@ def _retry_after(value: str, now: datetime) -> float | None:
             if value.strip().isdigit()
             else max(0.0, (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds())
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

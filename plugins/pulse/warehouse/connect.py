@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from psycopg.abc import Params, QueryNoTemplate
+from psycopg.abc import Params, Query, QueryNoTemplate
 
 
 def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
@@ -30,6 +30,8 @@ def _from_airflow(conn_id: str) -> dict[str, Any]:
 
     found = BaseHook.get_connection(conn_id)
     _require_postgres(conn_id, found.conn_type)
+    if set(found.password or "") == {"*"}:
+        raise ValueError(f"the password of Connection {conn_id} is what Airflow shows instead of one: enter it again")
     return {
         "host": found.host,
         "port": found.port or 5432,
@@ -65,6 +67,15 @@ def fetch_for_client(
     """All rows of one query, read in a client_transaction of its own."""
     with client_transaction(connection, client_id):
         return connection.execute(query, params).fetchall()
+
+
+def each_for_client(
+    connection: psycopg.Connection[Any], client_id: int, query: Query, params: Params | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of one query, some thousands in memory at a time, read in a client_transaction of its own."""
+    with client_transaction(connection, client_id), connection.cursor("pulse_rows") as cursor:
+        cursor.itersize = 10_000
+        yield from cursor.execute(query, params)
 
 
 def _current_client(connection: psycopg.Connection[Any]) -> int | None:

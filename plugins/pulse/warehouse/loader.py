@@ -13,11 +13,15 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from pulse.texts import is_suspect, one_line, tidy
 from pulse.warehouse.checkpoints import Checkpoint, save_checkpoint
 from pulse.warehouse.connect import client_transaction
 
 # What PostgreSQL can store neither as text nor as jsonb: NUL and lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+# An index holds the id, and a page of it a few thousand bytes.
+ID_CHARACTERS = 500
 
 # Sorted keys, so that equal payloads give equal texts. Several times faster than the json module.
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -138,10 +142,14 @@ class _Line:
 
 
 def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
-    """Rows by id (the last one wins); a payload that cannot be JSON becomes a reject."""
+    """Rows by id (the last one wins); a payload that cannot be JSON, or too long an id, becomes a reject."""
     lines: dict[str, _Line] = {}
     unfit: list[Reject] = []
     for row in rows:
+        if len(row.record_id) > ID_CHARACTERS:
+            reason = f"the record's id is {len(row.record_id)} characters long, {ID_CHARACTERS} are allowed"
+            unfit.append(Reject(row.record_id[:ID_CHARACTERS], row.scope_key, repr(row.payload), reason))
+            continue
         try:
             payload = _encoded(row.payload)
         except (TypeError, ValueError) as error:
@@ -154,12 +162,14 @@ def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
 
 
 def _encoded(payload: dict[str, Any]) -> bytes:
-    """The payload as JSON that PostgreSQL can store. Raises TypeError, ValueError."""
+    """The payload as JSON that PostgreSQL can store, with people's texts tidied. Raises TypeError, ValueError."""
     try:
         text = _ENCODER.encode(payload)
     except UnicodeEncodeError:  # a lone surrogate
-        return _ENCODER.encode(storable(payload))
-    return _ENCODER.encode(storable(payload)) if b"\\u0000" in text else text
+        return _ENCODER.encode(tidy(storable(payload)))
+    if not is_suspect(text):
+        return text
+    return _ENCODER.encode(tidy(storable(payload) if b"\\u0000" in text else payload))
 
 
 _KNOWN = """
@@ -257,7 +267,7 @@ class _Target:
                 "record": _visible(reject.record_id),
                 "scope": _visible(reject.scope_key),
                 "payload": _visible(reject.payload),
-                "reason": _visible(reject.reason),
+                "reason": one_line(_visible(reject.reason) or ""),
             }
             self.conn.execute(_REJECT, {**self.params, **clean})
 

@@ -15,6 +15,7 @@ from pulse.errors import RateLimited
 from pulse.warehouse.connect import client_transaction
 
 log = logging.getLogger(__name__)
+_NO_COUNTS = ("budget_remaining", "warnings", "held_bytes", "held_values")
 
 
 @dataclass
@@ -22,7 +23,8 @@ class RunStats:
     """What a run has done so far.
 
     Upstream calls and rate-limit points; rows read, written and rejected; `unfinished`: streams left to the next run;
-    `budget_remaining`: the lowest budget that the upstream reported; `warnings`: what an admin should know.
+    `budget_remaining`: the lowest budget that the upstream reported; `warnings`: what an admin should know; `held_bytes` and
+    `held_values`: what was read since something was last stored.
     """
 
     api_calls: int = 0
@@ -33,6 +35,8 @@ class RunStats:
     unfinished: int = 0
     budget_remaining: int | None = None
     warnings: list[str] = field(default_factory=list)
+    held_bytes: int = 0
+    held_values: int = 0
 
     def add(self, other: RunStats) -> None:
         """Add another run's counts to this one's."""
@@ -44,7 +48,7 @@ class RunStats:
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name, for XCom and logs."""
-        return {name: value for name, value in asdict(self).items() if name not in ("budget_remaining", "warnings")}
+        return {name: value for name, value in asdict(self).items() if name not in _NO_COUNTS}
 
     def note_budget(self, remaining: int | None) -> None:
         """Note what is left of a budget; the lowest value is kept."""

@@ -46,6 +46,7 @@ class GitHubClient:
             **self.where,
             stats=stats,
             headers={"X-GitHub-Api-Version": REST_VERSION},
+            moves=True,  # a renamed repository
         )
 
     def rest(self, path: str, **params: Any) -> JsonResponse:

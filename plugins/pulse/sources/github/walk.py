@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pulse.errors import AccessLost, PulseError
+from pulse.errors import AccessLost, PulseError, TooMuch
 from pulse.sources.base import Scope, Source
 from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, Node, StaleCursor
@@ -147,8 +147,11 @@ class Walk:
                 fresh = [node for node in connection["nodes"] if self._is_fresh(node, until)]
                 page = self._bare_page(fresh) if self.sizing.request.bare else self.build(fresh)
                 return connection, response, page, len(fresh)
-            except HeavyPage:
+            except (HeavyPage, TooMuch) as error:
+                self.github.http.forget(0)
                 if not self.sizing.shrink():
+                    if isinstance(error, TooMuch):
+                        raise
                     raise self.github.http.failure(
                         f"GitHub cannot answer for even one of {self.scope.label}'s {self.stream.name}"
                     ) from None

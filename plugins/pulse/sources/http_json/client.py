@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, urljoin
+from urllib.parse import quote, quote_plus
 
 import requests
 
 from pulse.clients.streams import HttpJsonAuth, Stream
-from pulse.errors import ConfigError, PulseError, Where
+from pulse.errors import ConfigError, Where
+from pulse.sources import bounds, guard
 from pulse.sources.base import Credential, Integration
 from pulse.sources.http import Auth, HttpClient, JsonResponse, TokenAuth, redacted
-from pulse.sources.http_json import guard, paging
+from pulse.sources.http_json import paging
 from pulse.sources.http_json.paging import Position
 from pulse.warehouse.runs import RunStats
 
@@ -53,12 +53,7 @@ class JsonClient:
         self.where: Where = {"client": integration.client_slug, "source": integration.name}
         self.declared_auth = auth
         self.stats = stats
-        if wrong := guard.refusal_of_url(self.base_url):
-            raise ConfigError(
-                **self.where, message=f"base_url: {wrong}", remedy="correct base_url in the client's Variable"
-            )
         self.http = HttpClient(self._auth(credential, integration.connection_id), **self.where, stats=stats, headers={})
-        guard.harden(self.http.session)
 
     def _auth(self, credential: Credential, connection_id: str) -> Auth:
         token, login, kind = credential.token, credential.login, self.declared_auth.kind
@@ -88,12 +83,12 @@ class JsonClient:
 
         Raises UpstreamError if a page or position comes twice, because such a walk would never end.
         """
-        position, seen, contents, empty = start, set[str](), set[str](), 0
+        position, seen, contents, empty = start, set[bytes](), set[bytes](), 0
         while True:
-            seen.add(json.dumps(position, sort_keys=True))
+            seen.add(_digest(position))
             response = self._get(stream, since, position)
             items = self._records(stream, response.body)
-            content = hashlib.sha256(json.dumps(items, sort_keys=True).encode()).hexdigest()
+            content = _digest(items)
             empty = 0 if items else empty + 1
             if items and content in contents:
                 raise self.http.failure(
@@ -105,7 +100,7 @@ class JsonClient:
             next_position = self._next_position(stream, position, response, items)
             if next_position is None:
                 return
-            if json.dumps(next_position, sort_keys=True) in seen or empty == EMPTY_PAGES:
+            if _digest(next_position) in seen or empty == EMPTY_PAGES:
                 raise self.http.failure(f"stream {stream.name}: the upstream repeats a page endlessly")
             position = next_position
 
@@ -118,32 +113,7 @@ class JsonClient:
         if "url" in position:
             # The next address comes from the upstream and is complete.
             url, params = position["url"], {}
-        try:
-            return self.http.call("GET", url, params=params)
-        except guard.RefusedAddress as refused:
-            raise self._refused(refused) from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise ConfigError(
-                **self.where,
-                message=f"{redacted(url)} is not a valid address: {type(error).__name__}",
-                remedy="correct base_url in the client's Variable",
-            ) from None
-        except ConfigError:
-            raise ConfigError(
-                **self.where,
-                message=f"{redacted(url)} redirects to another address; redirects are not followed, because the token"
-                " would travel along",
-                remedy="set base_url and path to the address that it redirects to",
-            ) from None
-
-    def _refused(self, refused: guard.RefusedAddress) -> PulseError:
-        host = f"{refused.host}:{refused.port}"
-        return ConfigError(
-            **self.where,
-            message=f"{host} is at {refused.address}, which is not a public address",
-            remedy=f"correct base_url; to allow this host, an operator adds {host} to the environment variable"
-            f" {guard.ALLOW_VARIABLE}",
-        )
+        return self.http.call("GET", url, params=params)
 
     def _records(self, stream: Stream, body: Any) -> list[Any]:
         found = paging.value_at(body, stream.records, paging.ABSENT)
@@ -169,29 +139,26 @@ class JsonClient:
                     " that names no next one: check its pagination"
                 )
             return None
+        if (length := len(str(next_position))) > bounds.POSITION_CHARACTERS:
+            raise self.http.too_much(f"stream {stream.name}: the name of the next page is {length} characters long")
         if "url" not in next_position:
             return next_position
         return {"url": self._next_url(position.get("url", f"{self.base_url}{stream.path}"), next_position["url"])}
 
     def _next_url(self, current: str, given: str) -> str:
         """The address of the next page, made absolute. Raises ConfigError if it is not at the declared host."""
-        with contextlib.suppress(ValueError):
-            url = urljoin(current, given)
-            if guard.refusal_of_url(url) is None and paging.origin(url) == paging.origin(self.base_url):
-                # Some upstreams repeat the key in it. It must not be stored; the request is signed again anyway.
-                return paging.without_parameter(
-                    url, self.declared_auth.carrier if self.declared_auth.kind == "query" else ""
-                )
+        url = guard.same_server(current, given)
+        if url is not None:
+            # Some upstreams repeat the key in it. It must not be stored; the request is signed again anyway.
+            return paging.without_parameter(
+                url, self.declared_auth.carrier if self.declared_auth.kind == "query" else ""
+            )
         raise ConfigError(
             **self.where,
-            message=f"the upstream names a next page at a different host than base_url: {_host(given)}",
+            message=f"the upstream names a next page at a different host than base_url: {redacted(given)}",
             remedy="set base_url to the address that the upstream uses for itself, or choose another pagination",
         )
 
 
-def _host(url: str) -> str:
-    """An address that is safe to show, even if it cannot be parsed."""
-    try:
-        return redacted(url)
-    except ValueError:
-        return "an address that cannot be parsed"
+def _digest(value: Any) -> bytes:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()

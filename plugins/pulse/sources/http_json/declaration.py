@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import AnyHttpUrl, Field, field_validator
+from pydantic import Field, field_validator
 
 from pulse.clients.base import repeated
 from pulse.clients.integration import CommonIntegration
@@ -23,15 +23,6 @@ class HttpJsonIntegration(CommonIntegration):
         description="how requests carry the token; default: as a bearer token",
     )
     streams: list[Stream] = Field(min_length=1, max_length=20, description="the lists of records to read")
-
-    @field_validator("base_url")
-    @classmethod
-    def _nothing_but_an_address(cls, value: AnyHttpUrl) -> AnyHttpUrl:
-        if value.username or value.password:
-            raise ValueError("contains a login: use token and login, or the Connection, instead")
-        if value.query is not None or value.fragment is not None:
-            raise ValueError("contains a query: use the streams' params instead")
-        return value
 
     @field_validator("streams")
     @classmethod

@@ -23,7 +23,6 @@ from pulse.sources.http import JsonResponse
 Position = dict[str, Any]
 
 ABSENT = object()
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def parameters(pagination: Pagination, position: Position) -> dict[str, str]:
@@ -94,12 +93,6 @@ def shape_of(body: Any) -> str:
     if isinstance(body, dict):
         return f"it is an object with {', '.join(sorted(body))[:200]}" if body else "it is an empty object"
     return f"it is a {type(body).__name__}"
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of an address."""
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 def without_parameter(url: str, parameter: str) -> str:

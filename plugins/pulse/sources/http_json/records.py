@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from pulse.clients.streams import ANY_OTHER, REQUIRED, RESULTS, Stream
+from pulse.sources.bounds import RECORD_FIELDS
 from pulse.sources.http_json.paging import value_at
 from pulse.warehouse.loader import Page, RawRow, Reject
 
@@ -75,7 +76,13 @@ def flatten(item: Any) -> dict[str, Any]:
     """
     if not isinstance(item, dict):
         raise ValueError(f"expected an object, got {_shortened(item)}")
+    if _fields(item) > RECORD_FIELDS:
+        raise ValueError(f"the record has more than {RECORD_FIELDS} fields")
     return pd.json_normalize(item, sep=".").to_dict("records")[0] if item else {}
+
+
+def _fields(item: dict[str, Any]) -> int:
+    return len(item) + sum(_fields(value) for value in item.values() if isinstance(value, dict))
 
 
 def row(stream: Stream, identity: str, flat: dict[str, Any]) -> RawRow:

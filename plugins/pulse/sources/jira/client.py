@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
-from pulse.errors import AuthError, ConfigError, Where
+from pulse.errors import AuthError, ConfigError, PulseError, Where
+from pulse.sources import bounds
 from pulse.sources.base import Credential, Integration
 from pulse.sources.http import HttpClient, JsonResponse, TokenAuth, redacted
 from pulse.sources.jira import endpoints
@@ -43,7 +42,10 @@ class JiraClient:
     def edition(self) -> str:
         """CLOUD or DATA_CENTER: judged by the address, or else by what the server says about itself (asked once)."""
         if self.known_edition is None:
-            deployment_type = str(self.get(endpoints.SERVER_INFO).body.get("deploymentType", ""))
+            body = self.get(endpoints.SERVER_INFO).body
+            if not isinstance(body, dict):
+                raise self.http.failure(f"{redacted(self.base_url)} does not answer like Jira")
+            deployment_type = str(body.get("deploymentType", ""))
             self.known_edition = CLOUD if deployment_type.lower() == "cloud" else DATA_CENTER
             if self.known_edition == CLOUD:
                 self._require_login()
@@ -85,9 +87,11 @@ class JiraClient:
         """The site's id, which Cloud publishes; None if it is unknown, or already part of the address."""
         if self.by_gateway:
             return None
+        without_token = HttpClient(TokenAuth(""), **self.where, stats=self.http.stats, headers={})
+        without_token.session.auth = None
         try:
-            found = requests.get(f"{self.base_url}/{endpoints.TENANT}", timeout=10).json()
-        except (requests.RequestException, ValueError):
+            found = without_token.call("GET", f"{self.base_url}/{endpoints.TENANT}").body
+        except PulseError:
             return None
         return str(found["cloudId"]) if isinstance(found, dict) and found.get("cloudId") else None
 
@@ -122,6 +126,10 @@ class JiraClient:
             if not token or response.body.get("isLast") is True:
                 return
             empty = 0 if response.body[items] else empty + 1
+            if len(str(token)) > bounds.POSITION_CHARACTERS:
+                raise self.http.too_much(
+                    f"Jira's token of the next page of {what} is {len(str(token))} characters long"
+                )
             if token in seen or empty == EMPTY_PAGES:
                 raise self.http.failure(f"Jira repeats a page of {what} endlessly")
             seen.add(token)

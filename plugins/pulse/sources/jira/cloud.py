@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from pulse.errors import UpstreamError
+from pulse.errors import TooMuch, UpstreamError
 from pulse.sources.base import Scope
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
@@ -22,6 +22,7 @@ class Cloud:
     def __init__(self, jira: JiraClient) -> None:
         self.jira = jira
         self.issue_page = endpoints.ISSUE_PAGE
+        self.batch_size = endpoints.ISSUE_PAGE
 
     def projects(self) -> Iterable[dict[str, Any]]:
         return self.jira.offset_pages(endpoints.PROJECTS, "values", endpoints.PROJECT_PAGE)
@@ -51,10 +52,19 @@ class Cloud:
         return batch
 
     def _batches(self, scope: Scope, todo: list[str]) -> Iterator[Batch]:
-        for start in range(0, len(todo), endpoints.ISSUE_PAGE):
-            part = todo[start : start + endpoints.ISSUE_PAGE]
-            batch = self.fetch(scope, part)
+        start = 0
+        while start < len(todo):
+            part = todo[start : start + self.batch_size]
+            try:
+                batch = self.fetch(scope, part)
+            except TooMuch:
+                if self.batch_size <= endpoints.SMALLEST_BATCH:
+                    raise
+                self.jira.http.forget(0)
+                self.batch_size //= 4
+                continue
             batch.cursor = {"after_id": int(part[-1])}
+            start += len(part)
             yield batch
 
     def _list(self, scope: Scope, since: datetime | None) -> tuple[set[str], datetime]:
@@ -68,6 +78,7 @@ class Cloud:
         for response in self.jira.token_pages(endpoints.SEARCH, body, "issues", f"project {scope.label}"):
             started_at = started_at or response.server_time
             ids.update(str(int(issue["id"])) for issue in response.body["issues"])
+            self.jira.http.forget(len(ids))
         assert started_at is not None
         return ids, started_at
 

@@ -44,8 +44,11 @@ class DataCenter:
         return Sweep(response.server_time, self._batches(scope, response, place, pages, ids), ids, complete)
 
     def ids(self, scope: Scope) -> set[str]:
-        pages = self._walk(scope, None, {}, None, endpoints.DC_ID_PAGE)
-        return {str(int(issue["id"])) for response, _ in pages for issue in response.body["issues"]}
+        ids: set[str] = set()
+        for response, _ in self._walk(scope, None, {}, None, endpoints.DC_ID_PAGE):
+            ids.update(str(int(issue["id"])) for issue in response.body["issues"])
+            self.jira.http.forget(len(ids))
+        return ids
 
     def fetch(self, scope: Scope, ids: Iterable[str]) -> Batch:
         batch = Batch()

@@ -26,6 +26,8 @@ SEARCH_PAGE = 5000
 # With named, single-valued fields Jira returns up to 1,000 issues per call, otherwise 100.
 ISSUE_PAGE = 1000
 ISSUE_PAGE_FALLBACK = 100
+# Issues that are stored together with their changelogs, when a thousand of them are too much at once.
+SMALLEST_BATCH = 15
 CHANGELOG_ISSUES = 1000
 CHANGELOG_PAGE = 10_000
 PROJECT_PAGE = 50

@@ -1,8 +1,9 @@
-"""Custom sources do not reach into the network that Pulse runs in, and send a key only where it belongs."""
+"""No source reaches into the network that Pulse runs in, and a key is sent only where it belongs."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,10 +11,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from pulse.clients.spec import SpecError, parse_spec
 from pulse.errors import ConfigError, UpstreamError
-from pulse.sources.http_json import guard
-from pulse.sources.http_json.guard import ALLOW_VARIABLE, is_public
+from pulse.sources import guard
+from pulse.sources.base import Credential, Integration
+from pulse.sources.guard import ALLOW_VARIABLE, is_public
+from pulse.sources.jira.extract import JiraSource
+from pulse.sources.registry import integration_types, source_for
 from tests.support.custom import DEPLOYS, KEY, PAGED, PAGER, Custom
+from tests.support.database import TestDatabase
+from tests.support.hostile import CONFIG
+from tests.support.keys import app_key
 
 
 @dataclass
@@ -82,6 +90,29 @@ PRIVATE = [
     "2002:7f00:1::",
     "2002:a9fe:a9fe::1",
     "::127.0.0.1",
+    "192.0.0.1",
+    "192.0.0.192",
+    "192.0.2.1",
+    "192.88.99.1",
+    "198.18.0.1",
+    "198.51.100.7",
+    "203.0.113.7",
+    "168.63.129.16",
+    "100.127.255.254",
+    "64:ff9b::a00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::808:808",
+    "2001::1",
+    "2001:10::1",
+    "2001:20::1",
+    "2002:808:808::1",
+    "3fff::1",
+    "5f00::1",
+    "100::1",
+    "4000::1",
+    "fd00:ec2::254",
+    "::ffff:0:10.0.0.1",
+    "::ffff:100.64.0.1",
 ]
 PUBLIC = ["8.8.8.8", "140.82.112.3", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 
@@ -158,6 +189,37 @@ def test_allowing_another_host_does_not_help(custom: Custom, monkeypatch: pytest
     assert custom.calls("custom") == 0
 
 
+@pytest.mark.parametrize(("kind", "credential"), [*((kind, "token") for kind in CONFIG), ("github", "app")])
+def test_no_type_connects_to_this_machine(
+    db: TestDatabase, listener: Listener, monkeypatch: pytest.MonkeyPatch, kind: str, credential: str
+) -> None:
+    """Neither for what it reads nor for getting a token, nor for asking a Jira site's id after a refusal."""
+    monkeypatch.delenv(ALLOW_VARIABLE, raising=False)
+    token = Credential("1", app_key()[0] if credential == "app" else "secret-token")
+    url = f"http://127.0.0.1:{listener.port}"
+    client_id = db.add_client("acme")
+    identity = db.add_integration(client_id, kind, base_url=url)
+    integration = Integration(client_id, "acme", identity, kind, kind, url, f"{kind}__acme", CONFIG[kind])
+    source = source_for(kind)(integration, token, db.connect("pulse_etl"))
+    with pytest.raises(ConfigError, match=rf"client acme, {kind}: .*is not a public address"):
+        list(map(source.extract, source.discover()))
+    if isinstance(source, JiraSource):
+        assert source.jira._cloud_id() is None
+    assert listener.connections == 0
+
+
+@pytest.mark.parametrize("kind", integration_types())
+@pytest.mark.parametrize("url", ["https://u:p@a.example", "https://u@a.example", "https://a.example/?key=1", "ftp://a"])
+def test_no_type_takes_more_than_an_address(kind: str, url: str) -> None:
+    one = {"type": kind, "base_url": url, **CONFIG.get(kind, {})}
+    with pytest.raises(SpecError, match=r"integrations\[0\].base_url: "):
+        parse_spec("acme", json.dumps({"name": "Acme", "integrations": [one]}))
+
+
+def test_every_type_is_tried() -> None:
+    assert set(CONFIG) == set(integration_types())
+
+
 def test_a_proxy_does_not_bypass_the_guard(custom: Custom, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{listener.port}")
@@ -172,7 +234,9 @@ def test_a_redirect_is_not_followed(custom: Custom, listener: Listener, status: 
     custom.auth, custom.streams = {"kind": "header"}, [DEPLOYS]
     for target in (f"http://127.0.0.1:{listener.port}/x", "/custom/acme/none/incidents"):
         custom.sandbox.add_fault(path_regex="none/deployments", status=status, headers={"Location": target})
-        with pytest.raises(ConfigError, match=r"none/deployments redirects to another address.*base_url and path"):
+        with pytest.raises(
+            ConfigError, match=r"none/deployments redirects to .*Set base_url, and the path of a stream"
+        ):
             custom.sync()
     assert listener.connections == 0
     assert custom.calls("incidents") == 0

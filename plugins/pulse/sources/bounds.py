@@ -1,0 +1,92 @@
+"""What an upstream may send at most, whatever it is. Every type passes here: through HttpClient and Source.store.
+
+Together the bounds keep a task below 300 MB. A text with one character beyond Latin-1 takes four bytes per character in
+memory, and an empty list of three characters takes 64.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+import requests
+
+ANSWER_BYTES = 8 * 2**20  # after decompression
+ANSWER_VALUES = 250_000  # texts, numbers, lists and objects
+ANSWER_DEPTH = 64
+ANSWER_SECONDS = 120.0  # from the request to the last byte
+HEADER_CHARACTERS = 16_000  # of one header
+# Between two pages that are stored; the calls and records of one task and scope.
+HELD_BYTES = 24 * 2**20
+HELD_VALUES = 500_000
+CALLS = 20_000
+RECORDS = 500_000
+RECORD_FIELDS = 1000
+POSITION_CHARACTERS = 4000  # of a cursor or address of a next page
+
+# Strings, also one that never ends: no quote is looked at twice, so the time is proportional to the length.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEP = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
+
+
+class Excess(Exception):
+    """The upstream sends more than Pulse takes; the text says what."""
+
+
+def read(response: requests.Response) -> bytes:
+    """The body of a streamed answer, decompressed. Raises Excess when it is too large, and what requests raises."""
+    for name, value in response.headers.items():
+        if len(value) > HEADER_CHARACTERS:
+            raise Excess(f"the header {name[:40]!r} has more than {HEADER_CHARACTERS} characters")
+    parts, size = [], 0
+    for part in response.iter_content(2**16):
+        size += len(part)
+        if size > ANSWER_BYTES:
+            raise Excess(f"one answer is larger than {ANSWER_BYTES // 2**20} MB")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def decode(body: bytes) -> tuple[Any, int]:
+    """An answer as JSON, and the number of its values. Raises ValueError when it is not JSON, and Excess.
+
+    The shape is checked before anything is built. Strict, unlike the json module: NaN and similar are not JSON, and
+    PostgreSQL would refuse them.
+    """
+    skeleton = _STRING.sub(b"", body)
+    values = 1 + sum(map(skeleton.count, (b",", b"[", b"{")))
+    if values > ANSWER_VALUES:
+        raise Excess(f"one answer has more than {ANSWER_VALUES} values")
+    brackets = skeleton.translate(None, _NOT_BRACKETS)
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > ANSWER_DEPTH:
+        raise Excess(f"an answer is nested more than {ANSWER_DEPTH} levels deep")
+    return msgspec.json.decode(body), values
+
+
+class TimedReader(io.RawIOBase):
+    """Reads a socket until a moment, however slowly bytes arrive: status, headers and body together."""
+
+    def __init__(self, raw: Any, connected: Any) -> None:
+        self._raw = raw
+        self._connected = connected
+        self._until = time.monotonic() + ANSWER_SECONDS
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"the whole answer took longer than {ANSWER_SECONDS:.0f} seconds")
+        self._connected.settimeout(min(self._connected.gettimeout() or left, left))
+        read: int | None = self._raw.readinto(buffer)
+        return read
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
