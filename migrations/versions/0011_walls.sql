@@ -1,7 +1,7 @@
 -- Sessions end with what they were opened by, whoever changes it and in the same transaction.
 
 -- A session that began before this moment has ended, also one that has no row yet (a login while the primary was away).
-alter table core.users add column if not exists sessions_from timestamptz not null default to_timestamp(0);
+alter table core.users add column sessions_from timestamptz not null default to_timestamp(0);
 
 create or replace function core.end_sessions() returns trigger
     language plpgsql set search_path = pg_catalog
@@ -17,7 +17,7 @@ comment on function core.end_sessions() is
 revoke execute on function core.end_sessions() from public;
 grant execute on function core.end_sessions() to pulse_admin;
 
-create or replace trigger end_sessions before update on core.users for each row
+create trigger end_sessions before update on core.users for each row
     when ((old.email, old.password_hash, old.role, old.active) is distinct from
           (new.email, new.password_hash, new.role, new.active))
     execute function core.end_sessions();
@@ -34,7 +34,7 @@ comment on function core.end_client_sessions() is 'Trigger: ends the sessions of
 revoke execute on function core.end_client_sessions() from public;
 grant execute on function core.end_client_sessions() to pulse_admin;
 
-create or replace trigger end_client_sessions after update on core.clients for each row
+create trigger end_client_sessions after update on core.clients for each row
     when (old.active and not new.active)
     execute function core.end_client_sessions();
 
