@@ -17,7 +17,6 @@ from sandbox.world.model import Site
 
 ID_PAGE, FIELD_PAGE = 5000, 100
 AGILE = "rest/agile/1.0/"
-MULTI_VALUED = {"comment", "worklog", "attachment"}
 
 
 class JiraApi:
@@ -131,26 +130,15 @@ class JiraApi:
     def _bulk_issues(self, site: Site, body: Any) -> Response:
         wanted = [str(item) for item in body.get("issueIdsOrKeys") or []]
         fields = body.get("fields") or []
-        named = bool(fields) and not any(name.startswith("*") for name in fields) and not set(fields) & MULTI_VALUED
-        limit = 1000 if named and not body.get("expand") else 100
-        if not wanted or len(wanted) > limit:
-            return errors(400, f"The number of issues must be between 1 and {limit}.")
+        if not 1 <= len(wanted) <= 100:
+            return errors(400, "The number of issues must be between 1 and 100.")
         now = self.state.now()
         by_name = {str(issue.id): issue for issue in site.issues if issue.created_at <= now}
         by_name |= {issue.key.upper(): issue for issue in by_name.values()}
         found = {by_name[name.upper()].id: by_name[name.upper()] for name in wanted if name.upper() in by_name}
-        missing = [name for name in wanted if name.upper() not in by_name]
-        return JSONResponse(
-            {
-                "issues": [
-                    issue_json(site, one, fields, now) for one in sorted(found.values(), key=lambda one: one.id)
-                ],
-                "issueErrors": [
-                    {"id": name, "errorMessage": "Issue does not exist or you do not have permission to see it."}
-                    for name in missing
-                ],
-            }
-        )
+        # As the real one: issues that are gone, or may not be seen, are left out and not named.
+        issues = [issue_json(site, one, fields, now) for one in sorted(found.values(), key=lambda one: one.id)]
+        return JSONResponse({"issues": issues, "issueErrors": []})
 
     def _bulk_changelogs(self, site: Site, body: Any) -> Response:
         wanted = {str(item) for item in body.get("issueIdsOrKeys") or []}

@@ -11,6 +11,7 @@ import pytest
 from pulse.errors import AuthError, ConfigError, TooManyRejects, UpstreamError
 from pulse.sources.base import Credential, page_of
 from pulse.sources.jira import records
+from pulse.sources.jira.cloud import LEFT_OUT
 from pulse.sources.jira.extract import JiraSource
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.text import plain_text
@@ -30,19 +31,8 @@ def jira(pipeline: Pipeline, credential: Credential | None = None) -> JiraSource
     return JiraSource(integration, credential or own, pipeline.db.connect("pulse_etl"))
 
 
-def test_a_site_that_allows_a_hundred_issues_per_call_gives_the_same(
-    pipeline: Pipeline, db: TestDatabase, sandbox: SandboxServer
-) -> None:
-    refusal = {"errorMessages": ["The number of issues must be between 1 and 100."], "errors": {}}
-    sandbox.add_fault(path_regex="issue/bulkfetch", count=1, status=400, body=refusal)
-    narrow = pipeline.extract(("jira",))
-    wide = pipeline.copy_of(db, "wide")
-    assert narrow.api_calls > wide.extract(("jira",)).api_calls
-    assert pipeline.snapshot() == wide.snapshot()
-
-
-def test_another_refusal_of_the_same_kind_fails(pipeline: Pipeline, sandbox: SandboxServer) -> None:
-    sandbox.add_fault(path_regex="issue/bulkfetch", count=2, status=400, body={"errorMessages": ["no"], "errors": {}})
+def test_a_refused_call_fails_the_run(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+    sandbox.add_fault(path_regex="issue/bulkfetch", count=1, status=400, body={"errorMessages": ["no"], "errors": {}})
     with pytest.raises(UpstreamError, match="HTTP 400"):
         pipeline.extract(("jira",))
 
@@ -69,9 +59,35 @@ def test_a_changelog_of_another_issue_is_refused(pipeline: Pipeline, sandbox: Sa
 
 
 def test_issues_missing_without_a_reason_fail_the_run(pipeline: Pipeline, sandbox: SandboxServer) -> None:
-    sandbox.add_fault(path_regex="issue/bulkfetch", status=200, body={"issues": [], "issueErrors": []})
+    sandbox.add_fault(path_regex="issue/bulkfetch", status=200, body={"issues": [], "issueErrors": []}, count=500)
     with pytest.raises(UpstreamError, match="did not say why"):
         pipeline.extract(("jira",))
+
+
+def test_issues_that_jira_leaves_out_are_asked_for_again(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+    """Together while that brings any, then each by itself; then they are refused, and the others are stored."""
+    source = jira(pipeline)
+    scope = source.discover()[0]
+    ids = sorted(source.site.ids(scope), key=int)[:30]
+    before = sandbox.counters()["calls"]
+    batch = source.site.fetch(scope, [*ids, "999001", "999002"])
+    assert sorted((row.record_id for row in batch.issues.rows), key=int) == ids
+    assert {one.record_id: one.reason for one in batch.refusals(scope)} == {
+        "999001": f"Jira: {LEFT_OUT}",
+        "999002": f"Jira: {LEFT_OUT}",
+    }
+    path = next(name for name in sandbox.counters()["calls"] if name.endswith("issue/bulkfetch"))
+    assert sandbox.counters()["calls"][path] - before.get(path, 0) == 1 + 1 + 2
+
+
+def test_an_answer_for_fewer_issues_than_asked_is_completed(pipeline: Pipeline, sandbox: SandboxServer) -> None:
+    source = jira(pipeline)
+    scope = source.discover()[0]
+    ids = sorted(source.site.ids(scope), key=int)[:40]
+    sandbox.add_fault(path_regex="issue/bulkfetch", status=200, body={"issues": [], "issueErrors": []}, count=1)
+    batch = source.site.fetch(scope, ids)
+    assert len(batch.issues.rows) == len(ids)
+    assert not batch.refused
 
 
 def test_refused_issues_are_kept_as_rejects(pipeline: Pipeline, sandbox: SandboxServer) -> None:

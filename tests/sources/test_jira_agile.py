@@ -92,6 +92,31 @@ def test_a_site_without_jira_software_can_be_read(
     assert pipeline.rows("select count(*) from raw.jira_boards") == [(0,)]
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (422, {"errorMessages": ["no"]}),
+        (409, {"errorMessages": ["no"]}),
+        (500, {"errorMessages": ["no"]}),
+        (200, "<html>Sign in</html>"),
+        (200, {"values": None, "isLast": True}),
+        (200, []),
+        (200, {"values": [], "isLast": False}),
+    ],
+)
+@pytest.mark.parametrize("path", [r"board/\d+/sprint", r"agile/1.0/board$"])
+def test_a_board_that_fails_holds_nothing_else_up(
+    pipeline: Pipeline, sandbox: SandboxServer, path: str, status: int, body: Any
+) -> None:
+    sandbox.add_fault(path_regex=path, count=5, status=status, body=body)
+    assert "in the next run" in " ".join(pipeline.extract(("jira",)).warnings)
+    assert pipeline.rows("select count(*) > 50 from raw.jira_issues") == [(True,)]
+    assert pipeline.rows("select count(*) from raw.jira_sprints") == [(0,)]
+    sandbox.reset()
+    assert pipeline.extract(("jira",)).warnings == []
+    assert pipeline.rows("select count(*) > 0 from raw.jira_sprints") == [(True,)]
+
+
 def test_a_board_without_sprints_is_read_once_a_week(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     refusal = {"errorMessages": ["The board does not support sprints"], "errors": {}}
     sandbox.add_fault(path_regex=r"board/\d+/sprint", count=1, status=400, body=refusal)

@@ -30,15 +30,20 @@ _STORED_BOARDS = """
     select record_id from raw.jira_boards
     where client_id = %(client)s and integration_id = %(integration)s and deleted_at is null
 """
+SHOWN = 5  # names in a warning
 
 
 class Agile:
-    """Stores the boards of the extracted projects and their sprints."""
+    """Stores the boards of the extracted projects and their sprints.
+
+    They are an optional part: what cannot be read of them is a warning, and is read in the next run.
+    """
 
     def __init__(self, source: Source, jira: JiraClient, projects: Iterable[str]) -> None:
         self.source = source
         self.jira = jira
         self.projects = set(projects)
+        self.unread: dict[str, UpstreamError] = {}
 
     def run(self, now: datetime) -> None:
         """Bring boards and sprints up to date. A site without Jira Software has none. `now`: the server's time."""
@@ -50,11 +55,20 @@ class Agile:
             # The token has just read the projects, so only this part is closed to it.
             self.source.stats.warn("the Jira token may not read boards and sprints (Jira Software); they are left out")
             return
+        except UpstreamError as error:
+            self.source.stats.warn(f"the boards could not be read, and are read in the next run: {error}")
+            return
         boards = page_of("jira_boards", filter(self._is_extracted, listed), records.board)
         known = {row.record_id for row in boards.rows} | {str(reject.record_id) for reject in boards.rejects}
         boards.gone.extend(self._gone(self._stored(_STORED_BOARDS) - known, endpoints.BOARDS + "/{}"))
         self.source.store([boards])
         self._sprints([row for row in boards.rows if row.payload["type"] != "kanban"], now)
+        if self.unread:
+            names = ", ".join(sorted(self.unread)[:SHOWN]) + (", …" if len(self.unread) > SHOWN else "")
+            self.source.stats.warn(
+                f"{names} could not be read, and will be in the next run; everything else was."
+                f" The first answer: {next(iter(self.unread.values()))}"
+            )
 
     def _is_extracted(self, board: Any) -> bool:
         """Whether a board belongs to an extracted project. A board that does not name its project counts as ours."""
@@ -69,7 +83,11 @@ class Agile:
             due = checkpoint.watermark_at is None or now - checkpoint.watermark_at >= ALL_SPRINTS_EVERY
             if not due and checkpoint.cursor.get("none"):
                 continue
-            found = self._of_board(board.record_id, due)
+            try:
+                found = self._of_board(board.record_id, due)
+            except UpstreamError as error:
+                self.unread[f"board {board.payload['name']}"] = error
+                continue
             if found is None:
                 # A board without sprints is read again in a week.
                 self.source.store([], [Checkpoint(STREAM, board.record_id, now, {"none": True})])
@@ -106,6 +124,9 @@ class Agile:
                 continue
             except AuthError:
                 continue
+            except UpstreamError as error:
+                self.unread[f"sprint {sprint_id}"] = error
+                continue
             one = page_of("jira_sprints", [item], records.sprint)
             page.rows.extend(one.rows)
             page.rejects.extend(one.rejects)
@@ -120,6 +141,8 @@ class Agile:
                 yield one
             except AuthError:
                 continue
+            except UpstreamError as error:
+                self.unread[f"board {one}"] = error
 
     def _stored(self, query: LiteralString, **params: Any) -> set[str]:
         return {record_id for (record_id,) in self.source.query(query, **params)}

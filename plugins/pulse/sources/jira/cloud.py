@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from pulse.errors import TooMuch, UpstreamError
+from pulse.errors import TooMuch
 from pulse.sources.base import Scope
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, scopes_of
+
+NOT_BY_CHANCE = 10  # so many issues are not all deleted between two calls
+LEFT_OUT = "Jira left the issue out: it is gone, or this account may not see it"
 
 
 class Cloud:
@@ -21,8 +24,7 @@ class Cloud:
 
     def __init__(self, jira: JiraClient) -> None:
         self.jira = jira
-        self.issue_page = endpoints.ISSUE_PAGE
-        self.batch_size = endpoints.ISSUE_PAGE
+        self.batch_size = endpoints.BATCH
 
     def projects(self) -> Iterable[dict[str, Any]]:
         return self.jira.offset_pages(endpoints.PROJECTS, "values", endpoints.PROJECT_PAGE)
@@ -37,17 +39,19 @@ class Cloud:
         return self._list(scope, None)[0]
 
     def fetch(self, scope: Scope, ids: Iterable[str]) -> Batch:
+        return self._fetch(scope, ids, listed=False)
+
+    def _fetch(self, scope: Scope, ids: Iterable[str], *, listed: bool) -> Batch:
+        """`listed`: Jira has just listed these issues, so it has to answer for some of them."""
         batch = Batch()
-        todo, start = sorted(ids, key=int), 0
-        while start < len(todo):
-            part = todo[start : start + self.issue_page]
-            body = self._bulk(scope, part)
-            if body is None:
-                self.issue_page = endpoints.ISSUE_PAGE_FALLBACK
-                continue
-            batch.refused.update(self._refused(scope, part, body))
-            add_issues(batch, scope, body["issues"])
-            start += len(part)
+        todo = sorted(ids, key=int)
+        for start in range(0, len(todo), endpoints.ISSUE_PAGE):
+            part = todo[start : start + endpoints.ISSUE_PAGE]
+            self._add_issues(batch, scope, part)
+            if listed and len(part) >= NOT_BY_CHANCE and batch.refused.keys() >= set(part):
+                raise self.jira.http.failure(
+                    f"Jira lists {len(part)} issues of {scope.label}, answers for none of them and did not say why"
+                )
         self._add_changelogs(batch)
         return batch
 
@@ -56,7 +60,7 @@ class Cloud:
         while start < len(todo):
             part = todo[start : start + self.batch_size]
             try:
-                batch = self.fetch(scope, part)
+                batch = self._fetch(scope, part, listed=True)
             except TooMuch:
                 if self.batch_size <= endpoints.SMALLEST_BATCH:
                     raise
@@ -82,27 +86,34 @@ class Cloud:
         assert started_at is not None
         return ids, started_at
 
-    def _bulk(self, scope: Scope, ids: list[str]) -> Any:
-        """The answer to one call; None if the site allows fewer issues per call."""
-        fields = [*endpoints.ISSUE_FIELDS, *CustomFields.from_json(scope.data.get("custom_fields") or {}).ids()]
-        try:
-            return self.jira.post(endpoints.ISSUES, {"issueIdsOrKeys": ids, "fields": fields}).body
-        except UpstreamError as error:
-            # Some sites treat labels or versions as multi-valued fields, and then allow only 100 issues.
-            if error.status != 400 or self.issue_page == endpoints.ISSUE_PAGE_FALLBACK:
-                raise
-            return None
+    def _add_issues(self, batch: Batch, scope: Scope, wanted: list[str]) -> None:
+        """Read these issues into a batch. An issue that Jira leaves out even when asked for it alone is refused.
 
-    def _refused(self, scope: Scope, wanted: list[str], body: dict[str, Any]) -> dict[str, Any]:
-        """Requested issues that are missing in the answer, with Jira's reason. Raises UpstreamError if it gives none."""
-        refused = {str(error.get("id")): error for error in body.get("issueErrors") or []}
-        got = {str(item.get("id")) for item in body["issues"] if isinstance(item, dict)}
-        silent = [issue_id for issue_id in wanted if issue_id not in got and issue_id not in refused]
-        if silent:
-            raise self.jira.http.failure(
-                f"Jira answered for only {len(got)} of {len(wanted)} issues of {scope.label} and did not say why"
-            )
-        return {issue_id: error for issue_id, error in refused.items() if issue_id in wanted}
+        Jira does not name issues that are gone or hidden from this account: it leaves them out. It may also answer for fewer
+        issues than asked, so the others are asked for again, together while that brings any, then each by itself.
+        """
+        answer = self._bulk(scope, wanted)
+        refused = {str(error.get("id")): error for error in answer.get("issueErrors") or [] if isinstance(error, dict)}
+        batch.refused.update({one: error for one, error in refused.items() if one in wanted})
+        add_issues(batch, scope, answer["issues"])
+        got = {str(item.get("id")) for item in answer["issues"] if isinstance(item, dict)}
+        silent = [one for one in wanted if one not in got and one not in refused]
+        if len(wanted) == 1 and silent:
+            batch.refused[wanted[0]] = {"id": wanted[0], "errorMessage": LEFT_OUT}
+        elif len(silent) < len(wanted):
+            if silent:
+                self._add_issues(batch, scope, silent)
+        else:
+            for one in silent:
+                self._add_issues(batch, scope, [one])
+
+    def _bulk(self, scope: Scope, ids: list[str]) -> dict[str, Any]:
+        """The answer to one call. Raises UpstreamError when it has no list of issues."""
+        fields = [*endpoints.ISSUE_FIELDS, *CustomFields.from_json(scope.data.get("custom_fields") or {}).ids()]
+        body = self.jira.post(endpoints.ISSUES, {"issueIdsOrKeys": ids, "fields": fields}).body
+        if not isinstance(body, dict) or not isinstance(body.get("issues"), list):
+            raise self.jira.http.failure(f"Jira's answer for issues of {scope.label} has no list of issues")
+        return body
 
     def _add_changelogs(self, batch: Batch) -> None:
         """Add the complete changelogs of a batch's issues. (expand=changelog would give only the newest 40 entries.)"""

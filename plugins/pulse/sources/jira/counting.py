@@ -101,5 +101,5 @@ def _drop_known(rejects: list[Reject], known: set[tuple[str, str]]) -> None:
 
 def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
     ordered = sorted(ids, key=int)
-    for start in range(0, len(ordered), endpoints.ISSUE_PAGE_FALLBACK):
-        yield ordered[start : start + endpoints.ISSUE_PAGE_FALLBACK]
+    for start in range(0, len(ordered), endpoints.ISSUE_PAGE):
+        yield ordered[start : start + endpoints.ISSUE_PAGE]

@@ -23,11 +23,10 @@ SPRINT = "rest/agile/1.0/sprint/{}"
 
 # Ids alone come 5,000 per page; any other field would reduce that to 100.
 SEARCH_PAGE = 5000
-# With named, single-valued fields Jira returns up to 1,000 issues per call, otherwise 100.
-ISSUE_PAGE = 1000
-ISSUE_PAGE_FALLBACK = 100
-# Issues that are stored together with their changelogs, when a thousand of them are too much at once.
-SMALLEST_BATCH = 15
+# The documented most issues per call of the bulk fetch.
+ISSUE_PAGE = 100
+# Issues that are stored together with their changelogs, and how few when that is too much at once.
+BATCH, SMALLEST_BATCH = 1000, 15
 CHANGELOG_ISSUES = 1000
 CHANGELOG_PAGE = 10_000
 PROJECT_PAGE = 50
