@@ -110,13 +110,15 @@ def columns_of(stack: dict[str, Any], view: str) -> list[str]:
 def test_every_dataset_answers_own_rows_only(
     stack: dict[str, Any], world: dict[str, Any], executive: Known, datasets: dict[str, int]
 ) -> None:
+    """All rows for the first way of being known; a few for the others, which ask the same code."""
     answered = 0
+    rows = {} if executive.way is WAYS[0] else {"row_limit": 100}
     for name, dataset in datasets.items():
         columns = columns_of(stack, name)
         for result_type in ("full", "results", "samples", "drill_detail", "query"):
             for result_format in ("json", "csv"):
                 answer = executive.chart_data(
-                    dataset, columns=columns, result_type=result_type, result_format=result_format
+                    dataset, columns=columns, result_type=result_type, result_format=result_format, **rows
                 )
                 assert_clean(world, f"{name} {result_type} {result_format}", answer)
                 answered += answer.status_code == 200 and result_type == "full"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pulse.errors import ConfigError, RateLimited
+from pulse.errors import ConfigError, RateLimited, UpstreamError
 from pulse.sources.base import Scope
 from pulse.sources.github import queries
 from pulse.sources.github.client import graphql_url
@@ -250,6 +250,52 @@ def change(pipeline: Pipeline, statement: str, *params: Any) -> None:
 def forget_the_probe(pipeline: Pipeline) -> None:
     """As if every repository had moved since the last visit."""
     change(pipeline, "delete from core.etl_checkpoints where stream = 'probe'")
+
+
+@pytest.mark.parametrize("status", [403, 404, 410, 451, 500])
+def test_workflow_runs_that_fail_hold_nothing_else_up(db: TestDatabase, sandbox: SandboxServer, status: int) -> None:
+    pipeline = Pipeline.of(db, sandbox.url, "techcorp", repositories=["checkout"])
+    sandbox.add_fault(path_regex="actions/runs", count=50, status=status, body={"message": "no"})
+    assert "workflow runs could not be read, everything else was" in " ".join(pipeline.extract(("github",)).warnings)
+    for table in ("pull_requests", "deployments", "releases", "tags", "commits"):
+        assert pipeline.rows(f"select count(*) > 0 from raw.github_{table}") == [(True,)]
+    assert pipeline.rows("select count(*) from raw.github_workflow_runs") == [(0,)]
+    sandbox.reset()
+    again = pipeline.extract(("github",))
+    assert again.warnings == []
+    assert pipeline.rows("select count(*) > 0 from raw.github_workflow_runs") == [(True,)]
+
+
+@pytest.mark.parametrize("query", ["Deployments", "Releases", "Issues"])
+def test_a_stream_that_fails_is_read_again_alone(db: TestDatabase, sandbox: SandboxServer, query: str) -> None:
+    pipeline = Pipeline.of(db, sandbox.url, "techcorp", repositories=["checkout"])
+    error = {"type": "INTERNAL", "message": "Something went wrong"}
+    sandbox.add_fault(
+        path_regex="/github/", body_regex=rf"query {query}\(", count=9, status=200, body={"errors": [error]}
+    )
+    assert f"{query.lower()} could not be read" in " ".join(pipeline.extract(("github",)).warnings)
+    table = f"raw.github_{query.lower()}"
+    assert pipeline.rows(f"select count(*) from {table}") == [(0,)]
+    assert pipeline.rows("select count(*) > 0 from raw.github_pull_requests") == [(True,)]
+    sandbox.reset()
+    again = pipeline.extract(("github",))
+    assert pipeline.rows(f"select count(*) > 0 from {table}") == [(True,)]
+    written = pipeline.rows(f"select count(*) from {table}")[0][0]
+    assert again.rows_written <= written + 60  # and workflow runs, which are read at every visit
+
+
+def test_pull_requests_that_fail_fail_the_repository_and_not_its_other_streams(
+    db: TestDatabase, sandbox: SandboxServer
+) -> None:
+    pipeline = Pipeline.of(db, sandbox.url, "techcorp", repositories=["checkout"])
+    error = {"type": "INTERNAL", "message": "Something went wrong"}
+    sandbox.add_fault(
+        path_regex="/github/", body_regex=r"query PullRequests\(", count=9, status=200, body={"errors": [error]}
+    )
+    with pytest.raises(UpstreamError):
+        pipeline.extract(("github",))
+    assert pipeline.rows("select count(*) > 0 from raw.github_deployments") == [(True,)]
+    assert pipeline.rows("select count(*) > 0 from raw.github_workflow_runs") == [(True,)]
 
 
 def test_a_scope_survives_json() -> None:

@@ -10,10 +10,12 @@ was read.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited
 from pulse.sources.base import Credential, Scope, Source, page_of
 from pulse.sources.github import actions, probe, queries, records, rest_pull
 from pulse.sources.github.client import GitHubClient, Node
@@ -27,6 +29,8 @@ from pulse.sources.http import HeavyPage
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
+ESSENTIAL = ("history", "pull_requests")
+REFUSED_TOKEN = 401
 # A review does not always update its pull request, so the last quarter is read again once a week.
 RESCAN = timedelta(days=90)
 # Deployments whose stored state may be outdated: those that had not ended, and those that were active before a recent
@@ -76,25 +80,54 @@ class GitHubSource(Source):
         return [scope for scope in scopes if scope is not None]
 
     def extract(self, scope: Scope) -> RunStats:
-        """Read each stream that moved from its checkpoint on; resume an interrupted one where it stopped."""
+        """Read each stream that moved from its checkpoint on; resume an interrupted one where it stopped.
+
+        History and pull requests are what a repository is read for: when one fails, the others are read, and then the run
+        of the repository fails. Any other stream that fails is a warning, and is read again in the next run.
+        """
         due = set(scope.data["due"])
         before = self.stats.unfinished
-        if "history" in due:
-            History(self, self.github, scope).run()
-        for stream in self.streams:
-            if stream.name in due:
-                self._walk(stream, scope)
-                self._retry_rejects(stream, scope)
-        if "tags" in due:
-            read_tags(self, self.github, scope)
-        if "workflow_runs" in due:
-            actions.WorkflowRuns(self, self.github, scope).run(rescan=bool(scope.data.get("census")))
+        failed: dict[str, PulseError] = {}
+        for name, read in self._readers(scope, due):
+            try:
+                read()
+            except (RateLimited, ConfigError):
+                raise
+            except PulseError as error:
+                # The repository is gone, or the token: then nothing can be read. GitHub also answers 404 where runs are off.
+                is_gone = isinstance(error, AccessLost) and name != "workflow_runs"
+                if is_gone or error.status == REFUSED_TOKEN:
+                    raise
+                failed[name] = error
+        if essential := [failed[name] for name in ESSENTIAL if name in failed]:
+            raise essential[0]
+        for name, cause in failed.items():
+            self.stats.warn(f"{scope.label}: {name.replace('_', ' ')} could not be read, everything else was: {cause}")
         if self.stats.unfinished == before:
             # Count only the streams that moved: the others were counted when they last did.
-            counted = tuple(stream for stream in self.streams if stream.name in due)
+            counted = tuple(stream for stream in self.streams if stream.name in due - failed.keys())
             Census(self, self.github, scope, counted, partial(self._fetch, scope)).run()
-        self.store([], [probe.visited(scope)])
+        # What is forbidden is asked for again when it moves; anything else in the next run.
+        again = {name for name, cause in failed.items() if not isinstance(cause, AuthError)}
+        self.store([], [probe.visited(scope, but=again)])
         return self.finish()
+
+    def _readers(self, scope: Scope, due: set[str]) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What to read, in order, by the name of the stream."""
+        if "history" in due:
+            yield "history", History(self, self.github, scope).run
+        for stream in self.streams:
+            if stream.name in due:
+                yield stream.name, partial(self._read_stream, stream, scope)
+        if "tags" in due:
+            yield "tags", partial(read_tags, self, self.github, scope)
+        if "workflow_runs" in due:
+            runs = actions.WorkflowRuns(self, self.github, scope)
+            yield "workflow_runs", partial(runs.run, rescan=bool(scope.data.get("census")))
+
+    def _read_stream(self, stream: Stream, scope: Scope) -> None:
+        self._walk(stream, scope)
+        self._retry_rejects(stream, scope)
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
         if entity == "github_repositories":

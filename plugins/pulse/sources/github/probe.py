@@ -8,6 +8,7 @@ while after the repository last moved, and a few times a day.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -141,11 +142,12 @@ def scope_of(node: Node, known: LastVisit | None, now: datetime, with_runs: bool
     return Scope(str(int(node["databaseId"])), str(node["nameWithOwner"]), data)
 
 
-def visited(scope: Scope) -> Checkpoint:
-    """The checkpoint that records that a repository was read up to this scope's fingerprint."""
+def visited(scope: Scope, but: Collection[str] = ()) -> Checkpoint:
+    """The checkpoint that records that a repository was read up to this scope's fingerprint, `but` for some streams."""
+    seen = {stream: value for stream, value in scope.data["seen"].items() if stream not in but}
     return Checkpoint(
         STREAM,
         scope.key,
         datetime.fromisoformat(scope.data["now"]),
-        {"seen": scope.data["seen"], "moved_at": scope.data["moved_at"]},
+        {"seen": seen, "moved_at": scope.data["moved_at"]},
     )
