@@ -230,7 +230,7 @@ def test_guessing_slows_down_and_nobody_else_waits(stack: dict[str, Any], user: 
     with declared(stack, guessed):
         assert [api_login(stack, form, "wrong").status_code for form in forms] == [401] * 4
         waits, deadline = [0], time.monotonic() + 60
-        while waits[-1] < 8:  # twice as long each time
+        while waits[-1] < 4:  # twice as long each time
             answer = api_login(stack, forms[len(waits) % 4], "wrong")
             assert answer.status_code in (401, 429)
             waits.append(int(answer.headers.get("Retry-After", 0)))
@@ -244,6 +244,8 @@ def test_guessing_slows_down_and_nobody_else_waits(stack: dict[str, Any], user: 
         while (answer := api_login(stack, guessed, PASSWORD)).status_code == 429:
             assert time.monotonic() < deadline
             time.sleep(int(answer.headers["Retry-After"]))
+            # The stack's sync_clients may have come by meanwhile, and the Variable does not name this person.
+            admin(stack, "update core.users set active = true where email = %s", guessed)
         assert answer.status_code == 200
         # The address is known now: its count began afresh.
         assert api_login(stack, guessed, "wrong").status_code == 401
