@@ -98,6 +98,7 @@ class GitHubSource(Source):
                 is_gone = isinstance(error, AccessLost) and name != "workflow_runs"
                 if is_gone or error.status == REFUSED_TOKEN:
                     raise
+                self.github.http.forget(0)
                 failed[name] = error
         if essential := [failed[name] for name in ESSENTIAL if name in failed]:
             raise essential[0]

@@ -56,6 +56,7 @@ class Agile:
             self.source.stats.warn("the Jira token may not read boards and sprints (Jira Software); they are left out")
             return
         except UpstreamError as error:
+            self.jira.http.forget(0)
             self.source.stats.warn(f"the boards could not be read, and are read in the next run: {error}")
             return
         boards = page_of("jira_boards", filter(self._is_extracted, listed), records.board)
@@ -86,6 +87,7 @@ class Agile:
             try:
                 found = self._of_board(board.record_id, due)
             except UpstreamError as error:
+                self.jira.http.forget(0)
                 self.unread[f"board {board.payload['name']}"] = error
                 continue
             if found is None:
