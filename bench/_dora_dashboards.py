@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 import time
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import yaml
 from psycopg import sql
 
+from pulse.superset.assets import ViewColumn, build_bundle, load
 from pulse.tenancy import client_role
 from tests.support.database import Connection, TestDatabase
 
@@ -109,23 +110,34 @@ class Dataset:
         return (self.metric(given) if known else self.column(given)) + sql.SQL(" asc" if ascending else " desc")
 
 
-def dashboard_queries() -> list[Query]:
+def bundle_of(conn: Connection) -> dict[str, Any]:
+    """The assets in Superset's form, by path, as they are imported."""
+    views: dict[str, list[ViewColumn]] = {}
+    for view, column, kind in conn.execute(
+        "select table_name, column_name, data_type from information_schema.columns where table_schema = 'report'"
+        " order by table_name, ordinal_position"
+    ).fetchall():
+        views.setdefault(view, []).append(ViewColumn(column, kind.upper(), None))
+    return build_bundle(load(ASSETS), views).configs
+
+
+def dashboard_queries(configs: dict[str, Any]) -> list[Query]:
     """One query per query of a chart, and one per filter that offers values."""
-    datasets: dict[str, Dataset] = {}
-    for path in sorted((ASSETS / "datasets").rglob("*.yaml")):
-        found = yaml.safe_load(path.read_text())
-        datasets[found["uuid"]] = Dataset(found)
+    kinds = {
+        kind: {Path(path).stem: config for path, config in sorted(configs.items()) if path.startswith(f"{kind}/")}
+        for kind in ("datasets", "charts", "dashboards")
+    }
+    datasets = {found["uuid"]: Dataset(found) for found in kinds["datasets"].values()}
     queries = []
-    for path in sorted((ASSETS / "charts").glob("*.yaml")):
-        chart = yaml.safe_load(path.read_text())
+    for name, chart in kinds["charts"].items():
         dataset = datasets[chart["dataset_uuid"]]
-        for query in (chart.get("query_context") or {}).get("queries") or []:
-            queries.append(Query(f"chart {path.stem}", dataset.view, dataset.select(query)))
-    for path in sorted((ASSETS / "dashboards").glob("*.yaml")):
-        board = yaml.safe_load(path.read_text())
+        context = chart.get("query_context") or {}
+        for query in (json.loads(context) if isinstance(context, str) else context).get("queries") or []:
+            queries.append(Query(f"chart {name}", dataset.view, dataset.select(query)))
+    for name, board in kinds["dashboards"].items():
         for wanted in (board.get("metadata") or {}).get("native_filter_configuration") or []:
             if wanted.get("filterType") == "filter_select":
-                queries.append(_filter_query(f"filter {path.stem}/{wanted['name']}", wanted, datasets))
+                queries.append(_filter_query(f"filter {name}/{wanted['name']}", wanted, datasets))
     return queries
 
 
@@ -142,12 +154,10 @@ def _filter_query(name: str, wanted: dict[str, Any], datasets: dict[str, Dataset
     return Query(name, dataset.view, grouped)
 
 
-def row_queries(conn: Connection) -> list[Query]:
+def row_queries(conn: Connection, configs: dict[str, Any]) -> list[Query]:
     """The newest 1,000 rows of every view of schema report, by the time column of its dataset."""
-    times = {}
-    for path in sorted((ASSETS / "datasets").rglob("*.yaml")):
-        found = yaml.safe_load(path.read_text())
-        times[found["table_name"]] = found.get("main_dttm_col")
+    found = [config for path, config in configs.items() if path.startswith("datasets/")]
+    times = {config["table_name"]: config.get("main_dttm_col") for config in found}
     queries = []
     for (view,) in conn.execute(
         "select relname from pg_class where relnamespace = 'report'::regnamespace and relkind in ('v', 'm') order by 1"
@@ -162,7 +172,8 @@ def row_queries(conn: Connection) -> list[Query]:
 def measure(db: TestDatabase, clients: list[int]) -> list[Query]:
     """Run every query 20 times, as each of these clients in turn, and fetch all rows."""
     connections = [db.connect(client_role(c), replica=True, autocommit=True) for c in clients]
-    queries = dashboard_queries() + row_queries(connections[0])
+    configs = bundle_of(connections[0])
+    queries = dashboard_queries(configs) + row_queries(connections[0], configs)
     for query in queries:
         for n in range(REPEATS):
             if query.problem:
