@@ -18,6 +18,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="how often the hostile people come and go")
     parser.add_argument("--seconds", type=int, default=60, help="of each part of a round")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     with installation() as status:
         figures = measure(status, options.rounds, options.seconds)
     for name, value in figures.items():

@@ -53,10 +53,10 @@ def dashboard(executive: SupersetSession) -> int:
 WRONG: dict[str, dict[str, Any]] = {
     "an unknown column": {"columns": ["no_such_column"]},
     "a value of another type": {"columns": ["client_id"], "filters": [{"col": "client_id", "op": "==", "val": "x"}]},
-    "a date that is none": {"columns": ["client_id"], "time_range": "nonsense : nonsense", "granularity": "period_at"},
+    "an invalid date": {"columns": ["client_id"], "time_range": "nonsense : nonsense", "granularity": "period_at"},
     "an unknown metric": {"metrics": ["no_such_metric"]},
     "an unknown order": {"columns": ["client_id"], "orderby": [["no_such_column", True]]},
-    "an operator that is none": {"columns": ["client_id"], "filters": [{"col": "client_id", "op": "x", "val": 1}]},
+    "an unknown operator": {"columns": ["client_id"], "filters": [{"col": "client_id", "op": "x", "val": 1}]},
     "a number as a column": {"columns": [1]},
 }
 

@@ -176,14 +176,8 @@ class _GuardedHTTPConnection(HTTPConnection):
         return connected
 
 
-class _GuardedHTTPSConnection(HTTPSConnection):
-    response_class = _TimedResponse
-
-    def _new_conn(self) -> socket.socket:
-        _refuse_before(self.host, self.port)
-        connected = super()._new_conn()
-        _refuse_peer(connected, self.host, self.port)
-        return connected
+class _GuardedHTTPSConnection(_GuardedHTTPConnection, HTTPSConnection):
+    """The same, with TLS."""
 
 
 class _GuardedHTTPPool(HTTPConnectionPool):
