@@ -532,10 +532,12 @@ CREATE TABLE core.deployment_changes (
     pickup_hours double precision,
     review_hours double precision,
     merge_to_deploy_hours double precision,
-    exclusion_reason text
+    exclusion_reason text,
+    calendar_hours double precision
 );
 ALTER TABLE ONLY core.deployment_changes FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.deployment_changes.exclusion_reason IS 'Why the change does not count in the lead time: bot, no commits, negative duration.';
+COMMENT ON COLUMN core.deployment_changes.calendar_hours IS 'The lead time in elapsed hours, whatever dora.working_calendar says. Tiers use it.';
 ALTER TABLE ONLY core.deployment_changes ADD CONSTRAINT deployment_changes_pkey PRIMARY KEY (client_id, change_id);
 CREATE INDEX deployment_changes_deployment ON core.deployment_changes USING btree (client_id, deployment_id);
 CREATE INDEX deployment_changes_latest ON core.deployment_changes USING btree (client_id, deployed_at);
@@ -578,22 +580,42 @@ CREATE TABLE core.deployments (
     failure_reason text,
     change_count integer DEFAULT 0 NOT NULL,
     incident_keys text,
+    version text,
+    kind text,
+    is_trial boolean DEFAULT false NOT NULL,
+    release_id text,
+    counts boolean DEFAULT false NOT NULL,
+    is_guess boolean DEFAULT false NOT NULL,
+    recovered_at timestamp with time zone,
+    recovered_on date,
+    recovery_hours double precision,
+    recovery_calendar_hours double precision,
     CONSTRAINT deployments_environment_tier_check CHECK ((environment_tier = ANY (ARRAY['production'::text, 'other'::text]))),
+    CONSTRAINT deployments_kind_check CHECK ((kind = ANY (ARRAY['release'::text, 'redeployment'::text, 'rollback'::text]))),
     CONSTRAINT deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
 )
 WITH (fillfactor='50');
 ALTER TABLE ONLY core.deployments FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.deployments.finished_on IS 'Day of the finish in the client''s time zone.';
 COMMENT ON COLUMN core.deployments.contains_after IS 'Highest position that an earlier successful production deployment of the service to this environment contained; NULL for the baseline.';
-COMMENT ON COLUMN core.deployments.failed_change IS 'A successful production deployment that an incident was linked to or that was rolled back at once.';
+COMMENT ON COLUMN core.deployments.failed_change IS 'An incident was linked to a deployment of this release, or one was rolled back at once.';
+COMMENT ON COLUMN core.deployments.version IS 'What was deployed: the commit; without one, the branch or tag if it has a digit, as a version does.';
+COMMENT ON COLUMN core.deployments.kind IS 'release, redeployment (an earlier deployment to this environment was of the same version) or rollback; NULL when it did not succeed, or not in production.';
+COMMENT ON COLUMN core.deployments.is_trial IS 'One of up to three deployments long before the regular ones: it delivers nothing and is no baseline.';
+COMMENT ON COLUMN core.deployments.release_id IS 'The first deployment of the release that it is part of. One version in several environments, each within dora.release_window_hours after the one before, is one release.';
+COMMENT ON COLUMN core.deployments.counts IS 'Counts in the deployment frequency: the first deployment of each release; by the setting dora.count_redeployments also redeployments and rollbacks.';
+COMMENT ON COLUMN core.deployments.is_guess IS 'It failed, and no link is better than that an incident came soon after it (time_window).';
+COMMENT ON COLUMN core.deployments.recovered_at IS 'When the failed release was rolled back; otherwise when the last of its incidents was resolved.';
+COMMENT ON COLUMN core.deployments.recovery_calendar_hours IS 'The recovery time in elapsed hours, whatever dora.working_calendar says. Tiers use it.';
 ALTER TABLE ONLY core.deployments ADD CONSTRAINT deployments_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX deployments_finished ON core.deployments USING btree (client_id, environment_tier, finished_on);
 CREATE INDEX deployments_latest ON core.deployments USING btree (client_id, finished_at);
 CREATE INDEX deployments_order ON core.deployments USING btree (client_id, service_id, finished_at) WHERE ((environment_tier = 'production'::text) AND (result = 'success'::text));
+CREATE INDEX deployments_recovered ON core.deployments USING btree (client_id, recovered_on) WHERE (recovered_on IS NOT NULL);
 CREATE INDEX deployments_ref ON core.deployments USING btree (client_id, ref_name);
 CREATE INDEX deployments_service_finished ON core.deployments USING btree (client_id, service_id, environment_tier, finished_on);
-CREATE INDEX deployments_sha ON core.deployments USING btree (client_id, sha text_pattern_ops);
 CREATE INDEX deployments_url ON core.deployments USING btree (client_id, url);
+CREATE INDEX deployments_version ON core.deployments USING btree (client_id, version text_pattern_ops);
 ALTER TABLE core.deployments ENABLE ROW LEVEL SECURITY;
 CREATE POLICY etl ON core.deployments TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.deployments TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -649,7 +671,10 @@ CREATE TABLE core.dora_metric_history (
     tier_year integer,
     definition_version text NOT NULL,
     valid_from timestamp with time zone NOT NULL,
-    valid_to timestamp with time zone NOT NULL
+    valid_to timestamp with time zone NOT NULL,
+    calendar_value double precision,
+    guessed bigint DEFAULT 0 NOT NULL,
+    tier_spread jsonb
 );
 ALTER TABLE ONLY core.dora_metric_history FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.dora_metric_history IS 'One row per published number that was replaced or withdrawn: what was shown from valid_from until valid_to.';
@@ -699,6 +724,9 @@ CREATE TABLE core.dora_metrics (
     definition_version text NOT NULL,
     published_at timestamp with time zone DEFAULT now() NOT NULL,
     family text DEFAULT 'deployments'::text NOT NULL,
+    calendar_value double precision,
+    guessed bigint DEFAULT 0 NOT NULL,
+    tier_spread jsonb,
     CONSTRAINT dora_metrics_check CHECK (((metric_value IS NOT NULL) OR (null_reason IS NOT NULL))),
     CONSTRAINT dora_metrics_grain_check CHECK ((grain = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'rolling_7d'::text, 'rolling_30d'::text, 'rolling_90d'::text]))),
     CONSTRAINT dora_metrics_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'service'::text, 'team'::text, 'repository'::text]))),
@@ -706,6 +734,9 @@ CREATE TABLE core.dora_metrics (
     CONSTRAINT dora_metrics_unit_check CHECK ((unit = ANY (ARRAY['per_day'::text, 'days_per_week'::text, 'hours'::text, 'ratio'::text, 'lines'::text, 'count'::text])))
 );
 ALTER TABLE ONLY core.dora_metrics FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.dora_metrics.calendar_value IS 'The value in calendar time, where a working calendar makes it another. Tiers use it.';
+COMMENT ON COLUMN core.dora_metrics.guessed IS 'How many of the failures that it counts rest on time alone.';
+COMMENT ON COLUMN core.dora_metrics.tier_spread IS 'How many services have which tier, where the tier is that of the median service.';
 ALTER TABLE core.dora_metrics ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.dora_metrics_id_seq
     START WITH 1
@@ -1238,10 +1269,12 @@ CREATE TABLE core.incidents (
     resolved_at timestamp with time zone,
     resolved_on date,
     time_to_restore_hours double precision,
-    is_external boolean DEFAULT false NOT NULL
+    is_external boolean DEFAULT false NOT NULL,
+    calendar_hours double precision
 );
 ALTER TABLE ONLY core.incidents FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.incidents.is_external IS 'Marked as not caused by a change (external_labels of the incident rule).';
+COMMENT ON COLUMN core.incidents.calendar_hours IS 'The time to restore in elapsed hours, whatever dora.working_calendar says. Tiers use it.';
 ALTER TABLE ONLY core.incidents ADD CONSTRAINT incidents_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX incidents_created ON core.incidents USING btree (client_id, created_at);
 CREATE INDEX incidents_resolved ON core.incidents USING btree (client_id, resolved_on);

@@ -52,12 +52,23 @@ COLUMNS = {
         "contains_after",
         "failed_change",
         "is_rework",
+        "version",
+        "kind",
+        "is_trial",
+        "release_id",
+        "counts",
+        "is_guess",
+        "recovered_at",
+        "recovered_on",
+        "recovery_hours",
+        "recovery_calendar_hours",
     ),
     "deployment_changes": (
         "deployment_id",
         "service_id",
         "deployed_on",
         "lead_time_hours",
+        "calendar_hours",
         "coding_hours",
         "pickup_hours",
         "review_hours",
@@ -71,6 +82,7 @@ COLUMNS = {
         "resolved_at",
         "resolved_on",
         "time_to_restore_hours",
+        "calendar_hours",
         "is_external",
     ),
     "incident_deployments": ("deployment_id", "method", "confidence", "recovery_hours"),
@@ -86,6 +98,8 @@ COLUMNS = {
         "denominator",
         "sample_size",
         "null_reason",
+        "calendar_value",
+        "guessed",
     ),
 }
 KEYS = {
@@ -152,7 +166,7 @@ def compared(table: str, key: Any, column: str, expected: dict[str, Any]) -> boo
     """Whether docs/metrics.md defines a column's value in such a row."""
     if table == "deployments" and column == "contains_after":
         return bool(expected["environment_tier"] == "production" and expected["result"] == "success")
-    if table == "deployment_changes" and column == "lead_time_hours":
+    if table == "deployment_changes" and column in ("lead_time_hours", "calendar_hours"):
         return bool(expected["exclusion_reason"] != "bot")
     if table == "dora_metrics":
         return (column, expected[column]) != ("is_partial", None) and column not in UNSAID.get(key[0], ())
@@ -162,6 +176,8 @@ def compared(table: str, key: Any, column: str, expected: dict[str, Any]) -> boo
 # A mean has no percentiles, and a number of days or a median has no defined numerator and denominator.
 UNSAID = {
     "deployment_frequency": ("denominator",),
+    "redeployments": ("denominator",),
+    "rollbacks": ("denominator",),
     "rework_cycles": ("numerator", "denominator", "p50", "p75", "p90"),
 }
 

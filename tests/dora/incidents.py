@@ -71,6 +71,7 @@ def incidents_of(world: World) -> dict[str, IncidentFact]:
             day_of(end, zone) if end else None,
             hours(issue.created_at, end, zone, settings.working_calendar),
             bool(set(issue.labels) & set(settings.incident_rule.get("external_labels", []))),
+            hours(issue.created_at, end, zone, None),
         )
     return found
 
@@ -85,10 +86,27 @@ class Search:
     all_deployments: dict[str, DeploymentFact]
     deployed: dict[str, DeployedChange]
     window: timedelta
+    redeployments_count: bool
+
+    @property
+    def releases(self) -> list[DeploymentFact]:
+        """Those that brought something new."""
+        return [d for d in self.successes if d.kind == "release"]
+
+    def brought_by(self, deployment: DeploymentFact) -> DeploymentFact:
+        """ "A redeployment or rollback brought nothing new: the release of its version did." """
+        same = [
+            d
+            for d in self.releases
+            if d.version is not None and (d.version, d.service_id) == (deployment.version, deployment.service_id)
+        ]
+        before = latest(d for d in same if d.finished_at < deployment.finished_at)
+        is_release = deployment.kind == "release" or self.redeployments_count
+        return deployment if is_release else before or deployment
 
     @property
     def successes(self) -> list[DeploymentFact]:
-        return [d for d in self.all_deployments.values() if d.counts]
+        return [d for d in self.all_deployments.values() if d.is_live]
 
     def delivered_by(self, change: ChangeFact) -> list[DeploymentFact]:
         """The deployment that delivered a change, if there is one."""
@@ -135,7 +153,7 @@ def explicit(search: Search) -> DeploymentFact | None:
 
     numbers = set(re.findall(r"\b[0-9]{7,18}\b", text))
     named = [d for d in search.successes if d.url in urls or names_commit(d.sha) or d.id.split(":")[2] in numbers]
-    found = search.begun(named)
+    found = [search.brought_by(d) for d in search.begun(named)]
     for change in search.changes.values():
         if change.url in urls or any(names_commit(sha) for sha in (change.merge_commit_sha, *change.own_shas)):
             found += search.before(search.delivered_by(change))
@@ -168,14 +186,14 @@ def fix_version(search: Search) -> DeploymentFact | None:
     ]
     repairs = [d for d in tagged if d.finished_at > search.incident.created_at]
     services = {d.service_id for d in repairs}
-    return latest(search.within_window(d for d in search.successes if d.service_id in services))
+    return latest(search.within_window(d for d in search.releases if d.service_id in services))
 
 
 def time_window(search: Search) -> DeploymentFact | None:
     """ "The latest deployment of the incident's service that finished before the incident and within
     `dora.incident_window_hours`"."""
     service = search.incident.service_id
-    return latest(search.within_window(d for d in search.successes if d.service_id == service))
+    return latest(search.within_window(d for d in search.releases if d.service_id == service))
 
 
 METHODS: list[tuple[str, float, Callable[[Search], DeploymentFact | None]]] = [
@@ -203,10 +221,10 @@ def find_causes(
         incident = incidents.get(f"jira:{world.jira}:{issue.id}")
         if incident is None or incident.is_external:
             continue
-        search = Search(issue, incident, changes, deployments, deployed, window)
+        search = Search(issue, incident, changes, deployments, deployed, window, settings.count_redeployments)
         for method, confidence, find in METHODS:
             deployment = find(search)
-            if deployment is not None:
+            if deployment is not None and confidence >= settings.minimum_confidence:
                 recovery = hours(deployment.finished_at, incident.resolved_at, zone, settings.working_calendar)
                 found[incident.id] = Cause(incident.id, deployment.id, method, confidence, recovery)
                 break

@@ -97,6 +97,8 @@ def periods_of(grain: str, first: date, today: date, is_client: bool, latest_onl
 
 # ------------------------------------------------------------------------------------------------------------- values
 
+Measure = Callable[[list[Any], "Context"], "Value"]
+
 
 def percentile(values: list[float], share: float) -> float:
     """ "Percentiles interpolate (`percentile_cont`)"."""
@@ -119,6 +121,8 @@ class Value:
     denominator: int | None = None
     sample_size: int = 0
     null_reason: str | None = None
+    calendar_value: float | None = None
+    guessed: int = 0
 
 
 @dataclass
@@ -148,6 +152,45 @@ def median(values: list[float | None], context: Context) -> Value:
     return Value(p50, p50, p75, p90, sample_size=len(known))
 
 
+def recovery(failures: list[DeploymentFact], context: Context) -> Value:
+    """ "One failure, one recovery." """
+    known = [d for d in failures if d.recovery_hours is not None]
+    found = timed([d.recovery_hours for d in known], [d.recovery_calendar_hours for d in known], context)
+    found.guessed = sum(d.is_guess for d in known)
+    return found
+
+
+def timed(values: list[float | None], elapsed: list[float | None], context: Context) -> Value:
+    """A median of hours, with that of calendar time where there is a working calendar."""
+    found = median(values, context)
+    known = [v for v in elapsed if v is not None]
+    if context.calendar is not None and found.null_reason is None and known:
+        found.calendar_value = percentile(known, 0.5)
+    return found
+
+
+def failure_rate(events: list[DeploymentFact], context: Context) -> Value:
+    """ "Releases that failed, of those that count"."""
+    released = [d for d in events if d.counts]
+    found = ratio([d.failed_change for d in released], context)
+    found.guessed = sum(d.failed_change and d.is_guess for d in released)
+    return found
+
+
+def rework_rate(events: list[DeploymentFact], context: Context) -> Value:
+    return ratio([d.is_rework for d in events if d.counts or d.is_rollback], context)
+
+
+def number_of(kind: str) -> Measure:
+    def count(events: list[DeploymentFact], context: Context) -> Value:
+        found = sum(d.kind == kind for d in events)
+        if not events:
+            return Value(numerator=0, null_reason="no_data")
+        return Value(found, numerator=found, sample_size=len(events))
+
+    return count
+
+
 def mean(values: list[float | None], context: Context) -> Value:
     found = median(values, context)
     if found.metric_value is not None:
@@ -171,7 +214,9 @@ def frequency(events: list[DeploymentFact], context: Context) -> Value:
     days = working_days(max(start, context.success_day), min(end, context.today + ONE), context.calendar)
     if days == 0:
         return Value(numerator=count, denominator=0, sample_size=count, null_reason="no_working_days")
-    return Value(count / days, numerator=count, denominator=days, sample_size=count)
+    elapsed = working_days(max(start, context.success_day), min(end, context.today + ONE), None)
+    calendar = count / elapsed if context.calendar is not None else None
+    return Value(count / days, numerator=count, denominator=days, sample_size=count, calendar_value=calendar)
 
 
 def days_per_week(events: list[DeploymentFact], context: Context) -> Value:
@@ -197,7 +242,9 @@ def in_lead_time(events: list[DeployedChange]) -> list[DeployedChange]:
     return [e for e in events if e.exclusion_reason is None]
 
 
-Measure = Callable[[list[Any], Context], Value]
+def lead_time(events: list[DeployedChange], context: Context) -> Value:
+    counted = in_lead_time(events)
+    return timed([e.lead_time_hours for e in counted], [e.calendar_hours for e in counted], context)
 
 
 def stage(column: str) -> Measure:
@@ -221,8 +268,11 @@ def deployments_family(result: Result) -> Family:
         {
             FREQUENCY: (GRAINS, frequency),
             "deployment_days_per_week": (WEEKLY, days_per_week),
-            "change_failure_rate": (GRAINS, lambda e, c: ratio([d.failed_change for d in e], c)),
-            "deployment_rework_rate": (GRAINS, lambda e, c: ratio([d.is_rework for d in e], c)),
+            "change_failure_rate": (GRAINS, failure_rate),
+            "deployment_rework_rate": (GRAINS, rework_rate),
+            "deployment_success_rate": (GRAINS, lambda e, c: ratio([d.result == "success" for d in e], c)),
+            "redeployments": (COARSE, number_of("redeployment")),
+            "rollbacks": (COARSE, number_of("rollback")),
         },
     )
 
@@ -232,7 +282,7 @@ def delivery_family(result: Result) -> Family:
         list(result.deployed.values()),
         lambda d: d.deployed_on,
         {
-            "lead_time_for_changes": (GRAINS, stage("lead_time_hours")),
+            "lead_time_for_changes": (GRAINS, lead_time),
             "lead_time_coding": (COARSE, stage("coding_hours")),
             "lead_time_pickup": (COARSE, stage("pickup_hours")),
             "lead_time_review": (COARSE, stage("review_hours")),
@@ -242,19 +292,21 @@ def delivery_family(result: Result) -> Family:
 
 
 def recovery_family(result: Result) -> Family:
+    """Resolved incidents, and failed releases that recovered."""
     resolved = [i for i in result.incidents.values() if i.resolved_on]
+    recovered = [d for d in result.deployments.values() if d.counts and d.failed_change and d.recovered_on]
 
-    def recovery(events: list[IncidentFact], context: Context) -> Value:
-        causes = [result.causes[i.id] for i in events if i.id in result.causes]
-        return median([c.recovery_hours for c in causes], context)
+    def incidents(events: list[Any], context: Context) -> Value:
+        found = [i for i in events if isinstance(i, IncidentFact)]
+        return timed([i.time_to_restore_hours for i in found], [i.calendar_hours for i in found], context)
+
+    def failures(events: list[Any], context: Context) -> Value:
+        return recovery([d for d in events if isinstance(d, DeploymentFact)], context)
 
     return Family(
-        resolved,
-        lambda i: i.resolved_on,
-        {
-            "failed_deployment_recovery_time": (GRAINS, recovery),
-            "time_to_restore": (GRAINS, lambda e, c: median([i.time_to_restore_hours for i in e], c)),
-        },
+        [*resolved, *recovered],
+        lambda e: e.resolved_on if isinstance(e, IncidentFact) else e.recovered_on,
+        {"failed_deployment_recovery_time": (GRAINS, failures), "time_to_restore": (GRAINS, incidents)},
     )
 
 
@@ -332,6 +384,8 @@ def happened(metric: str, value: Value) -> bool:
     """Whether something happened that the metric counts. If only other things of its kind happened (a bot's change, a failed
     deployment for the frequency, deployments outside the complete weeks for `deployment_days_per_week`), docs/metrics.md does
     not say whether there is a row with "no data" or 0."""
+    if metric in ("redeployments", "rollbacks"):
+        return bool(value.numerator)
     return value.sample_size > 0 and not (metric == SINCE_SUCCESS[1] and value.p90 == 0)
 
 

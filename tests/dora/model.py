@@ -5,6 +5,7 @@ Source records carry what staging stores; results carry the columns of the core 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -26,6 +27,9 @@ class Settings:
     incident_rule: dict[str, Any] = field(default_factory=lambda: dict(DEFAULT_RULE))
     incident_window_hours: float = 168
     rollback_window_hours: float = 24
+    release_window_hours: float = 24
+    count_redeployments: bool = False
+    minimum_confidence: float = 0.4
     hotfix_pattern: str = r"^(hotfix|emergency)\b"
     minimum_sample: int = 5
     working_calendar: dict[str, Any] | None = None
@@ -275,9 +279,24 @@ class DeploymentFact:
     failed_change: bool = False
     is_rework: bool = False
     rework: set[tuple[str, str]] = field(default_factory=set)
+    kind: str | None = None
+    is_trial: bool = False
+    delivers: bool = True
+    release_id: str | None = None
+    counts: bool = False
+    is_guess: bool = False
+    recovered_at: datetime | None = None
+    recovered_on: date | None = None
+    recovery_hours: float | None = None
+    recovery_calendar_hours: float | None = None
 
     @property
-    def counts(self) -> bool:
+    def version(self) -> str | None:
+        """ "The commit; without one, the branch or tag if it has a digit"."""
+        return self.sha or (self.ref_name if self.ref_name and re.search("[0-9]", self.ref_name) else None)
+
+    @property
+    def is_live(self) -> bool:
         """A successful production deployment."""
         return self.environment_tier == "production" and self.result == "success"
 
@@ -294,6 +313,7 @@ class DeployedChange:
     review_hours: float | None
     merge_to_deploy_hours: float | None
     exclusion_reason: str | None
+    calendar_hours: float | None
 
 
 @dataclass
@@ -306,6 +326,7 @@ class IncidentFact:
     resolved_on: date | None
     time_to_restore_hours: float | None
     is_external: bool
+    calendar_hours: float | None
 
 
 @dataclass
@@ -330,6 +351,10 @@ class MetricRow:
     denominator: int | None
     sample_size: int
     null_reason: str | None
+    calendar_value: float | None
+    guessed: int
+    tier: str | None = None
+    tier_spread: dict[str, int] | None = None
     is_certain: bool = True
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from datetime import datetime
+import statistics
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.dora.days import day_of, hours
 from tests.dora.incidents import find_causes, incidents_of
 from tests.dora.metrics import compute_metrics
 from tests.dora.model import (
+    Cause,
     ChangeFact,
     Commit,
     CustomChange,
@@ -31,12 +33,11 @@ def compute(world: World) -> Result:
     changes = changes_of(world)
     deployments = deployments_of(world)
     mark_order(world, deployments)
+    mark_releases(world, deployments)
     deployed = deployed_changes(world, changes, deployments)
     incidents = incidents_of(world)
     causes = find_causes(world, changes, deployments, deployed, incidents)
-    for deployment in deployments.values():
-        linked = any(cause.deployment_id == deployment.id for cause in causes.values())
-        deployment.failed_change = deployment.counts and (linked or deployment.rolled_back_by is not None)
+    mark_failures(world, deployments, incidents, causes)
     mark_rework(changes, deployments, {i.key: i for i in incidents.values()})
     result = Result(changes, deployments, deployed, incidents, causes)
     result.metrics = compute_metrics(world, result)
@@ -286,34 +287,105 @@ def in_order(deployments: list[DeploymentFact]) -> list[DeploymentFact]:
 
 def environments_of(deployments: dict[str, DeploymentFact], service_id: str) -> list[list[DeploymentFact]]:
     """The successful production deployments of each environment of a service, in their order."""
-    mine = [d for d in deployments.values() if d.counts and d.service_id == service_id]
+    mine = [d for d in deployments.values() if d.is_live and d.service_id == service_id]
     return [in_order([d for d in mine if d.environment == e]) for e in sorted({d.environment for d in mine})]
 
 
 def mark_order(world: World, deployments: dict[str, DeploymentFact]) -> None:
     """Baseline, rollbacks, and what each deployment contained beyond the earlier ones."""
     for service_id in world.service_names():
+        repository = next((r for r in world.repositories if world.service_id(r.id) == service_id), None)
+        by_time = repository is None or goes_by_time(world, repository.id)
         for order in environments_of(deployments, service_id):
-            mark_environment(order, world.settings.rollback_window_hours)
+            mark_environment(order, world.settings.rollback_window_hours, by_time)
 
 
-def mark_environment(order: list[DeploymentFact], window_hours: float) -> None:
-    """ "Baseline: the first deployment with a known position." "Rollback: a deployment whose position is lower than its
-    predecessor's and that began after its predecessor finished"; it is immediate if it finished within the window."""
+def trials_of(order: list[DeploymentFact]) -> int:
+    """How many of the first deployments are trials: "the first three or fewer, if the pause after them was longer than 30 days
+    and than ten times the median of up to ten pauses that follow (at least four)"."""
+    pauses = [(b.finished_at - a.finished_at).total_seconds() for a, b in itertools.pairwise(order)]
+    found = 0
+    for n in (1, 2, 3):
+        later = sorted(pauses[n : n + 10])
+        if len(later) >= 4 and pauses[n - 1] > 30 * 86400 and pauses[n - 1] > 10 * statistics.median(later):
+            found = n
+    return found
+
+
+def mark_environment(order: list[DeploymentFact], window_hours: float, by_time: bool) -> None:
+    """ "Baseline: the first deployment with a known position" that is no trial. "Rollback: a deployment whose position is lower
+    than its predecessor's and that began after its predecessor finished"; it is immediate if it finished within the window.
+    "Redeployment: one of a version that an earlier one had". Where times are positions, it brings nothing."""
     reached: int | None = None
     predecessor: DeploymentFact | None = None
-    for deployment in order:
-        if deployment.position is not None and reached is None:
-            deployment.is_baseline = True
-        elif reached is not None:
-            deployment.contains_after = reached
-        if predecessor is not None and is_rollback(deployment, predecessor):
-            deployment.is_rollback = True
-            if (deployment.finished_at - predecessor.finished_at).total_seconds() <= window_hours * 3600:
+    trials = trials_of(order)
+    versions: set[str] = set()
+    for n, deployment in enumerate(order):
+        deployment.is_trial = n < trials
+        is_repeated = deployment.version in versions
+        if deployment.version is not None:
+            versions.add(deployment.version)
+        deployment.is_rollback = predecessor is not None and is_rollback(deployment, predecessor)
+        deployment.kind = "rollback" if deployment.is_rollback else "redeployment" if is_repeated else "release"
+        deployment.contains_after = reached
+        if deployment.is_rollback and predecessor is not None:
+            hours_later = (deployment.finished_at - predecessor.finished_at).total_seconds() / 3600
+            if hours_later <= window_hours:
                 predecessor.rolled_back_by = deployment.id
-        if deployment.position is not None:
+        if deployment.position is not None and not deployment.is_trial and not (by_time and is_repeated):
+            deployment.is_baseline = reached is None
             reached = max(deployment.position, reached or deployment.position)
+        deployment.delivers = not (by_time and deployment.kind == "redeployment")
         predecessor = deployment
+
+
+def mark_releases(world: World, deployments: dict[str, DeploymentFact]) -> None:
+    """ "One version in several production environments, each within `dora.release_window_hours` after the one before, is one
+    release. Its first deployment counts", and redeployments and rollbacks where `dora.count_redeployments` says so."""
+    window = timedelta(hours=world.settings.release_window_hours)
+    last: dict[tuple[str, str], DeploymentFact] = {}
+    for deployment in in_order([d for d in deployments.values() if d.is_live]):
+        if deployment.kind == "release":
+            key = (deployment.service_id, deployment.version or deployment.id)
+            before = last.get(key)
+            is_part = before is not None and deployment.finished_at - before.finished_at <= window
+            deployment.release_id = before.release_id if before and is_part else deployment.id
+            deployment.counts = deployment.release_id == deployment.id
+            last[key] = deployment
+        else:
+            deployment.counts = world.settings.count_redeployments
+
+
+def mark_failures(
+    world: World,
+    deployments: dict[str, DeploymentFact],
+    incidents: dict[str, IncidentFact],
+    causes: dict[str, Cause],
+) -> None:
+    """ "Failed: an incident is linked to it, or it was rolled back at once. What happened to any deployment of a release
+    happened to its first one." "Recovered: when the rollback finished; otherwise when the last of its incidents was resolved.
+    One failure, one recovery." """
+    settings, zone = world.settings, ZoneInfo(world.time_zone)
+    for deployment in deployments.values():
+        if not deployment.is_live:
+            continue
+        parts = [d for d in deployments.values() if d is deployment or d.release_id == deployment.id]
+        linked = {d.id: [c for c in causes.values() if c.deployment_id == d.id] for d in parts}
+        failed = [d for d in parts if linked[d.id] or d.rolled_back_by]
+        if not failed:
+            continue
+        deployment.failed_change = True
+        undone = [deployments[d.rolled_back_by].finished_at for d in failed if d.rolled_back_by]
+        found = [c for d in failed for c in linked[d.id]]
+        resolved = [incidents[c.incident_id].resolved_at for c in found]
+        deployment.is_guess = not undone and all(c.method == "time_window" for c in found)
+        known = [at for at in resolved if at is not None]
+        deployment.recovered_at = max(undone) if undone else max(known) if len(known) == len(resolved) else None
+        begun = min(d.finished_at for d in failed)
+        if deployment.recovered_at:
+            deployment.recovered_on = day_of(deployment.recovered_at, zone)
+        deployment.recovery_hours = hours(begun, deployment.recovered_at, zone, settings.working_calendar)
+        deployment.recovery_calendar_hours = hours(begun, deployment.recovered_at, zone, None)
 
 
 def is_rollback(deployment: DeploymentFact, predecessor: DeploymentFact) -> bool:
@@ -341,15 +413,16 @@ def deployed_changes(
 def deployment_of_change(change: ChangeFact, environments: list[list[DeploymentFact]]) -> DeploymentFact | None:
     """ "In each environment, a change is delivered by the first deployment that contains it, unless that is the baseline. If
     several environments qualify, the earliest deployment counts. Changes at or before the position of the service's very first
-    deployment with a known position (in any environment) are history and have no delivery." "A deployment contains every change
-    whose merge commit has the same or a lower position." """
-    placed = in_order([d for order in environments for d in order if d.position is not None])
+    baseline (in any environment) are history and have no delivery." "A deployment contains every change whose merge commit has
+    the same or a lower position." """
+    baselines = in_order([d for order in environments for d in order if d.is_baseline])
     position = change.merge_position
-    if position is None or not placed or position <= (placed[0].position or 0):
+    if position is None or not baselines or position <= (baselines[0].position or 0):
         return None
     candidates = []
     for order in environments:
-        first = next((d for d in order if d.position is not None and d.position >= position), None)
+        able = [d for d in order if d.position is not None and not d.is_trial and d.delivers]
+        first = next((d for d in able if d.position is not None and d.position >= position), None)
         if first is not None and not first.is_baseline:
             candidates.append(first)
     return in_order(candidates)[0] if candidates else None
@@ -377,6 +450,7 @@ def deployed_change(world: World, change: ChangeFact, deployment: DeploymentFact
         review,
         merge_to_deploy,
         reason,
+        hours(start, deployment.finished_at, zone, None),
     )
 
 
@@ -409,7 +483,9 @@ def mark_rework(
                 incident = incidents[key]
                 if incident.created_at < deployment.finished_at:
                     deployment.rework.add(("incident", incident.id))
-        deployment.is_rework = bool(deployment.rework)
+    for deployment in deployments.values():
+        parts = [d for d in deployments.values() if d is deployment or d.release_id == deployment.id]
+        deployment.is_rework = any(d.rework for d in parts)
 
 
 def undone_by(rollback: DeploymentFact, deployments: dict[str, DeploymentFact]) -> DeploymentFact:

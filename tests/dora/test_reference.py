@@ -77,7 +77,13 @@ def test_a_change_is_delivered_by_the_first_deployment_that_contains_it() -> Non
     assert [d.contains_after for d in facts.values()] == [None, 2, 4, 5, 5]
     assert facts[4].rework == {("rollback", facts[3].id)}
     week = metric(result, "change_failure_rate", "week", "2026-03-08")
-    assert (week.numerator, week.denominator, week.metric_value) == (1, 4, 0.25)
+    assert (week.numerator, week.denominator, week.null_reason) == (1, 3, None)
+    assert [facts[n].kind for n in (1, 2, 3, 4, 5)] == ["release", "release", "release", "rollback", "release"]
+    recovery = metric(result, "failed_deployment_recovery_time", "week", "2026-03-08")
+    assert (facts[3].recovery_hours, recovery.sample_size) == (1, 1)
+    rework = metric(result, "deployment_rework_rate", "week", "2026-03-08")
+    assert (rework.numerator, rework.denominator) == (1, 4)
+    assert metric(result, "rollbacks", "week", "2026-03-08").metric_value == 1
 
 
 def test_a_second_environment_has_a_baseline_of_its_own() -> None:

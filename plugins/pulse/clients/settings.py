@@ -29,7 +29,7 @@ from pulse.clients.setting_types import (
 
 # Names what the numbers mean by default. Raise it whenever a default changes or the SQL computes something else: then
 # every client is computed from scratch, and the restatement log gives the new definition as the reason.
-DEFINITION = "pulse-4"
+DEFINITION = "pulse-5"
 
 FEATURE = r"^feature\.[a-z][a-z0-9_]{0,39}$"
 FEATURE_MEANING = "`false`: the integration of this name is not extracted"
@@ -142,6 +142,25 @@ class DoraSettings(_Group):
         ge=1,
         le=24 * 30,
         description="a rollback within this many hours means that the deployment it undoes failed",
+    )
+    dora_release_window_hours: int = Field(
+        24,
+        ge=0,
+        le=24 * 90,
+        description="deployments of one version of a service to several production environments are one release if each"
+        " finished within this many hours after the one before",
+    )
+    dora_count_redeployments: bool = Field(
+        False,
+        description="count redeployments of a version and rollbacks in the deployment frequency and the change failure"
+        " rate, too (as DevLake and Four Keys do)",
+    )
+    dora_minimum_confidence: float = Field(
+        0.4,
+        ge=0.4,
+        le=1,
+        description="how sure the cause of an incident has to be: weaker links are not made. 0.6 leaves out those that"
+        " rest on time alone",
     )
     dora_hotfix_pattern: Pattern = Field(
         r"^(hotfix|emergency)\b", description="title or branch of a hotfix", examples=["^hotfix"]

@@ -55,6 +55,7 @@ select p.id, p.service as service_id, p.integration_id, p.repository_id, p.envir
               or p.environment ~* s.production_environments
         then 'production' else 'other' end as environment_tier,
     p.source, case when p.succeeded then 'success' else 'failure' end as result, p.sha,
+    coalesce(p.sha, case when p.ref_name ~ '[0-9]' then p.ref_name end) as version,
     -- A merge deploys the change that it is, and has no place in an order.
     case when p.source = 'merge' then null when v.by_time then extract(epoch from p.created_at)::bigint
          when g.is_first_parent or merge.committed_at <= p.created_at then g.position end as position,

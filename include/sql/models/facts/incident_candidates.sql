@@ -90,6 +90,7 @@ select
     f.integration_id, f.source, f.key, f.named_as, f.title, f.url, f.severity, f.created_at, f.resolved_at,
     (f.resolved_at at time zone s.time_zone)::date as resolved_on,
     core.elapsed_hours(f.created_at, f.resolved_at, s.working) as time_to_restore_hours,
+    core.hours_between(f.created_at, f.resolved_at) as calendar_hours,
     exists (select from unnest(f.words) w where w = any (rule.external_labels)) as is_external, f.body, f.fix_versions,
     f.linked_keys
 from found f

@@ -31,7 +31,8 @@ with computed as materialized (
     from (select service_id, min(merge_position) as low from computed group by service_id) q
     join core.deployments d
       on d.service_id = q.service_id and d.environment_tier = 'production' and d.result = 'success'
-    where d.position >= q.low or d.is_baseline
+    join live_services v on v.id = d.service_id
+    where (d.position >= q.low or d.is_baseline) and not (d.kind = 'redeployment' and v.by_time)
 ), sequences as (
     -- A service's history ends at the position of its very first deployment.
     select service_id, environment, row_number() over () as sequence_no,
@@ -78,8 +79,9 @@ with computed as materialized (
     select distinct on (change_no) * from deliveries order by change_no, deployed_at, deployment_id
 )
 select c.change_id, c.service_id, e.deployment_id, e.deployed_at, e.deployed_on,
-       core.elapsed_hours(c.started_at, e.deployed_at, s.working) as lead_time_hours, c.coding_hours, c.pickup_hours,
-       c.review_hours, core.elapsed_hours(c.merged_at, e.deployed_at, s.working) as merge_to_deploy_hours,
+       core.elapsed_hours(c.started_at, e.deployed_at, s.working) as lead_time_hours,
+       core.hours_between(c.started_at, e.deployed_at) as calendar_hours, c.coding_hours, c.pickup_hours, c.review_hours,
+       core.elapsed_hours(c.merged_at, e.deployed_at, s.working) as merge_to_deploy_hours,
        case
            when c.is_bot and s.exclude_bots then 'bot'
            when c.started_at is null then 'no commits'

@@ -2,8 +2,8 @@
 -- Grain: one row per incident with a known cause.
 -- explicit: the incident's text names the deployment, its commit, a change that it delivered, or a commit of that.
 -- fix_reverts: the incident's fix reverts a change that it delivered. linked_issue: it delivered the change of a linked issue.
--- fix_version: the service's latest before the incident, where a deployment of that service is of the version that fixed it.
--- time_window: the service's latest before the incident.
+-- fix_version: the service's latest release before the incident, where a deployment of that service is of the version that
+-- fixed it. time_window: the service's latest release before the incident.
 -- Per: incident_id of select id as incident_id from core.incidents
 with moved as (
     select d.*, d.finished_at + s.incident_window as window_until from moved_deployments d, settings s
@@ -144,16 +144,24 @@ with incidents as materialized (
         select x.id as deployment_id from core.deployments x where n.kind = 'url' and x.url = n.reference
         union all
         select x.id from core.deployments x
-        where n.kind = 'sha' and x.sha ~>=~ n.reference and x.sha ~<~ n.reference_end
+        where n.kind = 'sha' and x.version ~>=~ n.reference and x.version ~<~ n.reference_end and x.sha is not null
         offset 0
     ) d
     union all
     select id, created_at, deployment_id from named_ids
 ), named_deployments as (
-    -- What began after the incident repairs it, and is not its cause.
-    select f.id, f.created_at, d.id as deployment_id, d.finished_at
+    -- What began after the incident repairs it, and is not its cause. A redeployment or rollback brought nothing new: the
+    -- release of its version did, unless they count as releases.
+    select f.id, f.created_at, coalesce(brought.id, d.id) as deployment_id, coalesce(brought.finished_at, d.finished_at) as finished_at
     from found f
     cross join lateral (select * from core.deployments x where x.id = f.deployment_id offset 0) d
+    left join lateral (
+        select r.id, r.finished_at from core.deployments r
+        where d.kind <> 'release' and not (select count_redeployments from settings)
+          and r.version = d.version and r.service_id = d.service_id and r.kind = 'release'
+          and r.environment_tier = 'production' and r.result = 'success' and r.finished_at < d.finished_at
+        order by r.finished_at desc, r.id desc limit 1
+    ) brought on true
     where d.environment_tier = 'production' and d.result = 'success' and d.created_at < f.created_at
     union all
     select n.id, n.created_at, l.deployment_id, l.deployed_at
@@ -189,7 +197,7 @@ with incidents as materialized (
     cross join lateral (
         select d.id, d.finished_at from core.deployments d
         where d.service_id = repair.service_id and d.environment_tier = 'production' and d.result = 'success'
-          and d.finished_at < n.created_at and d.finished_at >= n.window_from
+          and d.kind = 'release' and d.finished_at < n.created_at and d.finished_at >= n.window_from
         order by d.finished_at desc, d.id desc limit 1
     ) latest
     where n.kind = 'fix_version' and repair.finished_at > n.created_at
@@ -200,7 +208,7 @@ with incidents as materialized (
     cross join lateral (
         select d.id from core.deployments d
         where d.service_id = i.service_id and d.environment_tier = 'production' and d.result = 'success'
-          and d.finished_at < i.created_at and d.finished_at >= i.window_from
+          and d.kind = 'release' and d.finished_at < i.created_at and d.finished_at >= i.window_from
         order by d.finished_at desc, d.id desc limit 1
     ) latest
 ), strongest as (
@@ -209,6 +217,7 @@ with incidents as materialized (
         select * from explicit union all select * from fix_reverts union all select * from linked_issue
         union all select * from fix_version union all select * from time_window
     ) any_method
+    where confidence >= (select minimum_confidence from settings)
     order by id, rank
 )
 select f.id as incident_id, f.deployment_id, f.method, f.confidence::numeric(3, 2) as confidence,

@@ -2,8 +2,8 @@
 -- Grain: one row per scope and delivered change that counts.
 -- Index: (scope_no, day)
 with facts as materialized (
-    select l.service_id, l.deployed_on as day, l.lead_time_hours, l.coding_hours, l.pickup_hours, l.review_hours,
-           l.merge_to_deploy_hours
+    select l.service_id, l.deployed_on as day, l.lead_time_hours, l.calendar_hours, l.coding_hours, l.pickup_hours,
+           l.review_hours, l.merge_to_deploy_hours
     from core.deployment_changes l
     where l.exclusion_reason is null
       and l.deployed_at >= (select from_at from counted_days where family = 'delivery')

@@ -1,10 +1,13 @@
 -- Temporary table delivery_numbers: lead_time_for_changes and its stages.
 -- Grain: one row per metric and cell.
 select m.metric_type, c.cell_id, m.n as sample_size, null::bigint as numerator, null::bigint as denominator,
-       m.p[1] as metric_value, m.p as percentiles
+       m.p[1] as metric_value, m.p as percentiles,
+       case when m.metric_type = 'lead_time_for_changes' then v.calendar_value end as calendar_value, 0 as guessed
 from cells c
 cross join lateral (
     select count(*) as n, percentile_cont(array[0.5, 0.75, 0.9]) within group (order by l.lead_time_hours) as lead_time,
+           case when (select working from settings)
+               then percentile_cont(0.5) within group (order by l.calendar_hours) end as calendar_value,
            count(l.coding_hours) as coding_n, count(l.pickup_hours) as pickup_n, count(l.review_hours) as review_n,
            count(l.merge_to_deploy_hours) as deploy_n,
            percentile_cont(array[0.5, 0.75, 0.9]) within group (order by l.coding_hours)

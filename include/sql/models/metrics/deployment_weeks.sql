@@ -1,4 +1,4 @@
--- Temporary table deployment_weeks: on how many days of an ISO week a scope deployed to production.
+-- Temporary table deployment_weeks: on how many days of an ISO week a scope released to production.
 -- Grain: one row per scope and ISO week that has ended, from the first complete week on.
 -- Index: (scope_no, week_start)
 with wanted as (
@@ -9,7 +9,7 @@ with wanted as (
 ), counted as (
     select scope_no, date_trunc('week', day)::date as week_start, count(*) as days
     from deployment_days
-    where succeeded > 0
+    where released > 0
     group by 1, 2
 )
 select w.scope_no, k::date as week_start, coalesce(c.days, 0) as days

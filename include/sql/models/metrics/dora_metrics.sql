@@ -33,7 +33,7 @@ with numbers as (
     union all
     select * from pull_request_numbers
 ), judged as (
-    select n.*, k.family, k.unit, k.benchmark_metric, c.grain, c.scope_type, c.scope_id, c.calculation_date,
+    select n.*, k.family, k.unit, c.grain, c.scope_type, c.scope_id, c.calculation_date,
            c.period_start, c.period_end,
            c.is_running or coalesce(
                c.period_start < case when n.metric_type in ('deployment_frequency', 'deployment_days_per_week')
@@ -43,7 +43,8 @@ with numbers as (
                    case when c.success_day is null or c.period_end <= c.success_day then 'no_data'
                         when n.metric_value is null then 'no_working_days' end
                when n.sample_size = 0 then 'no_data'
-               when n.sample_size < s.minimum_sample and n.metric_type <> 'deployment_days_per_week'
+               when n.sample_size < s.minimum_sample
+                    and n.metric_type not in ('deployment_days_per_week', 'redeployments', 'rollbacks')
                    then 'below_minimum_sample'
            end as null_reason
     from numbers n
@@ -57,9 +58,7 @@ select
     case when j.null_reason is null then j.percentiles[1] end as p50,
     case when j.null_reason is null then j.percentiles[2] end as p75,
     case when j.null_reason is null then j.percentiles[3] end as p90,
-    j.numerator, j.denominator, j.sample_size, j.null_reason, b.label as tier, b.year as tier_year, s.definition_version
+    j.numerator, j.denominator, j.sample_size, j.null_reason, s.definition_version,
+    case when j.null_reason is null then j.calendar_value end as calendar_value, j.guessed
 from judged j
 cross join settings s
-left join core.benchmarks b
-  on b.metric_type = j.benchmark_metric and b.year = s.benchmark_year and b.kind = 'tier' and j.null_reason is null
- and j.metric_value >= b.lower_bound and (j.metric_value < b.upper_bound or b.upper_bound is null)

@@ -22,6 +22,9 @@ with recomputed as (
         select i.resolved_on from core.incidents i
         where s.family = 'recovery' and i.resolved_on is not null
           and (i.service_id = s.service_id or i.service_id is null and s.service_id is null)
+        union
+        select d.recovered_on from core.deployments d
+        where s.family = 'recovery' and d.recovered_on is not null and d.counts and d.service_id = s.service_id
     ) f
 )
 select distinct r.family, r.scope_type, r.scope_id, d.day

@@ -7,13 +7,35 @@ select 'deployments' as family, d.service_id, d.finished_on as day, d.id as fact
 from deployments_changed c
 cross join unnest(array[c.before, c.after]) d
 where d.environment_tier = 'production'
-  and row((c.before).service_id, (c.before).finished_on, (c.before).result, (c.before).environment_tier)
-      is distinct from row((c.after).service_id, (c.after).finished_on, (c.after).result, (c.after).environment_tier)
+  and row((c.before).service_id, (c.before).finished_on, (c.before).result, (c.before).environment_tier, (c.before).kind)
+      is distinct from
+      row((c.after).service_id, (c.after).finished_on, (c.after).result, (c.after).environment_tier, (c.after).kind)
+union all
+select 'deployments', (after).service_id, (after).finished_on, (after).id, 'changed'
+from releases_changed
+where (after).environment_tier = 'production' and (before).counts <> (after).counts
 union all
 select 'deployments', (after).service_id, (after).finished_on, (after).id, 'changed'
 from deployment_outcomes_changed
 where (after).environment_tier = 'production'
-  and row((before).failed_change, (before).is_rework) is distinct from row((after).failed_change, (after).is_rework)
+  and row((before).failed_change, (before).is_guess, (before).is_rework)
+      is distinct from row((after).failed_change, (after).is_guess, (after).is_rework)
+union all
+-- A recovery is of the failed release; each file that writes the table may have changed what counts of it.
+select 'recovery', d.service_id, d.recovered_on, d.id, 'changed'
+from (
+    select before, after from deployments_changed
+    union all
+    select before, after from releases_changed
+    union all
+    select before, after from deployment_outcomes_changed
+) c
+cross join unnest(array[c.before, c.after]) d
+where d.recovered_on is not null
+  and row((c.before).service_id, (c.before).counts, (c.before).failed_change, (c.before).is_guess, (c.before).recovered_on,
+          (c.before).recovery_hours)
+      is distinct from row((c.after).service_id, (c.after).counts, (c.after).failed_change, (c.after).is_guess,
+          (c.after).recovered_on, (c.after).recovery_hours)
 union all
 select 'delivery', l.service_id, l.deployed_on, l.change_id,
        case when c.after is null then 'removed'
@@ -33,11 +55,6 @@ cross join unnest(array[c.before, c.after]) i
 where i.resolved_on is not null
   and row((c.before).service_id, (c.before).resolved_at, (c.before).time_to_restore_hours)
       is distinct from row((c.after).service_id, (c.after).resolved_at, (c.after).time_to_restore_hours)
-union all
-select 'recovery', i.service_id, i.resolved_on, i.id, 'changed'
-from incident_deployments_changed c
-join core.incidents i on i.id = coalesce((c.after).incident_id, (c.before).incident_id)
-where i.resolved_on is not null and (c.before).recovery_hours is distinct from (c.after).recovery_hours
 union all
 select 'pull_requests', x.service_id, x.merged_on, x.id,
        case when c.before is null then 'added' when c.after is null then 'removed' else 'changed' end

@@ -1,7 +1,7 @@
 -- Temporary table pull_request_numbers: size, review depth, rework cycles, unreviewed and reopened pull requests.
 -- Grain: one row per metric and cell.
 select m.metric_type, c.cell_id, v.n as sample_size, m.numerator, m.denominator, m.value as metric_value,
-       m.p as percentiles
+       m.p as percentiles, null::double precision as calendar_value, 0 as guessed
 from cells c
 cross join lateral (
     select count(*) as n, percentile_cont(array[0.5, 0.75, 0.9]) within group (order by x.size) as size,

@@ -2,9 +2,8 @@
 -- Grain: one row per scope and resolved incident.
 -- Index: (scope_no, day)
 with facts as materialized (
-    select i.service_id, i.resolved_on as day, i.time_to_restore_hours, l.recovery_hours
+    select i.service_id, i.resolved_on as day, i.time_to_restore_hours, i.calendar_hours
     from core.incidents i
-    left join core.incident_deployments l on l.incident_id = i.id
     where i.resolved_on >= (select from_day from counted_days where family = 'recovery')
       and i.resolved_on < (select until_day from counted_days where family = 'recovery')
 )

@@ -1,6 +1,6 @@
 -- Temporary table scope_days: from which day on a scope has numbers of a family.
--- Grain: one row per scope and family. kind_day: of its first event of the family; success_day: of its first successful
--- production deployment; members: its services (with others it is another scope); scope_no: 1 is the client.
+-- Grain: one row per scope and family. kind_day: of its first event of the family; success_day: of its first release
+-- that counts; members: its services (with others it is another scope); scope_no: 1 is the client.
 -- Index: (scope_type, scope_id, family)
 with memberships as (
     select scope_type, scope_id, string_agg(service_id, ' ' order by service_id) as members
@@ -13,14 +13,17 @@ with memberships as (
                (select min(d.finished_on) from core.deployments d
                 where (d.service_id, d.environment_tier) = (v.id, 'production')) as first_day,
                (select d.finished_on from core.deployments d
-                where (d.service_id, d.environment_tier) = (v.id, 'production') and d.result = 'success'
+                where (d.service_id, d.environment_tier) = (v.id, 'production') and d.counts
                 order by d.finished_on limit 1) as success_day
         union all
         select 'delivery', (
             select l.deployed_on from core.deployment_changes l
             where l.service_id = v.id and l.exclusion_reason is null order by l.deployed_on limit 1), null
         union all
-        select 'recovery', (select min(i.resolved_on) from core.incidents i where i.service_id = v.id), null
+        select 'recovery', least(
+            (select min(i.resolved_on) from core.incidents i where i.service_id = v.id),
+            (select min(d.recovered_on) from core.deployments d
+             where d.service_id = v.id and d.counts and d.recovered_on is not null)), null
         union all
         select 'pull_requests', (
             select c.merged_on from core.changes c

@@ -16,7 +16,7 @@ with deployments as (
 )
 select 'deployments_with_changes' as check_name, id, id as example, change_count = 0 as is_bad, age as rank
 from deployments
-where result = 'success' and not is_baseline and not is_rollback
+where kind = 'release' and id = release_id and not is_baseline and not is_trial
 union all
 select 'changes_deployed', c.id, c.id, l.change_id is null, - c.age
 from changes c

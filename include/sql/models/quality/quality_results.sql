@@ -26,11 +26,10 @@ with counted as (
     -- counted once more, and simply
     select f.metric_type, f.n, s.today from settings s cross join lateral (
         select 'change_failure_rate' as metric_type, count(*) as n from core.deployments
-        where environment_tier = 'production' and finished_on > s.checked_after and finished_on <= s.today
+        where environment_tier = 'production' and finished_on > s.checked_after and finished_on <= s.today and counts
         union all
-        select 'deployment_frequency', count(*) from core.deployments
+        select 'deployment_success_rate', count(*) from core.deployments
         where environment_tier = 'production' and finished_on > s.checked_after and finished_on <= s.today
-          and result = 'success'
         union all
         select 'lead_time_for_changes', count(*) from core.deployment_changes
         where exclusion_reason is null and deployed_at > s.checked_after_at
