@@ -590,12 +590,14 @@ CREATE TABLE core.deployments (
     recovered_on date,
     recovery_hours double precision,
     recovery_calendar_hours double precision,
+    environment_url text,
     CONSTRAINT deployments_environment_tier_check CHECK ((environment_tier = ANY (ARRAY['production'::text, 'other'::text]))),
     CONSTRAINT deployments_kind_check CHECK ((kind = ANY (ARRAY['release'::text, 'redeployment'::text, 'rollback'::text]))),
     CONSTRAINT deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
 )
 WITH (fillfactor='50');
 ALTER TABLE ONLY core.deployments FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.deployments.url IS 'Its page at the forge or tool.';
 COMMENT ON COLUMN core.deployments.finished_on IS 'Day of the finish in the client''s time zone.';
 COMMENT ON COLUMN core.deployments.contains_after IS 'Highest position that an earlier successful production deployment of the service to this environment contained; NULL for the baseline.';
 COMMENT ON COLUMN core.deployments.failed_change IS 'An incident was linked to a deployment of this release, or one was rolled back at once.';
@@ -607,6 +609,7 @@ COMMENT ON COLUMN core.deployments.counts IS 'Counts in the deployment frequency
 COMMENT ON COLUMN core.deployments.is_guess IS 'It failed, and no link is better than that an incident came soon after it (time_window).';
 COMMENT ON COLUMN core.deployments.recovered_at IS 'When the failed release was rolled back; otherwise when the last of its incidents was resolved.';
 COMMENT ON COLUMN core.deployments.recovery_calendar_hours IS 'The recovery time in elapsed hours, whatever dora.working_calendar says. Tiers use it.';
+COMMENT ON COLUMN core.deployments.environment_url IS 'Where what was deployed can be seen. Many deployments share it.';
 ALTER TABLE ONLY core.deployments ADD CONSTRAINT deployments_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX deployments_finished ON core.deployments USING btree (client_id, environment_tier, finished_on);
 CREATE INDEX deployments_latest ON core.deployments USING btree (client_id, finished_at);
@@ -1052,11 +1055,13 @@ CREATE TABLE core.github_deployments (
     updated_at timestamp with time zone,
     first_success_at timestamp with time zone,
     first_failure_at timestamp with time zone,
-    deleted_at timestamp with time zone
+    deleted_at timestamp with time zone,
+    environment_url text
 );
 ALTER TABLE ONLY core.github_deployments FORCE ROW LEVEL SECURITY;
 ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_environment_length CHECK ((octet_length(environment) <= 1000)) NOT VALID;
+ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_environment_url_length CHECK ((octet_length(environment_url) <= 2000)) NOT VALID;
 ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_first_failure_at_time CHECK (((first_failure_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (first_failure_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.github_deployments ADD CONSTRAINT github_deployments_first_success_at_time CHECK (((first_success_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (first_success_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE ONLY core.github_deployments ADD CONSTRAINT github_deployments_pkey PRIMARY KEY (client_id, integration_id, id);
@@ -1239,7 +1244,7 @@ CREATE TABLE core.incident_references (
     incident_id text NOT NULL,
     kind text NOT NULL,
     reference text NOT NULL,
-    CONSTRAINT incident_references_kind_check CHECK ((kind = ANY (ARRAY['url'::text, 'sha'::text, 'linked'::text, 'key'::text, 'fix_version'::text])))
+    CONSTRAINT incident_references_kind_check CHECK ((kind = ANY (ARRAY['url'::text, 'sha'::text, 'number'::text, 'linked'::text, 'key'::text, 'fix_version'::text])))
 );
 ALTER TABLE ONLY core.incident_references FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.incident_references IS 'One row per thing that an incident names: addresses and commits in its text, keys of linked issues, its fix versions. Of kind key: the key by which changes name the incident itself.';

@@ -57,3 +57,18 @@ comment on column core.dora_metrics.guessed is
     'How many of the failures that it counts rest on time alone.';
 comment on column core.dora_metrics.tier_spread is
     'How many services have which tier, where the tier is that of the median service.';
+
+-- The address of an environment is no deployment's: it is kept apart from the page of the deployment. What is stored is read
+-- again, once.
+alter table core.github_deployments
+    add column environment_url text,
+    add constraint github_deployments_environment_url_length check (octet_length(environment_url) <= 2000) not valid;
+alter table core.deployments add column environment_url text;
+comment on column core.deployments.url is 'Its page at the forge or tool.';
+comment on column core.deployments.environment_url is 'Where what was deployed can be seen. Many deployments share it.';
+delete from core.transform_watermarks where transform = 'normalise';
+
+alter table core.incident_references
+    drop constraint incident_references_kind_check,
+    add constraint incident_references_kind_check
+        check (kind in ('url', 'sha', 'number', 'linked', 'key', 'fix_version'));

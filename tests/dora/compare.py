@@ -100,6 +100,8 @@ COLUMNS = {
         "null_reason",
         "calendar_value",
         "guessed",
+        "tier",
+        "tier_spread",
     ),
 }
 KEYS = {

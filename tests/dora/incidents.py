@@ -21,6 +21,8 @@ from tests.dora.model import (
 )
 
 URL = re.compile(r"https?://[^\s<>\"')\]|]+")
+DATE = re.compile(r"(19|20)[0-9]{2}[01][0-9][0-3][0-9]")
+DATE_AND_TIME = re.compile(rf"{DATE.pattern}([0-9]{{4}}|[0-9]{{6}})")
 COMMIT = re.compile(r"\b[0-9a-f]{7,40}\b")
 
 
@@ -47,9 +49,12 @@ def resolved_at(issue: Issue, done: set[str]) -> datetime | None:
 
 
 def service_of(world: World, issue: Issue) -> str | None:
-    """The service whose name is among the issue's components and labels, in any case; if several match, the smallest id."""
-    named = {name.lower() for name in (*issue.components, *issue.labels)}
-    return min((s for s, name in world.service_names().items() if name.lower() in named), default=None)
+    """The service whose name is among the issue's components and labels, or is a word of one, in any case. "Of `api` and
+    `api-gateway`, the longer name"; then the smallest id."""
+    texts = [text.lower() for text in (*issue.components, *issue.labels)]
+    named = {*texts, *(word for text in texts for word in re.split(r"[^\w.-]+", text))}
+    found = [(-len(name), s) for s, name in world.service_names().items() if name.lower() in named]
+    return min(found)[1] if found else None
 
 
 def incidents_of(world: World) -> dict[str, IncidentFact]:
@@ -108,6 +113,11 @@ class Search:
     def successes(self) -> list[DeploymentFact]:
         return [d for d in self.all_deployments.values() if d.is_live]
 
+    def is_own(self, deployment: DeploymentFact) -> bool:
+        """ "An address that deployments of several versions share names none." """
+        same = {(d.service_id, d.version or d.id) for d in self.successes if d.url == deployment.url}
+        return len(same) == 1
+
     def delivered_by(self, change: ChangeFact) -> list[DeploymentFact]:
         """The deployment that delivered a change, if there is one."""
         link = self.deployed.get(change.id)
@@ -146,13 +156,17 @@ def explicit(search: Search) -> DeploymentFact | None:
     the change. If several match, the latest that finished before the incident; if none finished before it, the latest." """
     text = f"{search.issue.summary}\n{search.issue.description}"
     urls = {address for found in URL.findall(text) for address in addresses(found)}
-    commits = COMMIT.findall(text)
+    commits = [c for c in COMMIT.findall(text) if not re.fullmatch(r"[0-9]{8}", c) and not DATE_AND_TIME.fullmatch(c)]
 
     def names_commit(sha: str | None) -> bool:
         return sha is not None and any(sha.startswith(c) for c in commits)
 
-    numbers = set(re.findall(r"\b[0-9]{7,18}\b", text))
-    named = [d for d in search.successes if d.url in urls or names_commit(d.sha) or d.id.split(":")[2] in numbers]
+    numbers = {n for n in re.findall(r"\b[0-9]{7,18}\b", text) if not (DATE.fullmatch(n) or DATE_AND_TIME.fullmatch(n))}
+    named = [
+        d
+        for d in search.successes
+        if (d.url in urls and search.is_own(d)) or names_commit(d.sha) or d.id.split(":")[2] in numbers
+    ]
     found = [search.brought_by(d) for d in search.begun(named)]
     for change in search.changes.values():
         if change.url in urls or any(names_commit(sha) for sha in (change.merge_commit_sha, *change.own_shas)):

@@ -21,6 +21,7 @@ from tests.dora.model import (
     Result,
     World,
 )
+from tests.dora.tiers import mark_tiers
 
 Period = tuple[date, date]
 GRAINS = ("day", "week", "month", "rolling_7d", "rolling_30d", "rolling_90d")
@@ -335,16 +336,27 @@ def pull_requests_family(world: World, result: Result) -> Family:
 
 
 def compute_metrics(world: World, result: Result) -> dict[MetricKey, MetricRow]:
-    """Every published number by its key."""
+    """Every published number by its key, with its tier."""
     families = [deployments_family(result), delivery_family(result), recovery_family(result)]
     families.append(pull_requests_family(world, result))
     rows: dict[MetricKey, MetricRow] = {}
-    for scope in scopes_of(world):
+    scopes = list(scopes_of(world))
+    first_days: dict[tuple[str, str], date] = {}
+    for scope in scopes:
         first = [first_day(family, scope) for family in families]
         for family, own in zip(families, first, strict=True):
             begin = min((day for day in first if day), default=None) if scope.scope_type == "client" else own
             if begin is not None:
                 rows.update(rows_of(world, scope, family, begin))
+            events = [e for e in family.events if scope.has(e.service_id) and is_counted(e)]
+            for metric in family.metrics:
+                counted = [family.day(e) for e in events if metric != FREQUENCY or e.counts]
+                if counted and scope.scope_type == "service":
+                    first_days[metric, scope.scope_id] = min(counted)
+    names = set(world.service_names())
+    members = {(s.scope_type, s.scope_id): names if s.services is None else s.services for s in scopes}
+    today = day_of(world.now, ZoneInfo(world.time_zone))
+    mark_tiers(rows, first_days, members, world.settings.minimum_sample, today)
     return rows
 
 

@@ -12,7 +12,7 @@ select
         when 'fix_version' then 'likely, by the version that fixed it'
         when 'time_window' then 'likely, the last one before'
     end as method_text,
-    d.url as deployment_url, i.is_external
+    coalesce(d.url, d.environment_url) as deployment_url, i.is_external
 from core.incidents i
 left join core.services s on (s.client_id, s.id) = (i.client_id, i.service_id)
 left join core.incident_deployments l on (l.client_id, l.incident_id) = (i.client_id, i.id)

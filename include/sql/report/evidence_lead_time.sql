@@ -19,5 +19,5 @@ cross join lateral (
     select x.name from core.services x where (x.client_id, x.id) = (l.client_id, l.service_id) offset 0
 ) s
 cross join lateral (
-    select x.url from core.deployments x where (x.client_id, x.id) = (l.client_id, l.deployment_id) offset 0
+    select coalesce(x.url, x.environment_url) as url from core.deployments x where (x.client_id, x.id) = (l.client_id, l.deployment_id) offset 0
 ) d;

@@ -7,7 +7,7 @@
 with completed as (
     select q.id, r.integration_id, coalesce(r.repository_id, named.repository_id) as repository_id, r.environment,
            case r.kind when 'reported_deployment' then x.source else r.kind end as source, r.succeeded, r.sha,
-           r.ref_name, r.url, r.created_at, r.finished_at, named.id as service_id,
+           r.ref_name, r.url, r.environment_url, r.created_at, r.finished_at, named.id as service_id,
            r.words
     from touched_deployments q
     join core.deployment_records r
@@ -28,7 +28,7 @@ with completed as (
                        when r.event in ('pull_request', 'pull_request_target') then false
                        else r.ref_name ~* v.branches or r.event = 'release' and s.production_branches is null end)
     union all
-    select core.merge_of(c.id), c.integration_id, c.repository_id, 'production', 'merge', true, c.merge_commit_sha, null, c.url, c.merged_at, c.merged_at, c.service_id, null
+    select core.merge_of(c.id), c.integration_id, c.repository_id, 'production', 'merge', true, c.merge_commit_sha, null, c.url, null, c.merged_at, c.merged_at, c.service_id, null
     from (
         select (after).id from changes_changed
         union
@@ -43,11 +43,12 @@ with completed as (
       on c.service_id is null and (v.integration_id, v.repository_id) = (c.integration_id, c.repository_id)
      and v.path_pattern is null
     left join lateral (
+        -- Of api and api-gateway, the longer match.
         select p.id from live_services p
+        cross join unnest(c.words) word
         where v.has_parts and (p.integration_id, p.repository_id) = (c.integration_id, c.repository_id)
-          and p.deployment_pattern is not null
-          and exists (select from unnest(c.words) word where word ~* p.deployment_pattern)
-        order by p.name limit 1
+          and p.deployment_pattern is not null and word ~* p.deployment_pattern
+        order by length(regexp_substr(word, p.deployment_pattern, 1, 1, 'i')) desc, p.name limit 1
     ) part on true
 )
 select p.id, p.service as service_id, p.integration_id, p.repository_id, p.environment,
@@ -59,7 +60,7 @@ select p.id, p.service as service_id, p.integration_id, p.repository_id, p.envir
     -- A merge deploys the change that it is, and has no place in an order.
     case when p.source = 'merge' then null when v.by_time then extract(epoch from p.created_at)::bigint
          when g.is_first_parent or merge.committed_at <= p.created_at then g.position end as position,
-    p.ref_name, p.url, p.created_at, p.finished_at, (p.finished_at at time zone s.time_zone)::date as finished_on
+    p.ref_name, p.url, p.environment_url, p.created_at, p.finished_at, (p.finished_at at time zone s.time_zone)::date as finished_on
 from placed p
 cross join settings s
 left join live_services v on v.id = p.service

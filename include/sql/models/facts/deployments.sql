@@ -52,11 +52,11 @@ where not exists (select from read_again r where r.id = d.id)
 ;
 with known as (
     select id, service_id, integration_id, repository_id, environment, environment_tier, source, result, sha, version,
-           position, ref_name, url, created_at, finished_at, finished_on
+           position, ref_name, url, environment_url, created_at, finished_at, finished_on
     from deployment_candidates
     union all
     select d.id, d.service_id, d.integration_id, d.repository_id, d.environment, d.environment_tier, d.source, d.result,
-           d.sha, d.version, d.position, d.ref_name, d.url, d.created_at, d.finished_at, d.finished_on
+           d.sha, d.version, d.position, d.ref_name, d.url, d.environment_url, d.created_at, d.finished_at, d.finished_on
     from touched q
     join core.deployments d on d.id = q.id
     where not q.is_read

@@ -83,9 +83,10 @@ select
         case when f.repository_id is not null then (
             select v.id from live_services v
             where v.integration_id = f.integration_id and v.repository_id = f.repository_id
-              and (v.path_pattern is null or lower(v.name) = any (f.words))
-            order by v.path_pattern nulls last, v.id limit 1) end,
-        (select min(v.id) from live_services v where lower(v.name) = any (f.words)),
+              and (v.path_pattern is null or lower(v.name) = any (n.names))
+            order by v.path_pattern nulls last, length(v.name) desc, v.id limit 1) end,
+        -- Of api and api-gateway, the longer name.
+        (select v.id from live_services v where lower(v.name) = any (n.names) order by length(v.name) desc, v.id limit 1),
         (select min(v.id) from live_services v where lower(v.name) = f.service_name)) as service_id,
     f.integration_id, f.source, f.key, f.named_as, f.title, f.url, f.severity, f.created_at, f.resolved_at,
     (f.resolved_at at time zone s.time_zone)::date as resolved_on,
@@ -96,3 +97,8 @@ select
 from found f
 cross join settings s
 cross join rule
+cross join lateral (
+    -- a component or label as a whole, and its words: a hyphen, dot or underscore is part of a word
+    select f.words || array(
+        select word from unnest(f.words) w, regexp_split_to_table(w, '[^[:alnum:]._-]+') word where word <> '') as names
+) n

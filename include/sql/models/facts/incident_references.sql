@@ -1,7 +1,7 @@
 -- Table core.incident_references: what an incident names, or is named as.
 -- Grain: one row per incident, kind and reference.
--- key: how changes name the incident. url, sha: an address, or a commit (full or abbreviated) or number of a deployment, in
--- its text. linked: an issue that is linked to it. fix_version: the version that fixed it.
+-- key: how changes name the incident. url, sha, number: an address, a commit (full or abbreviated) or the number of a
+-- deployment in its text. linked: an issue that is linked to it. fix_version: the version that fixed it.
 -- Per: incident_id
 select id as incident_id from incident_candidates
 union
@@ -21,9 +21,16 @@ with found as (
     ) address (url)
     where address.url is not null
     union
-    -- Digits that are neither a commit nor a number match no deployment.
-    select i.id, 'sha', lower(m[1])
-    from incident_candidates i, regexp_matches(i.title || ' ' || i.body, '\m[0-9a-fA-F]{7,40}\M', 'g') m
+    -- Eight digits are no commit, and neither are those of a date with a time. Those of a date are no number.
+    select i.id, k.kind, lower(m[1])
+    from incident_candidates i
+    cross join regexp_matches(i.title || ' ' || i.body, '\m[0-9a-fA-F]{7,40}\M', 'g') m
+    cross join lateral (
+        select 'sha' where m[1] !~ '^[0-9]{8}$' and m[1] !~ '^(19|20)[0-9]{2}[01][0-9][0-3][0-9]([0-9]{4}|[0-9]{6})$'
+        union all
+        select 'number'
+        where m[1] ~ '^[0-9]{7,18}$' and m[1] !~ '^(19|20)[0-9]{2}[01][0-9][0-3][0-9]([0-9]{4}|[0-9]{6})?$'
+    ) k (kind)
     union
     select i.id, 'linked', issue_key from incident_candidates i, unnest(i.linked_keys) issue_key
     union

@@ -28,7 +28,7 @@ with moved as (
     union
     select 'sha', left(c.sha, n.digits) from commits c join digits n on n.digits <= length(c.sha)
     union
-    select 'sha', split_part(id, ':', 3) from moved  -- its number
+    select 'number', split_part(id, ':', 3) from moved
     union
     select kind, issue_key from moved_changes c, unnest(c.issue_keys) issue_key, (values ('key'), ('linked')) k (kind)
     union
@@ -81,7 +81,7 @@ with incidents as materialized (
     -- Computed here, since a condition on a computed value would keep the policies from using the indexes.
     select i.id, i.created_at, i.window_from, i.service_id, r.kind, r.reference, r.reference || 'g' as reference_end,
            substring(r.reference from '/([0-9]{1,9})$')::integer as number,
-           case when r.kind = 'sha' then substring(r.reference from '^[0-9]{7,18}$') end as record_id
+           case when r.kind = 'number' then r.reference end as record_id
     from incidents i
     join core.incident_references r on r.incident_id = i.id
 ), forges as (
@@ -141,7 +141,13 @@ with incidents as materialized (
     select n.id, n.created_at, d.deployment_id
     from named n
     cross join lateral (
-        select x.id as deployment_id from core.deployments x where n.kind = 'url' and x.url = n.reference
+        -- An address that deployments of several versions share names none.
+        select x.id as deployment_id from core.deployments x
+        where n.kind = 'url' and x.url = n.reference
+          and not exists (
+              select from core.deployments o
+              where o.url = n.reference and o.environment_tier = 'production' and o.result = 'success'
+                and (o.service_id, coalesce(o.version, o.id)) is distinct from (x.service_id, coalesce(x.version, x.id)))
         union all
         select x.id from core.deployments x
         where n.kind = 'sha' and x.version ~>=~ n.reference and x.version ~<~ n.reference_end and x.sha is not null

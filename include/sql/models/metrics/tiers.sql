@@ -12,6 +12,13 @@ with computed as (
     select m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date
     from recomputed_scopes r
     join core.dora_metrics m on (m.scope_type, m.scope_id, m.family) = (r.scope_type, r.scope_id, r.family)
+    union
+    -- windows that ended on the day of the last run, and so had the tier of the median service
+    select m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date
+    from settings s
+    join core.dora_metrics m
+      on (m.scope_type, m.scope_id, m.calculation_date) = ('client', '', s.computed_through) and m.grain like 'rolling%'
+    where s.computed_through < s.today and m.tier is not null
 ), compared as (
     select distinct c.metric_type, c.grain, c.calculation_date
     from computed c

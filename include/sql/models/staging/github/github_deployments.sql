@@ -13,6 +13,7 @@ select
     coalesce(p ->> 'description', '') as description,
     lower(p ->> 'state') as state,
     statuses.url,
+    statuses.environment_url,
     p -> 'creator' ->> 'login' as creator_login,
     (p ->> 'createdAt')::timestamptz as created_at,
     (p ->> 'updatedAt')::timestamptz as updated_at,
@@ -25,11 +26,11 @@ cross join lateral (select r.payload as p) payload
 cross join lateral (
     select min(s.at) filter (where s.state = 'SUCCESS') as first_success_at,
            min(s.at) filter (where s.state in ('FAILURE', 'ERROR')) as first_failure_at,
-           max(s.url) as url
+           max(s.url) as url, max(s.environment_url) as environment_url
     from (
         select v ->> 'state' as state,
                coalesce(v ->> 'createdAt', v ->> 'updatedAt')::timestamptz as at,
-               coalesce(nullif(v ->> 'logUrl', ''), nullif(v ->> 'environmentUrl', '')) as url
+               nullif(v ->> 'logUrl', '') as url, nullif(v ->> 'environmentUrl', '') as environment_url
         from jsonb_array_elements(p -> 'statuses') v
     ) s
 ) statuses
