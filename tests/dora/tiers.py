@@ -52,7 +52,9 @@ def mark_tiers(
         is_compared = grain == "month" or (grain.startswith("rolling") and day == today)
         if scope_type == "service" or metric not in OF or not is_compared:
             continue
-        of = [(s, rows[key]) for s in members[scope_type, scope_id] if (key := (metric, grain, "service", s, day)) in rows]
+        of = [
+            (s, rows[key]) for s in members[scope_type, scope_id] if (key := (metric, grain, "service", s, day)) in rows
+        ]
         judged = [(value_of(r), s, r.tier) for s, r in of if r.tier]
         judged.sort(key=lambda v: (v[0] if metric == "deployment_frequency" else -v[0], v[1]))
         if judged:

@@ -259,7 +259,8 @@ def test_a_deployments_number_names_it(db: TestDatabase, source: str) -> None:
 def test_a_fix_version_belongs_to_the_incidents_service(world: World) -> None:
     """Tags such as v1.0 exist in every repository."""
     shop, billing = steady(world, "shop", days=2), steady(world, "billing", days=2)
-    mine = world.deploy(shop, "shop-1", at("2026-02-05 09:00"))
+    world.change(shop, "new", at("2026-02-05 08:00"))
+    mine = world.deploy(shop, "new", at("2026-02-05 09:00"))
     world.deploy(billing, "billing-1", at("2026-02-05 10:00"))
     world.incident(at("2026-02-05 11:00"), at("2026-02-05 16:00"))
     run(world, "update core.jira_issues set fix_versions = '{v1.0}'")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.database import TestDatabase
-from tests.support.world import World, at, run
+from tests.support.world import World, at, run, steady
 
 
 def deployed(world: World) -> dict[str, object]:
@@ -55,7 +55,9 @@ def test_failed_and_staging_deployments_deliver_nothing(world: World) -> None:
     world.compute()
     assert deployed(world)["Change a"] == at("2026-02-03 14:00")
     assert world.metric("deployment_frequency", "day", at("2026-02-03 00:00"))["numerator"] == 1
-    assert world.metric("change_failure_rate", "day", at("2026-02-03 00:00"))["denominator"] == 2
+    assert world.metric("change_failure_rate", "day", at("2026-02-03 00:00"))["denominator"] == 1
+    attempts = world.metric("deployment_success_rate", "day", at("2026-02-03 00:00"))
+    assert (attempts["numerator"], attempts["denominator"]) == (1, 2)
 
 
 def test_an_inactive_deployment_keeps_the_time_it_succeeded(world: World) -> None:
@@ -82,9 +84,13 @@ def test_a_rollback_undoes_and_delivers_nothing(world: World) -> None:
         "select deployment_id from report.evidence_deployments where failed_change and failure_reason = 'rolled back'"
     ) == [(bad,)]
     month = world.metric("change_failure_rate", "month", at("2026-02-03 00:00"))
-    assert (month["numerator"], month["denominator"], month["metric_value"]) == (1, 4, 0.25)
+    assert (month["numerator"], month["denominator"], month["metric_value"]) == (1, 2, 0.5)
     rework = world.metric("deployment_rework_rate", "month", at("2026-02-03 00:00"))
-    assert (rework["numerator"], rework["denominator"]) == (1, 4)
+    assert (rework["numerator"], rework["denominator"]) == (1, 3)
+    assert world.metric("rollbacks", "month", at("2026-02-03 00:00"))["metric_value"] == 1
+    assert world.metric("redeployments", "month", at("2026-02-03 00:00"))["metric_value"] == 1
+    recovery = world.metric("failed_deployment_recovery_time", "month", at("2026-02-03 00:00"))
+    assert (recovery["sample_size"], recovery["metric_value"]) == (1, 1)
 
 
 def test_changes_before_the_very_first_deployment_are_history_in_every_environment(world: World) -> None:
@@ -327,12 +333,10 @@ def test_a_clients_total_pools_events(world: World) -> None:
 
 
 def test_the_change_failure_rate_alone_gives_no_tier(world: World) -> None:
-    repository = world.repository()
-    world.change(repository, "base", at("2026-02-02 09:00"))
-    world.deploy(repository, "base", at("2026-02-02 10:00"))
-    world.compute()
-    assert world.metric("change_failure_rate", "month", at("2026-02-03 00:00"))["tier"] is None
-    assert world.metric("deployment_frequency", "month", at("2026-02-03 00:00"))["tier"] in ("high", "medium")
+    steady(world, days=30)
+    world.compute(at("2026-03-20 12:00"))
+    assert world.metric("change_failure_rate", "month", at("2026-03-03 00:00"))["tier"] is None
+    assert world.metric("deployment_frequency", "month", at("2026-03-03 00:00"))["tier"] == "high"
 
 
 def test_two_clients_with_the_same_names_stay_apart(db: TestDatabase) -> None:

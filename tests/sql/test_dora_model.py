@@ -163,8 +163,8 @@ def test_the_median_number_of_days_with_a_deployment_per_week(world: World) -> N
 @pytest.mark.parametrize(("year", "tier"), [(2023, "elite"), (2024, "elite"), (2025, None)])
 def test_tiers_name_the_year_of_their_table(db: TestDatabase, year: int, tier: str | None) -> None:
     world = World(db, minimum_sample=1, benchmark_year=year)
-    steady(world, days=10)
-    world.compute(at("2026-02-12 12:00"))
+    steady(world, days=30)
+    world.compute(at("2026-03-03 12:00"))
     rows = world.rows(
         "select tier, tier_year, peer_share, peer_year from report.kpi_current where metric_type = 'lead_time_for_changes'"
     )

@@ -5,7 +5,8 @@
 select
     c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
     c.first_commit_at, c.opened_at, c.first_review_at, c.approved_at, c.merged_at, l.deployment_id, l.deployed_at,
-    coalesce(d.url, d.environment_url) as deployment_url, l.lead_time_hours, c.coding_hours, c.pickup_hours, c.review_hours, l.merge_to_deploy_hours,
+    coalesce(d.url, d.environment_url) as deployment_url, l.lead_time_hours, c.coding_hours, c.pickup_hours,
+    c.review_hours, l.merge_to_deploy_hours,
     l.deployment_id is not null and l.exclusion_reason is null as in_lead_time,
     case when l.deployment_id is null then 'not deployed' else l.exclusion_reason end as exclusion_reason,
     core.display_text('hours', l.lead_time_hours) as lead_time_text, c.is_bot, c.is_revert, c.is_hotfix,

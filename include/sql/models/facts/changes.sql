@@ -34,7 +34,7 @@ with pulls as (
 ), parts as (
     -- Of a monorepo: the parts that it touches, and the repository's own service when it touches anything else.
     select p.*, p.repository_service_id as service_id, '' as suffix, p.integration_id as history_integration_id,
-           p.repository_id as history_repository_id
+           p.repository_id as history_repository_id, null as path_pattern
     from pulls p
     where not p.has_parts
        or not exists (select from core.pull_request_files f
@@ -47,7 +47,7 @@ with pulls as (
                  where (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
                    and f.path ~* v.path_pattern))
     union all
-    select p.*, v.id, v.suffix, p.integration_id, p.repository_id
+    select p.*, v.id, v.suffix, p.integration_id, p.repository_id, v.path_pattern
     from pulls p
     join live_services v
       on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is not null
@@ -58,7 +58,7 @@ with pulls as (
     -- Without a repository: of the service that it names, in whose repository its commit may be.
     -- Its reviews are not known, only when the first one was.
     select q.change_id, p.*, least(p.first_review_at, p.approved_at), v.full_name, v.prefix, null, false, v.by_time, v.id,
-           '', v.integration_id, v.repository_id
+           '', v.integration_id, v.repository_id, null
     from touched_pull_requests q
     join core.pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.id)
     cross join lateral (
@@ -102,7 +102,8 @@ with pulls as (
         coalesce(p.ready_at, p.created_at) as opened_at, p.answered_at as first_review_at, p.approved_at, p.merged_at,
         p.merge_commit_sha,
         case when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position,
-        p.additions, p.deletions, p.changed_files, p.commit_count, p.review_count, p.head_branch, p.comment_count,
+        coalesce(part.additions, p.additions) as additions, coalesce(part.deletions, p.deletions) as deletions,
+        coalesce(part.files, p.changed_files) as changed_files, p.commit_count, p.review_count, p.head_branch, p.comment_count,
         coalesce(reviews.changes_requested, 0) as changes_requested_count,
         coalesce(events.reopened, 0) as reopened_count,
         coalesce(reviews.by_another, p.repository_id is null and p.answered_at <= p.merged_at, false) as is_reviewed,
@@ -110,6 +111,18 @@ with pulls as (
             then array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues
     from parts p
     cross join settings s
+    left join lateral (
+        -- what it changed in a part, or outside of all parts
+        select least(sum(f.additions), 2147483647)::integer as additions,
+               least(sum(f.deletions), 2147483647)::integer as deletions, count(*)::integer as files
+        from core.pull_request_files f
+        where p.has_parts and (f.integration_id, f.pull_request_id) = (p.integration_id, p.id)
+          and case when p.path_pattern is not null then f.path ~* p.path_pattern
+                   else not exists (
+                       select from live_services v
+                       where (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
+                         and f.path ~* v.path_pattern) end
+    ) part on part.files > 0
     left join lateral (
         select m.position from core.commits m
         where (m.integration_id, m.repository_id, m.sha)

@@ -31,10 +31,10 @@ with computed as (
     from (
         select * from computed
         union
-        select m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date
+        select p.metric_type, p.grain, d.scope_type, d.scope_id, p.calculation_date
         from compared p
-        join core.dora_metrics m
-          on (m.metric_type, m.grain, m.calculation_date) = (p.metric_type, p.grain, p.calculation_date)
+        join core.metric_catalogue k on k.metric_type = p.metric_type
+        join scope_days d on d.family = k.family
     ) c
     join core.metric_catalogue k on k.metric_type = c.metric_type and k.benchmark_metric is not null
     join core.dora_metrics m
