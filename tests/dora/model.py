@@ -255,6 +255,7 @@ class ChangeFact:
     names: set[str]
     is_pull_request: bool = True
     own_shas: set[str] = field(default_factory=set)
+    last_own_sha: str | None = None
 
 
 @dataclass

@@ -184,7 +184,9 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         is_revert=bool(pull.reverts_number or pull.reverts_sha or re.match(r"revert\b", pull.title, re.I)),
         reverts_change_id=reverted_by(world, pull),
         is_hotfix=any(re.search(settings.hotfix_pattern, text, re.I) for text in (pull.title, pull.head_branch)),
-        first_commit_at=pull.first_authored_at if settings.commit_date == "authored" else pull.first_committed_at,
+        first_commit_at=pull.first_authored_at
+        if settings.commit_date == "authored"
+        else pull.first_committed_at or pull.first_authored_at,
         opened_at=pull.ready_at or pull.created_at,
         first_review_at=pull.first_review_at,
         approved_at=pull.approved_at,
@@ -201,6 +203,7 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         is_reviewed=any(at <= pull.merged_at for at in pull.reviewed_at),
         names=set(ISSUE_KEY.findall(pull.title)) | set(ISSUE_KEY.findall(pull.head_branch)),
         own_shas={c.sha for c in pull.commits},
+        last_own_sha=pull.commits[-1].sha if pull.commits else None,
     )
 
 
@@ -411,6 +414,19 @@ def deployed_changes(
 
 
 def deployment_of_change(change: ChangeFact, environments: list[list[DeploymentFact]]) -> DeploymentFact | None:
+    """ "The first deployment that contains it", or "one of the last commit of its branch that began before the merge"; "the
+    earliest deployment counts"."""
+    branch = [
+        d
+        for order in environments
+        for d in order
+        if change.last_own_sha and d.sha == change.last_own_sha and d.created_at < change.merged_at and not d.is_trial
+    ]
+    candidates = in_order([*branch, *by_position(change, environments)])
+    return candidates[0] if candidates else None
+
+
+def by_position(change: ChangeFact, environments: list[list[DeploymentFact]]) -> list[DeploymentFact]:
     """ "In each environment, a change is delivered by the first deployment that contains it, unless that is the baseline. If
     several environments qualify, the earliest deployment counts. Changes at or before the position of the service's very first
     baseline (in any environment) are history and have no delivery." "A deployment contains every change whose merge commit has
@@ -418,14 +434,14 @@ def deployment_of_change(change: ChangeFact, environments: list[list[DeploymentF
     baselines = in_order([d for order in environments for d in order if d.is_baseline])
     position = change.merge_position
     if position is None or not baselines or position <= (baselines[0].position or 0):
-        return None
+        return []
     candidates = []
     for order in environments:
         able = [d for d in order if d.position is not None and not d.is_trial and d.delivers]
         first = next((d for d in able if d.position is not None and d.position >= position), None)
         if first is not None and not first.is_baseline:
             candidates.append(first)
-    return in_order(candidates)[0] if candidates else None
+    return candidates
 
 
 def deployed_change(world: World, change: ChangeFact, deployment: DeploymentFact) -> DeployedChange:

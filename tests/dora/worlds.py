@@ -137,8 +137,10 @@ def worlds(
     for repository in repositories:
         chain = draw_commits(clock, repository)
         commits += chain
-        pulls += draw_pull_requests(clock, repository, chain, len(pulls))
-        deployments += draw_deployments(clock, repository, chain, len(deployments), orderly)
+        mine = draw_pull_requests(clock, repository, chain, len(pulls))
+        pulls += mine
+        branches = [p.commits[-1].sha for p in mine if p.commits]
+        deployments += draw_deployments(clock, repository, chain, branches, len(deployments), orderly)
     customs = [draw_custom_change(clock, n, commits) for n in range(draw(one_of(0, 0, 1, 2, 5)))]
     issues = [draw_issue(clock, n, deployments, [*pulls, *customs]) for n in range(draw(one_of(0, 1, 2, 3, 4)))]
     for issue in issues:
@@ -299,9 +301,9 @@ def draw_review_time(clock: Clock, merged: datetime) -> datetime | None:
 
 
 def draw_deployments(
-    clock: Clock, repository: Repository, chain: list[Commit], ahead: int, orderly: bool
+    clock: Clock, repository: Repository, chain: list[Commit], branches: list[str], ahead: int, orderly: bool
 ) -> list[Deployment]:
-    """Deployments of any commit at any time; in an orderly world, mostly newer commits at later times."""
+    """Deployments of any commit, and of branches, at any time; in an orderly world, mostly newer commits at later times."""
     draw = clock.draw
     count = draw(one_of(0, 2, 4, 5, 7, 9))
     times = [clock.moment(30) for _ in range(count)]
@@ -314,7 +316,7 @@ def draw_deployments(
     environments = draw(one_of(*PLACES, ENVIRONMENTS))
     for at, n in zip(times, commits, strict=True):
         identity = IDS + ahead + len(made)
-        sha = chain[n].sha if n >= 0 else draw(st.none() | st.just(sha_of("unknown", identity)))
+        sha = chain[n].sha if n >= 0 else draw(st.sampled_from([None, sha_of("unknown", identity), *branches]))
         outcome = draw(one_of("success", "success", "success", "success", "failure", "recovered", "pending"))
         made.append(
             Deployment(

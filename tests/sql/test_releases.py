@@ -83,7 +83,7 @@ def test_a_failure_recovers_once(world: World) -> None:
     assert (recovery["sample_size"], recovery["metric_value"]) == (1, 5)
     assert world.metric("time_to_restore", "month", FEBRUARY)["sample_size"] == 2
     run(world, "update core.jira_issues set status_category = 'new', resolution_at = null")
-    run(world, "delete from core.jira_issue_changelog")
+    run(world, "delete from core.jira_issue_changes")
     world.compute(MARCH)
     assert world.metric("failed_deployment_recovery_time", "month", FEBRUARY)["sample_size"] == 0
     assert number(world, "change_failure_rate")[0] == 1
@@ -243,3 +243,25 @@ def test_tiers_are_of_calendar_time(db: TestDatabase) -> None:
     world.compute(at("2026-03-02 12:00"))
     lead = world.metric("lead_time_for_changes", "month", FEBRUARY)
     assert (lead["metric_value"], lead["calendar_value"], lead["tier"]) == (16, 40, "high")
+
+
+def test_a_branch_that_was_deployed_before_its_merge_is_delivered_by_that(world: World) -> None:
+    """GitHub flow: the last commit of the branch is deployed; then it is merged, and nothing is deployed any more."""
+    shop = world.repository()
+    for n, merged in enumerate(("2026-02-03 12:00", "2026-02-04 12:00")):
+        pull = world.change(shop, f"merge{n}", at(merged), lead_hours=10)
+        for place, sha in enumerate((f"first{n}", f"last{n}")):
+            world.insert(
+                "core.github_pull_request_commits",
+                integration_id=world.github,
+                pull_request_id=pull,
+                sha=sha,
+                position=place,
+                headline="Work",
+            )
+        world.deploy(shop, f"first{n}", at(merged) - timedelta(hours=5))
+        world.deploy(shop, f"last{n}", at(merged) - timedelta(hours=1))
+    world.compute(MARCH)
+    lead = world.metric("lead_time_for_changes", "month", FEBRUARY)
+    assert (lead["metric_value"], lead["sample_size"]) == (9, 2)
+    assert world.rows("select merge_to_deploy_hours from report.evidence_lead_time") == [(None,), (None,)]

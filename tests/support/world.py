@@ -195,6 +195,9 @@ class World:
             "p75",
             "p90",
             "tier",
+            "tier_spread",
+            "calendar_value",
+            "guessed",
         )
         found = self.rows(
             f"select {', '.join(columns)} from core.dora_metrics where metric_type = %s and grain = %s"

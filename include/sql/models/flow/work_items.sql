@@ -20,7 +20,7 @@ with issues as (
     group by id
 ), services as (
     -- a component or label that names a service goes before the service of the project
-    select i.id, coalesce(min(s.id) filter (where x.is_named), min(s.id)) as service_id
+    select i.id, (array_agg(s.id order by x.is_named desc, length(s.name) desc, s.id))[1] as service_id
     from issues i
     cross join lateral (
         select lower(name) as name, true as is_named from unnest(i.names) name

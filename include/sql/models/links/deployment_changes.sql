@@ -1,7 +1,7 @@
 -- Table core.deployment_changes: which deployment delivered a change, its lead time and stages, or why it does not count.
 -- Grain: one row per delivered change.
--- In each environment the first deployment that contains the change, unless that is the baseline; of these the earliest. Where
--- merges are the deployments, each its own.
+-- In each environment the first deployment that contains the change, unless that is the baseline; or one of the last commit of
+-- its branch that began before the merge; of these the earliest. Where merges are the deployments, each its own.
 -- Per: change_id of select id as change_id from core.changes
 select coalesce((after).id, (before).id) as change_id from changes_changed
 union
@@ -15,12 +15,28 @@ from (
 ) d
 join core.changes c on c.service_id = d.service_id and c.merge_position > d.low and c.merge_position <= d.high
 union
+-- Branches that were deployed before they were merged.
+select v.prefix || '-pr:' || k.integration_id || ':' || k.pull_request_id || v.suffix
+from (select distinct service_id, sha from moved_deployments where sha is not null) d
+join live_services v on v.id = d.service_id
+cross join lateral (
+    select x.integration_id, x.pull_request_id from core.pull_request_commits x
+    where (x.integration_id, x.sha) = (v.integration_id, d.sha)
+    offset 0
+) k
+union
+select v.prefix || '-pr:' || q.integration_id || ':' || q.pull_request_id || v.suffix
+from queued_own_commits q
+join core.pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.pull_request_id)
+join live_services v on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id)
+union
 select l.change_id
 from deployments_changed d
 join core.deployment_changes l on l.deployment_id = (d.before).id
 ;
 with computed as materialized (
     select c.id as change_id, (row_number() over ())::integer as change_no, c.service_id, c.merge_position, c.is_bot,
+           c.integration_id, c.pull_request_id,
            c.merged_at, case s.start_event when 'opened' then c.opened_at else c.first_commit_at end as started_at,
            c.coding_hours, c.pickup_hours, c.review_hours
     from touched q
@@ -66,6 +82,20 @@ with computed as materialized (
     select change_no, deployment_id, deployed_at, deployed_on
     from delivered
     where change_no is not null and contains_after < position
+    union all
+    select c.change_no, d.id, d.finished_at, d.finished_on
+    from computed c
+    cross join lateral (
+        select k.sha from core.pull_request_commits k
+        where (k.integration_id, k.pull_request_id) = (c.integration_id, c.pull_request_id)
+        order by k.position desc, k.sha limit 1
+    ) last
+    cross join lateral (
+        select x.id, x.finished_at, x.finished_on from core.deployments x
+        where x.version = last.sha and x.service_id = c.service_id and x.environment_tier = 'production'
+          and x.result = 'success' and not x.is_trial and x.created_at < c.merged_at
+        order by x.finished_at, x.id limit 1
+    ) d
     union all
     select c.change_no, d.id, d.finished_at, d.finished_on
     from computed c
