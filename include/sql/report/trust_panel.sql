@@ -12,7 +12,9 @@ select
 from core.quality_results q
 left join (values
     ('deployments_with_changes', 'Deployments with changes', 1), ('changes_deployed', 'Merged changes deployed', 2),
-    ('incidents_linked', 'Incidents linked to a deployment', 3), ('stored_of_upstream', 'Records held of those upstream', 4),
-    ('rejected_records', 'Records that could not be read', 5), ('negative_durations', 'Changes with impossible times', 6)
+    ('incidents_linked', 'Incidents linked to a deployment', 3), ('failures_guessed', 'Failures that rest on time alone', 4),
+    ('stored_of_upstream', 'Records held of those upstream', 5), ('rejected_records', 'Records that could not be read', 6),
+    ('negative_durations', 'Changes with impossible times', 7),
+    ('trial_deployments', 'First deployments taken for trials', 8)
 ) as k (check_name, label, sort_order) on k.check_name = q.check_name
-where k.check_name is not null or q.status = 'fail';
+where (k.check_name is not null or q.status = 'fail') and (q.check_name <> 'trial_deployments' or q.value > 0);

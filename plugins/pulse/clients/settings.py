@@ -209,6 +209,13 @@ class QualitySettings(_Group):
         description="fails when there are 20 or more merged changes, and the merge commit of more than a fifth of them is"
         " not in the default branch's history",
     )
+    quality_trial_deployments: ShownSeverity = Field(
+        "info",
+        description="never fails: how many first deployments were taken for trials, and deliver nothing",
+    )
+    quality_failures_guessed: ShownSeverity = Field(
+        "info", description="never fails: how many failed releases only time links to an incident"
+    )
     quality_negative_durations: Severity = Field("warn", description="fails when a change was deployed before it began")
     quality_impossible_orders: Severity = Field("warn", description="fails when something ended before it began")
     quality_orphans: Severity = Field(

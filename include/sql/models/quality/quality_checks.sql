@@ -16,6 +16,8 @@ from (
      ' contain nothing that we know.'),
     ('changes_without_commit', 'bad', 0.2,
      'Merged changes whose merge commit is not in the default branch''s history cannot be found in a deployment.'),
+    ('trial_deployments', 'many', null, ''),
+    ('failures_guessed', 'bad', null, ''),
     ('negative_durations', 'many', 0,
      'Changes that were deployed before they began are left out: look at their commits'' dates.'),
     ('impossible_orders', 'many', 0,

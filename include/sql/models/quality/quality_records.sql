@@ -30,6 +30,10 @@ union all
 select 'deployments_without_commit', id, id, position is null, age from deployments
 where source <> 'merge'  -- it knows its change without a place in the history
 union all
+select 'failures_guessed', id, coalesce(incident_keys, id), is_guess, age from deployments where counts and failed_change
+union all
+select 'trial_deployments', id, id, true, null from core.deployments where is_trial
+union all
 select 'changes_without_commit', id, coalesce(url, id), merge_position is null, age from changes
 where deployment_source <> 'merges'
 union all
