@@ -11,9 +11,9 @@ HISTORY = 12  # weeks that judge the others, and that a level has before it is t
 JUDGED = 8  # latest weeks, which are judged by those before
 CHANCE = 0.0015  # of Fisher's exact test
 RULES = (
-    ("3 weeks in a row beyond the limits", 3, 3, 3.0),
-    ("4 weeks in a row in the outer part of the range", 4, 4, 1.75),
-    ("7 of 8 weeks on one side of the range", 8, 7, 0.85),
+    ("3 weeks in a row at or beyond a limit", 3, 3, 2.5),
+    ("4 weeks in a row in the outer part of the range", 4, 4, 1.6),
+    ("7 of 8 weeks on one side of the range", 8, 7, 0.75),
 )
 
 

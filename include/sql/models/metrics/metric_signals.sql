@@ -67,9 +67,9 @@ with recursive weeks as (
             ) b
         ) v
         cross join lateral (select sign(s.y[v.week] - v.centre)::integer as side) d
-        join (values (1, '3 weeks in a row beyond the limits', 3, 3, 3.0),
-                     (2, '4 weeks in a row in the outer part of the range', 4, 4, 1.75),
-                     (3, '7 of 8 weeks on one side of the range', 8, 7, 0.85)) r (number, rule, weeks, least, beyond)
+        join (values (1, '3 weeks in a row at or beyond a limit', 3, 3, 2.5),
+                     (2, '4 weeks in a row in the outer part of the range', 4, 4, 1.6),
+                     (3, '7 of 8 weeks on one side of the range', 8, 7, 0.75)) r (number, rule, weeks, least, beyond)
           on v.week - r.weeks >= v.last and d.side * (s.y[v.week] - v.centre) > r.beyond * v.sigma
         cross join lateral (
             select min(j) as first, count(*) as n
