@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from statistics import fmean, median
 
 HISTORY = 12  # weeks that judge the others, and that a level has before it is the usual one
@@ -60,7 +61,7 @@ def quantile(values: list[float], share: float) -> float:
 def limits(weeks: list[Week], unit: str) -> tuple[float, float]:
     """Centre and sigma of weeks."""
     y = [week.level(unit) for week in weeks]
-    moved = median([abs(b - a) for a, b in zip(y, y[1:], strict=False)]) if len(y) > 1 else 0.0
+    moved = median([abs(b - a) for a, b in pairwise(y)]) if len(y) > 1 else 0.0
     spread = (quantile(y, 0.75) - quantile(y, 0.25)) / 1.349
     noise = math.sqrt(fmean(week.noise(unit) for week in weeks))
     return median(y), max(moved / 0.954, spread, noise, 0.05)
@@ -109,9 +110,7 @@ def _shift_of_a_rate(weeks: list[Week], _unit: str, first: int, i: int) -> Shift
 def tail(failed: int, drawn: int, all_failed: int, total: int, side: int) -> Fraction:
     """How likely as many (side 1), or as few, of all failures are among the drawn deployments: exact."""
     cases = (
-        range(failed, min(all_failed, drawn) + 1)
-        if side > 0
-        else range(max(0, drawn - total + all_failed), failed + 1)
+        range(failed, min(all_failed, drawn) + 1) if side > 0 else range(max(0, drawn - total + all_failed), failed + 1)
     )
     ways = sum(math.comb(all_failed, x) * math.comb(total - all_failed, drawn - x) for x in cases)
     return Fraction(ways, math.comb(total, drawn))

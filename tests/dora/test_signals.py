@@ -79,16 +79,23 @@ class Signals:
                 "create temporary table given on commit drop as select metric_type, scope_id, period_start, metric_value, p75,"
                 " numerator, denominator, sample_size from core.dora_metrics limit 0"
             )
-            with conn.cursor() as cursor:
-                with cursor.copy("copy given from stdin") as copy:
-                    for number, weeks in enumerate(worlds):
-                        for place, week in enumerate(weeks):
-                            start = MONDAY - timedelta(weeks=len(weeks) - place)
-                            value = week.failures / week.deployments if unit == "ratio" else week.value
-                            copy.write_row(
-                                (metric, str(number), start, value, week.p75, week.failures, week.deployments)
-                                + (week.events or week.deployments,)
+            with conn.cursor() as rows, rows.copy("copy given from stdin") as copy:
+                for number, weeks in enumerate(worlds):
+                    for place, week in enumerate(weeks):
+                        start = MONDAY - timedelta(weeks=len(weeks) - place)
+                        value = week.failures / week.deployments if unit == "ratio" else week.value
+                        copy.write_row(
+                            (
+                                metric,
+                                str(number),
+                                start,
+                                value,
+                                week.p75,
+                                week.failures,
+                                week.deployments,
+                                week.events or week.deployments,
                             )
+                        )
             conn.execute(
                 "insert into core.dora_metrics (client_id, metric_type, grain, scope_type, scope_id, calculation_date,"
                 " period_start, period_end, metric_value, unit, p50, p75, numerator, denominator, sample_size,"
@@ -109,7 +116,9 @@ class Signals:
                 [TODAY],
             )
             Writer(conn, [model], full=True).write(model)
-            cursor = conn.execute("select * from core.metric_signals where metric_type = %s order by level_from", [metric])
+            cursor = conn.execute(
+                "select * from core.metric_signals where metric_type = %s order by level_from", [metric]
+            )
             names = [column.name for column in cursor.description or ()]
             found: dict[int, list[dict[str, Any]]] = {}
             for row in cursor.fetchall():
@@ -152,20 +161,25 @@ def test_the_sql_finds_the_same_shifts_as_the_reference(signals: Signals, metric
     for number, weeks in enumerate(worlds):
         levels, expected = found[number], shifts(weeks, unit)
         first = MONDAY - timedelta(weeks=len(weeks))
-        assert [level["level_from"] for level in levels] == [first] + [first + timedelta(weeks=s.first) for s in expected]
+        assert [level["level_from"] for level in levels] == [first] + [
+            first + timedelta(weeks=s.first) for s in expected
+        ]
         assert [level["rule"] for level in levels[1:]] == [s.rule for s in expected]
         assert [level["shift"] for level in levels[1:]] == ["better" if s.side == better else "worse" for s in expected]
         assert [level["confirmed_on"] for level in levels[1:]] == [
             first + timedelta(weeks=s.found + 1) for s in expected
         ]
         word, history = verdict(weeks, unit)
-        word = {"higher": "better" if better > 0 else "worse", "lower": "worse" if better > 0 else "better"}.get(word, word)
+        word = {"higher": "better" if better > 0 else "worse", "lower": "worse" if better > 0 else "better"}.get(
+            word, word
+        )
         assert [level["verdict"] for level in levels] == [None] * len(expected) + [word]
         assert levels[-1]["history_weeks"] == history
         assert (levels[0]["centre"] is None) == (not expected and history < 12)
         for level in levels:
             if level["centre"] is not None:
-                assert level["lower"] <= level["centre"] + 1e-9 and level["centre"] <= level["upper"] + 1e-9
+                assert level["lower"] <= level["centre"] + 1e-9
+                assert level["centre"] <= level["upper"] + 1e-9
         shifted += bool(expected)
     assert 20 < shifted < 140, "series of both kinds"
 
