@@ -167,6 +167,12 @@ end $$;
 
 COMMENT ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) IS 'For migrations: row-level security and grants of a new table with client_id. etl may write, staff and reader may read.';
 
+CREATE FUNCTION core.range_text(unit text, low double precision, high double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ("substring"(core.display_text(unit, low), '[^0-9.].*'::text) = "substring"(core.display_text(unit, high), '[^0-9.].*'::text)) THEN (("substring"(core.display_text(unit, low), '^[0-9.]+'::text) || ' to '::text) || core.display_text(unit, high)) ELSE ((core.display_text(unit, low) || ' to '::text) || core.display_text(unit, high)) END;
+
+COMMENT ON FUNCTION core.range_text(unit text, low double precision, high double precision) IS 'Two values of a metric, from and to, in words.';
+
 CREATE FUNCTION core.reader_client_id() RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -214,6 +220,12 @@ CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
 $$;
 
 COMMENT ON FUNCTION core.unprotected_tables() IS 'Tables that hold clients'' rows without forced row-level security; must be empty.';
+
+CREATE FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE verdict WHEN 'usual'::text THEN COALESCE((('within its usual range ('::text || core.range_text(unit, low, high)) || ')'::text), 'within its usual range'::text) WHEN 'not_enough_history'::text THEN (((('not enough history for a verdict: '::text || history) || ' of '::text) || needed) || ' weeks'::text) ELSE (((verdict || ' since '::text) || to_char((since)::timestamp with time zone, 'FMDD Mon YYYY'::text)) || COALESCE(('; before: '::text || core.range_text(unit, low, high)), ''::text)) END;
+
+COMMENT ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) IS 'What the weeks of a metric say, in words.';
 
 CREATE FUNCTION core.worked_hours(moment timestamp with time zone) RETURNS double precision
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -286,6 +298,10 @@ GRANT ALL ON FUNCTION core.merge_of(change_id text) TO pulse_etl;
 
 REVOKE ALL ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.range_text(unit text, low double precision, high double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.range_text(unit text, low double precision, high double precision) TO pulse_staff;
+GRANT ALL ON FUNCTION core.range_text(unit text, low double precision, high double precision) TO pulse_reader;
+
 REVOKE ALL ON FUNCTION core.reader_client_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.reader_client_id() TO pulse_reader;
 
@@ -299,6 +315,10 @@ REVOKE ALL ON FUNCTION core.setting(key text, fallback jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
 
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) TO pulse_staff;
+GRANT ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO pulse_etl;
@@ -1506,6 +1526,44 @@ ALTER TABLE ONLY core.metric_catalogue ADD CONSTRAINT metric_catalogue_pkey PRIM
 GRANT SELECT,MAINTAIN ON TABLE core.metric_catalogue TO pulse_etl;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_staff;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_reader;
+
+-- core.metric_signals -------------------------------------------------------------------------------------------------
+CREATE TABLE core.metric_signals (
+    client_id integer NOT NULL,
+    metric_type text NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text DEFAULT ''::text NOT NULL,
+    level_from date NOT NULL,
+    level_until date,
+    is_current boolean NOT NULL,
+    centre double precision,
+    lower double precision,
+    upper double precision,
+    usual_lower double precision,
+    usual_upper double precision,
+    shift text,
+    rule text,
+    confirmed_on date,
+    verdict text,
+    history_weeks integer NOT NULL,
+    needed_weeks integer NOT NULL,
+    unit text NOT NULL,
+    CONSTRAINT metric_signals_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'service'::text, 'team'::text, 'repository'::text]))),
+    CONSTRAINT metric_signals_shift_check CHECK ((shift = ANY (ARRAY['better'::text, 'worse'::text]))),
+    CONSTRAINT metric_signals_verdict_check CHECK ((verdict = ANY (ARRAY['better'::text, 'worse'::text, 'usual'::text, 'not_enough_history'::text])))
+);
+ALTER TABLE ONLY core.metric_signals FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.metric_signals IS 'One row per level of a metric and scope: the weeks [level_from, level_until) in which it varied by chance alone. centre, lower, upper: the limits of these weeks; usual_lower, usual_upper: the range that the verdict speaks of; shift, rule, confirmed_on: the signal that began the level; verdict: of the current level only.';
+ALTER TABLE ONLY core.metric_signals ADD CONSTRAINT metric_signals_pkey PRIMARY KEY (client_id, metric_type, scope_type, scope_id, level_from);
+ALTER TABLE ONLY core.metric_signals ADD CONSTRAINT metric_signals_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.metric_signals TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.metric_signals ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.metric_signals TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.metric_signals FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.metric_signals FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.metric_signals TO pulse_etl;
+GRANT SELECT ON TABLE core.metric_signals TO pulse_staff;
+GRANT SELECT ON TABLE core.metric_signals TO pulse_reader;
 
 -- core.projects -------------------------------------------------------------------------------------------------------
 CREATE TABLE core.projects (

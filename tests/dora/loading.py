@@ -321,6 +321,7 @@ FACTS = (
     "rework_evidence",
     "dora_scopes",
     "dora_metrics",
+    "metric_signals",
     "quality_results",
 )
 VOLATILE = {"dora_metrics": ("id", "published_at"), "quality_results": ("measured_at",)}

@@ -196,7 +196,14 @@ def test_a_charts_query_follows_from_its_params(configs: Configs) -> None:
     axis = {"columnType": "BASE_AXIS", "sqlExpression": "period_at", "label": "period_at", "expressionType": "SQL"}
     assert days == {
         "columns": [axis],
-        "metrics": ["days", "days_so_far"],
+        "metrics": [
+            "days",
+            "days_so_far",
+            "centre_line_days",
+            "lower_line_days",
+            "upper_line_days",
+            "shifted_days",
+        ],
         "granularity": "period_at",
         "filters": [
             {"col": "metric_type", "op": "==", "val": "lead_time_for_changes"},

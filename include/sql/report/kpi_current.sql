@@ -1,15 +1,12 @@
--- One row per metric: the 30 days up to today for the whole company, compared with the 30 days before.
+-- One row per metric: the 30 days up to today for the whole company, and what the weeks say: a signal or chance.
 select
     m.client_id, c.name as client_name, m.metric_type, k.metric_label, k.sort_order, m.metric_value, m.unit,
     m.metric_value * k.factor as display_value, k.display_unit, core.display_text(m.unit, m.metric_value) as display_text,
     p.metric_value as previous_value,
-    case when p.metric_value <> 0 then (m.metric_value - p.metric_value) / p.metric_value end as delta_ratio,
-    case
-        when m.metric_value is null or p.metric_value is null then null
-        when abs(m.metric_value - p.metric_value) <= 0.02 * greatest(abs(p.metric_value), 1e-9) then 'flat'
-        when (m.metric_value > p.metric_value) = (k.better = 'higher') then 'better'
-        else 'worse'
-    end as trend,
+    case when k.is_judged then coalesce(g.verdict, 'not_enough_history') end as verdict,
+    case when k.is_judged then coalesce(g.verdict_text, 'not enough history for a verdict: 0 of 12 weeks') end as verdict_text,
+    case when g.verdict in ('better', 'worse') then g.level_from end as shifted_on,
+    g.usual_lower, g.usual_upper,
     m.tier, case m.tier when 'elite' then 4 when 'high' then 3 when 'medium' then 2 when 'low' then 1 end as tier_rank,
     m.tier_year, m.sample_size, m.null_reason, m.period_start, m.period_end, m.definition_version, m.published_at,
     core.display_text(m.unit, p.metric_value) as previous_text, initcap(m.tier) as tier_name,
@@ -24,10 +21,14 @@ join core.clients c on c.id = t.client_id
 join core.dora_metrics m
   on m.client_id = t.client_id and m.grain = 'rolling_30d' and m.scope_type = 'client' and m.scope_id = ''
  and m.calculation_date = t.computed_through
-join core.metric_catalogue k on k.metric_type = m.metric_type
+join (select *, has_past_windows and metric_type <> 'deployment_days_per_week' as is_judged from core.metric_catalogue) k
+  on k.metric_type = m.metric_type
 left join core.dora_metrics p
   on (p.client_id, p.metric_type, p.grain, p.scope_type, p.scope_id, p.calculation_date)
    = (m.client_id, m.metric_type, m.grain, m.scope_type, m.scope_id, m.period_start - 1)
+ and not p.is_partial
+left join report.metric_signals g
+  on (g.client_id, g.metric_type, g.scope_type, g.scope_id) = (m.client_id, m.metric_type, m.scope_type, m.scope_id) and g.is_current
 left join core.benchmarks peers
   on peers.metric_type = m.metric_type and peers.kind = 'distribution' and peers.year = 2025
  and m.metric_value >= peers.lower_bound and (m.metric_value < peers.upper_bound or peers.upper_bound is null);

@@ -2,13 +2,13 @@
 with numbers as (
     select m.client_id, m.metric_type, m.unit, m.grain, m.scope_type, m.scope_id, m.period_start, m.period_end, m.is_partial,
            m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.tier, m.tier_year,
-           m.calculation_date
+           m.calculation_date, false as is_service
     from core.dora_metrics m
     union all
     -- A repository that is one service has that service's numbers.
     select m.client_id, m.metric_type, m.unit, m.grain, 'repository', m.scope_id, m.period_start, m.period_end, m.is_partial,
            m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.tier, m.tier_year,
-           m.calculation_date
+           m.calculation_date, true
     from core.dora_metrics m
     join core.services s on (s.client_id, s.id) = (m.client_id, m.scope_id)
     where m.scope_type = 'service' and s.repository_id is not null
@@ -21,7 +21,16 @@ select
     case m.scope_type when 'client' then 'All services' else coalesce(s.name, m.scope_id) end as scope_name,
     m.period_start::timestamp as period_at, m.period_end, m.is_partial, m.metric_value,
     m.metric_value * k.factor as display_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size,
-    m.null_reason, m.tier, m.tier_year, m.calculation_date
+    m.null_reason, m.tier, m.tier_year, m.calculation_date,
+    g.centre * k.factor as centre, g.lower * k.factor as lower, g.upper * k.factor as upper,
+    case when g.shift is not null and g.level_from >= m.period_start and g.level_from < m.period_end then g.level_from end
+        as shifted_on
 from numbers m
 join core.metric_catalogue k on k.metric_type = m.metric_type
-left join core.services s on m.scope_type in ('service', 'repository') and (s.client_id, s.id) = (m.client_id, m.scope_id);
+left join core.services s on m.scope_type in ('service', 'repository') and (s.client_id, s.id) = (m.client_id, m.scope_id)
+-- A period has the limits of the level that its last week belongs to.
+left join core.metric_signals g
+  on m.grain in ('week', 'month') and (g.client_id, g.metric_type, g.scope_id) = (m.client_id, m.metric_type, m.scope_id)
+ and g.scope_type = case when m.is_service then 'service' else m.scope_type end
+ and m.calculation_date >= g.level_from + 6
+ and (m.calculation_date < g.level_until + 6 or g.level_until is null);
