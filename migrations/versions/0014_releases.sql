@@ -72,3 +72,18 @@ alter table core.incident_references
     drop constraint incident_references_kind_check,
     add constraint incident_references_kind_check
         check (kind in ('url', 'sha', 'number', 'linked', 'key', 'fix_version'));
+
+-- A value never overflows its form, and is never "60 min", "48.0 h" or "0.9 per day" where the next unit says it.
+create or replace function core.display_text(unit text, value double precision) returns text
+    language sql immutable parallel safe
+    return case
+        when value is null then '—'
+        when unit = 'ratio' then to_char(value * 100, 'FM999999999990.0') || ' %'
+        when unit = 'per_day' and value >= 0.95 then to_char(value, 'FM999999999990.0') || ' per day'
+        when unit = 'per_day' and value * 7 >= 0.95 then to_char(value * 7, 'FM990.0') || ' per week'
+        when unit = 'per_day' then to_char(value * 30.4, 'FM990.0') || ' per month'
+        when unit = 'hours' and value * 60 < 59.5 then to_char(value * 60, 'FM90') || ' min'
+        when unit = 'hours' and value < 47.95 then to_char(value, 'FM990.0') || ' h'
+        when unit = 'hours' then to_char(value / 24, 'FM999999999990.0') || ' days'
+        else to_char(value, 'FM999999999990.0')
+    end;
