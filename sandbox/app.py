@@ -71,6 +71,10 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         state.faults.append(Fault(**body))
         return JSONResponse({"faults": len(state.faults)})
 
+    async def end_faults(request: Request) -> Response:
+        state.faults.clear()
+        return JSONResponse({})
+
     async def counters(request: Request) -> Response:
         return JSONResponse(
             {"calls": dict(state.calls), "points": dict(state.points), "requests": sorted(state.requests)}
@@ -151,6 +155,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         routes=[
             Route("/health", health),
             Route("/_sandbox/faults", add_fault, methods=["POST"]),
+            Route("/_sandbox/faults/end", end_faults, methods=["POST"]),
             Route("/_sandbox/counters", counters),
             Route("/_sandbox/clock", set_clock, methods=["POST"]),
             Route("/_sandbox/chaos", set_chaos, methods=["POST"]),

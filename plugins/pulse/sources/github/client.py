@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, UpstreamError, Where
 from pulse.sources.base import Credential, Integration
-from pulse.sources.github.answers import Answer, Refusal, divided, errors_of, subject_of
+from pulse.sources.github.answers import Answer, BadShape, Refusal, divided, errors_of, subject_of
 from pulse.sources.github.app import auth_for
 from pulse.sources.github.versions import OLDEST, OPTIONAL, VERSION_HEADER, lacking, without
 from pulse.sources.http import HeavyPage, HttpClient, JsonResponse
@@ -119,26 +119,38 @@ class GitHubClient:
         refused, serious = divided(data, errors)
         if serious:
             self._raise(serious, what)
-        if data is None:
+        if data is None or not data.keys() - {"rateLimit"}:
             if divisible:
                 raise HeavyPage
             raise self.http.failure(f"the answer about {what} contains no data")
         return Answer(data, response, refused)
 
     def ask_sized(
-        self, query: str, what: str, sizes: Sequence[int], *, bare: str = "", divisible: bool = False, **variables: Any
+        self,
+        query: str,
+        what: str,
+        sizes: Sequence[int],
+        *,
+        bare: str = "",
+        divisible: bool = False,
+        check: Callable[[dict[str, Any]], object] = lambda data: None,
+        **variables: Any,
     ) -> Answer:
         """`ask` with the variable `first`, using the first of the sizes that GitHub can answer.
 
-        If it can answer for none: with the query `bare`, which asks only for what identifies a row, or HeavyPage if the
-        caller can ask for less in another way (`divisible`).
+        `check` raises BadShape for data without the parts that it must have. If GitHub can answer for no size: with the query
+        `bare`, which asks only for what identifies a row, or HeavyPage if the caller can ask for less in another way
+        (`divisible`).
         """
         text = ""
         for size in sizes:
             try:
-                return self.ask(query, what, divisible=True, first=size, **variables)
-            except HeavyPage as error:
-                text = error.text
+                answer = self.ask(query, what, divisible=True, first=size, **variables)
+                check(answer.data)
+                return answer
+            except (HeavyPage, BadShape) as error:
+                self.http.forget(0)
+                text = getattr(error, "text", "")
         if bare:
             return self.ask(bare, what, first=1, **variables)._replace(instead=text)
         if divisible:

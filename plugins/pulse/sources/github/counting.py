@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from psycopg import sql
 
@@ -83,7 +84,15 @@ class Census:
         after: dict[str, str] = {}
         while pending:
             query = queries.census({name: stream.database_id for name, stream in pending.items()}, after)
-            answer = self.github.ask_sized(query, self.scope.label, queries.PAGES, id=self.scope.data["node_id"])
+            names = tuple(pending)
+
+            def check(data: dict[str, Any], names: tuple[str, ...] = names) -> None:
+                for name in names:
+                    connection_in(repository_of(self.source, self.scope, data), name)
+
+            answer = self.github.ask_sized(
+                query, self.scope.label, queries.PAGES, check=check, id=self.scope.data["node_id"]
+            )
             repository = repository_of(self.source, self.scope, answer.data)
             for name, stream in list(pending.items()):
                 connection = connection_in(repository, name)

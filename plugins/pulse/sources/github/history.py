@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import queries, records
-from pulse.sources.github.answers import connection_in
+from pulse.sources.github.answers import BadShape, connection_in
 from pulse.sources.github.client import GitHubClient, StaleCursor
 from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
@@ -83,6 +83,7 @@ class History:
                     self.scope.label,
                     queries.PAGES,
                     bare=queries.HISTORY_BARE,
+                    check=self._checked,
                     id=self.scope.data["node_id"],
                     after=after,
                 )
@@ -91,7 +92,7 @@ class History:
                     raise self.github.http.failure("GitHub refuses the first page of the history") from None
                 after, new_head, missing = None, None, self._first_column(_MISSING_PARENTS)
                 continue
-            branch = repository_of(self.source, self.scope, answer.data)["defaultBranchRef"]
+            branch = self._checked(answer.data)
             if branch is None:
                 return  # an empty repository
             new_head = new_head or branch["target"]["oid"]
@@ -106,6 +107,19 @@ class History:
             after = history["pageInfo"]["endCursor"]
             cursor = {"head": old_head, "new_head": new_head, "after": after}
             self.source.store([page], [Checkpoint(STREAM, self.scope.key, checkpoint.watermark_at, cursor)])
+
+    def _checked(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        """The default branch in an answer; None if the repository is empty. Raises BadShape."""
+        repository = repository_of(self.source, self.scope, data)
+        if "defaultBranchRef" not in repository:
+            raise BadShape("GitHub's answer does not say what the default branch is")
+        branch = repository["defaultBranchRef"]
+        target = branch.get("target") if isinstance(branch, dict) else None
+        if branch is not None and not (isinstance(target, dict) and isinstance(target.get("oid"), str)):
+            raise BadShape("GitHub's answer does not say which commit the default branch is at")
+        if target is not None:
+            connection_in(target, "history")
+        return branch if isinstance(branch, dict) else None
 
     def _finish(self, page: Page, new_head: str, rewritten: bool, now: datetime) -> None:
         """Store the last page. `rewritten`: the previous head was not among what was read."""

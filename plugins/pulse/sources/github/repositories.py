@@ -171,6 +171,7 @@ class RepositoryListing:
                 f"the owner {owner}",
                 queries.PROBE_PAGES,
                 bare=queries.REPOSITORIES_BARE,
+                check=_check_owner,
                 login=owner,
                 after=after,
             )
@@ -226,6 +227,14 @@ class RepositoryListing:
         self.now = self.now or response.server_time
         expiry = response.headers.get(EXPIRY_HEADER) or self.config.get("token_expires")
         self.source.warn_before_token_ends(expiry, response.server_time.date())
+
+
+def _check_owner(data: dict[str, Any]) -> None:
+    """Raises BadShape if an answer does not have an owner (or null) with repositories."""
+    if "repositoryOwner" not in data:
+        raise BadShape("GitHub's answer does not say whether the owner exists")
+    if data["repositoryOwner"] is not None:
+        connection_in(data["repositoryOwner"], "repositories")
 
 
 def _split(include: list[str]) -> tuple[list[str], list[str]]:

@@ -24,6 +24,7 @@ def read_tags(source: Source, github: GitHubClient, scope: Scope) -> None:
             scope.label,
             queries.PAGES,
             bare=queries.TAGS_BARE,
+            check=lambda data: connection_in(repository_of(source, scope, data), "refs"),
             id=scope.data["node_id"],
             after=after,
         )
