@@ -41,7 +41,8 @@ class Fault:
 
     `changes`, `errors`, `replace` keep the real answer and spoil a part of it. `changes`: values by path ("*" stands for
     every item of a list). `errors`: added to a GraphQL answer. `replace`: a pattern in the text of the answer and what comes
-    instead, both as Latin-1, so that the answer may hold any byte.
+    instead, both as Latin-1, so that the answer may hold any byte. `odd`: a seed; one field of some of the answers, chosen at
+    random, gets a value of another kind.
     """
 
     path_regex: str
@@ -55,11 +56,12 @@ class Fault:
     changes: list[dict[str, Any]] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
     replace: list[str] = field(default_factory=list)
+    odd: int | None = None
 
     @property
     def spoils(self) -> bool:
         """Whether the real answer is needed."""
-        return bool(self.changes or self.errors or self.replace)
+        return bool(self.changes or self.errors or self.replace or self.odd is not None)
 
 
 class State:

@@ -7,11 +7,12 @@ that had not ended (its stored status says so) is read again until it has. A rep
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
-from pulse.errors import AccessLost
+from pulse.errors import AccessLost, TooMuch, UpstreamError
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import records
 from pulse.sources.github.client import REST_PAGE, GitHubClient
@@ -38,6 +39,11 @@ _INCOMPLETE = """
     select (payload ->> 'id')::bigint, (payload ->> 'run_attempt')::integer from raw.github_workflow_runs
     where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s and deleted_at is null
       and payload ->> 'status' <> 'completed' and payload ->> 'created_at' > %(since)s
+    union
+    select split_part(record_id, ':', 1)::bigint, split_part(record_id, ':', 2)::integer from raw.rejects
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
+      and entity = 'github_workflow_runs' and not is_stored_form and replayed_at is null
+      and record_id ~ '^[0-9]{1,18}:[0-9]{1,9}$' and rejected_at > now() - interval '7 days'
     order by 1 desc limit 200
 """
 # Attempts before the stored one that are not stored as ended. (Each costs a call of its own, so only for young runs.)
@@ -108,7 +114,7 @@ class WorkflowRuns:
             items |= more
         windows.pop()
         cursor = {"windows": windows} if windows else {}
-        rejects = [Reject(None, self.scope.key, json.dumps({"answer": text}), UNREADABLE) for text in lost]
+        rejects = [Reject(_named_in(text), self.scope.key, json.dumps({"answer": text}), UNREADABLE) for text in lost]
         self._store(items.values(), [Checkpoint(STREAM, self.scope.key, watermark, cursor)], rejects)
 
     def _pages(self, found: list[Any], lost: list[str], start: str, end: str) -> tuple[dict[Any, Any], list[str]]:
@@ -169,7 +175,13 @@ class WorkflowRuns:
         for run_id, attempt in rows:
             if (run_id, attempt) in self.read:
                 continue
-            found = self._one(f"actions/runs/{run_id}")
+            try:
+                found = self._one(f"actions/runs/{run_id}")
+            except TooMuch:
+                raise
+            except UpstreamError:
+                self.github.http.forget(0)
+                continue  # still not to be read: it stays open
             if found is None:
                 self.source.store([Page(ENTITY, gone=[f"{run_id}:{attempt}"])])
             else:
@@ -193,6 +205,13 @@ def _key(item: Any) -> Any:
     """What identifies a run among those of a window; one that has no id identifies itself."""
     found = item.get("id") if isinstance(item, dict) else None
     return found if isinstance(found, int | str) else id(item)
+
+
+def _named_in(text: str) -> str | None:
+    """The id of the run whose answer cannot be read."""
+    run = re.search(r'"id"\s*:\s*(\d{1,18})\b', text)
+    attempt = re.search(r'"run_attempt"\s*:\s*(\d{1,9})\b', text)
+    return f"{run[1]}:{attempt[1] if attempt else 1}" if run else None
 
 
 def _second(at: datetime) -> str:

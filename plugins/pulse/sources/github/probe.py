@@ -44,7 +44,8 @@ _OPEN = """
     union
     select scope_key, replace(entity, 'github_', '') from raw.rejects
     where client_id = %(client)s and integration_id = %(integration)s and replayed_at is null
-      and entity in ('github_pull_requests', 'github_issues', 'github_deployments', 'github_releases')
+      and entity in ('github_pull_requests', 'github_issues', 'github_deployments', 'github_releases',
+                     'github_workflow_runs')
       and record_id is not null -- else nobody can ask for it alone
       and rejected_at > now() - interval '7 days'
 """

@@ -13,6 +13,12 @@ from pulse.sources.github.walk import repository_of
 from pulse.warehouse.loader import Page, Reject
 
 ENTITY = "github_tags"
+_READ = """
+    update raw.rejects set replayed_at = now()
+    where client_id = %(client)s and integration_id = %(integration)s and entity = %(entity)s and scope_key = %(scope)s
+      and record_id is null and replayed_at is null
+    returning id
+"""
 
 
 def read_tags(source: Source, github: GitHubClient, scope: Scope) -> None:
@@ -49,5 +55,6 @@ def read_tags(source: Source, github: GitHubClient, scope: Scope) -> None:
             break
         after = connection["pageInfo"]["endCursor"]
     if complete:
+        source.query(_READ, entity=ENTITY, scope=scope.key)
         surplus = census.compare(source, ENTITY, scope.key, listed).surplus
         source.store([Page(ENTITY, gone=sorted(surplus))])
