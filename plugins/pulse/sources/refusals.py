@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, TooMuch
 from pulse.sources import guard, pages
 
 SHOWN = 200  # of an answer, in an error
+# What reading an answer of another shape than expected ends with.
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
 
 
 class Refusals:
@@ -31,6 +34,16 @@ class Refusals:
             status=status,
             remedy="the task will be retried; if the error persists, look at the upstream's status page",
         )
+
+    @contextlib.contextmanager
+    def understood(self, what: str) -> Iterator[None]:
+        """Raises an UpstreamError where reading an answer about something ends with what an unexpected shape ends with."""
+        try:
+            yield
+        except UNREADABLE as error:
+            raise self.failure(
+                f"the answer about {what} has an unexpected shape: {type(error).__name__}: {str(error)[:SHOWN]}"
+            ) from error
 
     def too_much(self, message: str) -> TooMuch:
         """A TooMuch for this upstream."""

@@ -26,13 +26,12 @@ from pulse.sources.github.streams import DEPLOYMENTS, PULL_REQUESTS, Stream, str
 from pulse.sources.github.tags import read_tags
 from pulse.sources.github.walk import Walk
 from pulse.sources.http import HeavyPage
+from pulse.sources.refusals import UNREADABLE
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
 ESSENTIAL = ("history", "pull_requests")
 OF_RUNS = ("workflow_runs", "workflow_jobs")
-# What reading an answer of another shape than GitHub's ends with.
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
 REFUSED_TOKEN = 401
 # A review does not always update its pull request, so the last quarter is read again once a week.
 RESCAN = timedelta(days=90)
@@ -66,7 +65,8 @@ class GitHubSource(Source):
 
     def discover(self) -> list[Scope]:
         listing = RepositoryListing(self, self.github)
-        nodes = listing.read()
+        with self.github.http.understood("the repositories"):
+            nodes = listing.read()
         assert listing.now is not None
         known = probe.last_visits(self, listing.now)
         nodes.sort(key=lambda node: str(node.get("pushedAt") or ""), reverse=True)

@@ -60,7 +60,7 @@ class Jobs:
         """What is missing now, to be stored with the runs."""
         cursor = {
             name: _shortened(runs)
-            for name, runs in (("pending", [*self.pending]), ("refused", [*self.refused, *self.before]))
+            for name, runs in (("pending", [*self.before, *self.pending]), ("refused", self.refused))
             if runs
         }
         if cursor == self.noted.cursor:

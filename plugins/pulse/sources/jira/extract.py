@@ -21,6 +21,7 @@ from pulse.sources.jira.counting import Census
 from pulse.sources.jira.data_center import DataCenter
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Site, Sweep, refusal
+from pulse.sources.refusals import UNREADABLE
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
@@ -48,7 +49,8 @@ class JiraSource(Source):
 
     def discover(self) -> list[Scope]:
         include = self.integration.config.get("projects") or ["*"]
-        visible = list(self.site.projects())
+        with self.jira.http.understood("the projects"):
+            visible = list(self.site.projects())
         # One that does not give its key becomes a reject.
         chosen = [one for one in visible if not _key_of(one) or selected(_key_of(one), include)]
         projects = page_of("jira_projects", chosen, records.project)
@@ -68,7 +70,7 @@ class JiraSource(Source):
             self.stats.warn(f"Jira has no field named {name!r}: correct 'custom_fields' of {self.integration.name}")
         try:
             Agile(self, self.jira, (row.record_id for row in projects.rows)).run(now)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except UNREADABLE as error:
             self.jira.http.forget(0)
             self.stats.warn(
                 f"what Jira answers about boards and sprints cannot be read, the next run asks again: {type(error).__name__}:"
@@ -102,6 +104,11 @@ class JiraSource(Source):
         since it began.
         """
         self.jira.known_edition = scope.data.get("edition") or self.jira.known_edition
+        with self.jira.http.understood(f"the project {scope.label}"):
+            self._read(scope)
+        return self.finish()
+
+    def _read(self, scope: Scope) -> None:
         asked: set[str] = set()
         listed: set[str] | None = None
         while True:
@@ -114,7 +121,6 @@ class JiraSource(Source):
         census = Census(self, self.jira, self.site, scope, asked)
         census.retry_rejects()
         census.run(listed, sweep.started_at)
-        return self.finish()
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
         if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal; there is nothing to read
