@@ -20,6 +20,7 @@ from sandbox.chaos import Chaos
 from sandbox.custom.api import CustomApi
 from sandbox.github.api import GitHubApi
 from sandbox.jira.api import JiraApi
+from sandbox.spoil import spoiled
 from sandbox.state import Fault, State
 from sandbox.world.model import Organisation
 from sandbox.world.mutate import Mutation
@@ -42,7 +43,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
     def counted(handler: Handler) -> Handler:
         async def wrapped(request: Request) -> Response:
             fault = state.take_fault(request.url.path, (await request.body()).decode("utf-8", "replace"))
-            if fault is not None:
+            if fault is not None and not fault.spoils:
                 faulty = await _faulty(fault)
                 if faulty is not None:
                     return faulty
@@ -51,6 +52,8 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
             state.calls[request.url.path] += 1
             state.requests.add(f"{request.method} {request.url.path}?{','.join(sorted(request.query_params))}")
             response = await handler(request)
+            if fault is not None and fault.spoils:
+                response = spoiled(response, fault)
             response.headers.update(state.headers)
             response.headers["Date"] = format_datetime(state.now() + timedelta(seconds=state.skew_seconds), usegmt=True)
             return response
@@ -67,6 +70,10 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
             return JSONResponse({"error": f"unknown {sorted(unknown)}: known are {sorted(known)}"}, 400)
         state.faults.append(Fault(**body))
         return JSONResponse({"faults": len(state.faults)})
+
+    async def end_faults(request: Request) -> Response:
+        state.faults.clear()
+        return JSONResponse({})
 
     async def counters(request: Request) -> Response:
         return JSONResponse(
@@ -148,6 +155,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         routes=[
             Route("/health", health),
             Route("/_sandbox/faults", add_fault, methods=["POST"]),
+            Route("/_sandbox/faults/end", end_faults, methods=["POST"]),
             Route("/_sandbox/counters", counters),
             Route("/_sandbox/clock", set_clock, methods=["POST"]),
             Route("/_sandbox/chaos", set_chaos, methods=["POST"]),

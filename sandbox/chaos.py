@@ -24,7 +24,23 @@ _RESOURCE_LIMITS = {
     "errors": [{"message": "Resource limits for this query exceeded.", "type": "RESOURCE_LIMITS_EXCEEDED"}],
 }
 _SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
+_ABUSE = {"message": "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again."}
+_INTERNAL = {"data": None, "errors": [{"message": "Something went wrong", "type": "INTERNAL"}]}
+_SIGN_IN = "<!DOCTYPE html><html><head><title>Sign in</title></head><body></body></html>"
+_CONNECTIONS = {
+    "PullRequests": "pullRequests",
+    "Deployments": "deployments",
+    "Issues": "issues",
+    "Releases": "releases",
+}
 _WALKS = r"query (PullRequests|Deployments|Issues|Releases)\("
+
+
+def _forbidden(connection: str) -> Fault:
+    """The first node of a page is withheld, with a reason."""
+    path = ["node", connection, "nodes", 0]
+    error = {"type": "FORBIDDEN", "path": path, "message": "Resource protected by organization SAML enforcement."}
+    return Fault("", changes=[{"path": ["data", *path], "value": None}], errors=[error])
 
 
 class Chaos:
@@ -60,8 +76,20 @@ class Chaos:
             "503": Fault("", status=503),
             "cut": Fault("", cut=True),
             "malformed": Fault("", status=200, body="{ broken"),
+            "truncated": Fault("", status=200, body='{"data": {"node": {"id": "R_1", "issues'),
+            "no number": Fault("", status=200, body='{"data": NaN, "issues": NaN}'),
+            "sign-in page": Fault("", status=200, body=_SIGN_IN),
             "slow": Fault("", delay_seconds=0.05),
         }
+        if "/github/" in path:
+            passing["abuse detection"] = Fault("", status=403, headers=soon, body=_ABUSE)
+            passing["a 403 without a word"] = Fault("", status=403, headers={**soon, "gh-limited-by": "x"}, body=" ")
+        if "/actions/" in path:
+            passing |= {str(code): Fault("", status=code, body={"message": "no"}) for code in (403, 404, 410, 451, 500)}
+        if "/agile/" in path:
+            passing |= {str(code): Fault("", status=code, body={"errorMessages": ["no"]}) for code in (409, 422, 500)}
+            passing["no values"] = Fault("", status=200, body={"values": None, "isLast": True})
+            passing["an empty page"] = Fault("", status=200, body={"values": [], "isLast": False})
         if "/graphql" in path:
             passing["200 limited"] = Fault(
                 "",
@@ -69,7 +97,10 @@ class Chaos:
                 headers=soon,
                 body={"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]},
             )
-            if re.search(_WALKS, body):
+            if re.search("query (Jobs|Census)", body):
+                passing["internal"] = Fault("", status=200, body=_INTERNAL)
+            if walk := re.search(_WALKS, body):
+                passing["a forbidden node"] = _forbidden(_CONNECTIONS[walk[1]])
                 passing |= {
                     "502": Fault("", status=502, body="<html>Bad Gateway</html>"),
                     "504": Fault("", status=504),

@@ -37,7 +37,13 @@ class Budget:
 
 @dataclass
 class Fault:
-    """An answer that replaces the real one for the next `count` requests whose path (and body, if given) match."""
+    """An answer that replaces the real one for the next `count` requests whose path (and body, if given) match.
+
+    `changes`, `errors`, `replace` keep the real answer and spoil a part of it. `changes`: values by path ("*" stands for
+    every item of a list). `errors`: added to a GraphQL answer. `replace`: a pattern in the text of the answer and what comes
+    instead, both as Latin-1, so that the answer may hold any byte. `odd`: a seed; one field of some of the answers, chosen at
+    random, gets a value of another kind.
+    """
 
     path_regex: str
     body_regex: str = ""
@@ -47,6 +53,15 @@ class Fault:
     body: Any = None
     cut: bool = False
     delay_seconds: float = 0.0
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    replace: list[str] = field(default_factory=list)
+    odd: int | None = None
+
+    @property
+    def spoils(self) -> bool:
+        """Whether the real answer is needed."""
+        return bool(self.changes or self.errors or self.replace or self.odd is not None)
 
 
 class State:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -135,6 +136,18 @@ class SandboxServer:
         with urllib.request.urlopen(f"{self.url}/_sandbox/counters", timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
+
+    def faults_end(self) -> None:
+        """Forget the ordered faults, and nothing else."""
+        self._post("faults/end", {})
+
+    def pull_requests(self, owner: str, name: str) -> int:
+        """How many pull requests a repository has."""
+        url, request = f"{self.url}/github/repos/{owner}/{name}/pulls?per_page=1", urllib.request.Request
+        headers = {"Authorization": f"Bearer ghp_sandbox_{owner}"}
+        with urllib.request.urlopen(request(url, headers=headers), timeout=10) as answer:
+            last = re.search(r'page=(\d+)>; rel="last"', answer.headers.get("Link", ""))
+        return int(last[1]) if last else 1
 
     def calls(self) -> int:
         """The number of calls since the last reset."""

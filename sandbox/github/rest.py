@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from sandbox.github import documented
 from sandbox.github.items import run_payload
 from sandbox.github.nodes import View
 from sandbox.github.paging import iso, node_id
@@ -39,6 +40,10 @@ def answer(view: View, request: Request) -> Response:
         return JSONResponse({"message": "Moved Permanently", "url": str(url)}, 301, headers={"Location": str(url)})
     if not rest:
         return JSONResponse(_repository(repository))
+    for pattern, listed in documented.LISTS:
+        found = re.fullmatch(pattern, rest)
+        if found:
+            return listed(_page, view, request, repository, *found.groups())
     for pattern, build in ROUTES:
         found = re.fullmatch(pattern, rest)
         if found:
@@ -187,15 +192,7 @@ def _comments_of(view: View, request: Request, repository: Repository, number: s
     pr = _pull(repository, number, view)
     if pr is None:
         return JSONResponse(NOT_FOUND, 404)
-    return _page(
-        request,
-        [
-            {"id": r.id * 100 + place, "pull_request_review_id": r.id}
-            for r in pr.reviews
-            if r.submitted_at <= view.now
-            for place in range(r.comments)
-        ],
-    )
+    return _page(request, documented.comments_of(repository, pr, view.now))
 
 
 def _said_of(view: View, request: Request, repository: Repository, number: str) -> Response:
@@ -288,14 +285,17 @@ def _statuses(view: View, request: Request, repository: Repository, identity: st
 
 
 def _runs(view: View, request: Request, repository: Repository) -> Response:
-    """The matching runs, at most 1,000 over all pages."""
-    start, _, end = request.query_params.get("created", "").partition("..")
+    """The matching runs, newest first; of a search (`created`) at most 1,000 over all pages."""
+    created = request.query_params.get("created", "")
+    start, _, end = created.partition("..")
 
     def matches(run: Run) -> bool:
         return run.at <= view.now and (not start or _time(start) <= run.at <= _time(end))
 
     found = sorted((run for run in repository.runs if matches(run)), key=lambda run: (run.at, run.id), reverse=True)
-    payloads = [payload for run in found[:1000] if (payload := run_payload(repository, run, view.now))]
+    payloads = [
+        payload for run in (found[:1000] if created else found) if (payload := run_payload(repository, run, view.now))
+    ]
     return _page(request, payloads, "workflow_runs", total=len(found))
 
 

@@ -60,6 +60,8 @@ class JiraApi:
         }.get(path)
         if handler is not None:
             return handler(site, body)
+        if match := re.fullmatch(r"rest/api/3/issue/(\d+)/changelog", path):
+            return self._changelog(site, int(match[1]), body)
         if path.startswith("rest/api/3/project/"):
             found = [p for p in site.projects if path.endswith((f"/{p['id']}", f"/{p['key']}"))]
             return JSONResponse(found[0]) if found else errors(404, "No project could be found.")
@@ -164,6 +166,20 @@ class JiraApi:
         if start + len(part) < len(entries):
             answer["nextPageToken"] = base64.b64encode(str(start + len(part)).encode()).decode()
         return JSONResponse(answer)
+
+    def _changelog(self, site: Site, issue_id: int, body: Any) -> Response:
+        """One issue's history, oldest first. Unlike the bulk answer, it writes times as text."""
+        issue = next((one for one in site.issues if one.id == issue_id), None)
+        if issue is None:
+            return errors(404, "Issue does not exist or you do not have permission to see it.")
+        seen = [change for change in issue.changes if change.at <= self.state.now()]
+        values = [change_json(change) | {"created": stamp(change.at)} for change in seen]
+        start, size = int(body.get("startAt", 0)), min(100, int(body.get("maxResults", 100)))
+        last = start + size >= len(values)
+        part = values[start : start + size]
+        return JSONResponse(
+            {"startAt": start, "maxResults": size, "total": len(values), "isLast": last, "values": part}
+        )
 
     def _agile(self, site: Site, path: str, body: Any, cloud: bool) -> Response:
         """Boards and sprints. The recorded site has no Jira Software."""

@@ -117,6 +117,42 @@ def test_rest_answers_contain_only_what_github_describes(published: Path, sandbo
     assert set(item) <= set(properties), sorted(set(item) - set(properties))
 
 
+COMPLETE = {
+    "issues?state=all": "issues",
+    "issues/comments": "issues/comments",
+    "releases": "releases",
+    "tags": "tags",
+    "commits": "commits",
+    "actions/workflows": "actions/workflows",
+    "pulls/comments": "pulls/comments",
+}
+
+
+@pytest.mark.parametrize("path", sorted(COMPLETE))
+def test_lists_for_other_extractors_are_complete(published: Path, sandbox: SandboxServer, path: str) -> None:
+    """Every field that GitHub's description requires is there, at every depth."""
+    answer = requests.get(
+        f"{sandbox.url}/github/repos/acme/portal/{path}",
+        headers={"Authorization": "Bearer ghp_sandbox_acme"},
+        timeout=30,
+    )
+    document = openapi(published)
+    about = document["paths"]["/repos/{owner}/{repo}/" + COMPLETE[path]]["get"]["responses"]["200"]
+    described = resolved(document, about["content"]["application/json"]["schema"], 0, dropped=("example",))
+    body = answer.json()
+    assert body
+    errors = [f"{list(error.path)}: {error.message}" for error in Draft7Validator(described).iter_errors(body)]
+    assert not errors, errors[:3]
+
+
+def test_runs_are_listed_without_a_time(sandbox: SandboxServer) -> None:
+    path = f"{sandbox.url}/github/repos/acme/portal/actions/runs?per_page=1"
+    headers = {"Authorization": "Bearer ghp_sandbox_acme"}
+    everything = requests.get(path, headers=headers, timeout=30).json()["total_count"]
+    some = requests.get(f"{path}&created=2026-06-01T00:00:00Z..2026-07-01T00:00:00Z", headers=headers, timeout=30)
+    assert everything > some.json()["total_count"] > 0
+
+
 def test_every_rest_request_of_an_extraction_is_described(
     published: Path, sandbox: SandboxServer, db: TestDatabase
 ) -> None:
@@ -163,20 +199,20 @@ def described_answer(folder: Path, path: str) -> dict[str, Any]:
     return dict(resolved(document, found, 0))
 
 
-def resolved(document: dict[str, Any], node: Any, depth: int) -> Any:
+def resolved(
+    document: dict[str, Any], node: Any, depth: int, dropped: tuple[str, ...] = ("required", "example")
+) -> Any:
     """The description with references resolved, `nullable` as a type, and nothing required."""
     if isinstance(node, list):
-        return [resolved(document, item, depth) for item in node]
+        return [resolved(document, item, depth, dropped) for item in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
         target: Any = document
         for part in node["$ref"].removeprefix("#/").split("/"):
             target = target[part]
-        return resolved(document, target, depth + 1) if depth < 8 else {}
-    result = {
-        key: resolved(document, value, depth) for key, value in node.items() if key not in ("required", "example")
-    }
+        return resolved(document, target, depth + 1, dropped) if depth < 8 else {}
+    result = {key: resolved(document, value, depth, dropped) for key, value in node.items() if key not in dropped}
     if result.pop("nullable", False) and isinstance(result.get("type"), str):
         result["type"] = [result["type"], "null"]
         if "enum" in result:

@@ -88,6 +88,38 @@ def test_without_a_hint_the_wait_is_a_minute_that_doubles() -> None:
     assert seconds_to_wait(response, 1) == 60
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("-5", 60),
+        ("NaN", 60),
+        ("inf", 60),
+        ("1e999", 60),
+        ("", 60),
+        ("\u0665", 60),
+        ("9" * 300, 86_400),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("Sun, 01 Jan 2023 00:00:30 GMT", 30),
+        ("Sunday, 01-Jan-23 00:00:30 GMT", 30),
+        ("Sun Jan  1 00:00:30 2023", 30),
+        ("2023-01-01T00:00:30Z", 30),
+        ("2023-01-01T00:00:30", 30),
+        ("1672531230", 30),  # a moment instead of a span
+        ("1672531230000", 30),
+        ("Sun, 01 Jan 9999 00:00:30 GMT", 86_400),
+        ("Sun, 01 Jan 2012 00:00:30 GMT", 0),
+    ],
+)
+@pytest.mark.parametrize("header", ["Retry-After", "x-ratelimit-reset"])
+def test_absurd_times_are_capped(header: str, value: str, seconds: float) -> None:
+    response = requests.Response()
+    response.status_code = 403
+    response.headers.update({"Date": "Sun, 01 Jan 2023 00:00:00 GMT", "x-ratelimit-remaining": "0", header: value})
+    extra = 1 if header == "x-ratelimit-reset" and seconds != 60 else 0
+    assert seconds_to_wait(response, 1) == min(seconds + extra, 86_400)
+
+
 def test_an_empty_budget_is_not_asked_again(upstream: Upstream) -> None:
     reset = int(the_world(upstream.sandbox).timestamp()) + 1200
     upstream.fault(

@@ -6,7 +6,9 @@ memory, and an empty list of three characters takes 64.
 
 from __future__ import annotations
 
+import codecs
 import io
+import math
 import re
 import time
 from itertools import accumulate
@@ -30,6 +32,17 @@ POSITION_CHARACTERS = 4000  # of a cursor or address of a next page
 
 # Strings, also one that never ends: no quote is looked at twice, so the time is proportional to the length.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+# A whole string, or a number.
+_TOKEN = re.compile(_STRING.pattern + rb"|-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+", re.DOTALL)
+_ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..|\\.", re.DOTALL)
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_CHARSETS = re.compile(r"(?:iso-?8859-?|windows-?|cp|latin-?|utf-?|us-)\w{1,5}", re.IGNORECASE)
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STEP = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 
@@ -52,12 +65,24 @@ def read(response: requests.Response) -> bytes:
     return b"".join(parts)
 
 
-def decode(body: bytes) -> tuple[Any, int]:
+def decode(body: bytes, charset: str = "") -> tuple[Any, int]:
     """An answer as JSON, and the number of its values. Raises ValueError when it is not JSON, and Excess.
 
     The shape is checked before anything is built. Strict, unlike the json module: NaN and similar are not JSON, and
-    PostgreSQL would refuse them.
+    PostgreSQL would refuse them. What is legal JSON and still cannot be stored is made storable: half of a surrogate pair
+    becomes U+FFFD, and a number beyond a double the text of it. `charset`: what the answer says about itself, which is
+    believed if it is not UTF-8.
     """
+    try:
+        return _decoded(body)
+    except ValueError:
+        legible = _legible(body, charset)
+        if legible == body:
+            raise
+        return _decoded(legible)
+
+
+def _decoded(body: bytes) -> tuple[Any, int]:
     skeleton = _STRING.sub(b"", body)
     values = 1 + sum(map(skeleton.count, (b",", b"[", b"{")))
     if values > ANSWER_VALUES:
@@ -66,6 +91,30 @@ def decode(body: bytes) -> tuple[Any, int]:
     if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > ANSWER_DEPTH:
         raise Excess(f"an answer is nested more than {ANSWER_DEPTH} levels deep")
     return msgspec.json.decode(body), values
+
+
+def _legible(body: bytes, charset: str) -> bytes:
+    """The body in UTF-8 without a byte order mark, and without what JSON allows and nobody can store."""
+    named = charset if _CHARSETS.fullmatch(charset) else "utf-8"
+    encoding = next((name for mark, name in _MARKS.items() if body.startswith(mark)), None)
+    for one in (encoding,) if encoding else ("utf-8", named):
+        try:
+            return _TOKEN.sub(_storable, body.decode(one).encode())
+        except (UnicodeError, LookupError):
+            continue
+    return body
+
+
+def _storable(token: re.Match[bytes]) -> bytes:
+    text = token[0]
+    if text.startswith(b'"'):
+        return _ESCAPE.sub(lambda one: b"\\ufffd" if _is_half(one[0]) else one[0], text)
+    return text if math.isfinite(float(text)) else b'"%b"' % text
+
+
+def _is_half(escape: bytes) -> bool:
+    """Whether an escape is one half of a surrogate pair, which is no character."""
+    return len(escape) == 6 and escape[2:4].lower() in (b"d8", b"d9", b"da", b"db", b"dc", b"dd", b"de", b"df")
 
 
 class TimedReader(io.RawIOBase):

@@ -14,20 +14,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
-from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited, TooMuch, UpstreamError
-from pulse.sources import bounds, guard
+from pulse.errors import RateLimited
+from pulse.sources import bounds, guard, pages
 from pulse.sources.limits import Limiter, is_rate_limited, seconds_to_wait, server_time
+from pulse.sources.refusals import Refusals, redacted
 from pulse.warehouse.runs import RunStats
 
 TIMEOUT_SECONDS = (10, 60)
 TRIES = 5
 REDIRECTS = 3
 MAX_WAIT_SECONDS = 60.0
+UNREADABLE_CHARACTERS = 20_000  # of an answer that cannot be read, which are kept
 _TRANSIENT = (
     requests.ConnectionError,
     requests.Timeout,
@@ -82,13 +83,18 @@ class JsonResponse:
 
 
 class HeavyPage(Exception):
-    """The upstream could not build this page in time; ask for a smaller one."""
+    """The upstream cannot deliver this page: ask for a smaller one. `text`: what came instead, if it could not be read."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.text = text
 
 
-class HttpClient:
+class HttpClient(Refusals):
     """Calls one upstream with one credential. Errors name it by `client` and `source`.
 
     A redirect is an error, because the credential would travel along. With `moves`, a GET follows it within the server.
+    `explains`: this upstream gives a reason with every 403, so that one without is a limit.
     """
 
     def __init__(
@@ -100,10 +106,11 @@ class HttpClient:
         headers: Mapping[str, str],
         *,
         moves: bool = False,
+        explains: bool = False,
     ) -> None:
+        super().__init__(client, source, auth.secrets)
         self.auth = auth
-        self.client = client
-        self.source = source
+        self.explains = explains
         self.stats = stats
         self.limiter = Limiter()
         self.moves = moves
@@ -123,9 +130,10 @@ class HttpClient:
     ) -> JsonResponse:
         """One JSON call. Waits up to a minute if the upstream asks for it; retries lost connections and 5xx.
 
-        `resource`: the budget that the call spends. `heavy`: a 502, 504 or timeout raises HeavyPage at once instead of a
-        retry. `is_limited`: finds a rate limit in a body that comes with HTTP 200. `kwargs` go to requests. Raises
-        AuthError, AccessLost, ConfigError, RateLimited, UpstreamError, TooMuch.
+        `resource`: the budget that the call spends. `heavy`: a 502, a 504, a timeout or an answer that cannot be read raises
+        HeavyPage instead of a retry. An answer without content has the body None. `is_limited`: finds a rate limit in a body
+        that comes with HTTP 200. `kwargs` go to requests. Raises AuthError, AccessLost, ConfigError, RateLimited,
+        UpstreamError, TooMuch.
         """
         failures = limits = 0
         while True:
@@ -136,46 +144,33 @@ class HttpClient:
             except bounds.Excess as excess:
                 raise (HeavyPage() if heavy else self.too_much(f"{redacted(url)}: {excess}")) from None
             except _TRANSIENT as error:
-                if heavy and _is_late(error):
+                if heavy and (_is_late(error) or (failures and _is_cut(error))):
                     raise HeavyPage from None
                 failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: {type(error).__name__}")
                 continue
             self.stats.note_budget(self.limiter.learn(resource, response))
-            if is_rate_limited(response) or (response.ok and is_limited(body)):
+            if is_rate_limited(response, self.explains) or (response.ok and is_limited(body)):
                 limits += 1
                 self._wait(seconds_to_wait(response, limits), limits, url, response.headers.get("RateLimit-Reason", ""))
             elif response.status_code in (502, 504) and heavy:
                 raise HeavyPage
+            elif response.status_code >= 500 and pages.kind_of(response) == pages.CAPTCHA:
+                raise self.web_page(response, url)
             elif response.status_code >= 500 or response.status_code == 408:
                 failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: HTTP {response.status_code}")
             elif response.status_code == 401 and failures + 1 < TRIES and self.auth.renew():
                 failures += 1  # retried at once, because the new token may not live long
             elif not response.ok or response.is_redirect:
-                raise self._refusal(response, url)
+                raise self.refusal(response, url)
+            elif body is _NO_JSON and pages.kind_of(response):
+                raise self.web_page(response, url)
+            elif body is _NO_JSON and heavy and not pages.is_web_page(response):
+                raise HeavyPage(self.text_of(response, UNREADABLE_CHARACTERS))
             elif body is _NO_JSON:
-                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: the answer is not JSON")
+                what = "a web page instead of JSON" if pages.is_web_page(response) else "not JSON"
+                failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: the answer is {what}")
             else:
                 return JsonResponse(body, response.status_code, server_time(response), response.headers)
-
-    def failure(self, message: str, status: int | None = None) -> UpstreamError:
-        """An UpstreamError for this upstream."""
-        return UpstreamError(
-            client=self.client,
-            source=self.source,
-            message=message,
-            status=status,
-            remedy="the task will be retried; if the error persists, look at the upstream's status page",
-        )
-
-    def too_much(self, message: str) -> TooMuch:
-        """A TooMuch for this upstream."""
-        return TooMuch(
-            client=self.client,
-            source=self.source,
-            message=message,
-            remedy="what was read before is stored, and the next run continues there; if it happens again, read less (fewer"
-            " repositories, projects or fields, smaller pages) or ask the upstream's owner",
-        )
 
     def forget(self, kept: int) -> None:
         """Note that nothing is held of the answers so far but `kept` ids. Raises TooMuch if these are too many."""
@@ -196,7 +191,7 @@ class HttpClient:
     def _ask(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
         """One request, and its bounded answer."""
         if wrong := guard.refusal_of_url(url):
-            raise self._wrong_address(wrong)
+            raise self.wrong_address(wrong)
         if self.stats.api_calls >= bounds.CALLS:
             raise self.too_much(f"the upstream's pages do not end: this run has asked {bounds.CALLS} times")
         self.stats.api_calls += 1
@@ -207,15 +202,17 @@ class HttpClient:
             with response:
                 response._content = bounds.read(response)  # so that nothing else reads it
         except guard.RefusedAddress as refused:
-            raise self._refused(refused) from None
+            raise self.refused_address(refused) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise self._wrong_address(f"{redacted(url)} is not a valid address: {type(error).__name__}") from None
+            raise self.wrong_address(f"{redacted(url)} is not a valid address: {type(error).__name__}") from None
         return response
 
     def _decoded(self, response: requests.Response) -> Any:
         """The answer's JSON, or _NO_JSON. Raises Excess if too much is held since something was stored."""
+        if response.status_code in _EMPTY and not response.content:
+            return None
         try:
-            body, values = bounds.decode(response.content)
+            body, values = bounds.decode(response.content, response.encoding or "")
         except ValueError:
             return _NO_JSON
         stats = self.stats
@@ -227,66 +224,6 @@ class HttpClient:
                 " would have to be stored at once"
             )
         return body
-
-    def _wrong_address(self, wrong: str) -> ConfigError:
-        return ConfigError(
-            client=self.client,
-            source=self.source,
-            message=f"base_url: {wrong}",
-            remedy="correct base_url in the client's Variable",
-        )
-
-    def _refused(self, refused: guard.RefusedAddress) -> ConfigError:
-        host = f"{refused.host}:{refused.port}"
-        return ConfigError(
-            client=self.client,
-            source=self.source,
-            message=f"{host} is at {refused.address}, which is not a public address",
-            remedy=f"correct base_url; to allow this host, an operator adds {host} to the environment variable"
-            f" {guard.ALLOW_VARIABLE}",
-        )
-
-    def _refusal(self, response: requests.Response, url: str) -> PulseError:
-        code = response.status_code
-        where: dict[str, Any] = {"client": self.client, "source": self.source, "status": code}
-        excerpt = self._excerpt(response)
-        if response.is_redirect:
-            return ConfigError(
-                **where,
-                message=f"{redacted(url)} redirects to {redacted(response.headers['Location'])}; this is not followed, because"
-                " the token would travel along",
-                remedy="set base_url, and the path of a stream, to the address that it redirects to",
-            )
-        if code == 401:
-            return AuthError(
-                **where,
-                message=f"the token was refused (HTTP 401 from {redacted(url)})",
-                remedy="renew the token in the Airflow Connection",
-            )
-        if code == 403:
-            return AuthError(
-                **where,
-                message=f"the token may not read {redacted(url)} (HTTP 403: {excerpt})",
-                remedy="give the token read access, or exclude this repository or project",
-            )
-        if code in (404, 410):
-            return AccessLost(
-                **where,
-                message=f"{redacted(url)} does not exist or is not visible (HTTP {code})",
-                remedy="check the name and the token's access; stored rows are kept",
-            )
-        return self.failure(f"unexpected HTTP {code} from {redacted(url)}: {excerpt}", code)
-
-    def _excerpt(self, response: requests.Response) -> str:
-        """The beginning of an answer, without secrets. Of a private host only that there is one: logs have many readers."""
-        _, host, port = guard.origin(str(response.url))
-        if guard.is_allowed(host, port):
-            return f"{len(response.content)} bytes, not shown because the host is private"
-        # Not response.text, which may guess the encoding of megabytes.
-        text = bytes(response.content[:200]).decode("utf-8", "replace").replace("\n", " ")
-        for secret in self.auth.secrets():
-            text = text.replace(secret, "***")
-        return text
 
     def _pause_or_fail(self, failures: int, what: str) -> int:
         if failures + 1 == TRIES:
@@ -313,18 +250,14 @@ class HttpClient:
 
 
 _NO_JSON = object()
+_EMPTY = (204, 205)
+
+
+def _is_cut(error: Exception) -> bool:
+    """Whether an answer ended before it was complete."""
+    return isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError)
 
 
 def _is_late(error: Exception) -> bool:
     """Whether an answer did not arrive in time. requests has another error for each half of it."""
     return isinstance(error, requests.ReadTimeout) or any(isinstance(arg, ReadTimeoutError) for arg in error.args)
-
-
-def redacted(url: str) -> str:
-    """An address that is safe to show: without login, query and fragment."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "an address that cannot be parsed"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:300]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import requests
 
 SECONDARY_LIMIT_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 24 * 3600.0  # else an upstream could park a client for ever
+# Larger numbers are no spans of time but moments since 1970, in seconds or milliseconds.
+_EPOCH_SECONDS, _MILLISECONDS, _A_YEAR = 1e9, 1e11, 366 * 86400.0
+_NUMBER = re.compile(r"[0-9]{1,400}(?:\.[0-9]{1,20})?")
+_LIMIT_WORDS = re.compile(rb"rate limit|rate-limit|abuse detection|abuse-rate", re.IGNORECASE)
 
 
 @dataclass
@@ -84,35 +89,55 @@ def _seconds_asked_for(response: requests.Response, attempt: int) -> float:
     return float(SECONDARY_LIMIT_SECONDS * 2 ** (attempt - 1))
 
 
-def is_rate_limited(response: requests.Response) -> bool:
-    """Whether status and headers report a rate limit. (GitHub may also report one in a 200: see its client.)"""
+def is_rate_limited(response: requests.Response, explains: bool = False) -> bool:
+    """Whether status and headers report a rate limit. (GitHub may also report one in a 200: see its client.)
+
+    `explains`: this upstream gives a reason with every other 403.
+    """
     if response.status_code == 429:
         return True
     if response.status_code != 403:
         return False
     return (
         "Retry-After" in response.headers
+        or "gh-limited-by" in response.headers
         or response.headers.get("x-ratelimit-remaining") == "0"
-        or b"rate limit" in response.content[:2000].lower()
+        or _LIMIT_WORDS.search(response.content[:2000]) is not None
+        or (explains and not response.content.strip())
     )
 
 
 def _seconds_to_reset(response: requests.Response) -> float | None:
-    """Seconds until the budget is renewed, by the server's clock: epoch seconds (GitHub) or an ISO time (Jira)."""
-    value = response.headers.get("x-ratelimit-reset", "")
-    try:
-        reset = datetime.fromtimestamp(int(value), UTC) if value.isdigit() else datetime.fromisoformat(value)
-        return min(max(0.0, (reset.astimezone(UTC) - server_time(response)).total_seconds()), LONGEST_WAIT_SECONDS)
-    except (ValueError, OverflowError, OSError):
-        return None
+    """Seconds until the budget is renewed, by the server's clock: see _moment."""
+    now = server_time(response)
+    reset = _moment(response.headers.get("x-ratelimit-reset", ""), now)
+    return None if reset is None else _seconds_between(now, reset)
 
 
 def _retry_after(value: str, now: datetime) -> float | None:
-    try:
-        return (
-            max(0.0, float(value))
-            if value.strip().isdigit()
-            else max(0.0, (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds())
-        )
-    except (ValueError, OverflowError):
-        return None
+    moment = _moment(value, now)
+    return None if moment is None else _seconds_between(now, moment)
+
+
+def _seconds_between(now: datetime, later: datetime) -> float:
+    return min(max(0.0, (later - now).total_seconds()), LONGEST_WAIT_SECONDS)
+
+
+def _moment(value: str, now: datetime) -> datetime | None:
+    """A moment in any form that was seen: seconds from now, seconds or milliseconds since 1970, an HTTP date, an ISO time.
+
+    None for what is no moment (a negative number, NaN). One that is too far away for a calendar is a year ahead.
+    """
+    text = value.strip()
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        number = number / 1000 if number >= _MILLISECONDS else number
+        seconds = number - now.timestamp() if number >= _EPOCH_SECONDS else number
+        return now + timedelta(seconds=min(seconds, _A_YEAR))
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            found = parse(text)
+            return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, OverflowError, TypeError, IndexError):
+            continue
+    return None

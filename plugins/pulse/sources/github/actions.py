@@ -6,18 +6,19 @@ that had not ended (its stored status says so) is read again until it has. A rep
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, LiteralString
 
-from pulse.errors import AccessLost, AuthError
+from pulse.errors import AccessLost, TooMuch, UpstreamError
 from pulse.sources.base import Scope, Source, page_of
-from pulse.sources.github import queries, records
+from pulse.sources.github import records
 from pulse.sources.github.client import REST_PAGE, GitHubClient
-from pulse.sources.http import HeavyPage
+from pulse.sources.github.jobs import Jobs
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.loader import Page
+from pulse.warehouse.loader import Page, Reject
 
 STREAM = "workflow_runs"
 ENTITY = "github_workflow_runs"
@@ -28,6 +29,7 @@ RESCAN = timedelta(days=30)
 OVERLAP = timedelta(minutes=5)
 PAGES_PER_RUN = 200
 ATTEMPTS = 10
+UNREADABLE = "GitHub's answer about this workflow run cannot be read, even alone"
 # Earlier attempts are only read for runs younger than this.
 ATTEMPTS_OF = timedelta(days=90)
 
@@ -37,6 +39,11 @@ _INCOMPLETE = """
     select (payload ->> 'id')::bigint, (payload ->> 'run_attempt')::integer from raw.github_workflow_runs
     where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s and deleted_at is null
       and payload ->> 'status' <> 'completed' and payload ->> 'created_at' > %(since)s
+    union
+    select split_part(record_id, ':', 1)::bigint, split_part(record_id, ':', 2)::integer from raw.rejects
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
+      and entity = 'github_workflow_runs' and not is_stored_form and replayed_at is null
+      and record_id ~ '^[0-9]{1,18}:[0-9]{1,9}$' and rejected_at > now() - interval '7 days'
     order by 1 desc limit 200
 """
 # Attempts before the stored one that are not stored as ended. (Each costs a call of its own, so only for young runs.)
@@ -66,6 +73,7 @@ class WorkflowRuns:
         self.source = source
         self.github = github
         self.scope = scope
+        self.jobs = Jobs(source, github, scope)
         self.pages_left = PAGES_PER_RUN
         self.read: set[tuple[int, int]] = set()
 
@@ -91,8 +99,7 @@ class WorkflowRuns:
     def _window(self, windows: list[Window], watermark: datetime) -> None:
         """Read the newest window, or halve it if it holds too many runs."""
         start, end = windows[-1]
-        first = self._ask(start, end, 1)
-        total = int(first["total_count"])
+        found, unread, total = self._ask(start, end, 1)
         if total > RESULTS and start != end:
             middle = datetime.fromisoformat(start) + (datetime.fromisoformat(end) - datetime.fromisoformat(start)) / 2
             windows[-1:] = [[start, _second(middle)], [_second(middle), end]]
@@ -100,32 +107,40 @@ class WorkflowRuns:
                 del windows[-2]
             else:
                 return
-        items = {item["id"]: item for item in self._pages(first, start, end)}
-        if len(items) < min(total, RESULTS):
+        items, lost = self._pages(found, unread, start, end)
+        if len(items) + len(lost) < min(total, RESULTS):
             # A run was deleted while we read, which moved the others up by one place.
-            items |= {item["id"]: item for item in self._pages(self._ask(start, end, 1), start, end)}
+            more, _ = self._pages(*self._ask(start, end, 1)[:2], start, end)
+            items |= more
         windows.pop()
         cursor = {"windows": windows} if windows else {}
-        self._store(items.values(), [Checkpoint(STREAM, self.scope.key, watermark, cursor)])
+        rejects = [Reject(_named_in(text), self.scope.key, json.dumps({"answer": text}), UNREADABLE) for text in lost]
+        self._store(items.values(), [Checkpoint(STREAM, self.scope.key, watermark, cursor)], rejects)
 
-    def _pages(self, first: dict[str, Any], start: str, end: str) -> Iterable[dict[str, Any]]:
-        found, number = first["workflow_runs"], 1
+    def _pages(self, found: list[Any], lost: list[str], start: str, end: str) -> tuple[dict[Any, Any], list[str]]:
+        """All runs of a window, given its first page, and the texts of those that cannot be read."""
+        number, items, unread = 1, dict[Any, Any](), list(lost)
         while True:
-            yield from found
-            if len(found) < REST_PAGE or number * REST_PAGE >= RESULTS:
-                return
+            items |= {_key(item): item for item in found}
+            if len(found) + len(lost) < REST_PAGE or number * REST_PAGE >= RESULTS:
+                return items, unread
             number += 1
-            found = self._ask(start, end, number)["workflow_runs"]
+            found, lost, _ = self._ask(start, end, number)
+            unread += lost
 
-    def _ask(self, start: str, end: str, page: int) -> dict[str, Any]:
+    def _ask(self, start: str, end: str, page: int) -> tuple[list[Any], list[str], int]:
+        """A page of a window: its runs, the texts of those that cannot be read, and how many the window has."""
         self.pages_left -= 1
-        body: dict[str, Any] = self.github.rest(
-            f"repos/{self.scope.label}/actions/runs", created=f"{start}..{end}", per_page=REST_PAGE, page=page
-        ).body
-        return body
+        return self.github.rest_page(
+            f"repos/{self.scope.label}/actions/runs", "workflow_runs", page, created=f"{start}..{end}"
+        )
 
     def _store(
-        self, items: Iterable[dict[str, Any]], checkpoints: Iterable[Checkpoint] = (), with_jobs: bool = True
+        self,
+        items: Iterable[Any],
+        checkpoints: Iterable[Checkpoint] = (),
+        rejects: Iterable[Reject] = (),
+        with_jobs: bool = True,
     ) -> None:
         page = page_of(
             ENTITY,
@@ -134,6 +149,7 @@ class WorkflowRuns:
             self.scope.key,
             lambda item: f"{item['id']}:{item.get('run_attempt') or 1}",
         )
+        page.rejects.extend(rejects)
         stored = self._stored(row.record_id for row in page.rows)
         ended = [
             row.payload
@@ -143,7 +159,8 @@ class WorkflowRuns:
             and row.payload["node_id"]
         ]
         self.read.update((row.payload["id"], row.payload["run_attempt"]) for row in page.rows)
-        self.source.store([page, self._jobs(ended if with_jobs else [])], checkpoints)
+        jobs = self.jobs.of(ended if with_jobs else [])
+        self.source.store([page, jobs], [*checkpoints, *self.jobs.notes()])
 
     def _earlier_attempts(self, now: datetime) -> None:
         """Read and store the attempts before those that the windows show. (Jobs exist only for the newest attempt.)"""
@@ -158,7 +175,13 @@ class WorkflowRuns:
         for run_id, attempt in rows:
             if (run_id, attempt) in self.read:
                 continue
-            found = self._one(f"actions/runs/{run_id}")
+            try:
+                found = self._one(f"actions/runs/{run_id}")
+            except TooMuch:
+                raise
+            except UpstreamError:
+                self.github.http.forget(0)
+                continue  # still not to be read: it stays open
             if found is None:
                 self.source.store([Page(ENTITY, gone=[f"{run_id}:{attempt}"])])
             else:
@@ -167,56 +190,28 @@ class WorkflowRuns:
     def _one(self, path: str) -> dict[str, Any] | None:
         """A run, or None if GitHub does not have it (any more)."""
         try:
-            body: dict[str, Any] = self.github.rest(f"repos/{self.scope.label}/{path}").body
+            return self.github.rest(f"repos/{self.scope.label}/{path}").body or None
         except AccessLost:
             return None
-        return body
-
-    def _jobs(self, runs: list[dict[str, Any]]) -> Page:
-        """The jobs of runs that ended, a hundred runs per call."""
-        page = Page("github_workflow_jobs")
-        by_node = {run["node_id"]: run for run in runs}
-        ids = list(by_node)
-        for start in range(0, len(ids), queries.NODES):
-            try:
-                found = self.github.nodes(
-                    queries.JOBS, f"jobs of {self.scope.label}", ids[start : start + queries.NODES]
-                )
-            except (AuthError, AccessLost, HeavyPage) as error:
-                self.source.stats.warn(
-                    f"{self.scope.label}: the jobs of workflow runs are missing: {error or 'there are too many'}"
-                )
-                return page
-            for node_id, node in found.items():
-                connection = ((node or {}).get("checkSuite") or {}).get("checkRuns") or {}
-                checks = connection.get("nodes") or []
-                if (connection.get("pageInfo") or {}).get("hasNextPage"):  # a large matrix
-                    checks = self._jobs_of(by_node[node_id]["id"])
-                build = partial(records.workflow_job, run=by_node[node_id], scope_key=self.scope.key)
-                built = page_of(page.entity, checks, build, self.scope.key, records.record_id)
-                page.rows.extend(built.rows)
-                page.rejects.extend(built.rejects)
-        return page
-
-    def _jobs_of(self, run_id: int) -> list[dict[str, Any]]:
-        """All jobs of one run from REST, in the shape of GraphQL."""
-        return [
-            {
-                "databaseId": job["id"],
-                "name": job["name"],
-                "status": job["status"].upper(),
-                "conclusion": (job["conclusion"] or "").upper() or None,
-                "startedAt": job["started_at"],
-                "completedAt": job["completed_at"],
-            }
-            for job in self.github.rest_pages(f"repos/{self.scope.label}/actions/runs/{run_id}/jobs", "jobs")
-        ]
 
     def _stored(self, record_ids: Iterable[str]) -> dict[str, str]:
         return dict(self.source.query(_STORED, ids=list(record_ids)))
 
     def _query(self, query: LiteralString, *, since: datetime, **params: Any) -> list[tuple[Any, ...]]:
         return self.source.query(query, scope=self.scope.key, since=since.isoformat(), **params)
+
+
+def _key(item: Any) -> Any:
+    """What identifies a run among those of a window; one that has no id identifies itself."""
+    found = item.get("id") if isinstance(item, dict) else None
+    return found if isinstance(found, int | str) else id(item)
+
+
+def _named_in(text: str) -> str | None:
+    """The id of the run whose answer cannot be read."""
+    run = re.search(r'"id"\s*:\s*(\d{1,18})\b', text)
+    attempt = re.search(r'"run_attempt"\s*:\s*(\d{1,9})\b', text)
+    return f"{run[1]}:{attempt[1] if attempt else 1}" if run else None
 
 
 def _second(at: datetime) -> str:

@@ -9,20 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from psycopg import sql
 
 from pulse.sources import census
 from pulse.sources.base import Scope, Source
 from pulse.sources.github import queries
+from pulse.sources.github.answers import connection_in
 from pulse.sources.github.client import GitHubClient
 from pulse.sources.github.streams import Stream
 from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page
 
-# Fetches nodes of a stream by id; returns their page, and the ids that are gone.
-Fetch = Callable[[Stream, list[str]], tuple[Page, list[str]]]
+# Fetches nodes of a stream by id (with their record ids); returns their page, and the ids that are gone.
+Fetch = Callable[[Stream, dict[str, str]], tuple[Page, list[str]]]
+_FOUND = """
+    update raw.rejects set replayed_at = now()
+    where client_id = %(client)s and integration_id = %(integration)s and entity = %(entity)s and scope_key = %(scope)s
+      and record_id is null and replayed_at is null
+    returning id
+"""
 
 
 class Census:
@@ -34,7 +42,7 @@ class Census:
         self.source = source
         self.github = github
         self.scope = scope
-        self.streams = streams
+        self.streams = tuple(stream for stream in streams if stream.name in scope.data["totals"])
         self.fetch = fetch
         self.now = datetime.fromisoformat(scope.data["now"])
 
@@ -57,9 +65,18 @@ class Census:
         if suspect:
             self._list(suspect)
             counts |= {s.name: [int(self.scope.data["totals"][s.name]), self._stored(s)] for s in suspect}
+        for stream in self.streams:
+            if counts[stream.name][0] == counts[stream.name][1]:  # what had no identity is no longer missing
+                self.source.query(_FOUND, entity=stream.entity, scope=self.scope.key)
         counted_at = self.now if weekly or before.watermark_at is None else before.watermark_at
-        if before.watermark_at != counted_at or known != known | counts:
+        if before.watermark_at != counted_at or known != known | counts or "failed" in before.cursor:
             self.source.store([], [Checkpoint(census.STREAM, self.scope.key, counted_at, {"counts": known | counts})])
+
+    def note_failure(self) -> None:
+        """Have the next run count again, without reading anything else anew."""
+        before = self.source.checkpoint(census.STREAM, self.scope.key)
+        cursor = {**before.cursor, "failed": True}
+        self.source.store([], [Checkpoint(census.STREAM, self.scope.key, before.watermark_at, cursor)])
 
     def _stored(self, stream: Stream) -> int:
         """The number of stored rows of the scope that existed when the probe counted."""
@@ -76,12 +93,21 @@ class Census:
         after: dict[str, str] = {}
         while pending:
             query = queries.census({name: stream.database_id for name, stream in pending.items()}, after)
-            data, _ = self.github.ask_sized(query, self.scope.label, queries.PAGES, id=self.scope.data["node_id"])
-            repository = repository_of(self.source, self.scope, data)
+            names = tuple(pending)
+
+            def check(data: dict[str, Any], names: tuple[str, ...] = names) -> None:
+                for name in names:
+                    connection_in(repository_of(self.source, self.scope, data), name)
+
+            answer = self.github.ask_sized(
+                query, self.scope.label, queries.PAGES, check=check, id=self.scope.data["node_id"]
+            )
+            repository = repository_of(self.source, self.scope, answer.data)
             for name, stream in list(pending.items()):
-                connection = repository[name]
+                connection = connection_in(repository, name)
                 if any(node is None for node in connection["nodes"]):
-                    raise self.github.http.failure(f"GitHub leaves out {stream.name} of {self.scope.label}")
+                    why = "".join(f": {refusal.reason}" for refusal in answer.refused[:1])
+                    raise self.github.http.failure(f"GitHub leaves out {stream.name} of {self.scope.label}{why}")
                 ids[stream.name].update((str(node[stream.database_id]), node["id"]) for node in connection["nodes"])
                 if connection["pageInfo"]["hasNextPage"]:
                     after[name] = connection["pageInfo"]["endCursor"]
@@ -94,10 +120,11 @@ class Census:
     def _reconcile(self, stream: Stream, node_ids: dict[str, str], difference: census.Difference) -> int:
         """Fetch what is missing; mark what GitHub confirms to be gone. Returns how many were marked."""
         record_ids = self._stored_nodes(stream, difference.surplus)
-        wanted = [*(node_ids[key] for key in sorted(difference.missing)), *record_ids]
+        names = {node_ids[key]: key for key in sorted(difference.missing)} | record_ids
+        wanted = list(names)
         removed = 0
         for start in range(0, len(wanted), queries.NODES):
-            page, gone = self.fetch(stream, wanted[start : start + queries.NODES])
+            page, gone = self.fetch(stream, {one: names[one] for one in wanted[start : start + queries.NODES]})
             page.gone.extend(record_ids[node_id] for node_id in gone if node_id in record_ids)
             removed += len(page.gone)
             self.source.store([page])

@@ -9,7 +9,6 @@ was read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,19 +16,22 @@ from typing import Any
 
 from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited
 from pulse.sources.base import Credential, Scope, Source, page_of
-from pulse.sources.github import actions, probe, queries, records, rest_pull
-from pulse.sources.github.client import GitHubClient, Node
+from pulse.sources.github import actions, probe, records, rest_pull
+from pulse.sources.github.by_id import ById, rows_page
+from pulse.sources.github.client import GitHubClient, Node, StaleCursor
 from pulse.sources.github.counting import Census
 from pulse.sources.github.history import History
 from pulse.sources.github.repositories import RepositoryListing
 from pulse.sources.github.streams import DEPLOYMENTS, PULL_REQUESTS, Stream, streams
 from pulse.sources.github.tags import read_tags
-from pulse.sources.github.walk import Walk, complete_connections
+from pulse.sources.github.walk import Walk
 from pulse.sources.http import HeavyPage
+from pulse.sources.refusals import UNREADABLE
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
 ESSENTIAL = ("history", "pull_requests")
+OF_RUNS = ("workflow_runs", "workflow_jobs")
 REFUSED_TOKEN = 401
 # A review does not always update its pull request, so the last quarter is read again once a week.
 RESCAN = timedelta(days=90)
@@ -50,12 +52,6 @@ _OUTDATED = """
     order by payload ->> 'createdAt' desc
     limit 300
 """
-_OPEN_REJECTS = """
-    select payload from raw.rejects
-    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
-      and entity = %(entity)s and not is_stored_form and replayed_at is null and rejected_at > now() - interval '7 days'
-    order by id desc limit 10
-"""
 
 
 class GitHubSource(Source):
@@ -69,15 +65,25 @@ class GitHubSource(Source):
 
     def discover(self) -> list[Scope]:
         listing = RepositoryListing(self, self.github)
-        nodes = listing.read()
+        with self.github.http.understood("the repositories"):
+            nodes = listing.read()
         assert listing.now is not None
         known = probe.last_visits(self, listing.now)
         nodes.sort(key=lambda node: str(node.get("pushedAt") or ""), reverse=True)
-        scopes = [
-            probe.scope_of(node, known.get(str(int(node["databaseId"]))), listing.now, self.with_runs, self.with_files)
-            for node in nodes
-        ]
+        scopes = [self._scope_of(node, known, listing.now) for node in nodes]
         return [scope for scope in scopes if scope is not None]
+
+    def _scope_of(self, node: Node, known: dict[str, probe.LastVisit], now: datetime) -> Scope | None:
+        """A repository as a scope; None if nothing in it moved, or if GitHub's answer does not say."""
+        try:
+            last = known.get(str(int(node["databaseId"])))
+            return probe.scope_of(node, last, now, self.with_runs, self.with_files)
+        except UNREADABLE as error:
+            self.stats.warn(
+                f"{node['nameWithOwner']}: GitHub's answer about what moved in it cannot be read, the next run asks again:"
+                f" {type(error).__name__}: {error}"
+            )
+            return None
 
     def extract(self, scope: Scope) -> RunStats:
         """Read each stream that moved from its checkpoint on; resume an interrupted one where it stopped.
@@ -89,29 +95,48 @@ class GitHubSource(Source):
         before = self.stats.unfinished
         failed: dict[str, PulseError] = {}
         for name, read in self._readers(scope, due):
-            try:
-                read()
-            except (RateLimited, ConfigError):
-                raise
-            except PulseError as error:
-                # The repository is gone, or the token: then nothing can be read. GitHub also answers 404 where runs are off.
-                is_gone = isinstance(error, AccessLost) and name != "workflow_runs"
-                if is_gone or error.status == REFUSED_TOKEN:
-                    raise
-                self.github.http.forget(0)
+            error = self._tried(name, scope, read)
+            # Where runs are off, GitHub answers 404; else the repository is gone, or the token: then nothing can be read.
+            if isinstance(error, AccessLost) and name not in OF_RUNS:
+                raise error
+            if error is not None:
                 failed[name] = error
         if essential := [failed[name] for name in ESSENTIAL if name in failed]:
             raise essential[0]
-        for name, cause in failed.items():
-            self.stats.warn(f"{scope.label}: {name.replace('_', ' ')} could not be read, everything else was: {cause}")
         if self.stats.unfinished == before:
             # Count only the streams that moved: the others were counted when they last did.
-            counted = tuple(stream for stream in self.streams if stream.name in due - failed.keys())
-            Census(self, self.github, scope, counted, partial(self._fetch, scope)).run()
+            moved = set(probe.STREAM_NAMES) if scope.data.get("census") else due
+            counted = tuple(stream for stream in self.streams if stream.name in moved - failed.keys())
+            counting = Census(self, self.github, scope, counted, ById(self, self.github, scope).fetch)
+            if (error := self._tried("census", scope, counting.run)) is not None:
+                failed["census"] = error
+                if not isinstance(error, AuthError):
+                    counting.note_failure()
+        for name, cause in failed.items():
+            self.stats.warn(f"{scope.label}: {name.replace('_', ' ')} could not be read, everything else was: {cause}")
         # What is forbidden is asked for again when it moves; anything else in the next run.
         again = {name for name, cause in failed.items() if not isinstance(cause, AuthError)}
         self.store([], [probe.visited(scope, but=again)])
         return self.finish()
+
+    def _tried(self, name: str, scope: Scope, read: Callable[[], None]) -> PulseError | None:
+        """Read a part; returns what made it fail. Raises what would make every other part fail too."""
+        try:
+            read()
+            return None
+        except (RateLimited, ConfigError):
+            raise
+        except PulseError as error:
+            if error.status == REFUSED_TOKEN:
+                raise
+            failure = error
+        except (HeavyPage, StaleCursor, *UNREADABLE) as error:
+            failure = self.github.http.failure(
+                f"GitHub's answer about {name.replace('_', ' ')} of {scope.label} cannot be read:"
+                f" {type(error).__name__}: {error}"
+            )
+        self.github.http.forget(0)
+        return failure
 
     def _readers(self, scope: Scope, due: set[str]) -> Iterator[tuple[str, Callable[[], None]]]:
         """What to read, in order, by the name of the stream."""
@@ -122,13 +147,16 @@ class GitHubSource(Source):
                 yield stream.name, partial(self._read_stream, stream, scope)
         if "tags" in due:
             yield "tags", partial(read_tags, self, self.github, scope)
-        if "workflow_runs" in due:
+        if not due.isdisjoint(OF_RUNS):
             runs = actions.WorkflowRuns(self, self.github, scope)
-            yield "workflow_runs", partial(runs.run, rescan=bool(scope.data.get("census")))
+            if "workflow_runs" in due:
+                yield "workflow_runs", partial(runs.run, rescan=bool(scope.data.get("reread")))
+            yield "workflow_jobs", runs.jobs.run
 
     def _read_stream(self, stream: Stream, scope: Scope) -> None:
-        self._walk(stream, scope)
-        self._retry_rejects(stream, scope)
+        by_id = ById(self, self.github, scope)
+        self._walk(stream, scope, by_id)
+        by_id.retry_rejects(stream)
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
         if entity == "github_repositories":
@@ -142,19 +170,19 @@ class GitHubSource(Source):
         if entity == "github_tags":
             return page_of(entity, [payload], lambda node: records.tag(node, scope_key), scope_key, records.record_id)
         stream = next(stream for stream in self.streams if stream.entity == entity)
-        return self._rows_page(stream, [payload], scope_key)
+        return rows_page(stream, [payload], scope_key)
 
-    def _walk(self, stream: Stream, scope: Scope) -> None:
+    def _walk(self, stream: Stream, scope: Scope, by_id: ById) -> None:
         read: set[str] = set()
 
         def build(nodes: list[Node]) -> Page:
-            read.update(str(node["id"]) for node in nodes)
-            return self._page(stream, nodes, scope)
+            read.update(str(node.get("id")) for node in nodes if isinstance(node, dict))
+            return by_id.page(stream, nodes)
 
         def fallback(bare: Node) -> Node:
             return rest_pull.pull_request(self.github, scope.label, bare, self.with_files)
 
-        rescan = datetime.fromisoformat(scope.data["now"]) - RESCAN if scope.data.get("census") else None
+        rescan = datetime.fromisoformat(scope.data["now"]) - RESCAN if scope.data.get("reread") else None
         before = self.checkpoint(stream.checkpoint_name, scope.key).watermark_at
         Walk(self, self.github, scope, stream, build, fallback if stream.name == PULL_REQUESTS.name else None).run(
             rescan
@@ -162,53 +190,7 @@ class GitHubSource(Source):
         if stream.name == DEPLOYMENTS.name:
             since = before - stream.lookback if before else None
             outdated = dict(self.query(_OUTDATED, scope=scope.key, since=since))
-            self._refresh(stream, scope, {node: key for node, key in outdated.items() if node not in read})
-
-    def _refresh(self, stream: Stream, scope: Scope, known: dict[str, str]) -> None:
-        """Read stored rows again, given their node and record ids; mark those that GitHub no longer knows."""
-        ids = list(known)
-        for start in range(0, len(ids), queries.NODES):
-            page, gone = self._fetch(scope, stream, ids[start : start + queries.NODES])
-            page.gone.extend(known[node_id] for node_id in gone)
-            self.store([page])
-
-    def _retry_rejects(self, stream: Stream, scope: Scope) -> None:
-        """Ask again for what could not be read, because it may not change again soon."""
-        rejects = self.query(_OPEN_REJECTS, scope=scope.key, entity=stream.entity)
-        payloads = [json.loads(payload) or {} for (payload,) in rejects]
-        for node_id in {payload["id"] for payload in payloads if isinstance(payload.get("id"), str)}:
-            try:
-                found = self.github.nodes(stream.by_id_query, scope.label, [node_id])
-                self.store([self._page(stream, [node for node in found.values() if node], scope)])
-            except HeavyPage:
-                continue  # still too large; the reject stays open
-
-    def _fetch(self, scope: Scope, stream: Stream, node_ids: list[str]) -> tuple[Page, list[str]]:
-        """Nodes of a stream by id as a page, and the ids of those that GitHub no longer knows."""
-        found: dict[str, Node | None] = {}
-        size = max(stream.page_sizes)
-        for start in range(0, len(node_ids), size):
-            found |= self._by_id(stream, scope, node_ids[start : start + size])
-        page = self._page(stream, [node for node in found.values() if node], scope)
-        return page, [node_id for node_id, node in found.items() if node is None]
-
-    def _by_id(self, stream: Stream, scope: Scope, ids: list[str]) -> dict[str, Node | None]:
-        """Nodes by id, in smaller parts if GitHub cannot answer for all at once; leaves out those it cannot answer for alone."""
-        try:
-            return self.github.nodes(stream.by_id_query, scope.label, ids)
-        except HeavyPage:
-            if len(ids) == 1:
-                self.stats.warn(f"GitHub cannot answer for {stream.typename} {ids[0]} of {scope.label}")
-                return {}
-        half = len(ids) // 2
-        return {**self._by_id(stream, scope, ids[:half]), **self._by_id(stream, scope, ids[half:])}
-
-    def _page(self, stream: Stream, nodes: list[Node], scope: Scope) -> Page:
-        complete_connections(self.github, nodes, stream.typename, stream.inner)
-        return self._rows_page(stream, nodes, scope.key)
-
-    def _rows_page(self, stream: Stream, nodes: list[Node], scope_key: str) -> Page:
-        return page_of(stream.entity, nodes, lambda node: stream.build(node, scope_key), scope_key, records.record_id)
+            by_id.refresh(stream, {node: key for node, key in outdated.items() if node not in read})
 
 
 SOURCE = GitHubSource

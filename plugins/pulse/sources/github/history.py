@@ -6,16 +6,18 @@ first known one, and commits that can no longer be reached are marked as deleted
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import datetime
 from typing import Any, LiteralString
 
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import queries, records
+from pulse.sources.github.answers import BadShape, connection_in
 from pulse.sources.github.client import GitHubClient, StaleCursor
 from pulse.sources.github.walk import repository_of
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.loader import Page
+from pulse.warehouse.loader import Page, Reject
 
 log = logging.getLogger(__name__)
 STREAM = "history"
@@ -76,29 +78,48 @@ class History:
         seen: set[str] = set()
         while True:
             try:
-                data, response = self.github.ask_sized(
-                    queries.HISTORY, self.scope.label, queries.PAGES, id=self.scope.data["node_id"], after=after
+                answer = self.github.ask_sized(
+                    queries.HISTORY,
+                    self.scope.label,
+                    queries.PAGES,
+                    bare=queries.HISTORY_BARE,
+                    check=self._checked,
+                    id=self.scope.data["node_id"],
+                    after=after,
                 )
             except StaleCursor:
                 if after is None:
                     raise self.github.http.failure("GitHub refuses the first page of the history") from None
                 after, new_head, missing = None, None, self._first_column(_MISSING_PARENTS)
                 continue
-            branch = repository_of(self.source, self.scope, data)["defaultBranchRef"]
+            branch = self._checked(answer.data)
             if branch is None:
                 return  # an empty repository
             new_head = new_head or branch["target"]["oid"]
-            history = branch["target"]["history"]
-            page = self._page(history["nodes"])
+            history = connection_in(branch["target"], "history")
+            page = self._page(history["nodes"], answer.instead)
             missing = self._still_missing(page, missing)
             seen |= _mentioned(page)
             if not missing or not history["pageInfo"]["hasNextPage"]:
                 rewritten = not missing and old_head is not None and old_head not in seen
-                self._finish(page, new_head, rewritten, response.server_time)
+                self._finish(page, new_head, rewritten, answer.response.server_time)
                 return
             after = history["pageInfo"]["endCursor"]
             cursor = {"head": old_head, "new_head": new_head, "after": after}
             self.source.store([page], [Checkpoint(STREAM, self.scope.key, checkpoint.watermark_at, cursor)])
+
+    def _checked(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        """The default branch in an answer; None if the repository is empty. Raises BadShape."""
+        repository = repository_of(self.source, self.scope, data)
+        if "defaultBranchRef" not in repository:
+            raise BadShape("GitHub's answer does not say what the default branch is")
+        branch = repository["defaultBranchRef"]
+        target = branch.get("target") if isinstance(branch, dict) else None
+        if branch is not None and not (isinstance(target, dict) and isinstance(target.get("oid"), str)):
+            raise BadShape("GitHub's answer does not say which commit the default branch is at")
+        if target is not None:
+            connection_in(target, "history")
+        return branch if isinstance(branch, dict) else None
 
     def _finish(self, page: Page, new_head: str, rewritten: bool, now: datetime) -> None:
         """Store the last page. `rewritten`: the previous head was not among what was read."""
@@ -116,14 +137,22 @@ class History:
             pages = [Page("github_commits", gone=gone)]
         self.source.store(pages, [Checkpoint(STREAM, self.scope.key, now, {"head": new_head})])
 
-    def _page(self, nodes: list[Any]) -> Page:
-        return page_of(
+    def _page(self, nodes: list[Any], instead: str | None) -> Page:
+        """Commits as a page. `instead`: only their places in the chain could be read; what else came, is kept as a reject."""
+        page = page_of(
             "github_commits",
             nodes,
             lambda node: records.commit(node, self.scope.key),
             self.scope.key,
             lambda node: f"{self.scope.key}:{node['oid']}",
         )
+        if instead is not None:
+            reason = "GitHub's answer about this commit cannot be read; it is stored without its message"
+            page.rejects.extend(
+                Reject(row.record_id, self.scope.key, json.dumps({**row.payload, "answer": instead}), reason)
+                for row in page.rows
+            )
+        return page
 
     def _still_missing(self, page: Page, missing: set[str]) -> set[str]:
         """The parents that are still in neither the table nor this page."""

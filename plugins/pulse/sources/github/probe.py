@@ -30,7 +30,7 @@ STREAM_NAMES = ("history", "deployments", "releases", "tags", "issues", "pull_re
 _STORED = """
     select scope_key, stream, watermark_at, cursor_data from core.etl_checkpoints
     where client_id = %(client)s and integration_id = %(integration)s
-      and (stream in ('probe', 'census') or cursor_data ?| array['segments', 'after', 'windows'])
+      and (stream in ('probe', 'census') or cursor_data ?| array['segments', 'after', 'windows', 'pending'])
 """
 _OPEN = """
     select scope_key, 'deployments' from raw.github_deployments
@@ -44,7 +44,9 @@ _OPEN = """
     union
     select scope_key, replace(entity, 'github_', '') from raw.rejects
     where client_id = %(client)s and integration_id = %(integration)s and replayed_at is null
-      and entity in ('github_pull_requests', 'github_issues', 'github_deployments', 'github_releases')
+      and entity in ('github_pull_requests', 'github_issues', 'github_deployments', 'github_releases',
+                     'github_workflow_runs')
+      and record_id is not null -- else nobody can ask for it alone
       and rejected_at > now() - interval '7 days'
 """
 
@@ -57,6 +59,8 @@ class LastVisit:
     moved_at: datetime | None = None
     runs_at: datetime | None = None
     counted_at: datetime | None = None
+    reread_at: datetime | None = None
+    count_failed: bool = False
     unfinished: set[str] = field(default_factory=set)
 
 
@@ -81,15 +85,19 @@ def reliable_part(node: Node, seen: dict[str, str], now: datetime) -> dict[str, 
 
     def is_young(connection: str) -> bool:
         newest = ((node.get(connection) or {}).get("nodes") or [None])[0] or {}
-        return "updatedAt" in newest and datetime.fromisoformat(newest["updatedAt"]) > now - UNSURE_FOR
+        try:
+            return "updatedAt" in newest and datetime.fromisoformat(newest["updatedAt"]) > now - UNSURE_FOR
+        except (TypeError, ValueError):
+            return True
 
     young = {stream for stream, connection in COUNTED.items() if is_young(connection)}
     return {stream: value for stream, value in seen.items() if stream not in young}
 
 
 def totals(node: Node) -> dict[str, int]:
-    """The upstream's number of rows, by stream."""
-    return {stream: int((node.get(connection) or {}).get("totalCount", 0)) for stream, connection in COUNTED.items()}
+    """The upstream's number of rows, by stream; without those of which GitHub's answer does not say it."""
+    found = {stream: (node.get(connection) or {}).get("totalCount") for stream, connection in COUNTED.items()}
+    return {stream: count for stream, count in found.items() if isinstance(count, int)}
 
 
 def last_visits(source: Source, now: datetime) -> dict[str, LastVisit]:
@@ -101,8 +109,10 @@ def last_visits(source: Source, now: datetime) -> dict[str, LastVisit]:
             one.seen = cursor.get("seen", {})
             one.moved_at = datetime.fromisoformat(cursor["moved_at"])
             one.runs_at = watermark
+            one.reread_at = datetime.fromisoformat(cursor["reread_at"]) if cursor.get("reread_at") else None
         elif stream == "census":
             one.counted_at = watermark
+            one.count_failed = bool(cursor.get("failed"))
         else:
             one.unfinished.add(stream.removesuffix(WITH_FILES))
     for key, stream in source.query(_OPEN, month_ago=(now - timedelta(days=35)).isoformat()):
@@ -117,16 +127,19 @@ def scope_of(node: Node, known: LastVisit | None, now: datetime, with_runs: bool
         seen["pull_requests"] += WITH_FILES
     old = known or LastVisit()
     changed = {stream for stream in seen if seen[stream] != old.seen.get(stream)}
-    counts = old.counted_at is not None and now - old.counted_at >= CENSUS_EVERY
+    counts = old.count_failed or (old.counted_at is not None and now - old.counted_at >= CENSUS_EVERY)
+    # What is read again for a count is not read once more when only the count fails.
+    reread_at = max(filter(None, (old.counted_at, old.reread_at)), default=now)
+    rereads = counts and now - reread_at >= CENSUS_EVERY
     due = changed | old.unfinished
-    if counts:
+    if rereads:
         due.update(STREAM_NAMES)
     recently_changed = old.moved_at is None or now - old.moved_at < RUNS_WATCHED_AFTER_CHANGE
     if due or recently_changed or old.runs_at is None or now - old.runs_at >= RUNS_EVERY:
         due.add("workflow_runs")
     if not with_runs:
-        due.discard("workflow_runs")
-    if not due:
+        due -= {"workflow_runs", "workflow_jobs"}
+    if not due and not counts:
         return None
     data: dict[str, Any] = {
         "node_id": node["id"],
@@ -139,15 +152,20 @@ def scope_of(node: Node, known: LastVisit | None, now: datetime, with_runs: bool
     }
     if counts:
         data["census"] = True
+    if rereads:
+        data["reread"] = True
+    if last_reread := now if rereads else old.reread_at:
+        data["reread_at"] = last_reread.isoformat()
     return Scope(str(int(node["databaseId"])), str(node["nameWithOwner"]), data)
 
 
 def visited(scope: Scope, but: Collection[str] = ()) -> Checkpoint:
     """The checkpoint that records that a repository was read up to this scope's fingerprint, `but` for some streams."""
     seen = {stream: value for stream, value in scope.data["seen"].items() if stream not in but}
+    cursor = {"seen": seen, "moved_at": scope.data["moved_at"], "reread_at": scope.data.get("reread_at")}
     return Checkpoint(
         STREAM,
         scope.key,
         datetime.fromisoformat(scope.data["now"]),
-        {"seen": seen, "moved_at": scope.data["moved_at"]},
+        {name: value for name, value in cursor.items() if value is not None},
     )

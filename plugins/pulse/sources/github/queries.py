@@ -85,16 +85,22 @@ releases(first: 1, orderBy: {{field: CREATED_AT, direction: DESC}}) {{ totalCoun
 refs(refPrefix: "refs/tags/") {{ totalCount }}
 """
 
-REPOSITORIES = f"""
-query Repositories($login: String!, $first: Int!, $after: String) {{
+
+def _repositories(name: str, selection: str) -> str:
+    return f"""
+query {name}($login: String!, $first: Int!, $after: String) {{
   {_RATE}
   repositoryOwner(login: $login) {{
     repositories(first: $first, after: $after, ownerAffiliations: [OWNER], orderBy: {{field: NAME, direction: ASC}}) {{
       {_PAGE_INFO}
-      nodes {{ {_REPOSITORY} }}
+      nodes {{ {selection} }}
     }}
   }}
 }}"""
+
+
+REPOSITORIES = _repositories("Repositories", _REPOSITORY)
+REPOSITORIES_BARE = _repositories("RepositoriesBare", "id nameWithOwner")
 
 
 def repositories_named(names: Sequence[str]) -> str:
@@ -173,18 +179,26 @@ RELEASES = _page("Releases", "releases", "CREATED_AT", _RELEASE)
 RELEASES_BARE = _page("ReleasesBare", "releases", "CREATED_AT", "id databaseId createdAt")
 RELEASES_BY_ID = _by_id("ReleasesById", "Release", _RELEASE)
 
-TAGS = f"""
-query Tags($id: ID!, $first: Int!, $after: String) {{
+_TAG = "id name target { __typename oid ... on Tag { tagger { date } target { oid } } }"
+
+
+def _tags(name: str, selection: str) -> str:
+    return f"""
+query {name}($id: ID!, $first: Int!, $after: String) {{
   {_RATE}
   node(id: $id) {{
     ... on Repository {{
       refs(refPrefix: "refs/tags/", first: $first, after: $after) {{
         {_PAGE_INFO}
-        nodes {{ id name target {{ __typename oid ... on Tag {{ tagger {{ date }} target {{ oid }} }} }} }}
+        nodes {{ {selection} }}
       }}
     }}
   }}
 }}"""
+
+
+TAGS = _tags("Tags", _TAG)
+TAGS_BARE = _tags("TagsBare", "id")
 
 # The jobs of workflow runs are the check runs of their suites.
 JOBS = f"""
@@ -202,8 +216,10 @@ query Jobs($ids: [ID!]!) {{
   }}
 }}"""
 
-HISTORY = f"""
-query History($id: ID!, $first: Int!, $after: String) {{
+
+def _history(name: str, selection: str) -> str:
+    return f"""
+query {name}($id: ID!, $first: Int!, $after: String) {{
   {_RATE}
   node(id: $id) {{
     ... on Repository {{
@@ -213,7 +229,7 @@ query History($id: ID!, $first: Int!, $after: String) {{
           ... on Commit {{
             history(first: $first, after: $after) {{
               {_PAGE_INFO}
-              nodes {{ oid authoredDate committedDate messageHeadline parents(first: 100) {{ nodes {{ oid }} }} }}
+              nodes {{ {selection} parents(first: 100) {{ nodes {{ oid }} }} }}
             }}
           }}
         }}
@@ -221,6 +237,11 @@ query History($id: ID!, $first: Int!, $after: String) {{
     }}
   }}
 }}"""
+
+
+HISTORY = _history("History", "oid authoredDate committedDate messageHeadline")
+# Enough for the chain of commits.
+HISTORY_BARE = _history("HistoryBare", "oid committedDate")
 
 
 def census(connections: Mapping[str, str], after: Mapping[str, str]) -> str:

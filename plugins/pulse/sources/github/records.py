@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,10 @@ from pulse.sources.base import require
 from pulse.warehouse.loader import RawRow
 
 BODY_CHARACTERS = 2000
+# GitHub's own word for a run that has not begun: it is asked for again until it has ended.
+UNKNOWN_STATUS = "pending"
+# Python reads more forms of a time than PostgreSQL does.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 Node = dict[str, Any]
 
@@ -34,7 +39,7 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
     payload = {
         **{key: value for key, value in node.items() if key not in ("closingIssuesReferences", "labels", "files")},
         "body": (node.get("body") or "")[:BODY_CHARACTERS],
-        "labels": [label["name"] for label in _nodes(node, "labels")],
+        "labels": labels_of(node),
         "commits": [item["commit"] for item in _nodes(node, "commits")],
         "reviews": _nodes(node, "reviews"),
         "comments": {"totalCount": (node.get("comments") or {}).get("totalCount")},
@@ -42,7 +47,7 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
         "timelineItems": [item for item in _nodes(node, "timelineItems") if item.get("id")],
         "closingIssues": _nodes(node, "closingIssuesReferences"),
     }
-    if "files" in node:
+    if node.get("files") is not None:
         payload["files"] = _nodes(node, "files")
     for commit in payload["commits"]:
         require(commit, "oid", "committedDate")
@@ -55,6 +60,11 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
     _check_times(node, "createdAt", "publishedAt", "mergedAt", "closedAt")
     _check_numbers(node, "number", "additions", "deletions", "changedFiles")
     return RawRow(_id(node["fullDatabaseId"]), scope_key, payload, _time(node["updatedAt"]))
+
+
+def labels_of(node: Node) -> list[str]:
+    """The names of a node's labels. One without a name says nothing."""
+    return [label["name"] for label in _nodes(node, "labels") if label.get("name")]
 
 
 def first_comments(node: Node) -> list[Node]:
@@ -98,7 +108,7 @@ def issue(node: Node, scope_key: str) -> RawRow:
     payload = {
         **node,
         "body": (node.get("body") or "")[:BODY_CHARACTERS],
-        "labels": [label["name"] for label in _nodes(node, "labels")],
+        "labels": labels_of(node),
     }
     return RawRow(_id(node["fullDatabaseId"]), scope_key, payload, _time(node["updatedAt"]))
 
@@ -121,7 +131,7 @@ def tag(node: Node, scope_key: str) -> RawRow:
 
 def workflow_run(item: Node, scope_key: str) -> RawRow:
     """One attempt of a workflow run, from REST. The key is run and attempt, so a repeated run keeps its past."""
-    require(item, "id", "html_url", "status", "created_at", "updated_at", "head_sha", "event")
+    require(item, "id", "html_url", "created_at", "updated_at", "head_sha", "event")
     keep = (
         "id",
         "node_id",
@@ -141,8 +151,11 @@ def workflow_run(item: Node, scope_key: str) -> RawRow:
         "workflow_id",
     )
     payload = {name: item.get(name) for name in keep}
+    payload["id"] = int(item["id"])
+    payload["status"] = item.get("status") or UNKNOWN_STATUS
     payload["run_attempt"] = int(item.get("run_attempt") or 1)
     payload["actor"] = (item.get("actor") or {}).get("login")
+    _check_numbers(payload, "run_attempt")
     _check_times(item, "created_at", "updated_at", "run_started_at")
     return RawRow(f"{_id(item['id'])}:{payload['run_attempt']}", scope_key, payload, _time(item["updated_at"]))
 
@@ -189,4 +202,8 @@ def _check_numbers(node: Node, *names: str) -> None:
 
 
 def _time(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None
+    if not value:
+        return None
+    if not _TIME.fullmatch(value):
+        raise ValueError(f"{value[:40]!r} is not a time")
+    return datetime.fromisoformat(value)

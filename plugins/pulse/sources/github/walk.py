@@ -19,6 +19,7 @@ from typing import Any
 from pulse.errors import AccessLost, PulseError, TooMuch
 from pulse.sources.base import Scope, Source
 from pulse.sources.github import queries, records
+from pulse.sources.github.answers import Answer, BadShape, connection_in
 from pulse.sources.github.client import GitHubClient, Node, StaleCursor
 from pulse.sources.github.streams import Connections, Stream
 from pulse.sources.http import HeavyPage, JsonResponse
@@ -30,6 +31,8 @@ OVERLAP = timedelta(minutes=5)
 PAGES_BEFORE_LARGER = 2
 PAUSES_SECONDS = (1.0, 4.0)
 COMPLETED_PER_CALL = 20
+# How long the path to a node is (node, connection, nodes, 3), and that to an inner connection (n0, commits).
+_NODE, _INNER = 4, 2
 
 # What is still to be read: from the cursor `after` (None: the top) down to the time `until` (None: the end).
 Segment = dict[str, str | None]
@@ -101,6 +104,7 @@ class Walk:
         self.fallback = fallback
         self.sizing = PageSizing(stream)
         self.pages_left = stream.pages_per_run
+        self.text = ""  # what came when a page could not be read
 
     def run(self, since: datetime | None = None) -> None:
         """Read from the top down to the watermark, or further down to `since`; then what earlier runs left, newest first.
@@ -143,12 +147,18 @@ class Walk:
         how many of its rows are fresh."""
         while True:
             try:
-                connection, response = self._ask(self.sizing.request, segment["after"])
-                fresh = [node for node in connection["nodes"] if self._is_fresh(node, until)]
-                page = self._bare_page(fresh) if self.sizing.request.bare else self.build(fresh)
-                return connection, response, page, len(fresh)
-            except (HeavyPage, TooMuch) as error:
+                connection, answer = self._ask(self.sizing.request, segment["after"])
+                refused = self._refused(answer)
+                fresh = [(place, node) for place, node in enumerate(connection["nodes"]) if self._is_fresh(node, until)]
+                readable = [node for place, node in fresh if place not in refused]
+                page = self._bare_page(readable) if self.sizing.request.bare else self.build(readable)
+                page.rejects.extend(
+                    self._forbidden(segment, place, refused[place]) for place, _ in fresh if place in refused
+                )
+                return connection, answer.response, page, len(fresh)
+            except (HeavyPage, TooMuch, BadShape) as error:
                 self.github.http.forget(0)
+                self.text = getattr(error, "text", "")
                 if not self.sizing.shrink():
                     if isinstance(error, TooMuch):
                         raise
@@ -160,8 +170,8 @@ class Walk:
                     raise self.github.http.failure(f"GitHub refuses the first page of {self.stream.name}") from None
                 segment["after"] = None
 
-    def _ask(self, request: PageRequest, after: str | None) -> tuple[dict[str, Any], JsonResponse]:
-        data, response = self.github.ask(
+    def _ask(self, request: PageRequest, after: str | None) -> tuple[dict[str, Any], Answer]:
+        answer = self.github.ask(
             request.query,
             self.scope.label,
             divisible=True,
@@ -169,10 +179,34 @@ class Walk:
             first=request.first,
             after=after,
         )
-        connection: dict[str, Any] = repository_of(self.source, self.scope, data)[self.stream.connection]
-        if not request.bare and any(node is None for node in connection["nodes"]):
+        connection = connection_in(repository_of(self.source, self.scope, answer.data), self.stream.connection)
+        told = self._refused(answer)
+        if not request.bare and any(
+            node is None and place not in told for place, node in enumerate(connection["nodes"])
+        ):
             raise HeavyPage
-        return connection, response
+        return connection, answer
+
+    def _refused(self, answer: Answer) -> dict[Any, str]:
+        """The places of the nodes that GitHub says may not be read. Of other parts that are null there is a warning."""
+        nodes: dict[Any, str] = {}
+        for refusal in answer.refused:
+            if len(refusal.place) > _NODE:
+                part = ".".join(step for step in refusal.place[_NODE:] if isinstance(step, str))
+                self.source.stats.warn(
+                    f"{self.scope.label}: GitHub does not give {part} of some {self.stream.name}: {refusal.reason}."
+                    " Everything else of them is read"
+                )
+            elif not refusal.below or self.sizing.request.bare:
+                nodes[refusal.place[-1]] = refusal.reason
+        return nodes
+
+    def _forbidden(self, segment: Segment, place: int, reason: str) -> Reject:
+        self.source.stats.warn(
+            f"{self.scope.label}: GitHub does not give some {self.stream.name}: {reason}. The others are read; see raw.rejects"
+        )
+        payload = {"after": segment["after"], "place": place, "errorMessage": reason}
+        return Reject(None, self.scope.key, json.dumps(payload), f"GitHub: {reason}")
 
     def _is_fresh(self, node: Node | None, until: datetime | None) -> bool:
         try:
@@ -184,6 +218,8 @@ class Walk:
         page = Page(self.stream.entity)
         for node in nodes:
             reason = "GitHub could not answer for this record, even alone"
+            if self.text:
+                reason = "GitHub's answer about this record cannot be read"
             if node is not None and self.fallback is not None:
                 try:
                     found = self.build([self.fallback(node)])
@@ -192,14 +228,19 @@ class Walk:
                     continue
                 except PulseError as error:
                     reason += f", nor could REST: {error}"
+                except (HeavyPage, LookupError, TypeError, ValueError, AttributeError) as error:
+                    reason += f", nor can that of REST: {type(error).__name__}: {error}"
             identity = records.record_id(node) if node else None
-            page.rejects.append(Reject(identity, self.scope.key, json.dumps(node), reason))
+            kept = {**node, "answer": self.text} if node and self.text else node
+            page.rejects.append(Reject(identity, self.scope.key, json.dumps(kept), reason))
         return page
 
 
 def repository_of(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
-    """The repository in an answer. Raises AccessLost if there is none."""
-    if data.get("node") is None:
+    """The repository in an answer. Raises AccessLost if there is none, and BadShape if the answer does not say."""
+    if "node" not in data or not isinstance(data["node"], dict | None):
+        raise BadShape(f"GitHub's answer about {scope.label} has no repository")
+    if data["node"] is None:
         raise AccessLost(
             client=source.integration.client_slug,
             source=source.integration.name,
@@ -210,25 +251,43 @@ def repository_of(source: Source, scope: Scope, data: dict[str, Any]) -> Node:
     return node
 
 
-def complete_connections(github: GitHubClient, nodes: list[Node], typename: str, connections: Connections) -> None:
-    """Read the remaining pages of inner connections, several nodes per call; of comments only as many as are needed."""
+def complete_connections(
+    github: GitHubClient, nodes: list[Node], typename: str, connections: Connections
+) -> dict[str, str | None]:
+    """Read the remaining pages of inner connections, several nodes per call; of comments only as many as are needed.
+
+    Returns the ids of the nodes that could not be completed, with GitHub's reason; None: the node is gone. Raises HeavyPage
+    if GitHub cannot answer even for few.
+    """
+    lost: dict[str, str | None] = {}
     for connection in connections.items():
         name = connection[0]
-        unfinished = {node["id"]: node for node in nodes if _wants_more(node, name)}
+        unfinished = {node["id"]: node for node in nodes if _wants_more(node, name) and node["id"] not in lost}
         while unfinished:
             batch = dict(list(unfinished.items())[:COMPLETED_PER_CALL])
             after = {node_id: node[name]["pageInfo"]["endCursor"] for node_id, node in batch.items()}
-            data, _ = github.ask_sized(
-                queries.next_pages(typename, connection, after), f"{typename}.{name}", queries.PAGES
+            data, _, refused, _ = github.ask_sized(
+                queries.next_pages(typename, connection, after), f"{typename}.{name}", queries.PAGES, divisible=True
             )
+            reasons = {refusal.place[0]: refusal for refusal in refused if len(refusal.place) <= _INNER}
             for index, (node_id, node) in enumerate(batch.items()):
-                more = data[f"n{index}"][name]
+                reason = reasons.get(f"n{index}")
+                if reason is not None or data.get(f"n{index}") is None:
+                    lost[node_id] = None if reason is None or reason.is_gone else reason.reason
+                    del unfinished[node_id]
+                    continue
+                more = connection_in(data[f"n{index}"], name)
                 node[name]["nodes"].extend(more["nodes"])
                 node[name]["pageInfo"] = more["pageInfo"]
                 if not _wants_more(node, name):
                     del unfinished[node_id]
+    return lost
 
 
 def _wants_more(node: Node, name: str) -> bool:
-    has_more = bool(((node.get(name) or {}).get("pageInfo") or {}).get("hasNextPage"))
-    return has_more and not (name == "comments" and records.is_commented(node))
+    """Whether a node's connection has another page that is needed."""
+    try:
+        has_more = node["id"] and node[name]["pageInfo"]["hasNextPage"] is True and node[name]["pageInfo"]["endCursor"]
+        return bool(has_more) and not (name == "comments" and records.is_commented(node))
+    except (LookupError, TypeError, AttributeError):
+        return False  # build will reject it, or there is no such connection

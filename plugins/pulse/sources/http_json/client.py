@@ -14,9 +14,10 @@ from pulse.clients.streams import HttpJsonAuth, Stream
 from pulse.errors import ConfigError, Where
 from pulse.sources import bounds, guard
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import Auth, HttpClient, JsonResponse, TokenAuth, redacted
+from pulse.sources.http import Auth, HttpClient, JsonResponse, TokenAuth
 from pulse.sources.http_json import paging
 from pulse.sources.http_json.paging import Position
+from pulse.sources.refusals import redacted
 from pulse.warehouse.runs import RunStats
 
 # After this many empty pages in a row, the walk is considered endless.
@@ -116,7 +117,7 @@ class JsonClient:
         return self.http.call("GET", url, params=params)
 
     def _records(self, stream: Stream, body: Any) -> list[Any]:
-        found = paging.value_at(body, stream.records, paging.ABSENT)
+        found = paging.value_at(body, stream.records, paging.ABSENT) if body is not None else []  # HTTP 204
         if isinstance(found, list):
             return found
         if found is None and stream.records:  # some upstreams write an empty list as null

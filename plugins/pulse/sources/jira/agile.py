@@ -6,6 +6,7 @@ was closed or deleted, so it is read by its id.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -15,7 +16,7 @@ from pulse.sources.base import Source, page_of
 from pulse.sources.jira import endpoints, records
 from pulse.sources.jira.client import JiraClient
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.loader import Page, RawRow
+from pulse.warehouse.loader import Page, RawRow, Reject
 
 STREAM = "sprints"
 ALL_SPRINTS_EVERY = timedelta(days=7)
@@ -44,11 +45,12 @@ class Agile:
         self.jira = jira
         self.projects = set(projects)
         self.unread: dict[str, UpstreamError] = {}
+        self.lost: list[str] = []  # texts of items that cannot be read
 
     def run(self, now: datetime) -> None:
         """Bring boards and sprints up to date. A site without Jira Software has none. `now`: the server's time."""
         try:
-            listed = list(self.jira.offset_pages(endpoints.BOARDS, "values", endpoints.AGILE_PAGE))
+            listed = list(self.jira.offset_pages(endpoints.BOARDS, "values", endpoints.AGILE_PAGE, self.lost))
         except AccessLost:
             return
         except AuthError:
@@ -60,6 +62,7 @@ class Agile:
             self.source.stats.warn(f"the boards could not be read, and are read in the next run: {error}")
             return
         boards = page_of("jira_boards", filter(self._is_extracted, listed), records.board)
+        self._reject_lost(boards, "")
         known = {row.record_id for row in boards.rows} | {str(reject.record_id) for reject in boards.rejects}
         boards.gone.extend(self._gone(self._stored(_STORED_BOARDS) - known, endpoints.BOARDS + "/{}"))
         self.source.store([boards])
@@ -73,7 +76,8 @@ class Agile:
 
     def _is_extracted(self, board: Any) -> bool:
         """Whether a board belongs to an extracted project. A board that does not name its project counts as ours."""
-        location = board.get("location") or {} if isinstance(board, dict) else {}
+        location = board.get("location") if isinstance(board, dict) else None
+        location = location if isinstance(location, dict) else {}
         return location.get("projectId") is None or str(location["projectId"]) in self.projects
 
     def _sprints(self, boards: list[RawRow], now: datetime) -> None:
@@ -95,6 +99,7 @@ class Agile:
                 self.source.store([], [Checkpoint(STREAM, board.record_id, now, {"none": True})])
                 continue
             page = page_of("jira_sprints", found, records.sprint, board.record_id)
+            self._reject_lost(page, board.record_id)
             seen.update(row.record_id for row in page.rows)
             self.source.store([page], [Checkpoint(STREAM, board.record_id, now)] if due else [])
             whole += [board.record_id] if due else []
@@ -105,7 +110,7 @@ class Agile:
         states = {} if everything else {"state": "active,future"}
         path = endpoints.BOARD_SPRINTS.format(board_id)
         try:
-            found = list(self.jira.offset_pages(path, "values", endpoints.AGILE_PAGE, **states))
+            found = list(self.jira.offset_pages(path, "values", endpoints.AGILE_PAGE, self.lost, **states))
         except (AccessLost, AuthError):
             return None
         except UpstreamError as error:
@@ -129,10 +134,16 @@ class Agile:
             except UpstreamError as error:
                 self.unread[f"sprint {sprint_id}"] = error
                 continue
-            one = page_of("jira_sprints", [item], records.sprint)
+            one = page_of("jira_sprints", [item] if item is not None else [], records.sprint)
             page.rows.extend(one.rows)
             page.rejects.extend(one.rejects)
         self.source.store([page])
+
+    def _reject_lost(self, page: Page, scope_key: str) -> None:
+        """Keep the texts of what could not be read, even alone."""
+        reason = "Jira's answer about this record cannot be read, even alone"
+        page.rejects.extend(Reject(None, scope_key, json.dumps({"answer": text}), reason) for text in self.lost)
+        self.lost.clear()
 
     def _gone(self, ids: Iterable[str], path: str) -> Iterator[str]:
         """The ids among these that Jira, asked one by one, no longer knows."""

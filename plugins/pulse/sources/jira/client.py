@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from pulse.errors import AuthError, ConfigError, PulseError, Where
+from pulse.errors import AuthError, ConfigError, PulseError, UpstreamError, Where
 from pulse.sources import bounds
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import HttpClient, JsonResponse, TokenAuth, redacted
+from pulse.sources.http import HeavyPage, HttpClient, JsonResponse, TokenAuth
 from pulse.sources.jira import endpoints
+from pulse.sources.refusals import redacted
 from pulse.warehouse.runs import RunStats
 
 GATEWAY_HOST = "api.atlassian.com"
 CLOUD_DOMAIN = ".atlassian.net"
 CLOUD, DATA_CENTER = "cloud", "data_center"
 EMPTY_PAGES = 3
+UNREAD_IN_A_ROW = 4  # more that cannot be read are no records, but a server in trouble
 
 
 class JiraClient:
@@ -63,9 +66,9 @@ class JiraClient:
         """A GET below the base URL. `heavy`: see HttpClient.call."""
         return self._call("GET", path, heavy=heavy, params=params)
 
-    def post(self, path: str, body: dict[str, Any]) -> JsonResponse:
+    def post(self, path: str, body: dict[str, Any], *, heavy: bool = False) -> JsonResponse:
         """A POST below the base URL."""
-        return self._call("POST", path, json=body)
+        return self._call("POST", path, heavy=heavy, json=body)
 
     def _call(self, method: str, path: str, **kwargs: Any) -> JsonResponse:
         try:
@@ -95,16 +98,38 @@ class JiraClient:
             return None
         return str(found["cloudId"]) if isinstance(found, dict) and found.get("cloudId") else None
 
-    def offset_pages(self, path: str, items: str, size: int, **params: Any) -> Iterator[Any]:
-        """The items of a call that continues by startAt and ends with isLast (or by total, if there is no isLast)."""
-        start = 0
+    def offset_pages(
+        self, path: str, items: str, size: int, lost: list[str] | None = None, **params: Any
+    ) -> Iterator[Any]:
+        """The items of a call that continues by startAt and ends with isLast (or by total, if there is no isLast).
+
+        A page that cannot be read is asked for again in smaller parts. `lost`: takes the texts of the items that cannot be
+        read even alone; None: then there must be none.
+        """
+        start, wanted, in_a_row = 0, size, 0
         while True:
-            body = self.get(path, startAt=start, maxResults=size, **params).body
+            try:
+                body = self.get(path, heavy=True, startAt=start, maxResults=wanted, **params).body
+            except HeavyPage as error:
+                self.http.forget(0)
+                if wanted > 1:
+                    wanted = max(1, wanted // 4)
+                    continue
+                in_a_row += 1
+                if error.text and lost is not None and in_a_row <= UNREAD_IN_A_ROW:
+                    lost.append(error.text)
+                    start += 1
+                    continue
+                body = self.get(path, startAt=start, maxResults=wanted, **params).body
+            if body is None:  # HTTP 204
+                return
             if not isinstance(body, dict) or not isinstance(body.get(items), list):
                 raise self.http.failure(f"the answer of {path} contains no {items}")
             yield from body[items]
             start += len(body[items])
-            last = body["isLast"] if "isLast" in body else start >= int(body.get("total", 0))
+            in_a_row, wanted = 0, min(size, wanted * 4)
+            total = body.get("total")
+            last = body["isLast"] if "isLast" in body else start >= (total if isinstance(total, int) else 0)
             if last:
                 return
             if not body[items]:
@@ -113,12 +138,22 @@ class JiraClient:
     def token_pages(self, path: str, body: dict[str, Any], items: str, what: str) -> Iterator[JsonResponse]:
         """The pages of a call that continues by nextPageToken; `items` names the list in each.
 
-        Raises UpstreamError for a repeated token or for several empty pages in a row, because Jira is known to loop.
+        A page that cannot be read is asked for again in smaller parts. Raises HeavyPage if it cannot be read even then, and
+        UpstreamError for a repeated token or for several empty pages in a row, because Jira is known to loop.
         """
         seen: set[str] = set()
         request, empty = dict(body), 0
         while True:
-            response = self.post(path, request)
+            try:
+                response = self.post(path, request, heavy=True)
+            except HeavyPage:
+                self.http.forget(0)
+                if request["maxResults"] == 1:
+                    raise
+                request["maxResults"] = max(1, request["maxResults"] // 10)
+                continue
+            if response.body is None:  # HTTP 204
+                response = replace(response, body={items: []})
             if not isinstance(response.body, dict) or not isinstance(response.body.get(items), list):
                 raise self.http.failure(f"the answer about {what} contains no {items}")
             yield response
@@ -130,7 +165,11 @@ class JiraClient:
                 raise self.http.too_much(
                     f"Jira's token of the next page of {what} is {len(str(token))} characters long"
                 )
-            if token in seen or empty == EMPTY_PAGES:
+            if str(token) in seen or empty == EMPTY_PAGES:
                 raise self.http.failure(f"Jira repeats a page of {what} endlessly")
-            seen.add(token)
+            seen.add(str(token))
             request["nextPageToken"] = token
+
+    def unanswered(self, what: str) -> UpstreamError:
+        """Even the smallest question about something has no answer that can be read."""
+        return self.http.failure(f"Jira's answers about {what} cannot be read, however little is asked for")

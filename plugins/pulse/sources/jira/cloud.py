@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pulse.errors import TooMuch
+from pulse.errors import AccessLost, TooMuch, UpstreamError
 from pulse.sources.base import Scope
+from pulse.sources.http import HeavyPage
 from pulse.sources.jira import endpoints
-from pulse.sources.jira.client import JiraClient
+from pulse.sources.jira.client import UNREAD_IN_A_ROW, JiraClient
 from pulse.sources.jira.fields import CustomFields
-from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, scopes_of
+from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, ids_of, scopes_of, unread
 
 NOT_BY_CHANCE = 10  # so many issues are not all deleted between two calls
+UNREADABLE_ENTRY = (
+    "Jira's answer about an entry of this issue's history cannot be read, even alone; the others are stored"
+)
 LEFT_OUT = "Jira left the issue out: it is gone, or this account may not see it"
 
 
@@ -25,18 +30,24 @@ class Cloud:
     def __init__(self, jira: JiraClient) -> None:
         self.jira = jira
         self.batch_size = endpoints.BATCH
+        self.unread_in_a_row = 0
 
     def projects(self) -> Iterable[dict[str, Any]]:
         return self.jira.offset_pages(endpoints.PROJECTS, "values", endpoints.PROJECT_PAGE)
 
     def sweep(self, scope: Scope, since: datetime | None, cursor: dict[str, Any]) -> Sweep:
         ids, started_at = self._list(scope, since)
+        complete = since is None and "" not in ids
+        ids.discard("")
         after = int(cursor.get("after_id", 0))
         todo = [str(one) for one in sorted(map(int, ids)) if one > after]
-        return Sweep(started_at, self._batches(scope, todo), ids, complete=since is None)
+        return Sweep(started_at, self._batches(scope, todo), ids, complete)
 
     def ids(self, scope: Scope) -> set[str]:
-        return self._list(scope, None)[0]
+        ids = self._list(scope, None)[0]
+        if "" in ids:
+            raise self.jira.http.failure(f"Jira lists an issue of {scope.label} without an id")
+        return ids
 
     def fetch(self, scope: Scope, ids: Iterable[str]) -> Batch:
         return self._fetch(scope, ids, listed=False)
@@ -81,7 +92,7 @@ class Cloud:
         started_at = None
         for response in self.jira.token_pages(endpoints.SEARCH, body, "issues", f"project {scope.label}"):
             started_at = started_at or response.server_time
-            ids.update(str(int(issue["id"])) for issue in response.body["issues"])
+            ids.update(ids_of(response.body["issues"]))
             self.jira.http.forget(len(ids))
         assert started_at is not None
         return ids, started_at
@@ -92,7 +103,9 @@ class Cloud:
         Jira does not name issues that are gone or hidden from this account: it leaves them out. It may also answer for fewer
         issues than asked, so the others are asked for again, together while that brings any, then each by itself.
         """
-        answer = self._bulk(scope, wanted)
+        answer = self._bulk(batch, scope, wanted)
+        if answer is None:
+            return
         refused = {str(error.get("id")): error for error in answer.get("issueErrors") or [] if isinstance(error, dict)}
         batch.refused.update({one: error for one, error in refused.items() if one in wanted})
         add_issues(batch, scope, answer["issues"])
@@ -107,10 +120,29 @@ class Cloud:
             for one in silent:
                 self._add_issues(batch, scope, [one])
 
-    def _bulk(self, scope: Scope, ids: list[str]) -> dict[str, Any]:
-        """The answer to one call. Raises UpstreamError when it has no list of issues."""
+    def _bulk(self, batch: Batch, scope: Scope, wanted: list[str]) -> dict[str, Any] | None:
+        """The answer to one call. Raises UpstreamError when it has no list of issues.
+
+        None: it could not be read, so the issues were read in smaller parts, down to one, which becomes a reject.
+        """
         fields = [*endpoints.ISSUE_FIELDS, *CustomFields.from_json(scope.data.get("custom_fields") or {}).ids()]
-        body = self.jira.post(endpoints.ISSUES, {"issueIdsOrKeys": ids, "fields": fields}).body
+        request = {"issueIdsOrKeys": wanted, "fields": fields}
+        try:
+            body = self.jira.post(endpoints.ISSUES, request, heavy=True).body
+        except HeavyPage as error:
+            self.jira.http.forget(0)
+            if len(wanted) > 1:
+                self._add_issues(batch, scope, wanted[: len(wanted) // 2])
+                self._add_issues(batch, scope, wanted[len(wanted) // 2 :])
+                return None
+            self.unread_in_a_row += 1
+            if error.text and self.unread_in_a_row <= UNREAD_IN_A_ROW:
+                batch.issues.rejects.append(unread(wanted[0], scope.key, error.text))
+                return None
+            body = self.jira.post(endpoints.ISSUES, request).body
+        self.unread_in_a_row = 0
+        if body is None:  # HTTP 204
+            body = {"issues": []}
         if not isinstance(body, dict) or not isinstance(body.get("issues"), list):
             raise self.jira.http.failure(f"Jira's answer for issues of {scope.label} has no list of issues")
         return body
@@ -120,15 +152,44 @@ class Cloud:
         scopes = scopes_of(batch)
         ids = sorted(scopes, key=int)
         for start in range(0, len(ids), endpoints.CHANGELOG_ISSUES):
-            for issue_id, entries in self._changelogs(ids[start : start + endpoints.CHANGELOG_ISSUES]):
-                if issue_id not in scopes:
-                    raise self.jira.http.failure(
-                        f"Jira returned a changelog of issue {issue_id}, which was not requested"
-                    )
-                add_changelog(batch, issue_id, entries, scopes[issue_id])
+            self._add_part(batch, scopes, ids[start : start + endpoints.CHANGELOG_ISSUES])
+
+    def _add_part(self, batch: Batch, scopes: dict[str, str], ids: list[str]) -> None:
+        """Add the changelogs of these issues; of fewer at a time if an answer cannot be read."""
+        found: list[tuple[str, list[Any]]] = []
+        try:
+            found.extend(self._changelogs(ids))
+        except (HeavyPage, LookupError, TypeError):
+            self.jira.http.forget(0)
+            if len(ids) == 1:
+                self._add_alone(batch, ids[0], scopes[ids[0]])
+                return
+            self._add_part(batch, scopes, ids[: len(ids) // 2])
+            self._add_part(batch, scopes, ids[len(ids) // 2 :])
+            return
+        for issue_id, entries in found:
+            if issue_id not in scopes:
+                raise self.jira.http.failure(f"Jira returned a changelog of issue {issue_id}, which was not requested")
+            add_changelog(batch, issue_id, entries, scopes[issue_id])
 
     def _changelogs(self, ids: list[str]) -> Iterator[tuple[str, list[Any]]]:
         body = {"issueIdsOrKeys": ids, "maxResults": endpoints.CHANGELOG_PAGE}
         for response in self.jira.token_pages(endpoints.CHANGELOGS, body, "issueChangeLogs", "changelogs"):
             for log in response.body["issueChangeLogs"]:
-                yield str(log["issueId"]), log["changeHistories"]
+                yield str(log["issueId"]), list(log["changeHistories"] or ())
+
+    def _add_alone(self, batch: Batch, issue_id: str, scope_key: str) -> None:
+        """Add an issue's changelog entry by entry where the bulk answer cannot be read; what cannot be read then is a reject,
+        and the next run asks for the issue again."""
+        lost: list[str] = []
+        path = endpoints.CHANGELOG.format(issue_id)
+        try:
+            add_changelog(
+                batch, issue_id, self.jira.offset_pages(path, "values", endpoints.ALONE_PAGE, lost), scope_key
+            )
+        except (UpstreamError, AccessLost) as error:
+            self.jira.http.forget(0)
+            lost.append(str(error))
+        if lost:
+            reject = replace(unread(issue_id, scope_key, "\n".join(lost)), reason=UNREADABLE_ENTRY)
+            batch.changelogs.rejects.append(reject)

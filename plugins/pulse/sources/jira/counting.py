@@ -16,7 +16,7 @@ from pulse.warehouse.loader import Reject
 _OPEN_REJECTS = """
     select record_id, payload from raw.rejects
     where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
-      and entity = 'jira_issues' and not is_stored_form and replayed_at is null
+      and entity in ('jira_issues', 'jira_changelogs') and not is_stored_form and replayed_at is null
       and record_id ~ '^[0-9]+$'
     order by id
 """
@@ -49,7 +49,11 @@ class Census:
         for part in _parts({record_id for record_id, _ in known}):
             batch = self.site.fetch(self.scope, part)
             batch.issues.gone.extend(batch.refused)
+            unread = {str(reject.record_id) for reject in batch.changelogs.rejects}
             _drop_known(batch.issues.rejects, known)
+            _drop_known(batch.changelogs.rejects, known)
+            # Closes what was open about the history of an issue as a whole: no entry has such an id.
+            batch.changelogs.gone.extend({row.record_id for row in batch.issues.rows} - unread)
             self._store(batch)
 
     def run(self, listed: set[str] | None, now: datetime) -> None:

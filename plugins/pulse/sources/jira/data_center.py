@@ -9,6 +9,7 @@ small, the walk starts again (what is already stored is not written again).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +19,10 @@ from pulse.sources.http import HeavyPage, JsonResponse
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
 from pulse.sources.jira.fields import CustomFields
-from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, scopes_of
+from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, id_of, ids_of, scopes_of, unread
 
 BEGINNINGS = 4
+UNREAD = "_unread"  # in the place of an issue's fields: the text that came instead
 
 
 class DataCenter:
@@ -33,8 +35,10 @@ class DataCenter:
         self.size = endpoints.DC_PAGE
 
     def projects(self) -> Iterable[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.jira.get(endpoints.DC_PROJECTS).body
-        return found
+        found = self.jira.get(endpoints.DC_PROJECTS).body
+        if not isinstance(found, list | None):
+            raise self.jira.http.failure("the answer about the projects is not a list")
+        return found or []
 
     def sweep(self, scope: Scope, since: datetime | None, cursor: dict[str, Any]) -> Sweep:
         ids: set[str] = set()
@@ -46,8 +50,10 @@ class DataCenter:
     def ids(self, scope: Scope) -> set[str]:
         ids: set[str] = set()
         for response, _ in self._walk(scope, None, {}, None, endpoints.DC_ID_PAGE):
-            ids.update(str(int(issue["id"])) for issue in response.body["issues"])
+            ids |= ids_of(response.body["issues"])
             self.jira.http.forget(len(ids))
+        if "" in ids:
+            raise self.jira.http.failure(f"Jira lists an issue of {scope.label} without an id")
         return ids
 
     def fetch(self, scope: Scope, ids: Iterable[str]) -> Batch:
@@ -60,7 +66,7 @@ class DataCenter:
                 jql = f"id in ({', '.join(left)})"
                 body = self._search(jql, self._fields(scope), len(left), validateQuery="false").body
                 self._add(batch, scope, body["issues"])
-                got = {str(issue["id"]) for issue in body["issues"]}
+                got = ids_of(body["issues"]) - {""}
                 left = [one for one in left if one not in got]
                 if len(got) >= int(body["total"]):
                     reason = "the issue does not exist or is not visible"
@@ -83,7 +89,7 @@ class DataCenter:
         while True:
             batch = Batch(cursor=place)
             self._add(batch, scope, response.body["issues"])
-            ids.update(str(int(issue["id"])) for issue in response.body["issues"])
+            ids |= ids_of(response.body["issues"]) - {""}
             if response.body["issues"]:
                 yield batch
             found = next(pages, None)
@@ -113,7 +119,10 @@ class DataCenter:
                 raise self.jira.http.failure(f"Jira ends the search in {scope.label} before its last page")
             # A page may be shorter than requested, because the server has its own cap. Only the total shows the end.
             left = total - len(issues)
-            after = int(issues[-1]["id"]) if issues else after
+            known = [int(one) for one in map(id_of, issues) if one]
+            if issues and not known:
+                raise self.jira.http.failure(f"Jira lists issues of {scope.label} without ids")
+            after = known[-1] if known else after
             yield response, {"after_id": after, "left": left}
             if left <= 0:
                 return
@@ -144,11 +153,17 @@ class DataCenter:
                     fields=",".join(fields or ["id"]),
                     **params,
                 )
-            except HeavyPage:
-                if wanted <= endpoints.DC_SMALLEST_PAGE:
-                    raise self.jira.http.failure(f"Jira does not answer a search for {wanted} issues in time") from None
-                self.size = size = max(endpoints.DC_SMALLEST_PAGE, wanted // 2)
-                continue
+            except HeavyPage as error:
+                self.jira.http.forget(0)
+                if wanted > 1:
+                    self.size = size = max(1, wanted // 2)
+                    continue
+                if not error.text or fields is None:
+                    raise self.jira.http.failure("Jira does not answer a search for even one issue") from None
+                # Its id is known without its fields; the walk goes on behind it.
+                bare = self._search(jql, None, 1, **{**params, "expand": ""})
+                issues = [{"id": id_of(one), UNREAD: error.text} for one in bare.body["issues"]]
+                return replace(bare, body={**bare.body, "issues": issues})
             body = response.body
             if not isinstance(body, dict) or not isinstance(body.get("issues"), list) or "total" not in body:
                 raise self.jira.http.failure("the answer to the search contains no issues or no total")
@@ -159,6 +174,9 @@ class DataCenter:
 
     def _add(self, batch: Batch, scope: Scope, issues: list[Any]) -> None:
         part = Batch()
+        lost = [issue for issue in issues if isinstance(issue, dict) and UNREAD in issue]
+        batch.issues.rejects.extend(unread(issue["id"], scope.key, issue[UNREAD]) for issue in lost)
+        issues = [issue for issue in issues if issue not in lost]
         add_issues(part, scope, issues)
         scopes = scopes_of(part)
         batch.issues.rows.extend(part.issues.rows)
@@ -166,7 +184,7 @@ class DataCenter:
         for issue in filter(lambda item: isinstance(item, dict), issues):
             changelog = issue.get("changelog") or {}
             entries = changelog.get("histories")
-            if entries is None or len(entries) < int(changelog.get("total", 0)):
+            if not isinstance(entries, list) or len(entries) < int(changelog.get("total") or 0):
                 raise self.jira.http.failure(f"Jira returned issue {issue.get('id')} without its complete changelog")
             issue_id = str(issue.get("id"))
             if issue_id in scopes:

@@ -3,6 +3,7 @@
 SEARCH = "rest/api/3/search/jql"
 ISSUES = "rest/api/3/issue/bulkfetch"
 CHANGELOGS = "rest/api/3/changelog/bulkfetch"
+CHANGELOG = "rest/api/3/issue/{}/changelog"
 PROJECTS = "rest/api/3/project/search"
 PROJECT = "rest/api/3/project/{}"
 STATUSES = "rest/api/3/status"
@@ -29,10 +30,12 @@ ISSUE_PAGE = 100
 BATCH, SMALLEST_BATCH = 1000, 15
 CHANGELOG_ISSUES = 1000
 CHANGELOG_PAGE = 10_000
+# Of one issue's changelog, which is read so only where the bulk answer cannot be.
+ALONE_PAGE = 100
 PROJECT_PAGE = 50
 AGILE_PAGE = 50
-# Data Center: the page size (its admin may have set a lower cap), the smallest size tried after a timeout, ids per query.
-DC_PAGE, DC_SMALLEST_PAGE, DC_IDS = 1000, 50, 100
+# Data Center: the page size (its admin may have set a lower cap), ids per query.
+DC_PAGE, DC_IDS = 1000, 100
 DC_ID_PAGE = 5000
 
 ISSUE_FIELDS = [

@@ -8,10 +8,10 @@ consistent search.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pulse.errors import ConfigError, UpstreamError
+from pulse.errors import AccessLost, AuthError, ConfigError, TooMuch, UpstreamError
 from pulse.sources.base import Credential, Scope, Source, page_of, selected
 from pulse.sources.jira import records
 from pulse.sources.jira.agile import Agile
@@ -21,12 +21,15 @@ from pulse.sources.jira.counting import Census
 from pulse.sources.jira.data_center import DataCenter
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Site, Sweep, refusal
+from pulse.sources.refusals import UNREADABLE
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
 OVERLAP = timedelta(minutes=10)
 STREAM = "issues"
+FIELDS = "fields"  # the stream of the checkpoint that holds the ids of the custom fields
+REFUSED_TOKEN = 401
 
 
 class JiraSource(Source):
@@ -46,26 +49,53 @@ class JiraSource(Source):
 
     def discover(self) -> list[Scope]:
         include = self.integration.config.get("projects") or ["*"]
-        visible = list(self.site.projects())
-        chosen = [project for project in visible if selected(str(project.get("key")), include)]
-        if not chosen:
+        with self.jira.http.understood("the projects"):
+            visible = list(self.site.projects())
+        # One that does not give its key becomes a reject.
+        chosen = [one for one in visible if not _key_of(one) or selected(_key_of(one), include)]
+        projects = page_of("jira_projects", chosen, records.project)
+        if not any(map(_key_of, chosen)):
             raise ConfigError(
                 client=self.integration.client_slug,
                 source=self.integration.name,
                 message=f"no project matches {include}",
                 remedy="check 'projects' and which projects the token's owner can see",
             )
-        projects = page_of("jira_projects", chosen, records.project)
-        response = self.jira.get(self.site.STATUSES)
-        self.store([page_of("jira_statuses", response.body, records.status), projects])
-        self._warn_of_lost_projects({str(project.get("id")) for project in visible}, include)
-        self.warn_before_token_ends(self.integration.config.get("token_expires"), response.server_time.date())
+        self.store([projects])
+        now = self._statuses()
+        self._warn_of_lost_projects({str(one.get("id")) for one in visible if isinstance(one, dict)}, include)
+        self.warn_before_token_ends(self.integration.config.get("token_expires"), now.date())
         fields = self.custom_fields()
         for name in (name for name, ids in fields.named.items() if not ids):
             self.stats.warn(f"Jira has no field named {name!r}: correct 'custom_fields' of {self.integration.name}")
-        Agile(self, self.jira, (row.record_id for row in projects.rows)).run(response.server_time)
+        try:
+            Agile(self, self.jira, (row.record_id for row in projects.rows)).run(now)
+        except UNREADABLE as error:
+            self.jira.http.forget(0)
+            self.stats.warn(
+                f"what Jira answers about boards and sprints cannot be read, the next run asks again: {type(error).__name__}:"
+                f" {error}"
+            )
         data = {"custom_fields": fields.to_json(), "edition": self.jira.edition()}
         return [Scope(row.record_id, row.payload["key"], data) for row in projects.rows]
+
+    def _statuses(self) -> datetime:
+        """Store the statuses; those that are stored stay if Jira does not give any. Returns the server's time."""
+        try:
+            response = self.jira.get(self.site.STATUSES)
+            found = [] if response.body is None else response.body
+            if not isinstance(found, list):
+                raise self.jira.http.failure(f"the answer of {self.site.STATUSES} is not a list")
+            self.store([page_of("jira_statuses", found, records.status)])
+            return response.server_time
+        except TooMuch:
+            raise
+        except (UpstreamError, AccessLost) as error:
+            self.jira.http.forget(0)
+            self.stats.warn(
+                f"the statuses of {self.integration.name} could not be read, the next run asks again: {error}"
+            )
+            return datetime.now(UTC)
 
     def extract(self, scope: Scope) -> RunStats:
         """Run one sweep.
@@ -74,6 +104,11 @@ class JiraSource(Source):
         since it began.
         """
         self.jira.known_edition = scope.data.get("edition") or self.jira.known_edition
+        with self.jira.http.understood(f"the project {scope.label}"):
+            self._read(scope)
+        return self.finish()
+
+    def _read(self, scope: Scope) -> None:
         asked: set[str] = set()
         listed: set[str] | None = None
         while True:
@@ -86,7 +121,6 @@ class JiraSource(Source):
         census = Census(self, self.jira, self.site, scope, asked)
         census.retry_rejects()
         census.run(listed, sweep.started_at)
-        return self.finish()
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
         if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal; there is nothing to read
@@ -104,8 +138,28 @@ class JiraSource(Source):
         """The ids of the custom fields that Pulse uses; read once."""
         if self._custom is None:
             wanted = self.integration.config.get("custom_fields") or []
-            self._custom = CustomFields.found(self.jira.get(self.site.FIELDS).body, wanted)
+            try:
+                found = self.jira.get(self.site.FIELDS).body
+                if not isinstance(found, list | None):
+                    raise self.jira.http.failure(f"the answer of {self.site.FIELDS} is not a list")
+                self._custom = CustomFields.found(found or [], wanted)
+                self._remember(self._custom)
+            except TooMuch:
+                raise
+            except (UpstreamError, AccessLost, AuthError) as error:
+                if error.status == REFUSED_TOKEN:
+                    raise
+                self.jira.http.forget(0)
+                # Those of the last run, because issues without them would lose their points and sprints.
+                self._custom = CustomFields.from_json(self.checkpoint(FIELDS, "").cursor)
+                self.stats.warn(
+                    f"the fields of {self.integration.name} could not be read, those of the last run are used: {error}"
+                )
         return self._custom
+
+    def _remember(self, fields: CustomFields) -> None:
+        if self.checkpoint(FIELDS, "").cursor != fields.to_json():
+            self.store([], [Checkpoint(FIELDS, "", cursor=fields.to_json())])
 
     def _sweep(self, scope: Scope, checkpoint: Checkpoint) -> Sweep:
         try:
@@ -135,6 +189,10 @@ class JiraSource(Source):
                 self.stats.warn(
                     f"the project {key} of {self.integration.name} is no longer visible; its issues are kept as they are"
                 )
+
+
+def _key_of(project: Any) -> str:
+    return str(project.get("key") or "") if isinstance(project, dict) else ""
 
 
 SOURCE = JiraSource

@@ -26,7 +26,8 @@ class CustomFields:
         """Look up the names in the site's list of fields, ignoring case; several fields may share a name."""
         ids: dict[str, list[str]] = {}
         for one in fields:
-            ids.setdefault(_plain(str(one.get("name", ""))), []).append(str(one["id"]))
+            if isinstance(one, dict) and one.get("id"):  # one without an id cannot be asked for
+                ids.setdefault(_plain(str(one.get("name") or "")), []).append(str(one["id"]))
         known = {
             meaning: sorted(field_id for name in names for field_id in ids.get(name, []))
             for meaning, names in endpoints.CUSTOM_FIELDS.items()

@@ -13,6 +13,8 @@ from pulse.sources.jira import records
 from pulse.sources.jira.fields import CustomFields
 from pulse.warehouse.loader import Page, Reject
 
+UNREADABLE = "Jira's answer about this issue cannot be read, even alone"
+
 
 @dataclass
 class Batch:
@@ -74,6 +76,24 @@ class Site(Protocol):
 def refusal(issue_id: str, scope_key: str, error: Any) -> Reject:
     """The reject of an issue that Jira does not deliver."""
     return Reject(issue_id, scope_key, json.dumps(error), f"Jira: {error.get('errorMessage') or 'no reason given'}")
+
+
+def unread(record_id: str, scope_key: str, text: str) -> Reject:
+    """The reject of an issue whose answer cannot be read: the next run asks for it alone."""
+    return Reject(record_id, scope_key, json.dumps({"id": record_id, "answer": text}), UNREADABLE)
+
+
+def ids_of(issues: Iterable[Any]) -> set[str]:
+    """The ids of listed issues; of an entry that has none, an empty text."""
+    return {id_of(issue) for issue in issues}
+
+
+def id_of(issue: Any) -> str:
+    """The id of a listed issue; an empty text if it has none."""
+    try:
+        return str(int(issue["id"]))
+    except (LookupError, TypeError, ValueError):
+        return ""
 
 
 def add_issues(batch: Batch, scope: Scope, items: Iterable[Any]) -> None:
