@@ -1355,7 +1355,9 @@ CREATE POLICY ingest ON core.ingest_deliveries TO pulse_ingest USING (((client_i
    FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))));
 ALTER TABLE core.ingest_deliveries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.ingest_deliveries TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY staff ON core.ingest_deliveries FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_deliveries TO pulse_etl;
+GRANT SELECT ON TABLE core.ingest_deliveries TO pulse_staff;
 GRANT SELECT,INSERT,DELETE ON TABLE core.ingest_deliveries TO pulse_ingest;
 
 -- core.ingest_keys ----------------------------------------------------------------------------------------------------
@@ -1409,7 +1411,9 @@ CREATE POLICY ingest ON core.ingest_moves TO pulse_ingest USING (((client_id, in
    FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))));
 ALTER TABLE core.ingest_moves ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.ingest_moves TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY staff ON core.ingest_moves FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_moves TO pulse_etl;
+GRANT SELECT ON TABLE core.ingest_moves TO pulse_staff;
 GRANT SELECT,INSERT,UPDATE ON TABLE core.ingest_moves TO pulse_ingest;
 
 -- core.ingest_runs ----------------------------------------------------------------------------------------------------
@@ -1428,7 +1432,9 @@ CREATE POLICY ingest ON core.ingest_runs TO pulse_ingest USING ((client_id = ( S
 ALTER TABLE core.ingest_runs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.ingest_runs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 CREATE POLICY runs ON core.ingest_runs TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
+CREATE POLICY staff ON core.ingest_runs FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_runs TO pulse_etl;
+GRANT SELECT ON TABLE core.ingest_runs TO pulse_staff;
 GRANT SELECT,INSERT,UPDATE ON TABLE core.ingest_runs TO pulse_ingest;
 
 -- core.integrations ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from pulse.orchestration.dag import dashboard_url
 
 @cache
 def _ingest_app() -> dict[str, Any]:
-    from pulse.ingest.app import PREFIX, create_app
+    from pulse.ingest.app import create_app
+    from pulse.ingest.keys import PREFIX
 
     return {"app": create_app(), "url_prefix": PREFIX, "name": "pulse_ingest"}
 

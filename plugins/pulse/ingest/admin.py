@@ -37,6 +37,7 @@ class Made(BaseModel):
     kind: str
     source: str
     key: str
+    paths: list[str]
 
 
 class Listed(BaseModel):
@@ -75,7 +76,7 @@ async def make_key(client: Client, wanted: Wanted) -> Made:
         made = await _as_admin(lambda conn: keys.make(conn, client, wanted.source, wanted.label))
     except keys.KeyProblem as problem:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(problem)) from None
-    return Made(id=made.id, kind=made.kind, source=made.source, key=made.secret)
+    return Made(id=made.id, kind=made.kind, source=made.source, key=made.secret, paths=keys.paths(client, made))
 
 
 @router.get("")

@@ -21,7 +21,6 @@ from pulse.ingest.starter import Starter, start_run
 from pulse.ingest.store import Sender, Store
 
 log = logging.getLogger(__name__)
-PREFIX = "/pulse/ingest"
 Name = Annotated[str, Path(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
 

@@ -16,7 +16,9 @@ from typing import Any, Literal
 import psycopg
 
 from pulse import environ
+from pulse.clients.streams import REQUIRED
 
+PREFIX = "/pulse/ingest"
 Connection = psycopg.Connection[Any]
 Kind = Literal["token", "webhook"]
 TOKEN, WEBHOOK = "token", "webhook"
@@ -110,3 +112,10 @@ def revoke(admin: Connection, slug: str, key_id: int) -> bool:
         [slug, key_id],
     )
     return done.rowcount > 0
+
+
+def paths(slug: str, key: NewKey) -> list[str]:
+    """Where a key is good, below Airflow's address."""
+    if key.kind == WEBHOOK:
+        return [f"{PREFIX}/v1/{slug}/webhooks/{key.integration_type}/{key.source}"]
+    return [f"{PREFIX}/v1/{slug}/{entity}" for entity in REQUIRED]
