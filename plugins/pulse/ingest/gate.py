@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from fastapi import HTTPException, Request
 from pulse.ingest import keys, limits
 from pulse.ingest.store import Sender, Store, Unavailable, UnknownKey
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -34,7 +36,8 @@ class Gate:
         self._inside += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._workers, work)
-        except Unavailable:
+        except Unavailable as error:
+            log.warning("a request could not be served: %s", error)
             text = "nothing was taken, because the database does not answer: send it again"
             raise too_many(5, HTTPStatus.SERVICE_UNAVAILABLE, text) from None
         except UnknownKey:

@@ -17,6 +17,7 @@ from pulse.ingest.store import Store, Unavailable
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 5.0
+AFTER_FAILURE_SECONDS = 30.0
 
 
 def start_run(slug: str) -> bool:
@@ -83,13 +84,16 @@ class Starter:
 
     def _run(self) -> None:
         while not self._stopped:
+            pause = EVERY_SECONDS
             try:
                 self.start_wished()
-            except Unavailable:
-                log.warning("the clients' database does not answer: no run is started")
+            except Unavailable as error:
+                log.warning("no run can be started now: %s", error)
+                pause = AFTER_FAILURE_SECONDS
             except Exception:  # the next round tries again
                 log.exception("runs could not be started")
-            self._wake.wait(EVERY_SECONDS)
+                pause = AFTER_FAILURE_SECONDS
+            self._wake.wait(pause)
             self._wake.clear()
         self._store.close()
 

@@ -128,13 +128,18 @@ class Store:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
                 if attempt == 2:
-                    raise Unavailable from error
+                    raise Unavailable(f"the clients' database does not answer: {error}") from error
         raise AssertionError("unreachable")
 
     def _connection(self) -> Connection:
         found: Connection | None = getattr(self._here, "connection", None)
         if found is None or found.closed:
-            found = self._here.connection = connect(CONNECTION, autocommit=True, connect_timeout=5)
+            try:
+                found = self._here.connection = connect(CONNECTION, autocommit=True, connect_timeout=5)
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:  # whatever Airflow, or its secrets backend, says about the Connection
+                raise Unavailable(f"there is no Connection {CONNECTION} that can be used: {error}") from error
         return found
 
     def close(self) -> None:

@@ -80,7 +80,8 @@ def flatten(item: Any) -> dict[str, Any]:
         raise ValueError(f"the record has more than {RECORD_FIELDS} fields")
     if not any(isinstance(value, dict) for value in item.values()):
         return dict(item)
-    return pd.json_normalize(item, sep=".").to_dict("records")[0]
+    flat: dict[str, Any] = pd.json_normalize(item, sep=".").to_dict("records")[0]
+    return flat
 
 
 def _fields(item: dict[str, Any]) -> int:
