@@ -128,6 +128,14 @@ def test_a_secret_opens_one_source_of_one_client(push: Push) -> None:
     assert len({answer.text for answer in answers}) == 1, "the answer does not say whether there is such a client"
 
 
+def test_a_large_body_does_not_tell_which_clients_there_are(push: Push) -> None:
+    push.key("acme", "github")
+    large = b" " * (limits.BODY_BYTES + 1)
+    for body in (large, json.dumps(DEPLOYED).encode()):
+        answers = [push.webhook("guessed", body, slug=slug) for slug in ("acme", "globex", "nobody")]
+        assert len({(answer.status_code, answer.text) for answer in answers}) == 1
+
+
 def test_a_revoked_secret_is_refused_and_two_are_good_while_one_is_changed(push: Push) -> None:
     old, new = push.key("acme", "github"), push.key("acme", "github")
     assert push.webhook(old.secret, DEPLOYED, delivery="1").status_code == 202

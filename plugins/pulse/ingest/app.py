@@ -120,8 +120,10 @@ def _webhook_route(gate: Gate, starter: Starter) -> Callable[..., Awaitable[Move
         if not signature:
             raise unauthorised()
         gate.admit(request)
+        async with gate.reading():
+            content = await body.read(request)
+        # The same steps, and the same answer, whether or not there is such a client and source.
         nonces = await gate.do(lambda: gate.store.nonces(client, kind, source))
-        content = await body.read(request) if nonces else b""
         secret = webhooks.secret_of(nonces, signature, content)
         if secret is None:
             gate.failed(request)

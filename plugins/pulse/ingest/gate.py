@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ class Gate:
         self.store = store
         self._workers = ThreadPoolExecutor(limits.WORKERS, thread_name_prefix="pulse-ingest")
         self._inside = 0
+        self._unknown = 0
         self._units = limits.Allowance(limits.UNITS_PER_SECOND, limits.UNITS_AT_ONCE)
         self._failures = limits.Allowance(limits.FAILURES_PER_SECOND, limits.FAILURES_AT_ONCE)
 
@@ -44,6 +46,17 @@ class Gate:
             raise unauthorised() from None
         finally:
             self._inside -= 1
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Held while the body of somebody unknown is read: few may fill the memory at once. Raises HTTPException."""
+        if self._unknown >= limits.UNKNOWN_AT_ONCE:
+            raise too_many(1, HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once")
+        self._unknown += 1
+        try:
+            yield
+        finally:
+            self._unknown -= 1
 
     async def sender(self, request: Request, client: str) -> tuple[str, Sender]:
         """The hash of the request's token, and whose it is. Raises HTTPException."""

@@ -20,6 +20,8 @@ FAILURES_AT_ONCE = 30.0
 # Requests that are worked on at once, and those that may wait for them.
 WORKERS = 4
 WAITING = 32
+# Bodies of webhooks that are read at once: their signature can only be checked afterwards.
+UNKNOWN_AT_ONCE = 16
 MOST_ENTRIES = 10_000
 
 
