@@ -117,14 +117,14 @@ class Stream(Declared):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="part of the rows' identity, so do not rename it")
     entity: Literal["deployments", "incidents", "changes"]
     path: str = Field(
-        "", max_length=500, description="below base_url, such as /v1/incidents; without it, records are only pushed"
+        "", max_length=500, description="below base_url, such as /v1/incidents; required where there is one"
     )
     params: dict[ParameterName, str | int | bool] = {}
     records: str = Field("", description="dotted path to the list in the response; empty: the response itself")
     pagination: Pagination = NoPagination()
     since: Since | None = Field(None, description="without it, each run reads everything and notices deleted records")
     fields: dict[str, str] = Field(
-        description="target field: dotted path in the record. Without a path, a field that is not given has its own name"
+        description="target field: dotted path in the record. Without base_url, a field that is not given has its own name"
     )
     values: dict[str, dict[str, str | None]] = Field(
         {}, description="target field: {their value: ours}; null skips the record, '*' applies to all other values"

@@ -20,7 +20,7 @@ class HttpJsonIntegration(CommonIntegration):
 
     type: Literal["http_json"]
     base_url: AnyHttpUrl | None = Field(  # type: ignore[assignment]
-        None, description="what all paths begin with; needed unless all records are pushed"
+        None, description="what all paths begin with; without it, records are only pushed"
     )
     auth: HttpJsonAuth = Field(
         default_factory=lambda: HttpJsonAuth.model_validate({}),
@@ -37,8 +37,13 @@ class HttpJsonIntegration(CommonIntegration):
 
     @model_validator(mode="after")
     def _read_from_somewhere(self) -> HttpJsonIntegration:
-        if self.base_url is None and (read := [stream.name for stream in self.streams if stream.path]):
-            raise ValueError(f"base_url: is missing, and stream '{read[0]}' has a path below it: add base_url")
+        for stream in self.streams:
+            if self.base_url is None and stream.path:
+                raise ValueError(f"base_url: is missing, and stream '{stream.name}' has a path below it: add base_url")
+            if self.base_url is not None and not stream.path:
+                raise ValueError(
+                    f"stream '{stream.name}': path: is missing: add it; or leave base_url out, if records are only pushed"
+                )
         return self
 
     @property
@@ -47,9 +52,8 @@ class HttpJsonIntegration(CommonIntegration):
 
     def config(self) -> dict[str, Any]:
         """What integrations.config_data holds: nothing secret."""
-        is_read = any(stream.path for stream in self.streams)
         return {
-            "auth": self.auth.model_dump(mode="json") if is_read else {"kind": "none"},
+            "auth": self.auth.model_dump(mode="json") if self.base_url else {"kind": "none"},
             "streams": [stream.model_dump(mode="json") for stream in self.streams],
         }
 
