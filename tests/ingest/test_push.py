@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import re
-import threading
-import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI, HTTPException
-from fastapi.testclient import TestClient
 
-from pulse.ingest import keys, limits
-from pulse.ingest.app import create_app
-from pulse.ingest.gate import Gate
-from pulse.ingest.keys import KeyProblem
-from pulse.ingest.store import Store
+from pulse.ingest import limits
 from tests.ingest.conftest import CHANGE, DEPLOYMENT, INCIDENT, Push
 from tests.support.airflow_api import wait_for
-from tests.support.servers import free_port
 
 
 def deployments(count: int) -> list[dict[str, Any]]:
@@ -198,115 +186,6 @@ def test_a_length_that_is_none_is_refused(push: Push, length: Any) -> None:
     assert push.post(push.key("acme").secret, DEPLOYMENT, **{"Content-Length": length}).status_code in (400, 413)
 
 
-# ------------------------------------------------------------------------------------------------------------- keys
-
-
-def test_every_route_asks_for_a_key(push: Push) -> None:
-    """Over the app's own list of routes, so that a new one is tried, too."""
-    document = push.http.get("/v1/openapi.json")
-    assert document.status_code == 200
-    tried = 0
-    for path, methods in document.json()["paths"].items():
-        address = path.format(client="acme", kind="github", source="github", key_id=1)
-        for method in methods:
-            for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Basic cHVsc2U6cHVsc2U="}):
-                answer = push.http.request(method.upper(), address, headers=headers, json={"source": "ci"})
-                assert answer.status_code == 401, (method, path, answer.text)
-                tried += 1
-    assert tried == 3 * 7
-    assert [push.http.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [404] * 3
-
-
-@pytest.mark.parametrize("wrong", ["pulse_wrong", "", "x" * 9000, "ünïcode", "' or true --", "%00"])
-def test_a_wrong_token_is_refused(push: Push, wrong: str) -> None:
-    push.key("acme")
-    headers = {"Authorization": f"Bearer {wrong}".encode()}
-    answer = push.http.post("/v1/acme/deployments", json=DEPLOYMENT, headers=headers)
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert push.records() == {}
-
-
-def test_a_revoked_token_is_refused_from_the_next_request_on(push: Push) -> None:
-    key, other = push.key("acme"), push.key("acme")
-    assert push.post(key.secret, DEPLOYMENT).status_code == 202
-    push.revoke("acme", key.id)
-    assert push.post(key.secret, DEPLOYMENT | {"id": "2"}).status_code == 401
-    assert push.post(other.secret, DEPLOYMENT | {"id": "3"}).status_code == 202
-    assert set(push.records()) == {"deployments:41", "deployments:3"}
-
-
-def test_a_token_of_another_client_learns_nothing(push: Push) -> None:
-    token = push.key("acme").secret
-    there, nowhere = (push.post(token, DEPLOYMENT, f"/v1/{slug}/deployments") for slug in ("globex", "nobody"))
-    assert there.status_code == nowhere.status_code == 403
-    assert there.json() == nowhere.json()
-    assert push.records() == push.records("globex") == {}
-
-
-def test_a_token_writes_to_its_own_source_only(push: Push) -> None:
-    assert push.post(push.key("acme").secret, DEPLOYMENT).status_code == 202
-    assert push.post(push.key("globex").secret, DEPLOYMENT, "/v1/globex/deployments").status_code == 202
-    assert set(push.records()) == set(push.records("globex")) == {"deployments:41"}
-
-
-def test_the_secret_of_a_webhook_is_no_token(push: Push) -> None:
-    assert push.post(push.key("acme", "github").secret, DEPLOYMENT).status_code == 403
-
-
-def test_the_token_of_a_source_or_client_that_is_not_active_is_refused(push: Push) -> None:
-    token = push.key("acme").secret
-    with push.db.connect("pulse_admin") as admin:
-        admin.execute("update core.integrations set active = false where name = 'ci'")
-    assert push.post(token, DEPLOYMENT).status_code == 401
-    with push.db.connect("pulse_admin") as admin:
-        admin.execute("update core.integrations set active = true where name = 'ci'")
-        admin.execute("update core.clients set active = false where slug = 'acme'")
-    assert push.post(token, DEPLOYMENT).status_code == 401
-
-
-def test_no_key_is_stored_in_a_form_that_opens_anything(push: Push) -> None:
-    made = [push.key("acme"), push.key("acme", "github")]
-    with push.db.connect("pulse_admin") as admin:
-        stored = repr(admin.execute("select * from core.ingest_keys").fetchall())
-    assert all(key.secret not in stored and key.secret not in repr(key) for key in made)
-    assert keys.digest(made[0].secret) in stored
-
-
-@pytest.mark.parametrize(("slug", "source"), [("nobody", "ci"), ("acme", "none")])
-def test_a_key_needs_a_source(push: Push, slug: str, source: str) -> None:
-    with pytest.raises(KeyProblem, match=f"client {slug}"):
-        push.key(slug, source)
-
-
-# ----------------------------------------------------------------------------------------------------------- limits
-
-
-def test_who_sends_too_much_is_told_when_to_come_again(push: Push, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Allowances are in units: a record is one, and a request counts as at least ten."""
-    monkeypatch.setattr(limits, "UNITS_PER_SECOND", 0.5)
-    monkeypatch.setattr(limits, "UNITS_AT_ONCE", 50.0)
-    token, other = push.key("acme").secret, push.key("acme").secret
-    with TestClient(create_app(lambda slug: True)) as push.http:
-        assert push.post(token, deployments(30)).status_code == 202
-        assert [push.post(token, DEPLOYMENT).status_code for _ in range(2)] == [202, 202]
-        refused = push.post(token, DEPLOYMENT)
-        assert refused.status_code == 429
-        assert 15 <= int(refused.headers["retry-after"]) <= 20
-        assert push.post(other, DEPLOYMENT).status_code == 202, "another key is not affected"
-
-
-def test_guessing_slows_down(push: Push, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "FAILURES_PER_SECOND", 0.01)
-    with TestClient(create_app(lambda slug: True)) as push.http:
-        codes = [push.post(f"guess-{number}", DEPLOYMENT).status_code for number in range(40)]
-    assert codes[: int(limits.FAILURES_AT_ONCE)] == [401] * int(limits.FAILURES_AT_ONCE)
-    assert 429 in codes
-
-
-# ---------------------------------------------------------------------------------------------- declarations, replay
-
-
 def test_a_declaration_maps_what_a_tool_sends(push: Push) -> None:
     stream = {
         "name": "builds",
@@ -367,9 +246,6 @@ def test_a_source_that_is_only_pushed_to_has_nothing_to_read(push: Push) -> None
     assert push.source().discover() == []
 
 
-# ------------------------------------------------------------------------------------------------------------- runs
-
-
 def test_records_start_a_run_only_where_the_setting_says_so(push: Push) -> None:
     push.declare("globex", {"ingest.triggers_run": True})
     assert push.post(push.key("acme").secret, DEPLOYMENT).status_code == 202
@@ -394,61 +270,3 @@ def test_a_client_has_at_most_one_run_a_minute_and_no_wish_is_forgotten(push: Pu
         etl.execute("select set_config('pulse.client_id', %s, true)", [str(push.ids["acme"])])
         etl.execute("update core.ingest_runs set claimed_at = claimed_at - interval '61 seconds'")
     wait_for("the second run", lambda: len(push.started) == 2, 15, 0.1)
-
-
-# ------------------------------------------------------------------------------------------------- slow, many, no database
-
-
-def asked(app: FastAPI, token: str, content: Any) -> httpx.Response:
-    """The answer to a request whose body is an asynchronous iterator."""
-
-    async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://pulse") as http:
-            headers = {"Authorization": f"Bearer {token}"}
-            return await http.post("/v1/acme/deployments", content=content, headers=headers)
-
-    return asyncio.run(ask())
-
-
-def test_a_body_that_does_not_come_is_not_waited_for(push: Push, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BODY_SECONDS", 0.3)
-
-    async def drops() -> AsyncIterator[bytes]:
-        for _ in range(100):
-            yield b" "
-            await asyncio.sleep(0.05)
-
-    begun = time.monotonic()
-    assert asked(create_app(lambda slug: True), push.key("acme").secret, drops()).status_code == 408
-    assert time.monotonic() - begun < 3
-
-
-def test_more_requests_than_can_wait_are_told_to_come_again() -> None:
-    release = threading.Event()
-
-    async def crowd() -> list[Any]:
-        gate = Gate(Store())
-        waiting = [asyncio.create_task(gate.do(release.wait)) for _ in range(limits.WORKERS + limits.WAITING)]
-        await asyncio.sleep(0)
-        refused = await asyncio.gather(gate.do(release.wait), return_exceptions=True)
-        release.set()
-        assert await asyncio.gather(*waiting) == [True] * len(waiting)
-        return refused
-
-    (refused,) = asyncio.run(crowd())
-    assert isinstance(refused, HTTPException)
-    assert (refused.status_code, refused.headers) == (503, {"Retry-After": "1"})
-
-
-def test_without_the_database_nothing_is_acknowledged(push: Push, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_PULSE_INGEST", f"postgresql://pulse_ingest:x@127.0.0.1:{free_port()}/pulse")
-    with TestClient(create_app(lambda slug: True)) as http:
-        for path, headers in (
-            ("/v1/acme/deployments", {"Authorization": f"Bearer {push.key('acme').secret}"}),
-            ("/v1/acme/webhooks/github/github", {"X-Hub-Signature-256": "sha256=" + "0" * 64}),
-        ):
-            answer = http.post(path, json=DEPLOYMENT, headers=headers)
-            assert answer.status_code == 503
-            assert int(answer.headers["retry-after"]) > 0
-            assert "127.0.0.1" not in answer.text
