@@ -34,9 +34,22 @@ def make_missing(connection: Connection) -> None:
         for entity in declaration.entities:
             if (table := f"{integration_type}_{entity}") not in there:
                 connection.execute(_statements(table))
+            if entity in declaration.pushed and _is_still_closed(connection, table):
+                connection.execute(
+                    "select core.open_to_ingest(%s::regclass, 'select, insert, update')", [f"raw.{table}"]
+                )
         for index, definition in declaration.indexes.items():
             if index not in there:
                 connection.execute(f"create index {index} on raw.{definition}".encode())
+
+
+def _is_still_closed(connection: Connection, table: str) -> bool:
+    """Whether tools cannot yet send records into a table, in a database that is recent enough to open it."""
+    query = (
+        "select from pg_proc where oid = to_regprocedure('core.open_to_ingest(regclass, text)') and not exists"
+        " (select from pg_policies where schemaname = 'raw' and tablename = %s and policyname = 'ingest')"
+    )
+    return connection.execute(query, [table]).fetchone() is not None
 
 
 def _statements(table: str) -> sql.Composed:

@@ -7,6 +7,19 @@ CREATE SCHEMA raw;
 
 CREATE SCHEMA report;
 
+CREATE FUNCTION core.claim_runs() RETURNS TABLE(slug text, wished bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    update core.ingest_runs r set claimed_at = clock_timestamp()
+    from core.clients c
+    where c.id = r.client_id and c.active and r.wished > r.satisfied
+      and (r.claimed_at is null or r.claimed_at < clock_timestamp() - interval '60 seconds')
+    returning c.slug, r.wished
+$$;
+
+COMMENT ON FUNCTION core.claim_runs() IS 'The clients that wish for a run and had none in the last minute. Each is given to one caller a minute.';
+
 CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN (unit = 'ratio'::text) THEN (to_char((value * (100)::double precision), 'FM999999999990.0'::text) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (0.95)::double precision)) THEN (to_char(value, 'FM999999999990.0'::text) || ' per day'::text) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (0.95)::double precision)) THEN (to_char((value * (7)::double precision), 'FM990.0'::text) || ' per week'::text) WHEN (unit = 'per_day'::text) THEN (to_char((value * (30.4)::double precision), 'FM990.0'::text) || ' per month'::text) WHEN ((unit = 'hours'::text) AND ((value * (60)::double precision) < (59.5)::double precision)) THEN (to_char((value * (60)::double precision), 'FM90'::text) || ' min'::text) WHEN ((unit = 'hours'::text) AND (value < (47.95)::double precision)) THEN (to_char(value, 'FM990.0'::text) || ' h'::text) WHEN (unit = 'hours'::text) THEN (to_char((value / (24)::double precision), 'FM999999999990.0'::text) || ' days'::text) ELSE to_char(value, 'FM999999999990.0'::text) END;
@@ -138,11 +151,36 @@ CREATE FUNCTION core.hours_between(from_at timestamp with time zone, to_at times
 
 COMMENT ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) IS 'Hours from one moment to another; NULL when negative or when either is missing.';
 
+CREATE FUNCTION core.ingest_source() RETURNS TABLE(client_id integer, integration_id bigint, slug text, integration_type text, name text, config_data jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select i.client_id, i.id, c.slug, i.integration_type, i.name, i.config_data
+    from core.ingest_keys k
+    join core.integrations i on (i.client_id, i.id) = (k.client_id, k.integration_id) and i.active
+    join core.clients c on c.id = k.client_id and c.active
+    where k.key_hash = current_setting('pulse.ingest_key', true) and k.revoked_at is null
+$$;
+
+COMMENT ON FUNCTION core.ingest_source() IS 'The integration whose key hash this transaction has in pulse.ingest_key; no row when it is unknown or revoked.';
+
 CREATE FUNCTION core.merge_of(change_id text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (change_id ~ '^[a-z0-9_]+-(pr|commit):'::text) THEN regexp_replace(change_id, '-(pr|commit):'::text, '-merge:'::text) ELSE NULL::text END;
 
 COMMENT ON FUNCTION core.merge_of(change_id text) IS 'The id of the deployment that a change''s merge is, where merges are deployments; NULL for a change without a repository.';
+
+CREATE FUNCTION core.open_to_ingest(target regclass, rights text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    execute format('grant %s on %s to pulse_ingest', rights, target);
+    execute format('create policy ingest on %s to pulse_ingest using ((client_id, integration_id) = '
+                   '(select s.client_id, s.integration_id from core.ingest_source() s))', target);
+end $$;
+
+COMMENT ON FUNCTION core.open_to_ingest(target regclass, rights text) IS 'For migrations: pulse_ingest may use the table''s rows of the integration whose key it has.';
 
 CREATE FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) RETURNS void
     LANGUAGE plpgsql
@@ -181,6 +219,17 @@ CREATE FUNCTION core.reader_client_id() RETURNS integer
 $$;
 
 COMMENT ON FUNCTION core.reader_client_id() IS 'The active client whose login opened this session; NULL for every other login.';
+
+CREATE FUNCTION core.run_started(slug text, wished bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    update core.ingest_runs r set satisfied = greatest(r.satisfied, run_started.wished)
+    from core.clients c
+    where c.id = r.client_id and c.slug = run_started.slug
+$$;
+
+COMMENT ON FUNCTION core.run_started(slug text, wished bigint) IS 'Notes that a run begins after this many wishes of a client.';
 
 CREATE FUNCTION core.search_pattern(pattern text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -227,6 +276,22 @@ CREATE FUNCTION core.verdict_text(verdict text, unit text, low double precision,
 
 COMMENT ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) IS 'What the weeks of a metric say, in words.';
 
+CREATE FUNCTION core.webhook_nonces(slug text, integration_type text, name text) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select k.nonce
+    from core.clients c
+    join core.integrations i on i.client_id = c.id and i.active
+    join core.ingest_keys k on (k.client_id, k.integration_id) = (i.client_id, i.id)
+    where c.slug = webhook_nonces.slug and c.active and i.integration_type = webhook_nonces.integration_type
+      and i.name = webhook_nonces.name and k.kind = 'webhook' and k.revoked_at is null
+    order by k.id desc
+    limit 5
+$$;
+
+COMMENT ON FUNCTION core.webhook_nonces(slug text, integration_type text, name text) IS 'What the secrets of an integration''s webhook are derived from, the newest first. Useless without PULSE_WEBHOOK_SECRET.';
+
 CREATE FUNCTION core.worked_hours(moment timestamp with time zone) RETURNS double precision
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -255,12 +320,17 @@ GRANT USAGE ON SCHEMA core TO pulse_admin;
 GRANT USAGE ON SCHEMA core TO pulse_auth;
 GRANT USAGE ON SCHEMA core TO pulse_staff;
 GRANT USAGE ON SCHEMA core TO pulse_reader;
+GRANT USAGE ON SCHEMA core TO pulse_ingest;
 
 GRANT USAGE ON SCHEMA raw TO pulse_etl;
+GRANT USAGE ON SCHEMA raw TO pulse_ingest;
 
 GRANT USAGE ON SCHEMA report TO pulse_staff;
 GRANT USAGE ON SCHEMA report TO pulse_reader;
 GRANT USAGE ON SCHEMA report TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.claim_runs() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.claim_runs() TO pulse_ingest;
 
 REVOKE ALL ON FUNCTION core.display_text(unit text, value double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_etl;
@@ -293,8 +363,13 @@ GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at
 GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) TO pulse_staff;
 GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at timestamp with time zone) TO pulse_reader;
 
+REVOKE ALL ON FUNCTION core.ingest_source() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.ingest_source() TO pulse_ingest;
+
 REVOKE ALL ON FUNCTION core.merge_of(change_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.merge_of(change_id text) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.open_to_ingest(target regclass, rights text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) FROM PUBLIC;
 
@@ -304,6 +379,9 @@ GRANT ALL ON FUNCTION core.range_text(unit text, low double precision, high doub
 
 REVOKE ALL ON FUNCTION core.reader_client_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.reader_client_id() TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.run_started(slug text, wished bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.run_started(slug text, wished bigint) TO pulse_ingest;
 
 REVOKE ALL ON FUNCTION core.search_pattern(pattern text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.search_pattern(pattern text) TO pulse_etl;
@@ -319,6 +397,9 @@ REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
 REVOKE ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) TO pulse_staff;
 GRANT ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.webhook_nonces(slug text, integration_type text, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.webhook_nonces(slug text, integration_type text, name text) TO pulse_ingest;
 
 REVOKE ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO pulse_etl;
@@ -497,6 +578,7 @@ CREATE POLICY admin ON core.clients TO pulse_admin USING (true);
 CREATE POLICY auth ON core.clients FOR SELECT TO pulse_auth USING (true);
 ALTER TABLE core.clients ENABLE ROW LEVEL SECURITY;
 CREATE POLICY etl ON core.clients FOR SELECT TO pulse_etl USING ((id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY ingest ON core.clients FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
 CREATE POLICY owner ON core.clients TO pulse_owner USING (((SESSION_USER = ANY (ARRAY['pulse_owner'::name, 'pulse_admin'::name])) OR (('pulse_client_'::text || id) = SESSION_USER)));
 CREATE POLICY reader ON core.clients FOR SELECT TO pulse_reader USING ((id = ( SELECT core.reader_client_id() AS reader_client_id)));
 CREATE POLICY staff ON core.clients FOR SELECT TO pulse_staff USING (true);
@@ -1314,6 +1396,105 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.incidents TO pulse_etl;
 GRANT SELECT ON TABLE core.incidents TO pulse_staff;
 GRANT SELECT ON TABLE core.incidents TO pulse_reader;
 
+-- core.ingest_deliveries ----------------------------------------------------------------------------------------------
+CREATE TABLE core.ingest_deliveries (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    delivery text NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.ingest_deliveries FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.ingest_deliveries ADD CONSTRAINT ingest_deliveries_pkey PRIMARY KEY (client_id, integration_id, delivery);
+CREATE INDEX ingest_deliveries_received ON core.ingest_deliveries USING btree (client_id, integration_id, received_at);
+ALTER TABLE ONLY core.ingest_deliveries ADD CONSTRAINT ingest_deliveries_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.ingest_deliveries TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY ingest ON core.ingest_deliveries TO pulse_ingest USING (((client_id, integration_id) = ( SELECT s.client_id,
+    s.integration_id
+   FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))));
+ALTER TABLE core.ingest_deliveries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.ingest_deliveries TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY staff ON core.ingest_deliveries FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_deliveries TO pulse_etl;
+GRANT SELECT ON TABLE core.ingest_deliveries TO pulse_staff;
+GRANT SELECT,INSERT,DELETE ON TABLE core.ingest_deliveries TO pulse_ingest;
+
+-- core.ingest_keys ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.ingest_keys (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    integration_id bigint NOT NULL,
+    kind text NOT NULL,
+    key_hash text NOT NULL,
+    nonce text,
+    label text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT ingest_keys_kind_check CHECK ((kind = ANY (ARRAY['token'::text, 'webhook'::text])))
+);
+ALTER TABLE ONLY core.ingest_keys FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.ingest_keys.key_hash IS 'SHA-256 of the token or secret, in hex. The key itself is stored nowhere.';
+COMMENT ON COLUMN core.ingest_keys.nonce IS 'What a webhook''s secret is derived from, together with PULSE_WEBHOOK_SECRET: a signature can only be checked with the secret itself.';
+ALTER TABLE core.ingest_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.ingest_keys_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.ingest_keys ADD CONSTRAINT ingest_keys_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX ingest_keys_hash ON core.ingest_keys USING btree (key_hash) WHERE (revoked_at IS NULL);
+ALTER TABLE ONLY core.ingest_keys ADD CONSTRAINT ingest_keys_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY admin ON core.ingest_keys TO pulse_admin USING (true);
+CREATE POLICY ingest ON core.ingest_keys FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
+ALTER TABLE core.ingest_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.ingest_keys TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT ON TABLE core.ingest_keys TO pulse_admin;
+GRANT UPDATE(revoked_at) ON TABLE core.ingest_keys TO pulse_admin;
+
+-- core.ingest_moves ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.ingest_moves (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    scope_key text NOT NULL,
+    stream text NOT NULL,
+    moved_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.ingest_moves FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.ingest_moves ADD CONSTRAINT ingest_moves_pkey PRIMARY KEY (client_id, integration_id, scope_key, stream);
+ALTER TABLE ONLY core.ingest_moves ADD CONSTRAINT ingest_moves_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON core.ingest_moves TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY ingest ON core.ingest_moves TO pulse_ingest USING (((client_id, integration_id) = ( SELECT s.client_id,
+    s.integration_id
+   FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))));
+ALTER TABLE core.ingest_moves ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.ingest_moves TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY staff ON core.ingest_moves FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_moves TO pulse_etl;
+GRANT SELECT ON TABLE core.ingest_moves TO pulse_staff;
+GRANT SELECT,INSERT,UPDATE ON TABLE core.ingest_moves TO pulse_ingest;
+
+-- core.ingest_runs ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.ingest_runs (
+    client_id integer NOT NULL,
+    wished bigint DEFAULT 1 NOT NULL,
+    satisfied bigint DEFAULT 0 NOT NULL,
+    claimed_at timestamp with time zone
+);
+ALTER TABLE ONLY core.ingest_runs FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY core.ingest_runs ADD CONSTRAINT ingest_runs_pkey PRIMARY KEY (client_id);
+ALTER TABLE ONLY core.ingest_runs ADD CONSTRAINT ingest_runs_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.ingest_runs TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY ingest ON core.ingest_runs TO pulse_ingest USING ((client_id = ( SELECT s.client_id
+   FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))));
+ALTER TABLE core.ingest_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.ingest_runs TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY runs ON core.ingest_runs TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
+CREATE POLICY staff ON core.ingest_runs FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_runs TO pulse_etl;
+GRANT SELECT ON TABLE core.ingest_runs TO pulse_staff;
+GRANT SELECT,INSERT,UPDATE ON TABLE core.ingest_runs TO pulse_ingest;
+
 -- core.integrations ---------------------------------------------------------------------------------------------------
 CREATE TABLE core.integrations (
     client_id integer NOT NULL,
@@ -1343,6 +1524,7 @@ ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_pkey PRIMARY KEY 
 ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.integrations TO pulse_admin USING (true);
 CREATE POLICY etl ON core.integrations FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY ingest ON core.integrations FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
 ALTER TABLE core.integrations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.integrations TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 CREATE POLICY reader ON core.integrations FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
@@ -1976,6 +2158,8 @@ ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_client_id_f
 CREATE POLICY admin ON core.system_settings TO pulse_admin USING (true);
 CREATE POLICY auth ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^(brand|feature)\.'::text));
 CREATE POLICY etl ON core.system_settings FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY ingest ON core.system_settings FOR SELECT TO pulse_ingest USING (((client_id = ( SELECT s.client_id
+   FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))) AND (setting_key ~~ 'ingest.%'::text)));
 CREATE POLICY owner ON core.system_settings TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 CREATE POLICY reader ON core.system_settings FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
 CREATE POLICY staff ON core.system_settings FOR SELECT TO pulse_staff USING (true);
@@ -1985,6 +2169,7 @@ GRANT SELECT ON TABLE core.system_settings TO pulse_reader;
 GRANT SELECT,MAINTAIN ON TABLE core.system_settings TO pulse_etl;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.system_settings TO pulse_admin;
 GRANT SELECT ON TABLE core.system_settings TO pulse_auth;
+GRANT SELECT ON TABLE core.system_settings TO pulse_ingest;
 
 -- core.transform_watermarks -------------------------------------------------------------------------------------------
 CREATE TABLE core.transform_watermarks (
@@ -2545,8 +2730,12 @@ CREATE INDEX http_json_records_scope ON raw.http_json_records USING btree (clien
 ALTER TABLE ONLY raw.http_json_records ADD CONSTRAINT http_json_records_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON raw.http_json_records TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 ALTER TABLE raw.http_json_records ENABLE ROW LEVEL SECURITY;
+CREATE POLICY ingest ON raw.http_json_records TO pulse_ingest USING (((client_id, integration_id) = ( SELECT s.client_id,
+    s.integration_id
+   FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))));
 CREATE POLICY owner ON raw.http_json_records TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.http_json_records TO pulse_etl;
+GRANT SELECT,INSERT,UPDATE ON TABLE raw.http_json_records TO pulse_ingest;
 
 -- raw.jira_boards -----------------------------------------------------------------------------------------------------
 CREATE TABLE raw.jira_boards (
@@ -2714,6 +2903,11 @@ ALTER TABLE ONLY raw.rejects ADD CONSTRAINT rejects_pkey PRIMARY KEY (client_id,
 CREATE INDEX rejects_open ON raw.rejects USING btree (client_id, integration_id) WHERE (replayed_at IS NULL);
 ALTER TABLE ONLY raw.rejects ADD CONSTRAINT rejects_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY etl ON raw.rejects TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY ingest ON raw.rejects TO pulse_ingest USING (((client_id, integration_id) = ( SELECT s.client_id,
+    s.integration_id
+   FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))));
 CREATE POLICY owner ON raw.rejects TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE raw.rejects ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.rejects TO pulse_etl;
+GRANT SELECT,INSERT ON TABLE raw.rejects TO pulse_ingest;
+GRANT UPDATE(replayed_at) ON TABLE raw.rejects TO pulse_ingest;

@@ -1,16 +1,35 @@
-"""Registers Pulse with Airflow: links from a client's DAG and from the menu to the dashboards."""
+"""Registers Pulse with Airflow: links from a client's DAG and from the menu to the dashboards, and the app that tools push to."""
 
 from __future__ import annotations
+
+from functools import cache
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
 from pulse.orchestration.dag import dashboard_url
 
 
+@cache
+def _ingest_app() -> dict[str, Any]:
+    from pulse.ingest.app import create_app
+    from pulse.ingest.keys import PREFIX
+
+    return {"app": create_app(), "url_prefix": PREFIX, "name": "pulse_ingest"}
+
+
+class _Apps:
+    """The apps, made when the API server asks for them: the other processes of Airflow load the plugin, too."""
+
+    def __get__(self, plugin: object, owner: type) -> list[dict[str, Any]]:
+        return [_ingest_app()]
+
+
 class PulsePlugin(AirflowPlugin):
-    """Adds a "Dashboard" tab to each DAG, and a menu entry."""
+    """Adds a "Dashboard" tab to each DAG, a menu entry, and the app under /pulse/ingest."""
 
     name = "pulse"
+    fastapi_apps = _Apps()
     external_views = [
         {
             "name": "Dashboard",

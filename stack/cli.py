@@ -49,6 +49,17 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="delete rows of Airflow's audit log that hold secrets of command lines",
     )
+    token = commands.add_parser("token", help="make, list or revoke the keys that tools push with (docs/push.md)")
+    actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
+    make = actions.add_parser("make", help="make a key of a client's source, and show it once")
+    make.add_argument("client")
+    make.add_argument("source", help="the integration's name")
+    make.add_argument("--label", default="", help="who uses it")
+    listing = actions.add_parser("list", help="the keys of a client")
+    listing.add_argument("client")
+    revoke = actions.add_parser("revoke", help="revoke a key, from the next request on")
+    revoke.add_argument("client")
+    revoke.add_argument("id", type=int)
     commands.add_parser("schema", help="write migrations/schema.sql after a change of migrations")
     lock = commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
     lock.add_argument("--keep", action="store_true", help="keep every pin that still fits")

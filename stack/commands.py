@@ -8,9 +8,12 @@ import json
 import os
 import sys
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import psycopg
 
 from pulse import environ
+from pulse.ingest import keys
 from stack import environment
 from stack.context import existing_stack, stack_to_start
 from stack.errors import StackError
@@ -113,6 +116,41 @@ def psql(arguments: argparse.Namespace, rest: list[str]) -> int:
         "PGPASSWORD": stack.settings.role_secrets.password(role),
     }
     return _become(binary, [binary, *rest], env)
+
+
+def token(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Make, list or revoke the keys that tools push with."""
+    stack = existing_stack()
+    if stack is None:
+        raise StackError("Pulse has not been started here yet: ./pulse up")
+    os.environ[environ.WEBHOOK_SECRET.name] = stack.settings.secrets[environ.WEBHOOK_SECRET.name]
+    try:
+        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
+            return _token(arguments, admin, stack.settings.url("airflow"))
+    except keys.KeyProblem as problem:
+        raise StackError(str(problem)) from problem
+    except psycopg.OperationalError as error:
+        raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+
+
+def _token(arguments: argparse.Namespace, admin: psycopg.Connection[Any], airflow: str) -> int:
+    if arguments.action == "list":
+        for key in keys.stored(admin, arguments.client):
+            state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "in use"
+            print(f"{key.id:>4}  {key.kind:<8} {key.source:<20} {key.created_at:%Y-%m-%d}  {state}  {key.label}")
+    elif arguments.action == "revoke":
+        if not keys.revoke(admin, arguments.client, arguments.id):
+            raise StackError(
+                f"client {arguments.client} has no key {arguments.id}: ./pulse token list {arguments.client}"
+            )
+        print(f"Key {arguments.id} of {arguments.client} is revoked.")
+    else:
+        made = keys.make(admin, arguments.client, arguments.source, arguments.label)
+        admin.commit()
+        print(f"{made.secret}\n\nThis is key {made.id} of {made.source}. It is shown once. Send to")
+        for path in keys.paths(arguments.client, made):
+            print(f"  {airflow}{path}")
+    return 0
 
 
 def bench(arguments: argparse.Namespace, rest: list[str]) -> int:

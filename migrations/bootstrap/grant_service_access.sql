@@ -5,12 +5,12 @@
 do $$
 begin
     execute format(
-        'grant connect on database %I to pulse_etl, pulse_admin, pulse_auth, pulse_staff, pulse_nobody, pulse_reader',
-        current_database());
-    execute format('grant temporary on database %I to pulse_etl', current_database());
+        'grant connect on database %I to pulse_etl, pulse_admin, pulse_ingest, pulse_auth, pulse_staff, pulse_nobody,'
+        ' pulse_reader', current_database());
+    execute format('grant temporary on database %I to pulse_etl, pulse_ingest', current_database());
 end $$;
 
-grant execute on function pg_catalog.set_config(text, text, boolean) to pulse_owner, pulse_etl, pulse_admin, pulse_auth;
+grant execute on function pg_catalog.set_config(text, text, boolean) to pulse_owner, pulse_etl, pulse_admin, pulse_auth, pulse_ingest;
 grant execute on function
     pg_catalog.pg_advisory_lock(bigint), pg_catalog.pg_advisory_lock(integer, integer),
     pg_catalog.pg_advisory_xact_lock(bigint), pg_catalog.pg_advisory_xact_lock(integer, integer),

@@ -146,6 +146,7 @@ READER_SECRET = _secret(
 )
 FERNET_KEY = _secret("PULSE_FERNET_KEY", "Airflow encrypts Variables and Connections with it.")
 JWT_SECRET = _secret("PULSE_JWT_SECRET", "Airflow signs its tokens with it.")
+WEBHOOK_SECRET = _secret("PULSE_WEBHOOK_SECRET", "The secrets of webhooks are derived from it.")
 SUPERSET_SECRET_KEY = _secret("PULSE_SUPERSET_SECRET_KEY", "Superset signs its sessions with it.")
 DEMO_SECRET = _secret("PULSE_DEMO_SECRET", "The passwords of the demo users are derived from it.")
 AIRFLOW_ADMIN_PASSWORD = _secret("PULSE_AIRFLOW_ADMIN_PASSWORD", "Password of `admin` in Airflow.")

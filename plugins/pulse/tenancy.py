@@ -13,7 +13,15 @@ from typing import Any
 
 from pulse import environ
 
-SERVICE_ROLES = ("pulse_owner", "pulse_etl", "pulse_admin", "pulse_auth", "pulse_staff", "pulse_nobody")
+SERVICE_ROLES = (
+    "pulse_owner",
+    "pulse_etl",
+    "pulse_admin",
+    "pulse_ingest",
+    "pulse_auth",
+    "pulse_staff",
+    "pulse_nobody",
+)
 
 # Logins that only read on the replica, or check a sign-in; a client's login is one of them, too.
 READER_ROLES = ("pulse_auth", "pulse_staff", "pulse_nobody")

@@ -40,8 +40,10 @@ def variables(settings: Settings) -> dict[str, str]:
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW_CONN_PULSE_ETL": settings.database_url("pulse_etl", "primary"),
         "AIRFLOW_CONN_PULSE_ADMIN": settings.database_url("pulse_admin", "primary"),
+        "AIRFLOW_CONN_PULSE_INGEST": settings.database_url("pulse_ingest", "primary"),
         "AIRFLOW_CONN_PULSE_REPLICA": settings.database_url("pulse_staff", "replica"),
         "AIRFLOW_CONN_PULSE_SUPERSET": settings.url("superset").replace("://", f"://{service}@"),
+        "PULSE_WEBHOOK_SECRET": secrets["PULSE_WEBHOOK_SECRET"],
         "PULSE_PRIVATE_URLS": ",".join(dict.fromkeys(allowed)),
     }
 

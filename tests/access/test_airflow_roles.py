@@ -109,7 +109,7 @@ def environment(home: Path, manager: str, port: int) -> dict[str, str]:
         "AIRFLOW_CONFIG": str(ROOT / "deploy" / "airflow.cfg"),
         "AIRFLOW__CORE__AUTH_MANAGER": manager,
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": f"sqlite+aiosqlite:///{home}/airflow.db",
@@ -289,3 +289,21 @@ def test_a_form_counts_only_what_failed(server: Server) -> None:
     answers = [by_form(server.url, "form-guess", "wrong").status_code for _ in range(7)]
     assert answers[:5] == [302] * 5
     assert answers[5:] == [429] * 2
+
+
+def test_the_app_that_tools_push_to_is_there_and_asks_for_a_key(server: Server) -> None:
+    """Airflow mounts it without authentication; a login of Airflow's is no key."""
+    assert requests.get(f"{server.url}/pulse/ingest/v1/openapi.json", timeout=30).status_code == 200
+    url = f"{server.url}/pulse/ingest/v1/acme/deployments"
+    assert requests.post(url, json={"id": 1}, timeout=30).status_code == 401
+
+
+def test_only_an_admin_makes_keys_for_tools(server: Server) -> None:
+    path = "/pulse/ingest/v1/acme/keys"
+    for method, more in (("GET", ""), ("POST", ""), ("DELETE", "/1")):
+        assert (
+            requests.request(method, f"{server.url}{path}{more}", json={"source": "ci"}, timeout=30).status_code == 401
+        )
+        assert server.call("data_team", method, f"{path}{more}", json={"source": "ci"}).status_code == 403
+        # There is no clients' database here, so an admin gets no further.
+        assert server.call("admin", method, f"{path}{more}", json={"source": "ci"}).status_code not in (401, 403)

@@ -11,7 +11,7 @@ import pytest
 
 from pulse.clients import document
 from pulse.clients.setting_types import IncidentRule
-from pulse.clients.settings import DEFINITION, DoraSettings, QualitySettings, effective_settings
+from pulse.clients.settings import DEFINITION, DoraSettings, IngestSettings, QualitySettings, effective_settings
 from pulse.clients.spec import parse_spec
 from tests.conftest import ROOT
 from tests.dora import model as reference
@@ -63,7 +63,11 @@ def test_the_references_own_defaults_are_the_declared_ones() -> None:
 
 def test_nothing_given_is_every_default() -> None:
     effective = effective_settings({})
-    declared = {field.alias for group in (DoraSettings, QualitySettings) for field in group.model_fields.values()}
+    declared = {
+        field.alias
+        for group in (DoraSettings, IngestSettings, QualitySettings)
+        for field in group.model_fields.values()
+    }
     assert effective.values.keys() == declared
     assert effective.refused == []
     assert json.loads(json.dumps(effective.values)) == effective.values

@@ -391,3 +391,27 @@ def test_the_examples_of_the_documentation_are_acceptable() -> None:
     [example] = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     spec = parse_spec("initech", example)
     assert [(one.type, one.name) for one in spec.integrations] == [("http_json", "deploy_tool"), ("http_json", "pager")]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path", "message"),
+    [
+        ("https://a.example", None, "stream 'deploys': path: is missing"),
+        ("https://a.example", "", "stream 'deploys': path: is missing"),
+        (None, "/deploys", "base_url: is missing"),
+        ("https://a.example", "/deploys", None),
+        (None, None, None),
+    ],
+)
+def test_a_source_is_read_at_an_address_or_only_pushed_to(
+    base_url: str | None, path: str | None, message: str | None
+) -> None:
+    fields = {name: name for name in ("id", "service", "environment", "result", "created_at", "finished_at")}
+    stream = {"name": "deploys", "entity": "deployments", "fields": fields, **({} if path is None else {"path": path})}
+    one = {"type": "http_json", "streams": [stream], **({} if base_url is None else {"base_url": base_url})}
+    variable = json.dumps({"name": "Acme", "integrations": [one]})
+    if message is None:
+        assert parse_spec("acme", variable).integrations[0].url == (base_url or "")
+    else:
+        with pytest.raises(SpecError, match=message):
+            parse_spec("acme", variable)

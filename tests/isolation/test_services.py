@@ -19,7 +19,7 @@ Connection = psycopg.Connection[Any]
 World = tuple[TestDatabase, tuple[int, int], list[RowMaker]]
 
 SELECT_ONLY = {"core.system_settings", "core.integrations"}
-CLOSED_TO_ETL = {"core.users", "core.user_sessions"}
+CLOSED_TO_ETL = {"core.users", "core.user_sessions", "core.ingest_keys"}
 
 
 @pytest.fixture(scope="module")

@@ -203,6 +203,7 @@ class TestDatabase:
         return {
             "AIRFLOW_CONN_PULSE_ETL": self.url("pulse_etl"),
             "AIRFLOW_CONN_PULSE_ADMIN": self.url("pulse_admin"),
+            "AIRFLOW_CONN_PULSE_INGEST": self.url("pulse_ingest"),
             "AIRFLOW_CONN_PULSE_REPLICA": self.url("pulse_staff", replica=True),
             "PULSE_READER_SECRET": self.cluster.secrets.readers,
             "PULSE_PRIMARY_HOST": primary.host,

@@ -14,12 +14,14 @@ class CommonIntegration(Declared):
     """What integrations of every type have. A type's own model adds its `type` (a Literal) and its fields.
 
     `entities`: what its source stores; each has the table raw.<type>_<entity>, by that name in Page.entity. `indexes`: the
-    name of a further index of such a table, and what follows `create index <name> on raw.`. `scopes`: how Airflow calls
-    what one task extracts. `rank`: the place among the types in the published schema.
+    name of a further index of such a table, and what follows `create index <name> on raw.`. `pushed`: the entities that
+    tools may also send. `scopes`: how Airflow calls what one task extracts. `rank`: the place among the types in the
+    published schema.
     """
 
     entities: ClassVar[tuple[str, ...]] = ("records",)
     indexes: ClassVar[dict[str, str]] = {}
+    pushed: ClassVar[tuple[str, ...]] = ()
     scopes: ClassVar[str] = "scopes"
     rank: ClassVar[int] = 100
 
@@ -49,7 +51,9 @@ class CommonIntegration(Declared):
 
     @field_validator("base_url")
     @classmethod
-    def _nothing_but_an_address(cls, value: AnyHttpUrl) -> AnyHttpUrl:
+    def _nothing_but_an_address(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if value is None:
+            return value
         if value.username or value.password:
             raise ValueError("contains a login: use token and login, or the Connection, instead")
         if value.query is not None or value.fragment is not None:

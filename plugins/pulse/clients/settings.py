@@ -242,7 +242,17 @@ class QualitySettings(_Group):
     )
 
 
-class Settings(QualitySettings, DoraSettings):
+class IngestSettings(_Group):
+    """What happens with records that tools send (docs/push.md)."""
+
+    ingest_triggers_run: bool = Field(
+        False,
+        description="records that a tool pushes start a run, at most one a minute. Otherwise they are counted at the next"
+        " scheduled run. (A webhook always starts one)",
+    )
+
+
+class Settings(IngestSettings, QualitySettings, DoraSettings):
     """The settings of a client. Those that are not given have their defaults."""
 
     model_config = ConfigDict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -116,21 +116,36 @@ class Stream(Declared):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="part of the rows' identity, so do not rename it")
     entity: Literal["deployments", "incidents", "changes"]
-    path: str = Field(max_length=500, description="below base_url, such as /v1/incidents")
+    path: str = Field(
+        "", max_length=500, description="below base_url, such as /v1/incidents; required where there is one"
+    )
     params: dict[ParameterName, str | int | bool] = {}
     records: str = Field("", description="dotted path to the list in the response; empty: the response itself")
     pagination: Pagination = NoPagination()
     since: Since | None = Field(None, description="without it, each run reads everything and notices deleted records")
-    fields: dict[str, str] = Field(description="target field: dotted path in the record")
+    fields: dict[str, str] = Field(
+        description="target field: dotted path in the record. Without base_url, a field that is not given has its own name"
+    )
     values: dict[str, dict[str, str | None]] = Field(
         {}, description="target field: {their value: ours}; null skips the record, '*' applies to all other values"
     )
     constants: dict[str, Constant] = Field({}, description="target field: its value in every record")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pushed_under_their_own_names(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("path") or given.get("entity") not in REQUIRED:
+            return given
+        fields, constants = given.get("fields", {}), given.get("constants", {})
+        if not isinstance(fields, dict) or not isinstance(constants, dict):
+            return given
+        known = (*REQUIRED[given["entity"]], *OPTIONAL[given["entity"]])
+        return {**given, "fields": {name: name for name in known if name not in constants} | fields}
+
     @field_validator("path")
     @classmethod
     def _below_the_base_url(cls, value: str) -> str:
-        if not value.startswith("/") or value.startswith("//") or re.search(r"[\\?#\s]", value):
+        if value and (not value.startswith("/") or value.startswith("//") or re.search(r"[\\?#\s]", value)):
             raise ValueError(
                 f"'{value[:100]}' is not a path below base_url: start it with one '/', leave out the host, and move"
                 " what follows '?' to params"

@@ -49,6 +49,15 @@ _OPEN = """
       and record_id is not null -- else nobody can ask for it alone
       and rejected_at > now() - interval '7 days'
 """
+# What a webhook said has moved since the last visit began, or shortly before: GitHub may not have shown it yet.
+_MOVED = """
+    select m.scope_key, m.stream
+    from core.ingest_moves m
+    left join core.etl_checkpoints c
+        on (c.client_id, c.integration_id, c.scope_key, c.stream) = (m.client_id, m.integration_id, m.scope_key, 'probe')
+    where m.client_id = %(client)s and m.integration_id = %(integration)s
+      and m.moved_at > coalesce(c.watermark_at - interval '2 minutes', '-infinity')
+"""
 
 
 @dataclass
@@ -115,7 +124,8 @@ def last_visits(source: Source, now: datetime) -> dict[str, LastVisit]:
             one.count_failed = bool(cursor.get("failed"))
         else:
             one.unfinished.add(stream.removesuffix(WITH_FILES))
-    for key, stream in source.query(_OPEN, month_ago=(now - timedelta(days=35)).isoformat()):
+    open_streams = source.query(_OPEN, month_ago=(now - timedelta(days=35)).isoformat())
+    for key, stream in [*open_streams, *source.query(_MOVED)]:
         found.setdefault(key, LastVisit()).unfinished.add(stream)
     return found
 

@@ -47,8 +47,8 @@ class HttpJsonSource(Source):
         self.upstream = JsonClient(self.integration, credential, auth, self.stats)
 
     def discover(self) -> list[Scope]:
-        """The declared streams, in their order; calls nothing and stores nothing."""
-        return [Scope(name, name) for name in self.streams]
+        """The declared streams that are read, in their order; calls nothing and stores nothing."""
+        return [Scope(name, name) for name, stream in self.streams.items() if stream.path]
 
     def extract(self, scope: Scope) -> RunStats:
         stream = self.streams.get(scope.key)

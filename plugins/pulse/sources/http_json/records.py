@@ -78,7 +78,10 @@ def flatten(item: Any) -> dict[str, Any]:
         raise ValueError(f"expected an object, got {_shortened(item)}")
     if _fields(item) > RECORD_FIELDS:
         raise ValueError(f"the record has more than {RECORD_FIELDS} fields")
-    return pd.json_normalize(item, sep=".").to_dict("records")[0] if item else {}
+    if not any(isinstance(value, dict) for value in item.values()):
+        return dict(item)
+    flat: dict[str, Any] = pd.json_normalize(item, sep=".").to_dict("records")[0]
+    return flat
 
 
 def _fields(item: dict[str, Any]) -> int:

@@ -1,0 +1,1 @@
+"""Records and webhooks that tools send: a small app beside Airflow's API, and the keys that open it."""
