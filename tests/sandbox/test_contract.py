@@ -214,8 +214,8 @@ def resolved(
         return resolved(document, target, depth + 1, dropped) if depth < 8 else {}
     result = {key: resolved(document, value, depth, dropped) for key, value in node.items() if key not in dropped}
     nullable = result.pop("nullable", False)
-    if nullable and "anyOf" in result:
-        result["anyOf"] = [*result["anyOf"], {"type": "null"}]
+    for choice in {"anyOf", "oneOf"} & set(result) if nullable else ():
+        result[choice] = [*result[choice], {"type": "null"}]
     if nullable and isinstance(result.get("type"), str):
         result["type"] = [result["type"], "null"]
         if "enum" in result:
