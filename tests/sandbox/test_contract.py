@@ -213,7 +213,10 @@ def resolved(
             target = target[part]
         return resolved(document, target, depth + 1, dropped) if depth < 8 else {}
     result = {key: resolved(document, value, depth, dropped) for key, value in node.items() if key not in dropped}
-    if result.pop("nullable", False) and isinstance(result.get("type"), str):
+    nullable = result.pop("nullable", False)
+    for choice in {"anyOf", "oneOf"} & set(result) if nullable else ():
+        result[choice] = [*result[choice], {"type": "null"}]
+    if nullable and isinstance(result.get("type"), str):
         result["type"] = [result["type"], "null"]
         if "enum" in result:
             result["enum"] = [*result["enum"], None]

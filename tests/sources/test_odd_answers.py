@@ -188,7 +188,7 @@ def test_a_history_that_cannot_be_read_holds_no_other_up(db: TestDatabase, sandb
 def jira(db: TestDatabase, sandbox: SandboxServer, slug: str, data_center: bool = False) -> Pipeline:
     pipeline = Pipeline.of(db, sandbox.url, "acme") if slug == "acme" else None
     if pipeline is None:
-        pipeline = Pipeline.of(db, sandbox.url, "acme", slug="acme-calm")
+        pipeline = Pipeline.of(db, sandbox.url, "acme", slug="calm")
     integration, credential = pipeline.integrations[1]
     url = f"{sandbox.url}/jira/acme"
     if data_center:
