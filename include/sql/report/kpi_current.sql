@@ -1,7 +1,9 @@
 -- One row per metric: the 30 days up to today for the whole company, and what the weeks say: a signal or chance.
 select
     m.client_id, c.name as client_name, m.metric_type, k.metric_label, k.sort_order, m.metric_value, m.unit,
-    m.metric_value * k.factor as display_value, k.display_unit, core.display_text(m.unit, m.metric_value) as display_text,
+    m.metric_value * k.factor as display_value, k.display_unit,
+    case when m.unit = 'ratio' and m.metric_value is not null and m.denominator < 20 then m.numerator || ' of ' || m.denominator
+         else core.display_text(m.unit, m.metric_value) end as display_text,
     p.metric_value as previous_value,
     case when k.is_judged then coalesce(g.verdict, 'not_enough_history') end as verdict,
     case when k.is_judged then coalesce(g.verdict_text, 'not enough history for a verdict: 0 of 12 weeks') end as verdict_text,
