@@ -99,3 +99,12 @@ def test_a_shift_backwards_in_the_data_takes_the_verdict_back(world: World) -> N
     world.compute(now)
     assert tile(world)[0] == "usual"
     assert len([row for row in world.rows(LEVELS) if row[:2] == ("deployment_frequency", "client")]) == 1
+
+
+def test_a_ratio_of_few_cases_is_shown_as_its_cases(world: World) -> None:
+    repository = world.repository()
+    shown = "select display_text, verdict from report.kpi_current where metric_type = 'change_failure_rate'"
+    world.compute(weeks_of(world, repository, 0, 1, 1))
+    assert world.rows(shown) == [("0 of 5", "not_enough_history")]
+    world.compute(weeks_of(world, repository, 1, 3, 1))
+    assert world.rows(shown) == [("0.0 %", "not_enough_history")], "twenty cases are enough for a share"

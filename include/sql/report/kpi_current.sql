@@ -5,7 +5,9 @@
 select
     m.client_id, c.name as client_name, m.metric_type, k.metric_label, k.sort_order, m.metric_value, m.unit,
     m.metric_value * k.factor as display_value, k.display_unit,
-    case when u.is_unsure and m.denominator > 0 and m.metric_value is not null
+    case when m.metric_value is not null and m.denominator < 20 and m.unit = 'ratio'
+            then case when u.is_unsure then (m.numerator - m.guessed) || ' to ' else '' end || m.numerator || ' of ' || m.denominator
+         when u.is_unsure and m.denominator > 0 and m.metric_value is not null
             then core.range_text(m.unit, (m.numerator - m.guessed)::double precision / m.denominator, m.metric_value)
          else core.display_text(m.unit, m.metric_value) end as display_text,
     p.metric_value as previous_value,
