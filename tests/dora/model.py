@@ -20,6 +20,12 @@ class Settings:
     start_event: str = "first_commit"
     commit_date: str = "authored"
     exclude_bots: bool = True
+    bots: list[str] = field(default_factory=lambda: [r"[-_]bot$", r"\[bot\]$", "^ci-"])
+    agents: list[str] = field(
+        default_factory=lambda: [
+            r"^(copilot-swe-agent|devin-ai-integration|google-labs-jules|openai-codex|claude|cursor)(\[bot\])?$"
+        ]
+    )
     direct_pushes: bool = False
     production_branches: list[str] = field(default_factory=list)
     production_environments: list[str] = field(default_factory=lambda: [r"^prod(uction)?\b"])

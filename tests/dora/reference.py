@@ -22,6 +22,7 @@ from tests.dora.model import (
     IncidentFact,
     PullRequest,
     Result,
+    Review,
     World,
 )
 
@@ -180,7 +181,8 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         title=pull.title,
         url=pull.url,
         head_branch=pull.head_branch,
-        is_bot=pull.author_is_bot,
+        is_bot=(pull.author_is_bot or matches(pull.author_login, settings.bots))
+        and not matches(pull.author_login, settings.agents),
         is_revert=bool(pull.reverts_number or pull.reverts_sha or re.match(r"revert\b", pull.title, re.I)),
         reverts_change_id=reverted_by(world, pull),
         is_hotfix=any(re.search(settings.hotfix_pattern, text, re.I) for text in (pull.title, pull.head_branch)),
@@ -188,8 +190,8 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         if settings.commit_date == "authored"
         else pull.first_committed_at or pull.first_authored_at,
         opened_at=pull.ready_at or pull.created_at,
-        first_review_at=pull.first_review_at,
-        approved_at=pull.approved_at,
+        first_review_at=first_answer(world, pull),
+        approved_at=approval(world, pull),
         merged_at=pull.merged_at,
         merged_on=day_of(pull.merged_at, zone),
         merge_commit_sha=pull.merge_commit_sha,
@@ -200,11 +202,42 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         depth=len(pull.reviews) + pull.comment_count,
         changes_requested_count=requests_for_changes(pull),
         reopened_count=len(pull.reopened_at),
-        is_reviewed=any(at <= pull.merged_at for at in pull.reviewed_at),
+        is_reviewed=any(r.submitted_at <= pull.merged_at for r in by_people(world, pull)),
         names=set(ISSUE_KEY.findall(pull.title)) | set(ISSUE_KEY.findall(pull.head_branch)),
         own_shas={c.sha for c in pull.commits},
         last_own_sha=pull.commits[-1].sha if pull.commits else None,
     )
+
+
+def matches(login: str, patterns: list[str]) -> bool:
+    return any(re.search(p, login, re.I) for p in patterns)
+
+
+def is_machine(world: World, review: Review) -> bool:
+    """ "Automation", which the forge or `dora.bots` names, or a coding agent: its "reviews and approvals count for nothing"."""
+    settings = world.settings
+    return review.author_is_bot or matches(review.author_login, [*settings.bots, *settings.agents])
+
+
+def by_people(world: World, pull: PullRequest) -> list[Review]:
+    """Reviews by people other than the author."""
+    return [r for r in pull.reviews if r.author_login != pull.author_login and not is_machine(world, r)]
+
+
+def approval(world: World, pull: PullRequest) -> datetime | None:
+    found = [r.submitted_at for r in by_people(world, pull) if r.state == "APPROVED"]
+    return min(found, default=None) if pull.reviews else pull.approved_at
+
+
+def first_answer(world: World, pull: PullRequest) -> datetime | None:
+    """ "The first submitted review or comment by a person other than the author"."""
+    machines = {r.submitted_at for r in pull.reviews if is_machine(world, r)}
+    if pull.first_review_at not in machines:
+        return pull.first_review_at
+    found = sorted(r.submitted_at for r in by_people(world, pull))
+    assert pull.merged_at is not None
+    ready = [at for at in found if pull.ready_at and pull.ready_at <= at <= pull.merged_at]
+    return next(iter(ready or found), None)
 
 
 def custom_change_of(world: World, change: CustomChange, positions: dict[tuple[int, str], int]) -> ChangeFact:

@@ -239,7 +239,11 @@ def draw_pull_request(
     reverts = (
         draw(st.integers(1, earlier)) if earlier and title.startswith("Revert") and draw(st.integers(0, 3)) else None
     )
-    author, is_bot = (draw(st.sampled_from(LOGINS)), False) if draw(st.integers(0, 7)) else ("dependabot[bot]", True)
+    author, is_bot = (
+        (draw(st.sampled_from(LOGINS)), False)
+        if draw(st.integers(0, 7))
+        else draw(one_of(("dependabot[bot]", True), ("ci-updater", False), ("copilot-swe-agent", True)))
+    )
     reviews = [
         Review(
             login,
@@ -247,7 +251,7 @@ def draw_pull_request(
             draw(one_of("APPROVED", "CHANGES_REQUESTED", "COMMENTED")),
             clock.near(at, 3000, 60, 15),
         )
-        for login in draw(st.lists(one_of("ada", "bob", "checker[bot]"), max_size=2))
+        for login in draw(st.lists(one_of("ada", "bob", "checker[bot]", "merge-bot"), max_size=2))
     ]
     return PullRequest(
         id=identity,

@@ -55,6 +55,18 @@ class DoraSettings(_Group):
     dora_exclude_bots: bool = Field(
         True, description="leave bots' changes out of the lead time and the pull request metrics"
     )
+    dora_bots: list[Pattern] = Field(
+        [r"[-_]bot$", r"\[bot\]$", "^ci-"],
+        description="logins of automation, in any case; whom the forge itself calls a bot always is one. Its changes are"
+        " bots' changes, and its reviews and approvals count for nothing",
+        examples=[[r"[-_]bot$", "^release-robot$"]],
+    )
+    dora_agents: list[Pattern] = Field(
+        [r"^(copilot-swe-agent|devin-ai-integration|google-labs-jules|openai-codex|claude|cursor)(\[bot\])?$"],
+        description="logins of coding agents (as of November 2026). Their pull requests are changes like a person's,"
+        " although the forge calls them bots; their reviews are not a person's",
+        examples=[[r"^our-agent(\[bot\])?$"]],
+    )
     dora_direct_pushes: bool = Field(
         False,
         description="count commits pushed to the default branch without a pull request as changes (as Four Keys does)."

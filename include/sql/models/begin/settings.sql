@@ -25,6 +25,8 @@ with client as (
         settings ->> 'dora.commit_date' as commit_date,
         settings ->> 'dora.start_event' as start_event,
         (settings ->> 'dora.exclude_bots')::boolean as exclude_bots,
+        core.search_pattern(settings -> 'dora.bots') as bots,
+        core.search_pattern(settings -> 'dora.agents') as agents,
         core.search_pattern(settings ->> 'dora.hotfix_pattern') as hotfix_pattern,
         core.search_pattern(settings -> 'dora.production_branches') as production_branches,
         (settings ->> 'dora.direct_pushes')::boolean as direct_pushes,

@@ -70,7 +70,9 @@ with pulls as (
     select
         p.change_id || p.suffix as id, p.service_id, p.integration_id, p.history_repository_id as repository_id,
         case when p.repository_id is not null then p.id end as pull_request_id, p.number, p.title, p.url,
-        p.author_login as author, p.author_is_bot as is_bot,
+        p.author_login as author,
+        (p.author_is_bot or coalesce(p.author_login ~* s.bots, false)) and not coalesce(p.author_login ~* s.agents, false)
+            as is_bot,
         p.reverts_number is not null or p.reverts_sha is not null or p.title ~* '^revert\M' as is_revert,
         -- The pull request of that number; or that was merged as the commit, or contains it; or a push, where those count.
         coalesce(
@@ -99,7 +101,9 @@ with pulls as (
         p.title ~* s.hotfix_pattern or coalesce(p.head_branch ~* s.hotfix_pattern, false) as is_hotfix,
         case s.commit_date when 'committed' then coalesce(p.first_committed_at, p.first_authored_at)
                            else p.first_authored_at end as first_commit_at,
-        coalesce(p.ready_at, p.created_at) as opened_at, p.answered_at as first_review_at, p.approved_at, p.merged_at,
+        coalesce(p.ready_at, p.created_at) as opened_at,
+        case when reviews.began_by_machine then reviews.answered_at else p.answered_at end as first_review_at,
+        case when reviews.n > 0 then reviews.approved_at else p.approved_at end as approved_at, p.merged_at,
         p.merge_commit_sha,
         case when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position,
         coalesce(part.additions, p.additions) as additions, coalesce(part.deletions, p.deletions) as deletions,
@@ -131,10 +135,25 @@ with pulls as (
     ) c on true
     left join lateral (
         -- A comment alone, which first_review_at counts too, is not a review.
-        select count(*) filter (where v.state = 'CHANGES_REQUESTED') as changes_requested,
-               bool_or(not v.author_is_bot and v.author_login is distinct from p.author_login) as by_another
+        select count(*) as n,
+               count(*) filter (where v.state = 'CHANGES_REQUESTED' and v.submitted_at <= p.merged_at) as changes_requested,
+               bool_or(v.submitted_at <= p.merged_at) filter (where k.is_another) as by_another,
+               min(v.submitted_at) filter (where k.is_another and v.state = 'APPROVED') as approved_at,
+               -- The first review is known without those that the forge calls bots; others may still be machines.
+               bool_or(v.submitted_at = p.answered_at and k.is_machine) as began_by_machine,
+               coalesce(
+                   min(v.submitted_at) filter (
+                       where k.is_another and v.submitted_at >= p.ready_at and v.submitted_at <= p.merged_at),
+                   min(v.submitted_at) filter (where k.is_another)) as answered_at
         from core.reviews v
-        where (v.integration_id, v.pull_request_id) = (p.integration_id, p.id) and v.submitted_at <= p.merged_at
+        cross join lateral (
+            select v.author_is_bot or coalesce(v.author_login ~* s.bots, false)
+                       or coalesce(v.author_login ~* s.agents, false) as is_machine
+        ) m
+        cross join lateral (
+            select m.is_machine, not m.is_machine and v.author_login is distinct from p.author_login as is_another
+        ) k
+        where (v.integration_id, v.pull_request_id) = (p.integration_id, p.id)
     ) reviews on true
     left join lateral (
         select count(*) as reopened from core.pull_request_events e
