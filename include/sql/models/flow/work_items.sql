@@ -36,7 +36,9 @@ select i.id, i.integration_id, i.issue_id, i.project_key, i.key, i.url, i.issue_
        (i.created_at at time zone r.time_zone)::date as created_on,
        (b.started_at at time zone r.time_zone)::date as started_on,
        (d.done_at at time zone r.time_zone)::date as done_on,
-       core.elapsed_hours(b.started_at, d.done_at, r.working) as cycle_time_hours,
+       -- What was closed without having been worked on has none.
+       case when e.in_progress_at is not null then core.elapsed_hours(b.started_at, d.done_at, r.working) end
+           as cycle_time_hours,
        core.elapsed_hours(i.created_at, d.done_at, r.working) as lead_time_hours,
        e.reopened_count, x.id is not null as is_incident
 from issues i
