@@ -1,12 +1,12 @@
 -- Table core.metric_signals: what in the weeks of a metric is a signal, and what is chance (docs/metrics.md says by which rules).
 -- Grain: one row per metric, scope and level: weeks between two shifts, of the complete weeks of the last 400 days.
 -- Per: metric_type, scope_type, scope_id of select metric_type, scope_type, scope_id from core.dora_scopes join core.metric_catalogue using (family) where has_past_windows
--- Touched are series with a written week; all of them when a week has begun, because the oldest week leaves.
+-- Touched are series with a written complete week; all of them when a week has begun, because the oldest week leaves.
 select b.metric_type, b.scope_type, b.scope_id
 from dora_metrics_changed c
 cross join unnest(array[c.before, c.after]) b
 join core.metric_catalogue k on k.metric_type = b.metric_type and k.has_past_windows
-where b.grain = 'week'
+where b.grain = 'week' and not b.is_partial
 union
 select k.metric_type, d.scope_type, d.scope_id
 from settings s
