@@ -113,11 +113,24 @@ def test_a_bad_record_is_refused_and_kept_and_its_neighbours_are_taken(push: Pus
 ODD = {
     "NaN": (b'{"id": "odd", "note": NaN}', "note"),
     "infinity": (b'{"id": "odd", "note": [1, -Infinity]}', "note.1"),
-    "1e400": (b'{"id": "odd", "note": {"deep": 1e400}}', "note.deep"),
-    "a lone surrogate": (b'{"id": "odd", "service": "\\ud800"}', "service"),
-    "a lone surrogate as a key": (b'{"id": "odd", "\\udfff": 1}', "surrogate"),
-    "a huge whole number": (b'{"id": "odd", "note": ' + b"9" * 5000 + b"}", "note"),
 }
+MADE_STORABLE = {
+    "1e400": b'{"id": "odd", "note": {"deep": 1e400}}',
+    "a lone surrogate": b'{"id": "odd", "note": "\\ud800"}',
+    "a lone surrogate as a key": b'{"id": "odd", "\\udfff": 1}',
+    "a huge whole number": b'{"id": "odd", "note": ' + b"9" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("kind", MADE_STORABLE)
+def test_json_that_nobody_can_store_is_made_storable(push: Push, kind: str) -> None:
+    odd = json.dumps(DEPLOYMENT)[:-1].encode() + b", " + MADE_STORABLE[kind][1:]
+    body = b"[" + json.dumps(DEPLOYMENT | {"id": "good"}).encode() + b", " + odd + b"]"
+    answer = push.post(push.key("acme").secret, body)
+    assert answer.json() == {"taken": 2, "skipped": 0, "refused": []}
+    assert set(push.records()) == {"deployments:good", "deployments:odd"}
+    push.transform()
+    assert push.rows("select count(*) from core.deployments") == [(2,)]
 
 
 @pytest.mark.parametrize("kind", ODD)

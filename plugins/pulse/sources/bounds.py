@@ -20,6 +20,7 @@ import requests
 ANSWER_BYTES = 8 * 2**20  # after decompression
 ANSWER_VALUES = 250_000  # texts, numbers, lists and objects
 ANSWER_DEPTH = 64
+MENDED_BYTES = 2 * 2**20  # of an answer that has to be made storable: its pieces take ten times as much for a moment
 ANSWER_SECONDS = 120.0  # from the request to the last byte
 HEADER_CHARACTERS = 16_000  # of one header
 # Between two pages that are stored; the calls and records of one task and scope.
@@ -70,12 +71,14 @@ def decode(body: bytes, charset: str = "") -> tuple[Any, int]:
 
     The shape is checked before anything is built. Strict, unlike the json module: NaN and similar are not JSON, and
     PostgreSQL would refuse them. What is legal JSON and still cannot be stored is made storable: half of a surrogate pair
-    becomes U+FFFD, and a number beyond a double the text of it. `charset`: what the answer says about itself, which is
+    becomes U+FFFD, and a number beyond a double the text of it; in an answer of at most MENDED_BYTES. `charset`: what the answer says about itself, which is
     believed if it is not UTF-8.
     """
     try:
         return _decoded(body)
     except ValueError:
+        if len(body) > MENDED_BYTES:
+            raise
         legible = _legible(body, charset)
         if legible == body:
             raise
