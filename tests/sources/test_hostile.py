@@ -35,7 +35,7 @@ PAGES = {
     "long_ids": ("http_json", "50 of 50 records could not be read"),
     "endless_boards": ("jira", ""),  # an optional part: a warning
     "endless_projects": ("jira", "belong together"),
-    "endless_repositories": ("github", "pages do not end"),
+    "endless_repositories": ("github", "belong together"),
 }
 SCRIPT = """
 import json, sys

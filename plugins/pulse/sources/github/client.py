@@ -79,7 +79,6 @@ class GitHubClient:
             total = body.get("total_count") if isinstance(body, dict) else None
             return self._items(body, path, items), [], total if isinstance(total, int) else 0
         except HeavyPage as error:
-            self.http.forget(0)
             if size == 1 and error.text:
                 return [], [error.text], 0
             if size == 1:
@@ -149,7 +148,6 @@ class GitHubClient:
                 check(answer.data)
                 return answer
             except (HeavyPage, BadShape) as error:
-                self.http.forget(0)
                 text = getattr(error, "text", "")
         if bare:
             return self.ask(bare, what, first=1, **variables)._replace(instead=text)

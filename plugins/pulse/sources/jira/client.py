@@ -111,7 +111,6 @@ class JiraClient:
             try:
                 body = self.get(path, heavy=True, startAt=start, maxResults=wanted, **params).body
             except HeavyPage as error:
-                self.http.forget(0)
                 if wanted > 1:
                     wanted = max(1, wanted // 4)
                     continue
@@ -147,7 +146,6 @@ class JiraClient:
             try:
                 response = self.post(path, request, heavy=True)
             except HeavyPage:
-                self.http.forget(0)
                 if request["maxResults"] == 1:
                     raise
                 request["maxResults"] = max(1, request["maxResults"] // 10)
