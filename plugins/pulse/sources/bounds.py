@@ -70,9 +70,9 @@ def decode(body: bytes, charset: str = "") -> tuple[Any, int]:
     """An answer as JSON, and the number of its values. Raises ValueError when it is not JSON, and Excess.
 
     The shape is checked before anything is built. Strict, unlike the json module: NaN and similar are not JSON, and
-    PostgreSQL would refuse them. What is legal JSON and still cannot be stored is made storable: half of a surrogate pair
-    becomes U+FFFD, and a number beyond a double the text of it; in an answer of at most MENDED_BYTES. `charset`: what the answer says about itself, which is
-    believed if it is not UTF-8.
+    PostgreSQL would refuse them. What is legal JSON and still cannot be stored is made storable in an answer of at most
+    MENDED_BYTES: half of a surrogate pair becomes U+FFFD, and a number beyond a double the text of it. `charset`: what the
+    answer says about itself, which is believed if it is not UTF-8.
     """
     try:
         return _decoded(body)
