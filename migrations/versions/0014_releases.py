@@ -1,4 +1,4 @@
-"""Releases, redeployments and rollbacks are told apart; a failure recovers once; a number knows its guesses."""
+"""Releases, redeployments and rollbacks; one recovery per failure; how many failures are guesses."""
 
 from migrations.revision import revision as of
 

@@ -43,8 +43,8 @@ async def read(request: Request) -> bytes:
 def decode(body: bytes) -> Any:
     """The body as JSON. Raises HTTPException when it is none, or too deep or too large to look at.
 
-    What is not strictly JSON but can be told apart from the rest (NaN, 1e400, half of a surrogate pair) is let through:
-    `odd` finds it in a record.
+    bounds.decode makes storable what it can. What is left and can be told apart from the rest, such as NaN, is let
+    through: `odd` finds it in a record.
     """
     try:
         return bounds.decode(body)[0]

@@ -21,7 +21,7 @@ with found as (
     ) address (url)
     where address.url is not null
     union
-    -- Eight digits are no commit, and neither are those of a date with a time. Those of a date are no number.
+    -- Eight digits are not a commit, nor is a date with a time. A date is not a deployment's number either.
     select i.id, k.kind, lower(m[1])
     from incident_candidates i
     cross join regexp_matches(i.title || ' ' || i.body, '\m[0-9a-fA-F]{7,40}\M', 'g') m

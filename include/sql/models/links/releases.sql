@@ -1,7 +1,7 @@
 -- Columns of core.deployments: which release a deployment is part of, and whether it counts in the frequency.
 -- Grain: one row per deployment that moved, or is of a service's version that moved.
 -- One version in several production environments, each within dora.release_window_hours after the one before, is one release.
--- Its first deployment counts. Redeployments and rollbacks are no releases.
+-- Its first deployment counts. Redeployments and rollbacks are not releases.
 with moved_versions as (
     select distinct service_id, version from moved_deployments where version is not null
 ), affected as (
