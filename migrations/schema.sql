@@ -448,6 +448,27 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.boards TO pulse_etl;
 GRANT SELECT ON TABLE core.boards TO pulse_staff;
 GRANT SELECT ON TABLE core.boards TO pulse_reader;
 
+-- core.carried_pull_requests ------------------------------------------------------------------------------------------
+CREATE TABLE core.carried_pull_requests (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    carried_by bigint NOT NULL,
+    came_first boolean NOT NULL
+);
+ALTER TABLE ONLY core.carried_pull_requests FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.carried_pull_requests IS 'One row per pull request that was merged into another branch, and pull request that has its merge commit. came_first: it was merged before that one was opened.';
+ALTER TABLE ONLY core.carried_pull_requests ADD CONSTRAINT carried_pull_requests_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, carried_by);
+CREATE INDEX carried_pull_requests_carrier ON core.carried_pull_requests USING btree (client_id, integration_id, carried_by);
+ALTER TABLE core.carried_pull_requests ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.carried_pull_requests TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.carried_pull_requests TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.carried_pull_requests FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.carried_pull_requests FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.carried_pull_requests TO pulse_etl;
+GRANT SELECT ON TABLE core.carried_pull_requests TO pulse_staff;
+GRANT SELECT ON TABLE core.carried_pull_requests TO pulse_reader;
+
 -- core.change_references ----------------------------------------------------------------------------------------------
 CREATE TABLE core.change_references (
     client_id integer NOT NULL,
@@ -503,12 +524,18 @@ CREATE TABLE core.changes (
     coding_hours double precision,
     pickup_hours double precision,
     review_hours double precision,
-    issue_keys text[] DEFAULT '{}'::text[] NOT NULL
+    issue_keys text[] DEFAULT '{}'::text[] NOT NULL,
+    merged_into text,
+    carried_by text,
+    carries_others boolean DEFAULT false NOT NULL
 );
 ALTER TABLE ONLY core.changes FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.changes.merged_on IS 'Day of the merge in the client''s time zone.';
 COMMENT ON COLUMN core.changes.is_reviewed IS 'Somebody other than the author reviewed it before the merge.';
 COMMENT ON COLUMN core.changes.issue_keys IS 'The issues that title, branch and pull request name, in order.';
+COMMENT ON COLUMN core.changes.merged_into IS 'The branch it was merged into, where that is not a production branch: it came to production with that branch.';
+COMMENT ON COLUMN core.changes.carried_by IS 'The change whose pull request brought it to a production branch, where GitHub lists its merge commit there.';
+COMMENT ON COLUMN core.changes.carries_others IS 'Its pull request was opened to bring others, merged before into its branch: these are the changes.';
 ALTER TABLE ONLY core.changes ADD CONSTRAINT changes_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX changes_custom_sha ON core.changes USING btree (client_id, merge_commit_sha) WHERE (pull_request_id IS NULL);
 CREATE INDEX changes_custom_url ON core.changes USING btree (client_id, url) WHERE (pull_request_id IS NULL);
@@ -621,6 +648,62 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.commits TO pulse_etl;
 GRANT SELECT ON TABLE core.commits TO pulse_staff;
 GRANT SELECT ON TABLE core.commits TO pulse_reader;
 
+-- core.deployed_branch_commits ----------------------------------------------------------------------------------------
+CREATE TABLE core.deployed_branch_commits (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    sha text NOT NULL,
+    commit_sha text NOT NULL,
+    authored_at timestamp with time zone,
+    headline text DEFAULT ''::text NOT NULL,
+    picked_from text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT deployed_branch_commits_sha_length CHECK ((octet_length(commit_sha) <= 200))
+);
+ALTER TABLE ONLY core.deployed_branch_commits FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.deployed_branch_commits IS 'One row per commit of a deployed branch: the newest 300. picked_from: the commits that its message says it was picked from.';
+ALTER TABLE ONLY core.deployed_branch_commits ADD CONSTRAINT deployed_branch_commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha, commit_sha);
+CREATE INDEX deployed_branch_commits_authored ON core.deployed_branch_commits USING btree (client_id, integration_id, repository_id, authored_at);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.deployed_branch_commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.deployed_branch_commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.deployed_branch_commits REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+ALTER TABLE ONLY core.deployed_branch_commits ADD CONSTRAINT deployed_branch_commits_client_id_integration_id_repositor_fkey FOREIGN KEY (client_id, integration_id, repository_id, sha) REFERENCES core.deployed_branches(client_id, integration_id, repository_id, sha) ON DELETE CASCADE;
+ALTER TABLE core.deployed_branch_commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.deployed_branch_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.deployed_branch_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.deployed_branch_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.deployed_branch_commits FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.deployed_branch_commits TO pulse_etl;
+GRANT SELECT ON TABLE core.deployed_branch_commits TO pulse_staff;
+GRANT SELECT ON TABLE core.deployed_branch_commits TO pulse_reader;
+
+-- core.deployed_branches ----------------------------------------------------------------------------------------------
+CREATE TABLE core.deployed_branches (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    sha text NOT NULL,
+    base_sha text,
+    commit_count integer DEFAULT 0 NOT NULL,
+    CONSTRAINT deployed_branches_sha_length CHECK ((octet_length(sha) <= 200))
+);
+ALTER TABLE ONLY core.deployed_branches FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.deployed_branches IS 'One row per deployed commit that was not on the default branch: the commit of the default branch where its branch began (NULL: the forge does not know), and how many commits the branch had since then.';
+ALTER TABLE ONLY core.deployed_branches ADD CONSTRAINT deployed_branches_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha);
+CREATE INDEX deployed_branches_base ON core.deployed_branches USING btree (client_id, integration_id, base_sha);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.deployed_branches REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.deployed_branches REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.deployed_branches REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+ALTER TABLE ONLY core.deployed_branches ADD CONSTRAINT deployed_branches_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
+ALTER TABLE core.deployed_branches ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.deployed_branches TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.deployed_branches TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.deployed_branches FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.deployed_branches FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.deployed_branches TO pulse_etl;
+GRANT SELECT ON TABLE core.deployed_branches TO pulse_staff;
+GRANT SELECT ON TABLE core.deployed_branches TO pulse_reader;
+
 -- core.deployment_changes ---------------------------------------------------------------------------------------------
 CREATE TABLE core.deployment_changes (
     client_id integer NOT NULL,
@@ -638,7 +721,7 @@ CREATE TABLE core.deployment_changes (
     calendar_hours double precision
 );
 ALTER TABLE ONLY core.deployment_changes FORCE ROW LEVEL SECURITY;
-COMMENT ON COLUMN core.deployment_changes.exclusion_reason IS 'Why the change does not count in the lead time: bot, no commits, negative duration.';
+COMMENT ON COLUMN core.deployment_changes.exclusion_reason IS 'Why the change does not count in the lead time: bot, no commits, negative duration, carries others.';
 COMMENT ON COLUMN core.deployment_changes.calendar_hours IS 'The lead time in elapsed hours, whatever dora.working_calendar says. Tiers use it.';
 ALTER TABLE ONLY core.deployment_changes ADD CONSTRAINT deployment_changes_pkey PRIMARY KEY (client_id, change_id);
 CREATE INDEX deployment_changes_deployment ON core.deployment_changes USING btree (client_id, deployment_id);
@@ -693,6 +776,8 @@ CREATE TABLE core.deployments (
     recovery_hours double precision,
     recovery_calendar_hours double precision,
     environment_url text,
+    contains_to bigint,
+    branch_commits integer,
     CONSTRAINT deployments_environment_tier_check CHECK ((environment_tier = ANY (ARRAY['production'::text, 'other'::text]))),
     CONSTRAINT deployments_kind_check CHECK ((kind = ANY (ARRAY['release'::text, 'redeployment'::text, 'rollback'::text]))),
     CONSTRAINT deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
@@ -712,6 +797,8 @@ COMMENT ON COLUMN core.deployments.is_guess IS 'It failed, and no link is better
 COMMENT ON COLUMN core.deployments.recovered_at IS 'When the failed release was rolled back; otherwise when the last of its incidents was resolved.';
 COMMENT ON COLUMN core.deployments.recovery_calendar_hours IS 'The recovery time in elapsed hours, whatever dora.working_calendar says. Tiers use it.';
 COMMENT ON COLUMN core.deployments.environment_url IS 'Where what was deployed can be seen. Many deployments share it.';
+COMMENT ON COLUMN core.deployments.contains_to IS 'The highest position that it contains: its own; of a commit off the default branch, that where its branch began.';
+COMMENT ON COLUMN core.deployments.branch_commits IS 'How many commits its branch had since then; 0 on the default branch.';
 ALTER TABLE ONLY core.deployments ADD CONSTRAINT deployments_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX deployments_finished ON core.deployments USING btree (client_id, environment_tier, finished_on);
 CREATE INDEX deployments_latest ON core.deployments USING btree (client_id, finished_at);
@@ -1316,6 +1403,29 @@ CREATE POLICY staff ON core.github_workflow_runs FOR SELECT TO pulse_staff USING
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_workflow_runs TO pulse_etl;
 GRANT SELECT ON TABLE core.github_workflow_runs TO pulse_staff;
 GRANT SELECT ON TABLE core.github_workflow_runs TO pulse_reader;
+
+-- core.held_commits ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.held_commits (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    sha text NOT NULL,
+    commit_sha text NOT NULL,
+    holds_sha text NOT NULL
+);
+ALTER TABLE ONLY core.held_commits FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.held_commits IS 'One row per deployed commit (sha), commit of its branch (commit_sha), and commit whose change that one has (holds_sha).';
+ALTER TABLE ONLY core.held_commits ADD CONSTRAINT held_commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha, commit_sha, holds_sha);
+CREATE INDEX held_commits_commit ON core.held_commits USING btree (client_id, integration_id, repository_id, commit_sha);
+CREATE INDEX held_commits_holds ON core.held_commits USING btree (client_id, integration_id, repository_id, holds_sha);
+CREATE POLICY etl ON core.held_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.held_commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.held_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.held_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.held_commits FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.held_commits TO pulse_etl;
+GRANT SELECT ON TABLE core.held_commits TO pulse_staff;
+GRANT SELECT ON TABLE core.held_commits TO pulse_reader;
 
 -- core.incident_deployments -------------------------------------------------------------------------------------------
 CREATE TABLE core.incident_deployments (

@@ -33,6 +33,9 @@ COLUMNS = {
         "changes_requested_count",
         "reopened_count",
         "is_reviewed",
+        "merged_into",
+        "carried_by",
+        "carries_others",
     ),
     "deployments": (
         "service_id",
@@ -50,6 +53,8 @@ COLUMNS = {
         "is_rollback",
         "rolled_back_by",
         "contains_after",
+        "contains_to",
+        "branch_commits",
         "failed_change",
         "is_rework",
         "version",

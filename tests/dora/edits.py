@@ -23,6 +23,7 @@ from tests.dora.worlds import (
     ZONES,
     Clock,
     Draw,
+    draw_branch,
     draw_moves,
     draw_own_commits,
     draw_review_time,
@@ -49,7 +50,7 @@ def edit_change(clock: Clock, world: World) -> None:
         "author_is_bot": st.booleans(),
         "first_authored_at": one_of(None, at - DAY, at + DAY),
         "first_committed_at": one_of(None, at - 2 * DAY),
-        "base_branch": one_of("main", "release/1"),
+        "base_branch": one_of("main", "release/1", "develop"),
         "reverts_number": one_of(None, 1, 2),
         "additions": st.integers(0, 99),
         "comment_count": st.integers(0, 5),
@@ -193,6 +194,20 @@ def lose_commit(clock: Clock, world: World) -> None:
         world.commits.remove(pick(clock, world.commits))
 
 
+def edit_branch(clock: Clock, world: World) -> None:
+    """What a deployed branch holds becomes known, or turns out to be something else; or it is forgotten."""
+    shas = [(d.repository_id, d.sha) for d in world.deployments if d.sha]
+    if not shas:
+        return
+    repository_id, sha = pick(clock, shas)
+    world.branches = [b for b in world.branches if (b.repository_id, b.sha) != (repository_id, sha)]
+    if clock.draw(st.integers(0, 3)):
+        repository = next(r for r in world.repositories if r.id == repository_id)
+        chain = [c for c in world.commits if c.repository_id == repository_id]
+        pulls = [p for p in world.pull_requests if p.repository_id == repository_id]
+        world.branches.append(draw_branch(clock.draw, repository, chain, pulls, sha))
+
+
 def edit_repository(clock: Clock, world: World) -> None:
     """A repository has another default branch, or another name."""
     repository = pick(clock, world.repositories)
@@ -246,6 +261,8 @@ EDITS: tuple[Edit, ...] = (
     edit_incident,
     force_push,
     lose_commit,
+    edit_branch,
+    edit_branch,
     edit_repository,
     edit_settings,
     edit_statuses,

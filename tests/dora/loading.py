@@ -10,7 +10,7 @@ from typing import Any
 
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.transforms import StepResult, run_stage
-from tests.dora.model import Issue, PullRequest, World
+from tests.dora.model import DeployedBranch, Issue, PullRequest, World
 from tests.support.database import Connection, TestDatabase
 
 PROJECT = 1
@@ -19,6 +19,8 @@ REMOVED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = {
     "github_repositories": ("id",),
     "github_commits": ("repository_id", "sha"),
+    "deployed_branches": ("repository_id", "sha"),
+    "deployed_branch_commits": ("repository_id", "sha", "commit_sha"),
     "github_pull_requests": ("id",),
     "github_pull_request_commits": ("pull_request_id", "sha"),
     "github_pull_request_reviews": ("pull_request_id", "id"),
@@ -32,6 +34,8 @@ KEYS = {
     "jira_issue_links": ("issue_id", "id"),
 }
 PARENTS = {
+    "deployed_branches": ("github_repositories", "repository_id"),
+    "deployed_branch_commits": ("deployed_branches", "repository_id", "sha"),
     "github_commits": ("github_repositories", "repository_id"),
     "github_pull_requests": ("github_repositories", "repository_id"),
     "github_deployments": ("github_repositories", "repository_id"),
@@ -76,6 +80,8 @@ def rows_of(world: World) -> Rows:
             authored_at=c.authored_at,
             headline=c.headline,
         )
+    for branch in world.branches:
+        _add_branch(add, branch)
     for pull in world.pull_requests:
         _add_pull_request(add, pull)
     for d in world.deployments:
@@ -111,6 +117,20 @@ def rows_of(world: World) -> Rows:
     for issue in world.issues:
         _add_issue(add, world, issue)
     return rows
+
+
+def _add_branch(add: Any, branch: DeployedBranch) -> None:
+    where = {"repository_id": branch.repository_id, "sha": branch.sha}
+    add("deployed_branches", **where, base_sha=branch.base_sha, commit_count=len(branch.commits))
+    for commit in branch.commits:
+        add(
+            "deployed_branch_commits",
+            **where,
+            commit_sha=commit.sha,
+            authored_at=commit.authored_at,
+            headline=commit.headline,
+            picked_from=commit.picked_from,
+        )
 
 
 def _add_pull_request(add: Any, p: PullRequest) -> None:
@@ -216,8 +236,8 @@ def in_batches(rows: Rows, batches: int, seed: int) -> list[list[RowKey]]:
     for table, key in sorted(rows, key=lambda k: order.index(k[0])):
         place = chance.random() * batches
         if table in PARENTS:
-            parent, column = PARENTS[table]
-            place = max(place, batch[parent, (rows[table, key][column],)] + 1e-9)
+            parent, *columns = PARENTS[table]
+            place = max(place, batch[parent, tuple(rows[table, key][c] for c in columns)] + 1e-9)
         elif table in ("jira_projects", "jira_statuses"):
             place = -1.0 if table == "jira_projects" else -0.5
         batch[table, key] = place
@@ -311,6 +331,8 @@ def _integration(world: World, table: str) -> int:
 
 FACTS = (
     "services",
+    "held_commits",
+    "carried_pull_requests",
     "changes",
     "change_references",
     "deployments",

@@ -163,6 +163,26 @@ class Deployment:
 
 
 @dataclass
+class BranchCommit:
+    """A commit of a deployed branch, with the commits that its message says it was picked from."""
+
+    sha: str
+    authored_at: datetime | None = None
+    headline: str = ""
+    picked_from: list[str] = field(default_factory=list)
+
+
+@dataclass
+class DeployedBranch:
+    """A deployed commit off the default branch: where its branch began, and the branch's commits since then."""
+
+    repository_id: int
+    sha: str
+    base_sha: str | None
+    commits: list[BranchCommit] = field(default_factory=list)
+
+
+@dataclass
 class Move:
     """A change of an issue's status, by status ids."""
 
@@ -207,6 +227,7 @@ class World:
     github: int = 1
     jira: int = 2
     custom_changes: list[CustomChange] = field(default_factory=list)
+    branches: list[DeployedBranch] = field(default_factory=list)
     custom: int = 3
 
     @property
@@ -262,6 +283,9 @@ class ChangeFact:
     is_pull_request: bool = True
     own_shas: set[str] = field(default_factory=set)
     last_own_sha: str | None = None
+    merged_into: str | None = None
+    carried_by: str | None = None
+    carries_others: bool = False
 
 
 @dataclass
@@ -282,6 +306,8 @@ class DeploymentFact:
     is_rollback: bool = False
     rolled_back_by: str | None = None
     contains_after: int | None = None
+    contains_to: int | None = None
+    branch_commits: int | None = None
     contains: set[str] = field(default_factory=set)
     failed_change: bool = False
     is_rework: bool = False

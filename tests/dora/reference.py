@@ -8,6 +8,16 @@ import statistics
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from tests.dora.branches import (
+    Held,
+    arrival,
+    carries_others,
+    goes_by_time,
+    held_commits,
+    is_production,
+    position_then,
+    positions_of,
+)
 from tests.dora.days import day_of, hours
 from tests.dora.incidents import find_causes, incidents_of
 from tests.dora.metrics import compute_metrics
@@ -48,52 +58,21 @@ def compute(world: World) -> Result:
 # ------------------------------------------------------------------------------------------------------------ changes
 
 
-def positions_of(world: World) -> dict[tuple[int, str], int]:
-    """The position of every commit of the default branches that has one."""
-    return {(c.repository_id, c.sha): c.position for c in world.commits if c.position is not None}
-
-
-def deployed_position(world: World, record: Deployment) -> int | None:
-    """The position of the deployed commit. "A deployment that began before its commit was merged deployed a branch. It has no
-    position." """
-    here = [c for c in world.commits if c.repository_id == record.repository_id and c.position is not None]
-    commit = next((c for c in here if c.sha == record.sha), None)
-    if commit is None:
-        return None
-    if commit.brought_by is None:
-        return commit.position
-    merged_at = min((c.committed_at for c in here if c.position == commit.position and not c.brought_by), default=None)
-    return commit.position if merged_at and merged_at <= record.created_at else None
-
-
-def goes_by_time(world: World, repository_id: int) -> bool:
-    """ "If a repository's default branch is not one of `dora.production_branches`, Pulse does not read the production branch's
-    chain and uses the same times", as for "a service without a repository"."""
-    patterns = world.settings.production_branches
-    branch = next(r for r in world.repositories if r.id == repository_id).default_branch
-    return bool(patterns) and not any(re.search(p, branch, re.I) for p in patterns)
-
-
 def seconds(moment: datetime) -> int:
     return round(moment.timestamp())
 
 
-def is_change(world: World, pull: PullRequest) -> bool:
-    """ "A pull request merged into a production branch (default: the repository's default branch)"."""
-    if pull.deleted or pull.merged_at is None:
-        return False
-    patterns = world.settings.production_branches
-    if patterns:
-        return any(re.search(p, pull.base_branch, re.I) for p in patterns)
-    repository = next(r for r in world.repositories if r.id == pull.repository_id)
-    return pull.base_branch == repository.default_branch
+def is_merged_there(world: World, pull: PullRequest) -> bool:
+    """ "A pull request merged into a production branch"."""
+    return not pull.deleted and pull.merged_at is not None and is_production(world, pull.repository_id, pull.base_branch)
 
 
 def changes_of(world: World) -> dict[str, ChangeFact]:
     """Every change by its id."""
-    merged = [p for p in world.pull_requests if is_change(world, p)]
+    merged = [p for p in world.pull_requests if is_merged_there(world, p)]
     positions = positions_of(world)
     found = [change_of(world, p, positions) for p in merged]
+    found += [brought_change_of(world, p, positions) for p in world.pull_requests if p not in merged and arrival(world, p)]
     if world.settings.direct_pushes:
         customs = {c.merge_commit_sha for c in world.custom_changes if not c.deleted}
         pushes = [c for c in world.commits if is_push(world, c, merged, positions) and c.sha not in customs]
@@ -206,7 +185,17 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         names=set(ISSUE_KEY.findall(pull.title)) | set(ISSUE_KEY.findall(pull.head_branch)),
         own_shas={c.sha for c in pull.commits},
         last_own_sha=pull.commits[-1].sha if pull.commits else None,
+        carries_others=carries_others(world, pull),
     )
+
+
+def brought_change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], int]) -> ChangeFact:
+    """A pull request that was merged into another branch and came to production with it."""
+    change, how = change_of(world, pull, positions), arrival(world, pull)
+    assert how is not None
+    change.merge_position, change.merged_into, change.carries_others = how.position, pull.base_branch, False
+    change.carried_by = f"gh-pr:{world.github}:{how.carrier.id}" if how.carrier else None
+    return change
 
 
 def matches(login: str, patterns: list[str]) -> bool:
@@ -298,6 +287,11 @@ def deployment_of(world: World, record: Deployment) -> DeploymentFact | None:
     if finished_at is None:
         return None
     patterns = world.settings.production_environments
+    if goes_by_time(world, record.repository_id):
+        position: int | None = seconds(record.created_at)
+    else:
+        position = position_then(world, record.repository_id, record.sha, record.created_at)
+    contains_to, branch_commits = contents_of(world, record, position)
     return DeploymentFact(
         id=f"gh-deployment:{world.github}:{record.id}",
         service_id=world.service_id(record.repository_id),
@@ -305,15 +299,26 @@ def deployment_of(world: World, record: Deployment) -> DeploymentFact | None:
         environment_tier="production" if any(re.search(p, record.environment, re.I) for p in patterns) else "other",
         result="success" if record.first_success_at else "failure",
         sha=record.sha,
-        position=seconds(record.created_at)
-        if goes_by_time(world, record.repository_id)
-        else deployed_position(world, record),
+        position=position,
+        contains_to=contains_to,
+        branch_commits=branch_commits,
         ref_name=record.ref_name,
         url=record.url,
         created_at=record.created_at,
         finished_at=finished_at,
         finished_on=day_of(finished_at, ZoneInfo(world.time_zone)),
     )
+
+
+def contents_of(world: World, record: Deployment, position: int | None) -> tuple[int | None, int | None]:
+    """The highest position that a deployment contains, and how many commits its branch had since then. "The deployment of a
+    commit that is not on the default branch contains what was there where its branch began"."""
+    if position is not None:
+        return position, 0
+    where = (record.repository_id, record.sha)
+    branch = next((b for b in world.branches if (b.repository_id, b.sha) == where), None)
+    base = branch and position_then(world, record.repository_id, branch.base_sha, record.created_at)
+    return (base, len(branch.commits)) if branch and base is not None else (None, None)
 
 
 def in_order(deployments: list[DeploymentFact]) -> list[DeploymentFact]:
@@ -361,16 +366,16 @@ def mark_environment(order: list[DeploymentFact], window_hours: float, by_time: 
         is_repeated = deployment.version in versions
         if deployment.version is not None:
             versions.add(deployment.version)
-        deployment.is_rollback = predecessor is not None and is_rollback(deployment, predecessor)
+        deployment.is_rollback = predecessor is not None and is_rollback(deployment, predecessor, is_repeated)
         deployment.kind = "rollback" if deployment.is_rollback else "redeployment" if is_repeated else "release"
         deployment.contains_after = reached
         if deployment.is_rollback and predecessor is not None:
             hours_later = (deployment.finished_at - predecessor.finished_at).total_seconds() / 3600
             if hours_later <= window_hours:
                 predecessor.rolled_back_by = deployment.id
-        if deployment.position is not None and not deployment.is_trial and not (by_time and is_repeated):
+        if deployment.contains_to is not None and not deployment.is_trial and not (by_time and is_repeated):
             deployment.is_baseline = reached is None
-            reached = max(deployment.position, reached or deployment.position)
+            reached = max(deployment.contains_to, reached or deployment.contains_to)
         deployment.delivers = not (by_time and deployment.kind == "redeployment")
         predecessor = deployment
 
@@ -424,10 +429,15 @@ def mark_failures(
         deployment.recovery_calendar_hours = hours(begun, deployment.recovered_at, zone, None)
 
 
-def is_rollback(deployment: DeploymentFact, predecessor: DeploymentFact) -> bool:
-    if deployment.position is None or predecessor.position is None:
+def is_rollback(deployment: DeploymentFact, predecessor: DeploymentFact, is_repeated: bool) -> bool:
+    """Where one of the two is not of the default branch: "a version that was deployed before, whose branch began further back, or
+    at the same place with fewer commits since"."""
+    if deployment.created_at < predecessor.finished_at:
         return False
-    return deployment.position < predecessor.position and deployment.created_at >= predecessor.finished_at
+    if deployment.position is not None and predecessor.position is not None:
+        return deployment.position < predecessor.position
+    places = [(d.contains_to, d.branch_commits or 0) for d in (deployment, predecessor) if d.contains_to is not None]
+    return is_repeated and len(places) == 2 and places[0] < places[1]
 
 
 # --------------------------------------------------------------------------------------------------- deployed changes
@@ -438,15 +448,26 @@ def deployed_changes(
 ) -> dict[str, DeployedChange]:
     """The delivery of every change that has one, by the change's id."""
     found = {}
+    held = held_commits(world)
+    repositories = {world.service_id(r.id): r.id for r in world.repositories if not goes_by_time(world, r.id)}
     for change in changes.values():
-        deployment = deployment_of_change(change, environments_of(deployments, change.service_id))
+        holders = holders_of(change, repositories.get(change.service_id), held)
+        deployment = deployment_of_change(change, environments_of(deployments, change.service_id), holders)
         if deployment is not None:
             deployment.contains.add(change.id)
             found[change.id] = deployed_change(world, change, deployment)
     return found
 
 
-def deployment_of_change(change: ChangeFact, environments: list[list[DeploymentFact]]) -> DeploymentFact | None:
+def holders_of(change: ChangeFact, repository_id: int | None, held: Held) -> set[str]:
+    """The deployed commits whose branches hold "its merge commit, or the last commit of its branch"."""
+    wanted = {sha for sha in (change.merge_commit_sha, change.last_own_sha) if sha}
+    return {deployed for repository, deployed, _, sha in held if repository == repository_id and sha in wanted}
+
+
+def deployment_of_change(
+    change: ChangeFact, environments: list[list[DeploymentFact]], holders: set[str]
+) -> DeploymentFact | None:
     """ "The first deployment that contains it", or "one of the last commit of its branch that began before the merge"; "the
     earliest deployment counts"."""
     branch = [
@@ -455,24 +476,30 @@ def deployment_of_change(change: ChangeFact, environments: list[list[DeploymentF
         for d in order
         if change.last_own_sha and d.sha == change.last_own_sha and d.created_at < change.merged_at and not d.is_trial
     ]
-    candidates = in_order([*branch, *by_position(change, environments)])
+    candidates = in_order([*branch, *by_content(change, environments, holders)])
     return candidates[0] if candidates else None
 
 
-def by_position(change: ChangeFact, environments: list[list[DeploymentFact]]) -> list[DeploymentFact]:
+def by_content(
+    change: ChangeFact, environments: list[list[DeploymentFact]], holders: set[str]
+) -> list[DeploymentFact]:
     """ "In each environment, a change is delivered by the first deployment that contains it, unless that is the baseline. If
     several environments qualify, the earliest deployment counts. Changes at or before the position of the service's very first
     baseline (in any environment) are history and have no delivery." "A deployment contains every change whose merge commit has
-    the same or a lower position." """
+    the same or a lower position", and every change that its branch holds."""
     baselines = in_order([d for order in environments for d in order if d.is_baseline])
     position = change.merge_position
-    if position is None or not baselines or position <= (baselines[0].position or 0):
+    if not baselines or (position is not None and position <= (baselines[0].contains_to or 0)):
         return []
+
+    def contains(d: DeploymentFact) -> bool:
+        reaches = position is not None and d.contains_to is not None and d.contains_to >= position
+        return (reaches and d.delivers) or (d.position is None and d.sha in holders)
+
     candidates = []
     for order in environments:
-        able = [d for d in order if d.position is not None and not d.is_trial and d.delivers]
-        first = next((d for d in able if d.position is not None and d.position >= position), None)
-        if first is not None and not first.is_baseline:
+        first = next((d for d in order if not d.is_trial and contains(d)), None)
+        if first is not None and first.contains_after is not None:
             candidates.append(first)
     return candidates
 
@@ -483,6 +510,7 @@ def deployed_change(world: World, change: ChangeFact, deployment: DeploymentFact
     settings, zone = world.settings, ZoneInfo(world.time_zone)
     start = change.opened_at if settings.start_event == "opened" else change.first_commit_at
     reason = exclusion_reason(change.is_bot and settings.exclude_bots, start, deployment.finished_at)
+    reason = "carries others" if change.carries_others else reason
     steps = [change.first_commit_at, change.opened_at, change.first_review_at, change.merged_at, deployment.finished_at]
     coding, pickup, review, merge_to_deploy = (
         hours(a, b, zone, settings.working_calendar) for a, b in itertools.pairwise(steps)

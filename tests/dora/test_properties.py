@@ -181,7 +181,7 @@ def move_positions(facts: compare.Facts, world: World, by: timedelta) -> None:
     by_time = {world.service_id(r.id) for r in world.repositories if goes_by_time(world, r.id)}
     for row in (*facts["changes"].values(), *facts["deployments"].values()):
         if row["service_id"] in by_time or row["service_id"].startswith("custom:"):
-            for column in ("merge_position", "position", "contains_after"):
+            for column in ("merge_position", "position", "contains_after", "contains_to"):
                 if row.get(column) is not None:
                     row[column] += int(by.total_seconds())
 

@@ -10,8 +10,10 @@ from typing import Any, Protocol
 from hypothesis import strategies as st
 
 from tests.dora.model import (
+    BranchCommit,
     Commit,
     CustomChange,
+    DeployedBranch,
     Deployment,
     Issue,
     Move,
@@ -46,7 +48,7 @@ TITLES = (
     "Revert for OPS-1 and OPS-2",
 )
 SERVICES = (*NAMES, "Shop", "SHOP", "Till", "till")
-BRANCHES = ("work", "work", "work", "hotfix/now", "fix_OPS-3", "OPS-1_fix", "DEV-2-more", "x/hotfix")
+BRANCHES = ("work", "work", "develop", "main", "work", "hotfix/now", "fix_OPS-3", "OPS-1_fix", "DEV-2-more", "x/hotfix")
 PLACES = (("production",), ("production", "production", "production", "production-eu"))
 ENVIRONMENTS = (*["production"] * 7, "production-eu", "production-eu", "Prod", "staging", "products")
 TAGS = (None, None, "main", "v1", "v2", "v3")
@@ -134,12 +136,15 @@ def worlds(
     commits: list[Commit] = []
     pulls: list[PullRequest] = []
     deployments: list[Deployment] = []
+    offshoots: list[DeployedBranch] = []
     for repository in repositories:
         chain = draw_commits(clock, repository)
         commits += chain
         mine = draw_pull_requests(clock, repository, chain, len(pulls))
         pulls += mine
-        branches = [p.commits[-1].sha for p in mine if p.commits]
+        tips = [sha_of(repository.id, "tip", n) for n in range(draw(one_of(0, 0, 1, 3)))]
+        branches = [*(p.commits[-1].sha for p in mine if p.commits), *tips, *tips]
+        offshoots += draw_branches(clock, repository, chain, mine, branches)
         deployments += draw_deployments(clock, repository, chain, branches, len(deployments), orderly)
     customs = [draw_custom_change(clock, n, commits) for n in range(draw(one_of(0, 0, 1, 2, 5)))]
     issues = [draw_issue(clock, n, deployments, [*pulls, *customs]) for n in range(draw(one_of(0, 1, 2, 3, 4)))]
@@ -155,6 +160,7 @@ def worlds(
         deployments,
         issues,
         custom_changes=customs,
+        branches=offshoots,
     )
     world.now = latest_moment(world) + draw(st.integers(0, 40 * 24 * 60)) * MINUTE
     return world
@@ -211,9 +217,57 @@ def draw_pull_requests(clock: Clock, repository: Repository, chain: list[Commit]
         pulls[-1].commits = draw_own_commits(
             draw, pulls[-1], [c for c in chain if c.committed_at <= at and not c.brought_by]
         )
+        if len(pulls) > 1 and draw(st.integers(0, 3)) == 0:
+            carry(draw, pulls[-1], pulls[:-1])
         if pulls[-1].title.startswith("Revert") and draw(st.integers(0, 2)):
             pulls[-1].reverts_sha = draw(st.sampled_from([sha for p in pulls for sha in p.shas] or [None]))
     return pulls
+
+
+def carry(draw: Draw, pull: PullRequest, others: list[PullRequest]) -> None:
+    """Others were merged into a branch before, mostly not the production branch, and this one brings them."""
+    for other in draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique_by=lambda p: p.id)):
+        other.base_branch = draw(one_of("develop", "develop", "main"))
+        if other.merged_at and draw(st.integers(0, 2)):
+            other.merge_commit_sha = sha_of(other.id, "squashed")
+        if other.merge_commit_sha and other.merge_commit_sha not in pull.shas:
+            pull.commits.append(OwnCommit(other.merge_commit_sha, other.merged_at, other.title))
+
+
+def draw_branches(
+    clock: Clock, repository: Repository, chain: list[Commit], pulls: list[PullRequest], tips: list[str]
+) -> list[DeployedBranch]:
+    """What is known of deployed branches: some began at an unknown commit, some hold picked commits and merged branches."""
+    draw = clock.draw
+    return [
+        draw_branch(draw, repository, chain, pulls, tip) for tip in dict.fromkeys(tips) if draw(st.integers(0, 3)) > 0
+    ]
+
+
+def draw_branch(
+    draw: Draw, repository: Repository, chain: list[Commit], pulls: list[PullRequest], tip: str
+) -> DeployedBranch:
+    bases = [c.sha for c in chain] or [None]
+    base = draw(st.sampled_from(bases)) if draw(st.integers(0, 9)) else draw(one_of(None, sha_of("unknown")))
+    commits = {tip: BranchCommit(tip)}
+    known = [sha for p in pulls for sha in p.shas] + [c.sha for c in chain]
+    for n in range(draw(st.integers(0, 3))):
+        kind = draw(one_of("picked", "same", "merged", "tip"))
+        made = BranchCommit(sha_of(repository.id, "branch", n))
+        if kind == "picked" and known:
+            made.picked_from = draw(st.lists(st.sampled_from(known), min_size=1, max_size=2, unique=True))
+        elif kind == "same" and chain:
+            original = draw(st.sampled_from(chain))
+            made.authored_at, made.headline = original.authored_at, original.headline
+        elif kind == "merged" and pulls:
+            merged = draw(st.sampled_from(pulls))
+            if merged.merged_at and draw(st.booleans()):
+                merged.base_branch, merged.merge_commit_sha = "release/1", sha_of(merged.id, "released")
+            made.sha = merged.merge_commit_sha or made.sha
+        elif kind == "tip":
+            commits[tip] = made = BranchCommit(tip, picked_from=[draw(st.sampled_from(known or [tip]))])
+        commits[made.sha] = made
+    return DeployedBranch(repository.id, tip, base, list(commits.values()))
 
 
 def draw_own_commits(draw: Draw, pull: PullRequest, history: list[Commit]) -> list[OwnCommit]:
@@ -264,7 +318,7 @@ def draw_pull_request(
         state="open" if is_open else "merged",
         author_login=author,
         author_is_bot=is_bot,
-        base_branch=draw(one_of("main", "main", "main", "main", "release/1")),
+        base_branch=draw(one_of("main", "main", "main", "main", "release/1", "develop")),
         head_branch=draw(st.sampled_from(BRANCHES)),
         ready_at=draw(st.none() | st.just(created) | st.just(clock.near(created, 0, 100, 6))),
         first_authored_at=authored,
@@ -316,11 +370,13 @@ def draw_deployments(
         times, commits = sorted(times), sorted(commits)
         if count > 2 and draw(st.booleans()):
             commits[-1], commits[-2] = commits[-2], commits[-1]
+    if branches and draw(st.booleans()):  # a flow in which many deployments are of branches
+        commits = [draw(one_of(n, n, -1)) for n in commits]
     made: list[Deployment] = []
     environments = draw(one_of(*PLACES, ENVIRONMENTS))
     for at, n in zip(times, commits, strict=True):
         identity = IDS + ahead + len(made)
-        sha = chain[n].sha if n >= 0 else draw(st.sampled_from([None, sha_of("unknown", identity), *branches]))
+        sha = chain[n].sha if n >= 0 else draw(st.sampled_from([None, sha_of("unknown", identity), *branches, *branches]))
         outcome = draw(one_of("success", "success", "success", "success", "failure", "recovered", "pending"))
         made.append(
             Deployment(

@@ -120,6 +120,7 @@ def test_merges_into_other_branches_count_if_the_client_says_so(db: TestDatabase
     repository = world.repository()
     for branch in ("main", "develop", "feature/x"):
         world.change(repository, branch.replace("/", "-"), at("2026-02-02 09:00"), base_branch=branch)
+    run(world, "update core.github_pull_requests set merge_commit_sha = 'elsewhere' where base_branch = 'feature/x'")
     world.compute()
     assert world.rows("select count(*) from core.changes") == [(2,)]
 

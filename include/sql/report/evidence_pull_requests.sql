@@ -11,4 +11,4 @@ from core.changes c
 cross join lateral (
     select x.name from core.services x where (x.client_id, x.id) = (c.client_id, c.service_id) offset 0
 ) s
-where c.pull_request_id is not null;
+where c.pull_request_id is not null and not c.carries_others;

@@ -29,7 +29,7 @@ from pulse.clients.setting_types import (
 
 # Names what the numbers mean by default. Raise it whenever a default changes or the SQL computes something else: then
 # every client is computed from scratch, and the restatement log gives the new definition as the reason.
-DEFINITION = "pulse-5"
+DEFINITION = "pulse-6"
 
 FEATURE = r"^feature\.[a-z][a-z0-9_]{0,39}$"
 FEATURE_MEANING = "`false`: the integration of this name is not extracted"
@@ -213,8 +213,8 @@ class QualitySettings(_Group):
     )
     quality_deployments_without_commit: Severity = Field(
         "warn",
-        description="fails when there are 20 or more production deployments, and more than a fifth of them name a commit"
-        " that is not in the default branch's history",
+        description="fails when there are 20 or more production deployments, and of more than a fifth of them it is not"
+        " known what they contain: they name no commit of the default branch, or of a branch that began there",
     )
     quality_changes_without_commit: Severity = Field(
         "warn",

@@ -1,6 +1,7 @@
 -- Temporary table touched_deployments: the sources' records of deployments that an increment reads again.
 -- Grain: one row per record (kind, integration_id, record, key); all that may count in a full run. id: that of its deployment.
--- Those that were written, those of a commit whose place in the history has moved, and those of a service that has changed.
+-- Those that were written, those of a commit whose place in the history has moved, or of a branch that began at one or is now
+-- known, and those of a service that has changed.
 -- Those that name their service are all read again when a service comes, goes, is renamed or has another production branch.
 -- Index: (kind, integration_id, record)
 with touched as (
@@ -17,6 +18,15 @@ with touched as (
     union
     select r.kind, r.integration_id, r.key, r.record
     from moved_commits q
+    join core.deployment_records r on r.sha = q.sha and r.kind = 'reported_deployment'
+    union
+    select r.kind, r.integration_id, r.key, r.record
+    from moved_branches q
+    join core.deployment_records r
+      on (r.integration_id, r.repository_id, r.sha) = (q.integration_id, q.repository_id, q.sha)
+    union
+    select r.kind, r.integration_id, r.key, r.record
+    from moved_branches q
     join core.deployment_records r on r.sha = q.sha and r.kind = 'reported_deployment'
     union
     select r.kind, r.integration_id, r.key, r.record

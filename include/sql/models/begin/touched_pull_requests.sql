@@ -1,7 +1,7 @@
 -- Temporary table touched_pull_requests: the pull requests that an increment reads again.
 -- Grain: one row per pull request; all of them in a full run. change_id: the id of its change (of a part: with a suffix).
--- Those that were written, or whose commits were; those of a service that has changed; and reverts, whose reverted change
--- may be another now. Those that name their service are all read again when a service comes, goes, is renamed or has
+-- Those that were written, or whose commits were; those of a service that has changed; reverts, whose reverted change may be
+-- another now; those that others bring, or that bring others; and those in deployed branches. Those that name their service are all read again when a service comes, goes, is renamed or has
 -- another production branch.
 -- Index: (integration_id, id)
 with written as (
@@ -13,6 +13,17 @@ with written as (
     from queued_commits q
     join core.pull_requests p
       on (p.integration_id, p.repository_id, p.merge_commit_sha) = (q.integration_id, q.repository_id, q.sha)
+), branch_commits as (
+    -- commits of deployed branches, whose pull requests came to production with them
+    select u.integration_id, u.repository_id, u.commit_sha as sha
+    from held_commits_changed c
+    cross join unnest(array[c.before, c.after]) u
+    where u.sha is not null
+    union
+    select h.integration_id, h.repository_id, h.commit_sha
+    from queued_commits q
+    join core.held_commits h
+      on (h.integration_id, h.repository_id, h.holds_sha) = (q.integration_id, q.repository_id, q.sha)
 ), reverted as (
     -- their numbers, and the commits by which a revert may name them
     select p.integration_id, p.repository_id, p.id, p.number, p.merge_commit_sha as sha
@@ -42,6 +53,25 @@ with written as (
     join core.changes c
       on c.reverts_change_id = v.prefix || '-pr:' || u.integration_id || ':' || u.id || v.suffix
     where c.pull_request_id is not null
+    union
+    select u.integration_id, k.id, null
+    from carried_pull_requests_changed c
+    cross join unnest(array[c.before, c.after]) u
+    cross join unnest(array[u.pull_request_id, u.carried_by]) k (id)
+    where k.id is not null
+    union
+    select c.integration_id, c.pull_request_id, null
+    from written q
+    join core.carried_pull_requests c on (c.integration_id, c.carried_by) = (q.integration_id, q.id)
+    union
+    select p.integration_id, p.id, null
+    from branch_commits b
+    join core.pull_requests p
+      on (p.integration_id, p.merge_commit_sha, p.repository_id) = (b.integration_id, b.sha, b.repository_id)
+    union
+    select k.integration_id, k.pull_request_id, null
+    from branch_commits b
+    join core.pull_request_commits k on (k.integration_id, k.sha) = (b.integration_id, b.sha)
     union
     select p.integration_id, p.id, null
     from touched_services v

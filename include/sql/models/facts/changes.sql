@@ -25,12 +25,14 @@ join sources s on s.integration_id = p.integration_id
 ;
 with pulls as (
     select q.change_id, p.*, p.first_review_at as answered_at, v.full_name, v.prefix, v.id as repository_service_id,
-           v.has_parts, v.by_time
+           v.has_parts, v.by_time, arrived.position as arrived_at, arrived.carried_by,
+           case when arrived.id is not null then p.base_branch end as merged_into
     from touched_pull_requests q
     join core.pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.id)
     join live_services v
       on (v.integration_id, v.repository_id) = (p.integration_id, p.repository_id) and v.path_pattern is null
-    where p.merged_at is not null and p.deleted_at is null and p.base_branch ~* v.branches
+    left join arrived_pull_requests arrived on (arrived.integration_id, arrived.id) = (p.integration_id, p.id)
+    where p.merged_at is not null and p.deleted_at is null and (p.base_branch ~* v.branches or arrived.id is not null)
 ), parts as (
     -- Of a monorepo: the parts that it touches, and the repository's own service when it touches anything else.
     select p.*, p.repository_service_id as service_id, '' as suffix, p.integration_id as history_integration_id,
@@ -57,8 +59,8 @@ with pulls as (
     union all
     -- Without a repository: of the service that it names, in whose repository its commit may be.
     -- Its reviews are not known, only when the first one was.
-    select q.change_id, p.*, least(p.first_review_at, p.approved_at), v.full_name, v.prefix, null, false, v.by_time, v.id,
-           '', v.integration_id, v.repository_id, null
+    select q.change_id, p.*, least(p.first_review_at, p.approved_at), v.full_name, v.prefix, null, false, v.by_time, null,
+           null, null, v.id, '', v.integration_id, v.repository_id, null
     from touched_pull_requests q
     join core.pull_requests p on (p.integration_id, p.id) = (q.integration_id, q.id)
     cross join lateral (
@@ -105,7 +107,12 @@ with pulls as (
         case when reviews.began_by_machine then reviews.answered_at else p.answered_at end as first_review_at,
         case when reviews.n > 0 then reviews.approved_at else p.approved_at end as approved_at, p.merged_at,
         p.merge_commit_sha,
-        case when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position,
+        case when p.merged_into is not null then p.arrived_at
+             when p.by_time then extract(epoch from p.merged_at)::bigint else c.position end as merge_position,
+        p.merged_into, p.prefix || '-pr:' || p.integration_id || ':' || p.carried_by || p.suffix as carried_by,
+        p.merged_into is null and exists (
+            select from core.carried_pull_requests c
+            where (c.integration_id, c.carried_by) = (p.integration_id, p.id) and c.came_first) as carries_others,
         coalesce(part.additions, p.additions) as additions, coalesce(part.deletions, p.deletions) as deletions,
         coalesce(part.files, p.changed_files) as changed_files, p.commit_count, p.review_count, p.head_branch, p.comment_count,
         coalesce(reviews.changes_requested, 0) as changes_requested_count,
@@ -166,7 +173,7 @@ with pulls as (
         c.repository_id, null, null, c.headline, c.url, null, false, c.headline ~* '^revert\M', null,
         c.headline ~* s.hotfix_pattern,
         case s.commit_date when 'committed' then c.committed_at else coalesce(c.authored_at, c.committed_at) end,
-        c.committed_at, null, null, c.committed_at, c.sha, c.position, 0, 0, 0, 1, 0, null, 0, 0, 0, false, null
+        c.committed_at, null, null, c.committed_at, c.sha, c.position, null, null, false, 0, 0, 0, 1, 0, null, 0, 0, 0, false, null
     from direct_pushes c
     cross join settings s
 ), named as (
@@ -184,7 +191,7 @@ with pulls as (
 select
     n.id, n.service_id, n.integration_id, n.repository_id, n.pull_request_id, n.number, n.title, n.url, n.author, n.is_bot,
     n.is_revert, n.reverts_change_id, n.is_hotfix, n.first_commit_at, n.opened_at, n.first_review_at, n.approved_at,
-    n.merged_at, n.merge_commit_sha, n.merge_position, n.additions, n.deletions, n.changed_files, n.commit_count,
+    n.merged_at, n.merge_commit_sha, n.merge_position, n.merged_into, n.carried_by, n.carries_others, n.additions, n.deletions, n.changed_files, n.commit_count,
     n.review_count, n.head_branch, n.comment_count, n.changes_requested_count, n.reopened_count, n.is_reviewed,
     (n.merged_at at time zone s.time_zone)::date as merged_on,
     core.elapsed_hours(n.first_commit_at, n.opened_at, s.working) as coding_hours,

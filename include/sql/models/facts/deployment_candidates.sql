@@ -2,7 +2,7 @@
 -- Grain: one row per completed release of a service to an environment: of the kind that the client chose (setting
 -- dora.deployment_source), and those that are reported, which count whatever else does.
 -- A commit that a merge brought has that merge's position, unless it was deployed before it: then it was not part of the
--- default branch, and has no position.
+-- default branch, and has no position. It contains what the default branch had where its branch began.
 -- Index: (id)
 with completed as (
     select q.id, r.integration_id, coalesce(r.repository_id, named.repository_id) as repository_id, r.environment,
@@ -34,7 +34,7 @@ with completed as (
         union
         select id from core.changes where (select is_full from settings)
     ) q
-    join core.changes c on c.id = q.id
+    join core.changes c on c.id = q.id and c.merged_into is null
     where (select deployment_source = 'merges' from settings) and core.merge_of(c.id) is not null
 ), placed as (
     select c.*, coalesce(c.service_id, part.id, v.id) as service
@@ -58,8 +58,8 @@ select p.id, p.service as service_id, p.integration_id, p.repository_id, p.envir
     p.source, case when p.succeeded then 'success' else 'failure' end as result, p.sha,
     coalesce(p.sha, case when p.ref_name ~ '[0-9]' then p.ref_name end) as version,
     -- A merge deploys the change that it is, and has no place in an order.
-    case when p.source = 'merge' then null when v.by_time then extract(epoch from p.created_at)::bigint
-         when g.is_first_parent or merge.committed_at <= p.created_at then g.position end as position,
+    place.position, coalesce(place.position, base.position) as contains_to,
+    case when place.position is not null then 0 when base.position is not null then base.commit_count end as branch_commits,
     p.ref_name, p.url, p.environment_url, p.created_at, p.finished_at, (p.finished_at at time zone s.time_zone)::date as finished_on
 from placed p
 cross join settings s
@@ -74,4 +74,21 @@ left join lateral (
     where not g.is_first_parent and m.is_first_parent
       and (m.integration_id, m.repository_id, m.position) = (g.integration_id, g.repository_id, g.position)
 ) merge on true
+cross join lateral (
+    select case when p.source = 'merge' then null when v.by_time then extract(epoch from p.created_at)::bigint
+                when g.is_first_parent or merge.committed_at <= p.created_at then g.position end as position
+) place
+left join lateral (
+    select g.position, b.commit_count
+    from core.deployed_branches b
+    join core.commits g on (g.integration_id, g.repository_id, g.sha) = (b.integration_id, b.repository_id, b.base_sha)
+    where (b.integration_id, b.repository_id, b.sha) = (v.integration_id, p.repository_id, p.sha)
+      and place.position is null and p.source <> 'merge'
+      and (g.is_first_parent
+           or (select min(m.committed_at) from core.commits m
+               where m.is_first_parent
+                 and (m.integration_id, m.repository_id, m.position) = (g.integration_id, g.repository_id, g.position))
+              <= p.created_at)
+    offset 0
+) base on true
 where p.service is not null

@@ -2,9 +2,9 @@
 -- Grain: one row per deployment. What it caused and why it was made: links/deployment_outcomes.sql.
 -- Per: id of select id, true as is_read from core.deployments
 -- The successful production deployments of a service to an environment are a sequence. contains_after is the highest position
--- that an earlier one of them contained: null for the baseline (the first with a known position that is no trial) and those
--- before it. A rollback goes back behind its predecessor, and began after that had finished. A redeployment is of a version
--- that an earlier one had.
+-- that an earlier one of them contained: null for the baseline (the first whose contains_to is known and that is no trial) and
+-- those before it. A rollback goes back behind its predecessor, and began after that had finished; where one of the two is not
+-- of the default branch, it is of a version that an earlier one had. A redeployment is of such a version, too.
 -- Trials are the first three or fewer, if the pause after them was longer than 30 days and than ten times the median of up to
 -- ten pauses that follow (at least four): the first 14 of a sequence decide.
 -- Touched are the deployments read again (is_read), and of each sequence in which one of them is, or was, those that follow;
@@ -14,7 +14,8 @@ with read_again as (
     union
     select id from touched_deployments
     union
-    select core.merge_of((before).id) from changes_changed where after is null and core.merge_of((before).id) is not null
+    select core.merge_of((before).id) from changes_changed
+    where (after is null or (after).merged_into is not null) and core.merge_of((before).id) is not null
 ), sequences as (
     select service_id, environment, min(finished_at) as moved_from
     from (
@@ -52,11 +53,12 @@ where not exists (select from read_again r where r.id = d.id)
 ;
 with known as (
     select id, service_id, integration_id, repository_id, environment, environment_tier, source, result, sha, version,
-           position, ref_name, url, environment_url, created_at, finished_at, finished_on
+           position, contains_to, branch_commits, ref_name, url, environment_url, created_at, finished_at, finished_on
     from deployment_candidates
     union all
     select d.id, d.service_id, d.integration_id, d.repository_id, d.environment, d.environment_tier, d.source, d.result,
-           d.sha, d.version, d.position, d.ref_name, d.url, d.environment_url, d.created_at, d.finished_at, d.finished_on
+           d.sha, d.version, d.position, d.contains_to, d.branch_commits, d.ref_name, d.url, d.environment_url,
+           d.created_at, d.finished_at, d.finished_on
     from touched q
     join core.deployments d on d.id = q.id
     where not q.is_read
@@ -73,7 +75,8 @@ with known as (
     select q.service_id, q.environment, q.moved_from, d.*
     from (select service_id, environment, min(finished_at) as moved_from from live group by service_id, environment) q
     cross join lateral (
-        select d.id, d.created_at, d.finished_at, d.position, greatest(d.position, d.contains_after) as reached
+        select d.id, d.created_at, d.finished_at, d.position, d.contains_to, d.branch_commits,
+               greatest(d.contains_to, d.contains_after) as reached
         from core.deployments d
         where d.service_id = q.service_id and d.environment_tier = 'production' and d.result = 'success'
           and d.finished_at < q.moved_from and d.environment = q.environment
@@ -98,11 +101,11 @@ with known as (
     ) pauses
     group by service_id, environment
 ), members as (
-    select l.id, l.service_id, l.environment, l.created_at, l.finished_at, l.position,
+    select l.id, l.service_id, l.environment, l.created_at, l.finished_at, l.position, l.contains_to, l.branch_commits,
            coalesce(l.place <= t.until_place, false) as is_trial,
            -- Where time takes the place of a position, a redeployment would seem to bring what was merged meanwhile.
-           case when not coalesce(l.place <= t.until_place, false) and not (v.by_time and r.is_repeated) then l.position end
-               as reached,
+           case when not coalesce(l.place <= t.until_place, false) and not (v.by_time and r.is_repeated)
+               then l.contains_to end as reached,
            false as is_before, r.is_repeated
     from live l
     join live_services v on v.id = l.service_id
@@ -119,12 +122,18 @@ with known as (
     ) e on true
     cross join lateral (select l.is_repeated or e.id is not null as is_repeated) r
     union all
-    select id, service_id, environment, created_at, finished_at, position, false, reached, true, false from begun
+    select id, service_id, environment, created_at, finished_at, position, contains_to, branch_commits, false, reached, true,
+           false
+    from begun
 ), placed as (
     select id, finished_at, position, reached, is_trial, is_before, is_repeated,
            max(reached) over (by_time rows between unbounded preceding and 1 preceding) as contains_after,
-           coalesce(position < lag(position) over by_time and created_at >= lag(finished_at) over by_time, false)
-               as is_rollback,
+           coalesce(
+               case when position is not null and lag(position) over by_time is not null
+                   then position < lag(position) over by_time
+                   else is_repeated and row(contains_to, branch_commits)
+                       < row(lag(contains_to) over by_time, lag(branch_commits) over by_time) end
+               and created_at >= lag(finished_at) over by_time, false) as is_rollback,
            lag(id) over by_time as previous_id, lag(finished_at) over by_time as previous_finished_at
     from members
     window by_time as (partition by service_id, environment order by finished_at, id)

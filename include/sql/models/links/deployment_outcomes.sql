@@ -59,5 +59,6 @@ cross join settings s
 left join recovered f on f.id = d.id
 left join reasons r on r.id = d.id
 left join lateral (
-    select count(*)::integer as n from core.deployment_changes l where l.deployment_id = d.id
+    select count(*)::integer as n from core.deployment_changes l
+    where l.deployment_id = d.id and l.exclusion_reason is distinct from 'carries others'
 ) brought on true

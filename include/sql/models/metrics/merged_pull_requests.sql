@@ -10,7 +10,7 @@ with facts as materialized (
            v.has_parts or v.path_pattern is not null as may_be_several
     from core.changes x
     join live_services v on v.id = x.service_id
-    where x.pull_request_id is not null
+    where x.pull_request_id is not null and not x.carries_others
       and x.merged_at >= (select from_at from counted_days where family = 'pull_requests')
       and x.merged_on >= (select from_day from counted_days where family = 'pull_requests')
       and x.merged_on < (select until_day from counted_days where family = 'pull_requests')

@@ -63,7 +63,7 @@ cross join unnest(array[c.before, c.after]) x
 where x.id is not null
   and row((c.before).merged_on, (c.before).service_id, (c.before).is_bot, (c.before).additions, (c.before).deletions,
           (c.before).review_count, (c.before).comment_count, (c.before).changes_requested_count,
-          (c.before).reopened_count, (c.before).is_reviewed)
+          (c.before).reopened_count, (c.before).is_reviewed, (c.before).carries_others)
       is distinct from row((c.after).merged_on, (c.after).service_id, (c.after).is_bot, (c.after).additions,
           (c.after).deletions, (c.after).review_count, (c.after).comment_count, (c.after).changes_requested_count,
-          (c.after).reopened_count, (c.after).is_reviewed)
+          (c.after).reopened_count, (c.after).is_reviewed, (c.after).carries_others)

@@ -28,6 +28,7 @@ with memberships as (
         select 'pull_requests', (
             select c.merged_on from core.changes c
             where v.repository_id is not null and c.service_id = v.id and c.pull_request_id is not null
+              and not c.carries_others
               and not (c.is_bot and (select exclude_bots from settings))
             order by c.merged_on limit 1), null
     ) f

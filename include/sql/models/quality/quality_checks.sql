@@ -12,8 +12,8 @@ from (
     ('incidents_without_service', 'bad', null,
      'Incidents whose components and labels name no service count for the client only.'),
     ('deployments_without_commit', 'bad', 0.2,
-     'Production deployments of commits that were not in the default branch''s history then'
-     ' contain nothing that we know.'),
+     'Production deployments whose content is not known: their commit is neither in the default branch''s history, nor'
+     ' on a branch that began there.'),
     ('changes_without_commit', 'bad', 0.2,
      'Merged changes whose merge commit is not in the default branch''s history cannot be found in a deployment.'),
     ('trial_deployments', 'many', null, ''),

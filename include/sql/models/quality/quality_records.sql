@@ -27,14 +27,15 @@ from incidents i left join core.incident_deployments l on l.incident_id = i.id
 union all
 select 'incidents_without_service', id, key, service_id is null, age from incidents
 union all
-select 'deployments_without_commit', id, id, position is null, age from deployments
+select 'deployments_without_commit', id, id, contains_to is null, age from deployments
 where source <> 'merge'  -- it knows its change without a place in the history
 union all
 select 'failures_guessed', id, coalesce(incident_keys, id), is_guess, age from deployments where counts and failed_change
 union all
 select 'trial_deployments', id, id, true, null from core.deployments where is_trial
 union all
-select 'changes_without_commit', id, coalesce(url, id), merge_position is null, age from changes
+select 'changes_without_commit', id, coalesce(url, id), merge_position is null and merged_into is null, age
+from changes
 where deployment_source <> 'merges'
 union all
 select 'negative_durations', l.change_id, l.change_id, true, s.now - l.deployed_at
