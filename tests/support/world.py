@@ -71,6 +71,12 @@ class World:
     def change(self, repository: int, sha: str, merged_at: datetime, lead_hours: float = 10, **columns: Any) -> int:
         """A pull request merged as `sha`, its first commit `lead_hours` before the merge; returns its id."""
         self.commit(repository, sha, merged_at)
+        return self.pull_request(repository, sha, merged_at, lead_hours, **columns)
+
+    def pull_request(
+        self, repository: int, sha: str, merged_at: datetime, lead_hours: float = 10, own: tuple[str, ...] = (), **columns: Any
+    ) -> int:
+        """A pull request merged as `sha` into any branch, with its own commits; returns its id."""
         identity = self.new_id()
         started = merged_at - timedelta(hours=lead_hours)
         self.insert(
@@ -97,7 +103,25 @@ class World:
                 **columns,
             },
         )
+        for position, one in enumerate(own):
+            self.insert(
+                "core.github_pull_request_commits",
+                integration_id=self.github,
+                pull_request_id=identity,
+                sha=one,
+                position=position,
+            )
         return identity
+
+    def branch(self, repository: int, sha: str, base: str | None, **picked: str | None) -> None:
+        """What GitHub says of a deployed commit off the default branch: where its branch began, and the branch's commits, each
+        with the one that it was picked from."""
+        where = {"integration_id": self.github, "repository_id": repository, "sha": sha}
+        self.insert("core.deployed_branches", **where, base_sha=base, commit_count=len(picked))
+        for one, original in picked.items():
+            self.insert(
+                "core.deployed_branch_commits", **where, commit_sha=one, picked_from=[original] if original else []
+            )
 
     def deploy(
         self,
