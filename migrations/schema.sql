@@ -806,6 +806,7 @@ CREATE INDEX deployments_order ON core.deployments USING btree (client_id, servi
 CREATE INDEX deployments_recovered ON core.deployments USING btree (client_id, recovered_on) WHERE (recovered_on IS NOT NULL);
 CREATE INDEX deployments_ref ON core.deployments USING btree (client_id, ref_name);
 CREATE INDEX deployments_service_finished ON core.deployments USING btree (client_id, service_id, environment_tier, finished_on);
+CREATE INDEX deployments_unplaced ON core.deployments USING btree (client_id, service_id) WHERE ((contains_to IS NULL) AND (environment_tier = 'production'::text) AND (result = 'success'::text) AND (source <> 'merge'::text));
 CREATE INDEX deployments_url ON core.deployments USING btree (client_id, url);
 CREATE INDEX deployments_version ON core.deployments USING btree (client_id, version text_pattern_ops);
 ALTER TABLE core.deployments ENABLE ROW LEVEL SECURITY;
@@ -2632,6 +2633,29 @@ CREATE POLICY etl ON raw.github_commits TO pulse_etl USING ((client_id = ( SELEC
 ALTER TABLE raw.github_commits ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON raw.github_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_commits TO pulse_etl;
+
+-- raw.github_comparisons ----------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_comparisons (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_comparisons FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_comparisons ADD CONSTRAINT github_comparisons_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_comparisons_loaded ON raw.github_comparisons USING btree (client_id, loaded_xid);
+CREATE INDEX github_comparisons_scope ON raw.github_comparisons USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_comparisons ADD CONSTRAINT github_comparisons_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_comparisons TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_comparisons ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_comparisons TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_comparisons TO pulse_etl;
 
 -- raw.github_deployments ----------------------------------------------------------------------------------------------
 CREATE TABLE raw.github_deployments (

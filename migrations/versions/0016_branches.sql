@@ -98,3 +98,7 @@ comment on column core.changes.carries_others is
     'Its pull request was opened to bring others, merged before into its branch: these are the changes.';
 comment on column core.deployment_changes.exclusion_reason is
     'Why the change does not count in the lead time: bot, no commits, negative duration, carries others.';
+
+-- Few: what is asked of the forge in every run.
+create index deployments_unplaced on core.deployments (client_id, service_id)
+    where contains_to is null and environment_tier = 'production' and result = 'success' and source <> 'merge';

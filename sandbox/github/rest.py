@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.github import documented
+from sandbox.github.compare import compare
 from sandbox.github.items import run_payload
 from sandbox.github.nodes import View
 from sandbox.github.paging import iso, node_id
@@ -44,6 +45,9 @@ def answer(view: View, request: Request) -> Response:
         found = re.fullmatch(pattern, rest)
         if found:
             return listed(_page, view, request, repository, *found.groups())
+    parted = re.fullmatch(r"compare/(.+)\.\.\.(.+)", rest)
+    if parted:
+        return compare(_page, view, request, repository, *parted.groups())
     for pattern, build in ROUTES:
         found = re.fullmatch(pattern, rest)
         if found:

@@ -26,6 +26,7 @@ class Commit:
     author: Actor | None
     parents: list[str] = field(default_factory=list)
     visible_at: datetime | None = None
+    body: str = ""
 
     def seen(self, now: datetime) -> bool:
         return (self.visible_at or self.committed_at) <= now
@@ -211,6 +212,7 @@ class Repository:
     issues: list[RepositoryIssue] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     tags: list[Tag] = field(default_factory=list)
+    branch_commits: list[Commit] = field(default_factory=list)  # of branches without a pull request
     default_branch: str = "main"
     url: str = ""
     archived: bool = False

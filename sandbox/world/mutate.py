@@ -46,7 +46,7 @@ class Mutation:
         repository: str | None = None,
     ) -> None:
         self.organisation = organisation
-        self.actions = actions or sorted(ACTIONS)
+        self.actions = actions or sorted(ACTIONS.keys() - ON_REQUEST)
         self.repositories = [r for r in organisation.repositories if repository in (None, r.name)]
         self.random = random.Random(f"{seed}:{organisation.login}:{now.isoformat()}")
         self.now = now
@@ -188,6 +188,17 @@ class Mutation:
                 )
             )
 
+    def hotfix(self, repository: Repository) -> None:
+        """Deploy a branch that began some commits ago, with the newest change picked onto it; no pull request shows it."""
+        seen = [commit for commit in repository.history if commit.seen(self.now)]
+        base, fix = seen[-self.random.randint(4, 9)], seen[-1]
+        first = Commit(self.oid(), self.now, self.now, "Release branch", Actor("ci"), [base.oid])
+        picked = Commit(self.oid(), fix.authored_at, self.now, fix.headline, fix.author, [first.oid])
+        picked.body = f"(cherry picked from commit {fix.oid})"
+        repository.branch_commits += [first, picked]
+        done = [Status(self.new_id(), "SUCCESS", self.now)]
+        repository.deployments.append(Deployment(self.new_id(), "production", picked.oid, self.now, done, "release/9"))
+
     def end_deployment(self, repository: Repository) -> None:
         running = [
             d for d in repository.deployments if d.created_at <= self.now and d.statuses[-1].state == "IN_PROGRESS"
@@ -298,6 +309,8 @@ class Mutation:
             site.issues.remove(issue)
 
 
+# What only happens when it is named: it moves the production numbers.
+ON_REQUEST = {"hotfix"}
 ACTIONS: dict[str, Callable[[Mutation, Repository], None]] = {
     name: getattr(Mutation, name)
     for name in (
@@ -315,6 +328,7 @@ ACTIONS: dict[str, Callable[[Mutation, Repository], None]] = {
         "rewrite_history",
         "deploy",
         "end_deployment",
+        "hotfix",
         "delete_deployment",
         "open_issue",
         "close_issue",

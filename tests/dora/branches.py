@@ -63,7 +63,10 @@ def held_commits(world: World) -> Held:
         above = [
             c
             for c in world.commits
-            if c.repository_id == branch.repository_id and c.position is not None and c.position > base and c.authored_at
+            if c.repository_id == branch.repository_id
+            and c.position is not None
+            and c.position > base
+            and c.authored_at
         ]
         for commit in branch.commits:
             same = [c.sha for c in above if (c.authored_at, c.headline) == (commit.authored_at, commit.headline)]
@@ -94,7 +97,7 @@ def carries_others(world: World, pull: PullRequest) -> bool:
 
 def arrival(world: World, pull: PullRequest) -> Arrival | None:
     """How a pull request that was merged into another branch came to production, or None. "Its merge commit is in the production
-    branch's history; or in a pull request that was merged there; or its branch was deployed, and it is no copy". """
+    branch's history; or in a pull request that was merged there; or its branch was deployed, and it is no copy"."""
     here, sha = pull.repository_id, pull.merge_commit_sha
     if not pull.merged_at or pull.deleted or sha is None or is_production(world, here, pull.head_branch):
         return None
@@ -121,6 +124,9 @@ def is_copy(pull: PullRequest, held: Held, positions: dict[tuple[int, str], int]
     """Whether its merge commit, or the last commit of its branch, is one of the default branch once more."""
     own = {pull.merge_commit_sha, *(c.sha for c in pull.commits[-1:])}
     return any(
-        repository == pull.repository_id and commit in own and commit != original and (repository, original) in positions
+        repository == pull.repository_id
+        and commit in own
+        and commit != original
+        and (repository, original) in positions
         for repository, _, commit, original in held
     )

@@ -314,7 +314,9 @@ def recovery_family(result: Result) -> Family:
 def pull_requests_family(world: World, result: Result) -> Family:
     """ "Leave bots' changes out of the lead time and the pull request metrics"."""
     exclude = world.settings.exclude_bots
-    changes = [c for c in result.changes.values() if c.is_pull_request and not c.carries_others and not (exclude and c.is_bot)]
+    changes = [
+        c for c in result.changes.values() if c.is_pull_request and not c.carries_others and not (exclude and c.is_bot)
+    ]
 
     def of(column: str) -> Callable[[list[ChangeFact]], list[Any]]:
         return lambda events: [getattr(e, column) for e in events]

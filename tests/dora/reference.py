@@ -64,7 +64,9 @@ def seconds(moment: datetime) -> int:
 
 def is_merged_there(world: World, pull: PullRequest) -> bool:
     """ "A pull request merged into a production branch"."""
-    return not pull.deleted and pull.merged_at is not None and is_production(world, pull.repository_id, pull.base_branch)
+    return (
+        not pull.deleted and pull.merged_at is not None and is_production(world, pull.repository_id, pull.base_branch)
+    )
 
 
 def changes_of(world: World) -> dict[str, ChangeFact]:
@@ -72,7 +74,9 @@ def changes_of(world: World) -> dict[str, ChangeFact]:
     merged = [p for p in world.pull_requests if is_merged_there(world, p)]
     positions = positions_of(world)
     found = [change_of(world, p, positions) for p in merged]
-    found += [brought_change_of(world, p, positions) for p in world.pull_requests if p not in merged and arrival(world, p)]
+    found += [
+        brought_change_of(world, p, positions) for p in world.pull_requests if p not in merged and arrival(world, p)
+    ]
     if world.settings.direct_pushes:
         customs = {c.merge_commit_sha for c in world.custom_changes if not c.deleted}
         pushes = [c for c in world.commits if is_push(world, c, merged, positions) and c.sha not in customs]
@@ -480,9 +484,7 @@ def deployment_of_change(
     return candidates[0] if candidates else None
 
 
-def by_content(
-    change: ChangeFact, environments: list[list[DeploymentFact]], holders: set[str]
-) -> list[DeploymentFact]:
+def by_content(change: ChangeFact, environments: list[list[DeploymentFact]], holders: set[str]) -> list[DeploymentFact]:
     """ "In each environment, a change is delivered by the first deployment that contains it, unless that is the baseline. If
     several environments qualify, the earliest deployment counts. Changes at or before the position of the service's very first
     baseline (in any environment) are history and have no delivery." "A deployment contains every change whose merge commit has

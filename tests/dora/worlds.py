@@ -376,7 +376,9 @@ def draw_deployments(
     environments = draw(one_of(*PLACES, ENVIRONMENTS))
     for at, n in zip(times, commits, strict=True):
         identity = IDS + ahead + len(made)
-        sha = chain[n].sha if n >= 0 else draw(st.sampled_from([None, sha_of("unknown", identity), *branches, *branches]))
+        sha = (
+            chain[n].sha if n >= 0 else draw(st.sampled_from([None, sha_of("unknown", identity), *branches, *branches]))
+        )
         outcome = draw(one_of("success", "success", "success", "success", "failure", "recovered", "pending"))
         made.append(
             Deployment(

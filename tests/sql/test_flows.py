@@ -26,7 +26,9 @@ def delivered(world: World) -> dict[str, Any]:
 def kinds(world: World) -> list[tuple[str, str, bool]]:
     return [
         (str(sha), str(kind), bool(failed))
-        for sha, kind, failed in world.rows("select sha, kind, failed_change from core.deployments order by finished_at")
+        for sha, kind, failed in world.rows(
+            "select sha, kind, failed_change from core.deployments order by finished_at"
+        )
     ]
 
 
@@ -90,7 +92,9 @@ def test_a_hotfix_merged_into_the_release_branch_is_a_change(world: World) -> No
     world.commit(shop, "back-merge", at("2026-02-09 09:00"))
     position = world.positions[shop]
     side = {"repository_id": shop, "position": position, "is_first_parent": False}
-    world.insert("core.github_commits", integration_id=world.github, sha="fix", committed_at=at("2026-02-08 09:00"), **side)
+    world.insert(
+        "core.github_commits", integration_id=world.github, sha="fix", committed_at=at("2026-02-08 09:00"), **side
+    )
     world.compute(MARCH)
     assert delivered(world)["fix"] == ("fix", 3.0)
     assert world.rows("select merge_position from core.changes where pull_request_id = %s", fix) == [(position,)]
@@ -115,7 +119,9 @@ def git_flow(world: World, merged: bool, **columns: Any) -> int:
     if merged:
         for sha in ("a", "b"):
             side = {"position": world.positions[shop], "is_first_parent": False, "sha": sha, "repository_id": shop}
-            world.insert("core.github_commits", integration_id=world.github, committed_at=at("2026-02-03 09:00"), **side)
+            world.insert(
+                "core.github_commits", integration_id=world.github, committed_at=at("2026-02-03 09:00"), **side
+            )
     return shop
 
 

@@ -74,7 +74,13 @@ class World:
         return self.pull_request(repository, sha, merged_at, lead_hours, **columns)
 
     def pull_request(
-        self, repository: int, sha: str, merged_at: datetime, lead_hours: float = 10, own: tuple[str, ...] = (), **columns: Any
+        self,
+        repository: int,
+        sha: str,
+        merged_at: datetime,
+        lead_hours: float = 10,
+        own: tuple[str, ...] = (),
+        **columns: Any,
     ) -> int:
         """A pull request merged as `sha` into any branch, with its own commits; returns its id."""
         identity = self.new_id()

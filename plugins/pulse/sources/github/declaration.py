@@ -14,7 +14,7 @@ class GitHubIntegration(CommonIntegration):
 
     entities: ClassVar[tuple[str, ...]] = (
         *("repositories", "pull_requests", "commits", "tags", "deployments", "workflow_runs", "workflow_jobs"),
-        *("releases", "issues"),
+        *("releases", "issues", "comparisons"),
     )
     # What every visit asks for again until it has ended: few rows of large tables.
     indexes: ClassVar[dict[str, str]] = {

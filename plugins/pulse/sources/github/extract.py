@@ -2,7 +2,7 @@
 
 Discovery lists the repositories with a fingerprint each, and passes on those that moved and which of their streams moved.
 For each repository it reads the default branch's history, deployments, releases, issues, pull requests, tags and workflow
-runs, then records that could not be read before, and finally counts what is stored. A watermark is the server's clock at
+runs, what deployed branches hold, then records that could not be read before, and finally counts what is stored. A watermark is the server's clock at
 the start of a walk, minus an overlap. It is never the newest row seen, which could hide a row that changed while the page
 was read.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited
 from pulse.sources.base import Credential, Scope, Source, page_of
-from pulse.sources.github import actions, probe, records, rest_pull
+from pulse.sources.github import actions, comparisons, probe, records, rest_pull
 from pulse.sources.github.by_id import ById, rows_page
 from pulse.sources.github.client import GitHubClient, Node, StaleCursor
 from pulse.sources.github.counting import Census
@@ -152,6 +152,8 @@ class GitHubSource(Source):
             if "workflow_runs" in due:
                 yield "workflow_runs", partial(runs.run, rescan=bool(scope.data.get("reread")))
             yield "workflow_jobs", runs.jobs.run
+        if comparisons.STREAM in due:
+            yield comparisons.STREAM, comparisons.Comparisons(self, self.github, scope).run
 
     def _read_stream(self, stream: Stream, scope: Scope) -> None:
         by_id = ById(self, self.github, scope)
@@ -166,6 +168,10 @@ class GitHubSource(Source):
         if entity == "github_commits":
             return page_of(
                 entity, [payload], lambda node: records.commit(node, scope_key), scope_key, records.record_id
+            )
+        if entity == comparisons.ENTITY:
+            return page_of(
+                entity, [payload], lambda node: records.comparison(node, scope_key), scope_key, records.record_id
             )
         if entity == "github_tags":
             return page_of(entity, [payload], lambda node: records.tag(node, scope_key), scope_key, records.record_id)

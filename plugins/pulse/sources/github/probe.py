@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pulse.sources.base import Scope, Source
+from pulse.sources.github import comparisons
 from pulse.sources.github.client import Node
 from pulse.sources.github.streams import WITH_FILES
 from pulse.warehouse.checkpoints import Checkpoint
@@ -125,7 +126,8 @@ def last_visits(source: Source, now: datetime) -> dict[str, LastVisit]:
         else:
             one.unfinished.add(stream.removesuffix(WITH_FILES))
     open_streams = source.query(_OPEN, month_ago=(now - timedelta(days=35)).isoformat())
-    for key, stream in [*open_streams, *source.query(_MOVED)]:
+    unplaced = [(key, comparisons.STREAM) for key in comparisons.waiting(source)]
+    for key, stream in [*open_streams, *source.query(_MOVED), *unplaced]:
         found.setdefault(key, LastVisit()).unfinished.add(stream)
     return found
 

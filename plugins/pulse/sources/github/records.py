@@ -14,6 +14,8 @@ BODY_CHARACTERS = 2000
 UNKNOWN_STATUS = "pending"
 # Python reads more forms of a time than PostgreSQL does.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+# The words of git cherry-pick -x. GitHub's squash keeps them, one for each commit.
+_PICKED = re.compile(r"cherry[- ]picked from commit ([0-9a-f]{40})\b")
 
 Node = dict[str, Any]
 
@@ -173,6 +175,27 @@ def commit(node: Node, scope_key: str) -> RawRow:
     require(node, "oid", "committedDate")
     payload = {**node, "parents": [parent["oid"] for parent in _nodes(node, "parents")]}
     return RawRow(f"{scope_key}:{node['oid']}", scope_key, payload, _time(node["committedDate"]))
+
+
+def comparison(node: Node, scope_key: str) -> RawRow:
+    """A deployed commit compared with the default branch: where its branch began, and the branch's commits, from REST."""
+    require(node, "oid", "total")
+    commits = []
+    for one in node["commits"]:
+        message = str(one["commit"].get("message") or "")
+        dates = (one["commit"].get("author") or {}, one["commit"].get("committer") or {})
+        commits.append(
+            {
+                "oid": str(one["sha"]),
+                "authoredDate": dates[0].get("date") or dates[1].get("date"),
+                "messageHeadline": message.split("\n", 1)[0],
+                "pickedFrom": sorted(set(_PICKED.findall(message))),
+            }
+        )
+        _check_times(commits[-1], "authoredDate")
+    payload = {"oid": node["oid"], "mergeBase": node["mergeBase"], "total": int(node["total"]), "commits": commits}
+    _check_numbers(payload, "total")
+    return RawRow(f"{scope_key}:{node['oid']}", scope_key, payload, None)
 
 
 def _nodes(node: Node, connection: str) -> list[Any]:
