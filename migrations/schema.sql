@@ -406,6 +406,40 @@ GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO puls
 
 GRANT USAGE ON SEQUENCE core.record_ids TO pulse_etl;
 
+-- core.benchmark_means ------------------------------------------------------------------------------------------------
+CREATE TABLE core.benchmark_means (
+    metric_type text NOT NULL,
+    year integer NOT NULL,
+    population text NOT NULL,
+    group_key text NOT NULL,
+    group_label text NOT NULL,
+    mean double precision NOT NULL,
+    deviation double precision NOT NULL,
+    published_mean double precision NOT NULL,
+    source text NOT NULL,
+    is_primary boolean NOT NULL,
+    CONSTRAINT benchmark_means_population_check CHECK ((population = ANY (ARRAY['industry'::text, 'size'::text])))
+);
+COMMENT ON TABLE core.benchmark_means IS 'One row per metric, year and industry or size of the DORA survey: mean and standard deviation of the answers, as scores from 0 to 10 (core.benchmark_scale), or as tenths of a ratio. published_mean: as the source writes it.';
+ALTER TABLE ONLY core.benchmark_means ADD CONSTRAINT benchmark_means_pkey PRIMARY KEY (metric_type, year, population, group_key);
+GRANT SELECT ON TABLE core.benchmark_means TO pulse_etl;
+GRANT SELECT ON TABLE core.benchmark_means TO pulse_staff;
+GRANT SELECT ON TABLE core.benchmark_means TO pulse_reader;
+
+-- core.benchmark_scale ------------------------------------------------------------------------------------------------
+CREATE TABLE core.benchmark_scale (
+    metric_type text NOT NULL,
+    score integer NOT NULL,
+    label text NOT NULL,
+    lower_bound double precision NOT NULL,
+    upper_bound double precision
+);
+COMMENT ON TABLE core.benchmark_scale IS 'One row per answer that the DORA survey offers, with its score, and the values (lower_bound <= value < upper_bound) that it means.';
+ALTER TABLE ONLY core.benchmark_scale ADD CONSTRAINT benchmark_scale_pkey PRIMARY KEY (metric_type, score);
+GRANT SELECT ON TABLE core.benchmark_scale TO pulse_etl;
+GRANT SELECT ON TABLE core.benchmark_scale TO pulse_staff;
+GRANT SELECT ON TABLE core.benchmark_scale TO pulse_reader;
+
 -- core.benchmarks -----------------------------------------------------------------------------------------------------
 CREATE TABLE core.benchmarks (
     metric_type text NOT NULL,
@@ -417,9 +451,11 @@ CREATE TABLE core.benchmarks (
     cumulative_share double precision,
     published_text text NOT NULL,
     source text NOT NULL,
+    is_primary boolean DEFAULT false NOT NULL,
     CONSTRAINT benchmarks_kind_check CHECK ((kind = ANY (ARRAY['tier'::text, 'distribution'::text])))
 );
 COMMENT ON TABLE core.benchmarks IS 'One row per tier or point of a published benchmark: reference data, the same for every client. A value belongs to the row with lower_bound <= value < upper_bound (hours, per day, ratio); the tiers of the change failure rate are points. Of kind distribution: cumulative_share of teams do at least as well.';
+COMMENT ON COLUMN core.benchmarks.is_primary IS 'The source is the publisher itself, not somebody who quotes it.';
 ALTER TABLE ONLY core.benchmarks ADD CONSTRAINT benchmarks_pkey PRIMARY KEY (metric_type, year, label);
 GRANT SELECT,MAINTAIN ON TABLE core.benchmarks TO pulse_etl;
 GRANT SELECT ON TABLE core.benchmarks TO pulse_staff;

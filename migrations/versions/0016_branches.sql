@@ -102,3 +102,37 @@ comment on column core.deployment_changes.exclusion_reason is
 -- Few: what is asked of the forge in every run.
 create index deployments_unplaced on core.deployments (client_id, service_id)
     where contains_to is null and environment_tier = 'production' and result = 'success' and source <> 'merge';
+
+-- Published benchmarks: who published them, and the means of industries and sizes.
+alter table core.benchmarks add column is_primary boolean not null default false;
+comment on column core.benchmarks.is_primary is 'The source is the publisher itself, not somebody who quotes it.';
+
+create table core.benchmark_means (
+    metric_type     text not null,
+    year            integer not null,
+    population      text not null check (population in ('industry', 'size')),
+    group_key       text not null,
+    group_label     text not null,
+    mean            double precision not null,
+    deviation       double precision not null,
+    published_mean  double precision not null,
+    source          text not null,
+    is_primary      boolean not null,
+    primary key (metric_type, year, population, group_key)
+);
+comment on table core.benchmark_means is
+    'One row per metric, year and industry or size of the DORA survey: mean and standard deviation of the answers, as scores '
+    'from 0 to 10 (core.benchmark_scale), or as tenths of a ratio. published_mean: as the source writes it.';
+
+create table core.benchmark_scale (
+    metric_type  text not null,
+    score        integer not null,
+    label        text not null,
+    lower_bound  double precision not null,
+    upper_bound  double precision,
+    primary key (metric_type, score)
+);
+comment on table core.benchmark_scale is
+    'One row per answer that the DORA survey offers, with its score, and the values (lower_bound <= value < upper_bound) that it '
+    'means.';
+grant select on core.benchmark_means, core.benchmark_scale to pulse_etl, pulse_staff, pulse_reader;

@@ -190,6 +190,30 @@ class DoraSettings(_Group):
     dora_benchmark_year: Literal[2023, 2024, 2025] = Field(
         2024, description="the DORA report whose tiers are used; 2025 has no tiers"
     )
+    dora_compare_industry: (
+        Literal[
+            "all",
+            "consumer",
+            "education",
+            "energy",
+            "financial_services",
+            "government",
+            "healthcare_pharmaceuticals",
+            "industrials_manufacturing",
+            "insurance",
+            "media_entertainment",
+            "non_profit",
+            "other",
+            "technology",
+            "telecommunications",
+        ]
+        | None
+    ) = Field(None, description="the industry whose mean in the DORA survey is shown beside the client's numbers")
+    dora_compare_size: (
+        Literal["all", "1", "2-9", "20-99", "100-499", "500-999", "1000-4999", "5000-9999", "10000+"] | None
+    ) = Field(
+        None, description="how many people work at the company: the mean of that size in the DORA survey is shown, too"
+    )
 
 
 Severity = Literal["block", "warn", "off"]

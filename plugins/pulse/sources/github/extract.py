@@ -2,9 +2,9 @@
 
 Discovery lists the repositories with a fingerprint each, and passes on those that moved and which of their streams moved.
 For each repository it reads the default branch's history, deployments, releases, issues, pull requests, tags and workflow
-runs, what deployed branches hold, then records that could not be read before, and finally counts what is stored. A watermark is the server's clock at
-the start of a walk, minus an overlap. It is never the newest row seen, which could hide a row that changed while the page
-was read.
+runs, what deployed branches hold, then records that could not be read before, and finally counts what is stored. A
+watermark is the server's clock at the start of a walk, minus an overlap. It is never the newest row seen, which could hide
+a row that changed while the page was read.
 """
 
 from __future__ import annotations
