@@ -2038,6 +2038,7 @@ CREATE TABLE core.pull_requests (
     external_id text,
     service_name text,
     service_key text GENERATED ALWAYS AS (lower(service_name)) STORED,
+    reverts_repository text,
     CONSTRAINT pull_requests_place CHECK ((num_nonnulls(repository_id, external_id) >= 1)),
     CONSTRAINT pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
 );
@@ -2046,6 +2047,7 @@ COMMENT ON COLUMN core.pull_requests.reverts_sha IS 'The commit that it reverts,
 COMMENT ON COLUMN core.pull_requests.external_id IS 'Its id at a source without repositories; NULL elsewhere.';
 COMMENT ON COLUMN core.pull_requests.service_name IS 'The service that it names, where it has no repository.';
 COMMENT ON COLUMN core.pull_requests.service_key IS 'The service in lower case, for look-ups.';
+COMMENT ON COLUMN core.pull_requests.reverts_repository IS 'The repository (owner/name, in lower case) whose pull request reverts_number is of, where the text names one.';
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_approved_at_time CHECK (((approved_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (approved_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_closed_at_time CHECK (((closed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (closed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
@@ -2064,6 +2066,7 @@ ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_url_length CHECK ((o
 CREATE INDEX pull_requests_merge ON core.pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
 CREATE INDEX pull_requests_number ON core.pull_requests USING btree (client_id, integration_id, number, repository_id);
 CREATE INDEX pull_requests_reverts ON core.pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
+CREATE INDEX pull_requests_reverts_elsewhere ON core.pull_requests USING btree (client_id, integration_id) WHERE (reverts_repository IS NOT NULL);
 CREATE INDEX pull_requests_reverts_sha ON core.pull_requests USING btree (client_id, integration_id, reverts_sha, repository_id) WHERE (reverts_sha IS NOT NULL);
 CREATE INDEX pull_requests_service ON core.pull_requests USING btree (client_id, service_key, service_name) WHERE (service_key IS NOT NULL);
 CREATE INDEX pull_requests_updated ON core.pull_requests USING btree (client_id, integration_id, updated_at);

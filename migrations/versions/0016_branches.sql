@@ -136,3 +136,10 @@ comment on table core.benchmark_scale is
     'One row per answer that the DORA survey offers, with its score, and the values (lower_bound <= value < upper_bound) that it '
     'means.';
 grant select on core.benchmark_means, core.benchmark_scale to pulse_etl, pulse_staff, pulse_reader;
+
+-- A revert may be of another repository's pull request.
+alter table core.pull_requests add column reverts_repository text;
+comment on column core.pull_requests.reverts_repository is
+    'The repository (owner/name, in lower case) whose pull request reverts_number is of, where the text names one.';
+create index pull_requests_reverts_elsewhere on core.pull_requests (client_id, integration_id)
+    where reverts_repository is not null;

@@ -164,6 +164,7 @@ def _add_pull_request(add: Any, p: PullRequest) -> None:
         comment_count=p.comment_count,
         reverts_number=p.reverts_number,
         reverts_sha=p.reverts_sha,
+        reverts_repository=p.reverts_repository,
         deleted_at=REMOVED_AT if p.deleted else None,
     )
     for n, commit in enumerate(p.commits):

@@ -102,6 +102,7 @@ class PullRequest:
     comment_count: int = 0
     reverts_number: int | None = None
     reverts_sha: str | None = None
+    reverts_repository: str | None = None
     commits: list[OwnCommit] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
     commented_at: datetime | None = None  # the first plain comment by a person other than the author
@@ -228,6 +229,7 @@ class World:
     jira: int = 2
     custom_changes: list[CustomChange] = field(default_factory=list)
     branches: list[DeployedBranch] = field(default_factory=list)
+    project_keys: frozenset[str] = frozenset({"OPS"})
     custom: int = 3
 
     @property

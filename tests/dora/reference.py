@@ -36,7 +36,9 @@ from tests.dora.model import (
     World,
 )
 
-ISSUE_KEY = re.compile(r"(?<![A-Z0-9])[A-Z][A-Z0-9]+-[0-9]+(?![A-Za-z0-9])")
+TITLE_KEY = re.compile(r"\b[A-Z][A-Za-z0-9_]*-?[0-9]+(?![A-Za-z0-9])")
+BRANCH_KEY = re.compile(r"(?<![A-Z0-9_])[A-Z][A-Z0-9]*-[0-9]+(?![A-Z0-9])")
+ANY_KEY = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9_]*)-([0-9]{1,9})(?![A-Za-z0-9])")
 
 
 def compute(world: World) -> Result:
@@ -85,6 +87,17 @@ def changes_of(world: World) -> dict[str, ChangeFact]:
     return {c.id: c for c in found}
 
 
+def names_in(world: World, title: str, branch: str = "") -> set[str]:
+    """The issues that title and branch name: "keys as they are written; keys of known projects in any case, of `fix_my_ops-12`
+    the longest known"."""
+    names = set(TITLE_KEY.findall(title)) | set(BRANCH_KEY.findall(branch.upper()))
+    for word, number in ANY_KEY.findall(f"{title} {branch}"):
+        parts = word.upper().split("_")
+        known = [key for n in range(len(parts)) if (key := "_".join(parts[n:])) in world.project_keys]
+        names |= {f"{key}-{number}" for key in known[:1]}
+    return names
+
+
 def is_push(world: World, commit: Commit, merged: list[PullRequest], positions: dict[tuple[int, str], int]) -> bool:
     """ "Commits pushed to the default branch without a pull request". "Commits added by a rebase merge are not direct pushes
     (the last commits up to a merge, as many as the pull request has, that share authored date and headline with one of its
@@ -130,18 +143,21 @@ def push_of(world: World, commit: Commit) -> ChangeFact:
         changes_requested_count=0,
         reopened_count=0,
         is_reviewed=False,
-        names=set(ISSUE_KEY.findall(commit.headline)),
+        names=names_in(world, commit.headline),
         is_pull_request=False,
     )
 
 
 def reverted_by(world: World, pull: PullRequest) -> str | None:
-    """What a revert undoes: "the merged pull request with the number that GitHub gives; otherwise, the pull request that was
-    merged as the commit that git names, or that contains that commit; otherwise, the direct push of that commit"."""
-    here = [p for p in world.pull_requests if p.repository_id == pull.repository_id and p.merged_at and not p.deleted]
-    here.sort(key=lambda p: p.id)
+    """What a revert undoes: "the merged pull request with the number that GitHub gives, in the repository that it names;
+    otherwise, the pull request that was merged as the commit that git names, or that contains that commit; otherwise, the
+    direct push of that commit"."""
+    merged = sorted((p for p in world.pull_requests if p.merged_at and not p.deleted), key=lambda p: p.id)
+    here = [p for p in merged if p.repository_id == pull.repository_id]
+    others = {r.id for r in world.repositories if r.full_name.lower() == pull.reverts_repository}
+    meant = [p for p in merged if p.repository_id in others] if pull.reverts_repository else here
     named = [
-        *(p for p in here if pull.reverts_number == p.number),
+        *(p for p in meant if pull.reverts_number == p.number),
         *(p for p in here if pull.reverts_sha and pull.reverts_sha == p.merge_commit_sha),
         *(p for p in here if pull.reverts_sha in {c.sha for c in p.commits}),
     ]
@@ -186,7 +202,7 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         changes_requested_count=requests_for_changes(pull),
         reopened_count=len(pull.reopened_at),
         is_reviewed=any(r.submitted_at <= pull.merged_at for r in by_people(world, pull)),
-        names=set(ISSUE_KEY.findall(pull.title)) | set(ISSUE_KEY.findall(pull.head_branch)),
+        names=names_in(world, pull.title, pull.head_branch),
         own_shas={c.sha for c in pull.commits},
         last_own_sha=pull.commits[-1].sha if pull.commits else None,
         carries_others=carries_others(world, pull),
@@ -264,7 +280,7 @@ def custom_change_of(world: World, change: CustomChange, positions: dict[tuple[i
         changes_requested_count=0,
         reopened_count=0,
         is_reviewed=reviewed_at is not None and reviewed_at <= change.merged_at,
-        names=set(ISSUE_KEY.findall(change.title)),
+        names=names_in(world, change.title),
         is_pull_request=False,
     )
 

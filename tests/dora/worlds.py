@@ -38,6 +38,8 @@ TITLES = (
     "Emergency patch",
     "Hotfixes listed",
     "OPS-1: fix",
+    "ops-1: fix",
+    "Ops-3 once more, fix_ops-2",
     "Fix of OPS-2",
     "DEV-1 and DEV-2: more",
     'Revert "Change" (OPS-1)',
@@ -48,7 +50,19 @@ TITLES = (
     "Revert for OPS-1 and OPS-2",
 )
 SERVICES = (*NAMES, "Shop", "SHOP", "Till", "till")
-BRANCHES = ("work", "work", "develop", "main", "work", "hotfix/now", "fix_OPS-3", "OPS-1_fix", "DEV-2-more", "x/hotfix")
+BRANCHES = (
+    "work",
+    "work",
+    "develop",
+    "main",
+    "work",
+    "hotfix/now",
+    "fix_OPS-3",
+    "OPS-1_fix",
+    "ops-12_fix",
+    "DEV-2-more",
+    "x/hotfix",
+)
 PLACES = (("production",), ("production", "production", "production", "production-eu"))
 ENVIRONMENTS = (*["production"] * 7, "production-eu", "production-eu", "Prod", "staging", "products")
 TAGS = (None, None, "main", "v1", "v2", "v3")
@@ -327,6 +341,7 @@ def draw_pull_request(
         deletions=draw(st.integers(0, 50)),
         comment_count=draw(st.integers(0, 3)),
         reverts_number=reverts,
+        reverts_repository=draw(one_of(None, None, "acme/billing", "acme/nowhere")) if reverts else None,
         reviews=reviews,
         commented_at=clock.near(at, 3000, 60, 15) if draw(st.integers(0, 3)) == 0 else None,
         reopened_at=[clock.near(at, 100, 0, 16)] if draw(st.integers(0, 4)) == 0 else [],
@@ -428,6 +443,7 @@ def draw_story(clock: Clock, issue: Issue, pulls: list[PullRequest]) -> None:
     others = [p for p in pulls if p.repository_id == pull.repository_id and p is not pull]
     if others:
         fix = others[clock.draw(st.integers(0, len(others) - 1))]
+        fix.reverts_repository = None
         fix.title, fix.reverts_number, fix.reverts_sha = f'Revert "Change" ({issue.key})', pull.number, None
         if pull.shas and clock.draw(st.booleans()):
             fix.reverts_number, fix.reverts_sha = None, clock.draw(st.sampled_from(pull.shas))

@@ -30,6 +30,23 @@ def test_which_pull_request_a_pull_request_reverts(
     assert world.rows("select reverts_number from core.github_pull_requests") == [(reverted,)]
 
 
+@pytest.mark.parametrize(
+    ("title", "branch", "body", "named"),
+    [
+        ("Take it back", "work", "Reverts acme/Billing#12", (12, "acme/billing")),
+        ("Revert acme/billing#12 and #3 (acme/billing#12)", "work", "", (12, "acme/billing")),
+        ("Take it back", "work", "Reverts Acme/Shop#12", (12, None)),
+        ("Take it back", "revert-12-tax", "Reverts acme/old-name#12", (12, None)),
+    ],
+    ids=["another repository", "in the title", "its own", "its own, before it was renamed"],
+)
+def test_whose_pull_request_a_pull_request_reverts(
+    world: World, title: str, branch: str, body: str, named: tuple[int, str | None]
+) -> None:
+    store_pull_request(world, title=title, headRefName=branch, body=body)
+    assert world.rows("select reverts_number, reverts_repository from core.github_pull_requests") == [named]
+
+
 SHA = "4f2a9c1be07d5a3386c1f0e2d94b7a6c5d8e9f01"
 
 

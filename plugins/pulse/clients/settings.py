@@ -254,6 +254,9 @@ class QualitySettings(_Group):
     )
     quality_negative_durations: Severity = Field("warn", description="fails when a change was deployed before it began")
     quality_impossible_orders: Severity = Field("warn", description="fails when something ended before it began")
+    quality_future_deployments: Severity = Field(
+        "warn", description="fails when a deployment ends in the future. It counts when its day has come"
+    )
     quality_orphans: Severity = Field(
         "warn", description="fails when records were read of a repository or project that is not stored itself"
     )

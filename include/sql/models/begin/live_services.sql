@@ -45,7 +45,7 @@ with repositories as (
     from reported_names n
     where not exists (select from named k where lower(k.name) = n.name)
 )
-select id, prefix, suffix, name, integration_id, repository_id, full_name, production_branch, path_pattern, deployment_pattern,
+select id, prefix, suffix, name, integration_id, repository_id, full_name, lower(full_name) as full_key, production_branch, path_pattern, deployment_pattern,
        path_pattern is null
            and bool_or(path_pattern is not null) over (partition by integration_id, repository_id) as has_parts,
        -- A default branch is matched as it is written, in its case. Where it is not known, any branch is.
@@ -55,6 +55,6 @@ select id, prefix, suffix, name, integration_id, repository_id, full_name, produ
        s.production_branches is not null and (production_branch ~* s.production_branches) is not true as by_time
 from named n, settings s
 union all
-select 'custom:' || key, 'custom', '', name, null, null, null, null, null, null, false, null, true
+select 'custom:' || key, 'custom', '', name, null, null, null, null, null, null, null, false, null, true
 from reported
 where name is not null

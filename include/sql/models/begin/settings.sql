@@ -17,11 +17,14 @@ with client as (
     select coalesce(
         string_agg(integration_id || ' ' || id || ' ' || category, ',' order by integration_id, id), '') as categories
     from core.issue_statuses
+), projects as (
+    select coalesce(array_agg(distinct upper(key) order by upper(key)), '{}') as keys from core.projects
 ), typed as (
     select
         c.*, g, (c.now at time zone c.time_zone)::date as today,
         definition_name || ':' || left(md5(g::text || c.time_zone), 8) as definition_version,
-        md5(definition_name || g::text || c.time_zone || statuses.categories) as definition,
+        md5(definition_name || g::text || c.time_zone || statuses.categories || array_to_string(projects.keys, ' '))
+            as definition, projects.keys as project_keys,
         settings ->> 'dora.commit_date' as commit_date,
         settings ->> 'dora.start_event' as start_event,
         (settings ->> 'dora.exclude_bots')::boolean as exclude_bots,
@@ -47,7 +50,7 @@ with client as (
         (settings ->> 'dora.benchmark_year')::integer as benchmark_year,
         nullif(settings -> 'dora.working_calendar', 'null') as working_calendar,
         settings ->> 'dora.working_calendar' is not null as working
-    from client c, given, statuses
+    from client c, given, statuses, projects
 )
 select
     -- The quality checks look at the last 90 days: those after this day, and after this moment for indexes by time.

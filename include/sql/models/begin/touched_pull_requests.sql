@@ -39,8 +39,8 @@ with written as (
     union
     select r.integration_id, r.id, null
     from reverted u
-    join core.pull_requests r
-      on (r.integration_id, r.repository_id, r.reverts_number) = (u.integration_id, u.repository_id, u.number)
+    join core.pull_requests r on (r.integration_id, r.reverts_number) = (u.integration_id, u.number)
+    where r.repository_id = u.repository_id or r.reverts_repository is not null
     union
     select r.integration_id, r.id, null
     from reverted u
@@ -72,6 +72,11 @@ with written as (
     select k.integration_id, k.pull_request_id, null
     from branch_commits b
     join core.pull_request_commits k on (k.integration_id, k.sha) = (b.integration_id, b.sha)
+    union
+    -- reverts that name another repository, which may be one of these now
+    select p.integration_id, p.id, null
+    from core.pull_requests p
+    where p.reverts_repository is not null and exists (select from touched_services)
     union
     select p.integration_id, p.id, null
     from touched_services v

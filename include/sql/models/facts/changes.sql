@@ -79,11 +79,21 @@ with pulls as (
         -- The pull request of that number; or that was merged as the commit, or contains it; or a push, where those count.
         coalesce(
             case when p.reverts_number is not null or p.reverts_sha is not null then (
-                select p.prefix || '-pr:' || u.integration_id || ':' || u.id || p.suffix
+                select p.prefix || '-pr:' || u.integration_id || ':' || u.id
+                       || case when u.repository_id = p.repository_id then p.suffix else '' end
                 from (
                     select x.*, 1 as rank from core.pull_requests x
                     where (x.integration_id, x.number, x.repository_id)
                         = (p.integration_id, p.reverts_number, p.repository_id)
+                      and p.reverts_repository is null
+                    union all
+                    select x.*, 1
+                    from live_services v
+                    join core.pull_requests x
+                      on (x.integration_id, x.number, x.repository_id)
+                       = (v.integration_id, p.reverts_number, v.repository_id)
+                    where v.integration_id = p.integration_id and v.full_key = p.reverts_repository
+                      and v.path_pattern is null
                     union all
                     select x.*, 2 from core.pull_requests x
                     where (x.integration_id, x.merge_commit_sha, x.repository_id)
@@ -177,15 +187,30 @@ with pulls as (
     from direct_pushes c
     cross join settings s
 ), named as (
-    -- keys such as OPS-12 in title and branch, and the issues that the pull request closes
+    -- keys such as OPS-12 in title and branch, and the issues that the pull request closes; keys of known projects in any case
+    -- (of fix_my_ops-12 the longest known: MY_OPS, or OPS)
     select m.*,
            array(select k[1] from regexp_matches(m.title, '\m[A-Z][A-Za-z0-9_]*-?[0-9]+(?![A-Za-z0-9])', 'g') k
                  where length(k[1]) <= 120)
            || array(select k[1] from regexp_matches(
-                        upper(m.head_branch), '(?<![A-Z0-9])[A-Z][A-Z0-9]*-[0-9]+(?![A-Z0-9])', 'g') k
+                        upper(m.head_branch), '(?<![A-Z0-9_])[A-Z][A-Z0-9]*-[0-9]+(?![A-Z0-9])', 'g') k
                     where length(k[1]) <= 120)
-           || m.closed_issues as keys
+           || m.closed_issues
+           || array(
+               select known.key || '-' || k[2]
+               from regexp_matches(
+                   m.title || ' ' || coalesce(m.head_branch, ''),
+                   '(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9_]*)-([0-9]{1,9})(?![A-Za-z0-9])', 'g') k
+               cross join lateral string_to_array(upper(k[1]), '_') parts
+               cross join lateral (
+                   select array_to_string(parts[n:], '_') as key
+                   from generate_series(1, cardinality(parts)) n
+                   where array_to_string(parts[n:], '_') = any (s.project_keys)
+                   order by n limit 1
+               ) known
+           ) as keys
     from merged m
+    cross join settings s
     offset 0
 )
 select

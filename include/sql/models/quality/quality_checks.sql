@@ -22,6 +22,8 @@ from (
      'Changes that were deployed before they began are left out: look at their commits'' dates.'),
     ('impossible_orders', 'many', 0,
      'Records that end before they begin: merged before opened, deployed before created, resolved before reported.'),
+    ('future_deployments', 'many', 0,
+     'Deployments that end in the future count when their day has come: is a clock wrong, or a time zone?'),
     ('orphans', 'many', 0,
      'Records were read of a repository or project that is not stored itself: they wait, and are in no number.'),
     ('rejected_records', null, 0, 'Records that could not be read: the DAG replay_rejects reads them again.'),

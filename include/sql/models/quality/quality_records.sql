@@ -42,6 +42,8 @@ select 'negative_durations', l.change_id, l.change_id, true, s.now - l.deployed_
 from core.deployment_changes l cross join settings s
 where l.exclusion_reason = 'negative duration'
 union all
+select 'future_deployments', d.id, d.id, true, null from settings s join core.deployments d on d.finished_at > s.now
+union all
 select 'impossible_orders', id, id, true, null from changes where merged_at < opened_at
 union all
 select 'impossible_orders', id, id, true, null from deployments where finished_at < created_at

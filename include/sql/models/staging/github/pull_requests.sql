@@ -4,9 +4,10 @@
 -- ready_at: when it last left draft before the merge; if it never did, when it was published.
 -- first_review_at: the first review or comment by another person while it was ready and not merged; if there is none, the
 -- first one of all.
--- reverts_number, reverts_sha: the pull request or commit that it reverts, in the words of GitHub's button or of git revert.
+-- reverts_number, reverts_sha: the pull request or commit that it reverts, in the words of GitHub's button or of git revert;
+-- reverts_repository: where the words name another one. (An old name of this one does, too; but then the branch is GitHub's.)
 with loaded as materialized (
-    select r.integration_id, g.id as repository_id, r.payload as p, r.deleted_at
+    select r.integration_id, g.id as repository_id, g.full_name, r.payload as p, r.deleted_at
     from raw.github_pull_requests r
     join core.repositories g on (g.integration_id, g.id) = (r.integration_id, r.scope_key::bigint)
     where r.loaded_xid >= current_setting('pulse.normalise_from')::xid8
@@ -41,10 +42,9 @@ select
     reviews.n::integer as review_count,
     coalesce((p -> 'comments' ->> 'totalCount')::integer, 0) as comment_count,
     array(select jsonb_array_elements_text(p -> 'labels') order by 1) as labels,
-    coalesce(
-        substring(p ->> 'body' from '(?i)\mreverts\s+(?:[[:alnum:]_.-]+/[[:alnum:]_.-]+)?#(\d{1,9})(?!\d)'),
-        substring(p ->> 'title' from '(?i)^revert\M.*#(\d{1,9})(?!\d)'),
-        substring(p ->> 'headRefName' from '^revert-(\d{1,9})(?:-|$)'))::integer as reverts_number,
+    reverts.named[2]::integer as reverts_number,
+    case when lower(reverts.named[1]) <> lower(l.full_name) and not starts_with(p ->> 'headRefName', 'revert-' || reverts.named[2])
+        then lower(reverts.named[1]) end as reverts_repository,
     substring(p ->> 'body' from '(?n)^\s*This reverts commit ([0-9a-f]{40})\M') as reverts_sha,
     array(select (i ->> 'number')::integer from jsonb_array_elements(p -> 'closingIssues') i order by 1)
         as closing_issue_numbers,
@@ -60,6 +60,14 @@ cross join lateral (
         case when not coalesce((p ->> 'isDraft')::boolean, false)
             then coalesce((p ->> 'publishedAt')::timestamptz, (p ->> 'createdAt')::timestamptz) end) as ready_at
 ) ready
+cross join lateral (
+    select coalesce(
+        regexp_match(p ->> 'body', '(?i)\mreverts\s+([[:alnum:]_.-]+/[[:alnum:]_.-]+)?#(\d{1,9})(?!\d)'),
+        regexp_match(
+            substring(p ->> 'title' from '(?i)^revert\M.*#\d{1,9}(?!\d)'),
+            '([[:alnum:]_.-]+/[[:alnum:]_.-]+)?#(\d{1,9})$'),
+        array[null, substring(p ->> 'headRefName' from '^revert-(\d{1,9})(?:-|$)')]) as named
+) reverts
 cross join lateral (
     select min((c ->> 'authoredDate')::timestamptz) as first_authored_at,
            min((c ->> 'committedDate')::timestamptz) as first_committed_at,
