@@ -2039,6 +2039,8 @@ CREATE TABLE core.pull_requests (
     service_name text,
     service_key text GENERATED ALWAYS AS (lower(service_name)) STORED,
     reverts_repository text,
+    commenters text[] DEFAULT '{}'::text[] NOT NULL,
+    commented_at timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     CONSTRAINT pull_requests_place CHECK ((num_nonnulls(repository_id, external_id) >= 1)),
     CONSTRAINT pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
 );
@@ -2048,6 +2050,8 @@ COMMENT ON COLUMN core.pull_requests.external_id IS 'Its id at a source without 
 COMMENT ON COLUMN core.pull_requests.service_name IS 'The service that it names, where it has no repository.';
 COMMENT ON COLUMN core.pull_requests.service_key IS 'The service in lower case, for look-ups.';
 COMMENT ON COLUMN core.pull_requests.reverts_repository IS 'The repository (owner/name, in lower case) whose pull request reverts_number is of, where the text names one.';
+COMMENT ON COLUMN core.pull_requests.commenters IS 'Who wrote its first comments, up to the first by a person; without the author and whom the forge calls a bot.';
+COMMENT ON COLUMN core.pull_requests.commented_at IS 'When, in the same order.';
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_approved_at_time CHECK (((approved_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (approved_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_closed_at_time CHECK (((closed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (closed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;

@@ -143,3 +143,12 @@ comment on column core.pull_requests.reverts_repository is
     'The repository (owner/name, in lower case) whose pull request reverts_number is of, where the text names one.';
 create index pull_requests_reverts_elsewhere on core.pull_requests (client_id, integration_id)
     where reverts_repository is not null;
+
+-- Whose comments the first ones are: dora.bots decides whether they count. What is stored is read again, once.
+alter table core.pull_requests
+    add column commenters text[] not null default '{}',
+    add column commented_at timestamptz[] not null default '{}';
+comment on column core.pull_requests.commenters is
+    'Who wrote its first comments, up to the first by a person; without the author and whom the forge calls a bot.';
+comment on column core.pull_requests.commented_at is 'When, in the same order.';
+delete from core.transform_watermarks where transform = 'normalise';

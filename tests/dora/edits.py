@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.dora.model import Move, Review, World
+from tests.dora.model import Comment, Move, Review, World
 from tests.dora.worlds import (
     BRANCHES,
     DAY,
@@ -82,7 +82,7 @@ def review_change(clock: Clock, world: World) -> None:
         login, False, clock.draw(one_of("APPROVED", "CHANGES_REQUESTED")), clock.near(pull.created_at, 0, 3000, 15)
     )
     pull.reviews = clock.draw(one_of([], [*pull.reviews, late]))
-    pull.commented_at = clock.draw(one_of(None, late.submitted_at, pull.commented_at))
+    pull.comments = clock.draw(one_of([], [Comment(login, late.submitted_at)], pull.comments))
     pull.reopened_at = clock.draw(one_of([], [pull.created_at.replace(second=16)]))
 
 

@@ -165,6 +165,8 @@ def _add_pull_request(add: Any, p: PullRequest) -> None:
         reverts_number=p.reverts_number,
         reverts_sha=p.reverts_sha,
         reverts_repository=p.reverts_repository,
+        commenters=[c.author_login for c in p.comments if c.author_login != p.author_login],
+        commented_at=[c.at for c in p.comments if c.author_login != p.author_login],
         deleted_at=REMOVED_AT if p.deleted else None,
     )
     for n, commit in enumerate(p.commits):

@@ -80,6 +80,14 @@ class Review:
 
 
 @dataclass
+class Comment:
+    """A plain comment, by nobody whom the forge calls a bot."""
+
+    author_login: str
+    at: datetime
+
+
+@dataclass
 class PullRequest:
     id: int
     repository_id: int
@@ -105,7 +113,7 @@ class PullRequest:
     reverts_repository: str | None = None
     commits: list[OwnCommit] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
-    commented_at: datetime | None = None  # the first plain comment by a person other than the author
+    comments: list[Comment] = field(default_factory=list)
     reopened_at: list[datetime] = field(default_factory=list)
     deleted: bool = False
 
@@ -121,7 +129,9 @@ class PullRequest:
     @property
     def first_review_at(self) -> datetime | None:
         """As staging fills it: the "first submitted review or conversation comment by a person other than the author"."""
-        return min([*self.reviewed_at, *([self.commented_at] if self.commented_at else [])], default=None)
+        return min(
+            [*self.reviewed_at, *(c.at for c in self.comments if c.author_login != self.author_login)], default=None
+        )
 
     @property
     def reviewed_at(self) -> list[datetime]:

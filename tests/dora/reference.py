@@ -24,6 +24,7 @@ from tests.dora.metrics import compute_metrics
 from tests.dora.model import (
     Cause,
     ChangeFact,
+    Comment,
     Commit,
     CustomChange,
     DeployedChange,
@@ -222,10 +223,11 @@ def matches(login: str, patterns: list[str]) -> bool:
     return any(re.search(p, login, re.I) for p in patterns)
 
 
-def is_machine(world: World, review: Review) -> bool:
+def is_machine(world: World, answer: Review | Comment) -> bool:
     """ "Automation", which the forge or `dora.bots` names, or a coding agent: its "reviews and approvals count for nothing"."""
     settings = world.settings
-    return review.author_is_bot or matches(review.author_login, [*settings.bots, *settings.agents])
+    is_bot = isinstance(answer, Review) and answer.author_is_bot
+    return is_bot or matches(answer.author_login, [*settings.bots, *settings.agents])
 
 
 def by_people(world: World, pull: PullRequest) -> list[Review]:
@@ -240,10 +242,13 @@ def approval(world: World, pull: PullRequest) -> datetime | None:
 
 def first_answer(world: World, pull: PullRequest) -> datetime | None:
     """ "The first submitted review or comment by a person other than the author"."""
+    comments = [c for c in pull.comments if c.author_login != pull.author_login]
     machines = {r.submitted_at for r in pull.reviews if is_machine(world, r)}
+    machines |= {c.at for c in comments if is_machine(world, c)}
     if pull.first_review_at not in machines:
         return pull.first_review_at
-    found = sorted(r.submitted_at for r in by_people(world, pull))
+    spoken = [c.at for c in comments if not is_machine(world, c)]
+    found = sorted([*spoken, *(r.submitted_at for r in by_people(world, pull))])
     assert pull.merged_at is not None
     ready = [at for at in found if pull.ready_at and pull.ready_at <= at <= pull.merged_at]
     return next(iter(ready or found), None)

@@ -10,7 +10,19 @@ import pytest
 
 from tests.dora.days import hours
 from tests.dora.metrics import percentile
-from tests.dora.model import Commit, Deployment, Issue, MetricRow, Move, PullRequest, Repository, Result, Review, World
+from tests.dora.model import (
+    Comment,
+    Commit,
+    Deployment,
+    Issue,
+    MetricRow,
+    Move,
+    PullRequest,
+    Repository,
+    Result,
+    Review,
+    World,
+)
 from tests.dora.reference import compute
 
 SHA = {name: f"{n:x}" * 40 for n, name in enumerate("abcdef", start=10)}
@@ -244,7 +256,7 @@ def test_excluded_changes_and_too_few_events() -> None:
 
 def test_a_comment_starts_the_review_stage_but_is_not_a_review() -> None:
     world = world_of(deployments=[deploy(1, "a", "2026-03-02 12:00"), deploy(2, "f", "2026-03-07 12:00")])
-    world.pull_requests[4].commented_at = at("2026-03-06 07:30")
+    world.pull_requests[4].comments = [Comment("bob", at("2026-03-06 07:30"))]
     result = compute(world)
     stages = result.deployed["gh-pr:1:5"]
     assert (stages.pickup_hours, stages.review_hours) == (8.5, 1.5)

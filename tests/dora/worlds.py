@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.dora.model import (
     BranchCommit,
+    Comment,
     Commit,
     CustomChange,
     DeployedBranch,
@@ -110,6 +111,7 @@ def settings(draw: st.DrawFn) -> dict[str, Any]:
         "production_environments": one_of(["^production$"], ["^prod", "^staging$"]),
         "production_branches": one_of(["^main$", "^release/"], ["^release/"]),
         "hotfix_pattern": one_of("^fix", "patch$"),
+        "bots": st.just(["robot$"]),
     }
     for name in draw(st.sets(st.sampled_from(sorted(choices)), max_size=5)):
         given[name] = draw(choices[name])
@@ -185,7 +187,7 @@ def latest_moment(world: World) -> datetime:
     times = [BEGIN, *(c.committed_at for c in world.commits)]
     for pull in world.pull_requests:
         times += [pull.created_at, *([pull.merged_at] if pull.merged_at else []), *pull.reopened_at]
-        times += [*(r.submitted_at for r in pull.reviews), *([pull.commented_at] if pull.commented_at else [])]
+        times += [*(r.submitted_at for r in pull.reviews), *(c.at for c in pull.comments)]
     for c in world.custom_changes:
         times += [t for t in (c.opened_at, c.merged_at, c.first_commit_at, c.first_review_at, c.approved_at) if t]
     for d in world.deployments:
@@ -343,7 +345,10 @@ def draw_pull_request(
         reverts_number=reverts,
         reverts_repository=draw(one_of(None, None, "acme/billing", "acme/nowhere")) if reverts else None,
         reviews=reviews,
-        commented_at=clock.near(at, 3000, 60, 15) if draw(st.integers(0, 3)) == 0 else None,
+        comments=[
+            Comment(login, clock.near(at, 3000, 60, 15))
+            for login in draw(st.lists(one_of("ada", "bob", "ci-helper", "our-robot"), max_size=2))
+        ],
         reopened_at=[clock.near(at, 100, 0, 16)] if draw(st.integers(0, 4)) == 0 else [],
     )
 

@@ -87,3 +87,21 @@ def test_the_client_says_who_is_automation(db: TestDatabase) -> None:
         "helper": False,
         "other": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("bots", "first", "answered"),
+    [
+        (None, "ci-helper", "2026-02-03 10:00"),
+        (None, "our-robot", "2026-02-03 09:00"),
+        (["robot$"], "our-robot", "2026-02-03 10:00"),
+    ],
+)
+def test_a_comment_of_a_machine_is_no_answer(
+    db: TestDatabase, bots: list[str] | None, first: str, answered: str
+) -> None:
+    world = World(db, **({"bots": bots} if bots else {}))
+    times = [at("2026-02-03 09:00"), at("2026-02-03 10:00")]
+    change(world, author_login="ada", first_review_at=times[0], commenters=[first, "bob"], commented_at=times)
+    world.compute(at("2026-02-05 12:00"))
+    assert world.rows("select first_review_at from report.evidence_changes") == [(at(answered),)]

@@ -15,6 +15,7 @@ left join (values
     ('incidents_linked', 'Incidents linked to a deployment', 3), ('failures_guessed', 'Failures that rest on time alone', 4),
     ('stored_of_upstream', 'Records held of those upstream', 5), ('rejected_records', 'Records that could not be read', 6),
     ('negative_durations', 'Changes with impossible times', 7),
-    ('trial_deployments', 'First deployments taken for trials', 8)
+    ('trial_deployments', 'First deployments taken for trials', 8),
+    ('deployments_without_commit', 'Deployments whose content is not known', 9)
 ) as k (check_name, label, sort_order) on k.check_name = q.check_name
 where (k.check_name is not null or q.status = 'fail') and (q.check_name <> 'trial_deployments' or q.value > 0);

@@ -114,7 +114,11 @@ with pulls as (
         case s.commit_date when 'committed' then coalesce(p.first_committed_at, p.first_authored_at)
                            else p.first_authored_at end as first_commit_at,
         coalesce(p.ready_at, p.created_at) as opened_at,
-        case when reviews.began_by_machine then reviews.answered_at else p.answered_at end as first_review_at,
+        case when reviews.began_by_machine or comments.began_by_machine
+            then coalesce(
+                least(reviews.answered_in_time_at, comments.answered_in_time_at),
+                least(reviews.answered_at, comments.answered_at))
+            else p.answered_at end as first_review_at,
         case when reviews.n > 0 then reviews.approved_at else p.approved_at end as approved_at, p.merged_at,
         p.merge_commit_sha,
         case when p.merged_into is not null then p.arrived_at
@@ -156,12 +160,12 @@ with pulls as (
                count(*) filter (where v.state = 'CHANGES_REQUESTED' and v.submitted_at <= p.merged_at) as changes_requested,
                bool_or(v.submitted_at <= p.merged_at) filter (where k.is_another) as by_another,
                min(v.submitted_at) filter (where k.is_another and v.state = 'APPROVED') as approved_at,
-               -- The first review is known without those that the forge calls bots; others may still be machines.
+               -- The first answer is known without those that the forge calls bots; others may still be machines.
                bool_or(v.submitted_at = p.answered_at and k.is_machine) as began_by_machine,
-               coalesce(
-                   min(v.submitted_at) filter (
-                       where k.is_another and v.submitted_at >= p.ready_at and v.submitted_at <= p.merged_at),
-                   min(v.submitted_at) filter (where k.is_another)) as answered_at
+               min(v.submitted_at) filter (
+                   where k.is_another and v.submitted_at >= p.ready_at and v.submitted_at <= p.merged_at)
+                   as answered_in_time_at,
+               min(v.submitted_at) filter (where k.is_another) as answered_at
         from core.reviews v
         cross join lateral (
             select v.author_is_bot or coalesce(v.author_login ~* s.bots, false)
@@ -172,6 +176,15 @@ with pulls as (
         ) k
         where (v.integration_id, v.pull_request_id) = (p.integration_id, p.id)
     ) reviews on true
+    cross join lateral (
+        select bool_or(c.at = p.answered_at and c.is_machine) as began_by_machine,
+               min(c.at) filter (where not c.is_machine and c.at >= p.ready_at and c.at <= p.merged_at) as answered_in_time_at,
+               min(c.at) filter (where not c.is_machine) as answered_at
+        from (
+            select x.at, coalesce(x.login ~* s.bots, false) or coalesce(x.login ~* s.agents, false) as is_machine
+            from unnest(p.commenters, p.commented_at) x (login, at)
+        ) c
+    ) comments
     left join lateral (
         select count(*) as reopened from core.pull_request_events e
         where (e.integration_id, e.pull_request_id) = (p.integration_id, p.id) and e.event_type = 'Reopened'

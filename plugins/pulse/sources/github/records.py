@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from pulse.clients.settings import DoraSettings
 from pulse.sources.base import require
 from pulse.warehouse.loader import RawRow
 
@@ -14,6 +15,11 @@ BODY_CHARACTERS = 2000
 UNKNOWN_STATUS = "pending"
 # Python reads more forms of a time than PostgreSQL does.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+# Whom dora.bots and dora.agents call automation by default.
+_MACHINE = re.compile(
+    "|".join(f"(?:{one})" for name in ("dora_bots", "dora_agents") for one in DoraSettings.model_fields[name].default),
+    re.IGNORECASE,
+)
 # The words of git cherry-pick -x. GitHub's squash keeps them, one for each commit.
 _PICKED = re.compile(r"cherry[- ]picked from commit ([0-9a-f]{40})\b")
 
@@ -84,10 +90,11 @@ def is_commented(node: Node) -> bool:
 
 
 def is_by_another(comment: Node, author: Node | None) -> bool:
-    """Whether a person other than the pull request's author wrote the comment. The staging SQL applies the same rule."""
+    """Whether a person other than the pull request's author wrote the comment. A client may call others automation, too: the
+    SQL applies its rule to what is kept."""
     writer = comment.get("author") or {}
     login = writer.get("login")
-    is_bot = writer.get("__typename") == "Bot" or str(login or "").endswith("[bot]")
+    is_bot = writer.get("__typename") == "Bot" or _MACHINE.search(str(login or ""))
     return not is_bot and login != (author or {}).get("login")
 
 

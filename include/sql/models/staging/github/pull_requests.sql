@@ -48,6 +48,8 @@ select
     substring(p ->> 'body' from '(?n)^\s*This reverts commit ([0-9a-f]{40})\M') as reverts_sha,
     array(select (i ->> 'number')::integer from jsonb_array_elements(p -> 'closingIssues') i order by 1)
         as closing_issue_numbers,
+    comments.commenters,
+    comments.commented_at,
     l.deleted_at
 from loaded l
 cross join lateral (select (p ->> 'mergedAt')::timestamptz as merged_at) merge
@@ -95,3 +97,11 @@ cross join lateral (
       and coalesce(o.author ->> '__typename', '') <> 'Bot'
       and coalesce(o.author ->> 'login', '') not like '%[bot]'
 ) answers
+cross join lateral (
+    select coalesce(array_agg(c -> 'author' ->> 'login' order by place), '{}') as commenters,
+           coalesce(array_agg((c ->> 'createdAt')::timestamptz order by place), '{}') as commented_at
+    from jsonb_array_elements(p -> 'firstComments') with ordinality one (c, place)
+    where c -> 'author' ->> 'login' is distinct from p -> 'author' ->> 'login'
+      and coalesce(c -> 'author' ->> '__typename', '') <> 'Bot'
+      and coalesce(c -> 'author' ->> 'login', '') not like '%[bot]'
+) comments
