@@ -26,6 +26,12 @@ CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS tex
 
 COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value in words; a dash for NULL.';
 
+CREATE FUNCTION core.difference_text(unit text, difference double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT CASE WHEN (difference_text.difference IS NULL) THEN '—'::text WHEN (ltrim(t.shown, '0.'::text) !~ '^[1-9]'::text) THEN 'no change'::text ELSE (CASE WHEN (difference_text.difference < (0)::double precision) THEN '−'::text ELSE '+'::text END || t.shown) END AS "case" FROM (SELECT CASE difference_text.unit WHEN 'ratio'::text THEN (to_char((abs(difference_text.difference) * (100)::double precision), 'FM990.0'::text) || ' points'::text) ELSE core.display_text(difference_text.unit, abs(difference_text.difference)) END AS shown) t);
+
+COMMENT ON FUNCTION core.difference_text(unit text, difference double precision) IS 'A difference between two values of a metric, in words.';
+
 CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) RETURNS double precision
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -270,6 +276,12 @@ $$;
 
 COMMENT ON FUNCTION core.unprotected_tables() IS 'Tables that hold clients'' rows without forced row-level security; must be empty.';
 
+CREATE FUNCTION core.url_part(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(encode(convert_to(value, 'UTF8'::name), 'hex'::text), '(..)'::text, '%\1'::text, 'g'::text);
+
+COMMENT ON FUNCTION core.url_part(value text) IS 'A value as part of an address, whatever its characters.';
+
 CREATE FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE verdict WHEN 'usual'::text THEN COALESCE((('within its usual range ('::text || core.range_text(unit, low, high)) || ')'::text), 'within its usual range'::text) WHEN 'not_enough_history'::text THEN (((('not enough history for a verdict: '::text || history) || ' of '::text) || needed) || ' weeks'::text) ELSE (((verdict || ' since '::text) || to_char((since)::timestamp with time zone, 'FMDD Mon YYYY'::text)) || COALESCE(('; before: '::text || core.range_text(unit, low, high)), ''::text)) END;
@@ -337,6 +349,10 @@ GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pu
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_staff;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_reader;
 
+REVOKE ALL ON FUNCTION core.difference_text(unit text, difference double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.difference_text(unit text, difference double precision) TO pulse_staff;
+GRANT ALL ON FUNCTION core.difference_text(unit text, difference double precision) TO pulse_reader;
+
 REVOKE ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) TO pulse_etl;
 
@@ -393,6 +409,10 @@ REVOKE ALL ON FUNCTION core.setting(key text, fallback jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
 
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.url_part(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.url_part(value text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.url_part(value text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) TO pulse_staff;

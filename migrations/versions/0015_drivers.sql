@@ -72,3 +72,22 @@ comment on table core.lead_time_stages is
 
 select core.protect_table(t, etl => true, staff => true, reader => true)
 from unnest(array['core.metric_comparisons', 'core.metric_drivers', 'core.metric_replays', 'core.lead_time_stages']) t;
+
+create function core.difference_text(unit text, difference double precision) returns text
+    language sql immutable parallel safe
+    -- A difference of shares is in points. What would be shown as zero has no sign.
+    return (
+        select case when difference is null then '—'
+                    when ltrim(shown, '0.') !~ '^[1-9]' then 'no change'
+                    else case when difference < 0 then '−' else '+' end || shown end
+        from (select case unit when 'ratio' then to_char(abs(difference) * 100, 'FM990.0') || ' points'
+                               else core.display_text(unit, abs(difference)) end as shown) t);
+comment on function core.difference_text(text, double precision) is 'A difference between two values of a metric, in words.';
+
+create function core.url_part(value text) returns text
+    language sql immutable parallel safe
+    return regexp_replace(encode(convert_to(value, 'UTF8'), 'hex'), '(..)', '%\1', 'g');
+comment on function core.url_part(text) is 'A value as part of an address, whatever its characters.';
+
+revoke execute on function core.difference_text(text, double precision), core.url_part(text) from public;
+grant execute on function core.difference_text(text, double precision), core.url_part(text) to pulse_staff, pulse_reader;

@@ -73,7 +73,9 @@ def cases(result: Result, metric: str, start: date, end: date, first_stage: int)
     ]
 
 
-def drivers(metric: str, before: list[Case], now: list[Case], value_before: float, value_now: float) -> dict[Key, float]:
+def drivers(
+    metric: str, before: list[Case], now: list[Case], value_before: float, value_now: float
+) -> dict[Key, float]:
     """The contribution of each part, by service and effect."""
     services = sorted({c.service for c in before + now})
     found: dict[Key, float] = {}
@@ -110,7 +112,9 @@ def replays(before: list[Case], now: list[Case], parts: dict[Key, float], is_lea
     named = {service: service if place < 5 else "other services" for place, service in enumerate(order)}
     found: dict[Key, float] = {}
     for name in set(named.values()):
-        kept = [c.value for c in now if named[c.service] != name] + [c.value for c in before if named[c.service] == name]
+        kept = [c.value for c in now if named[c.service] != name] + [
+            c.value for c in before if named[c.service] == name
+        ]
         if kept:
             found["service", name] = median(kept)
     for stage in (*STAGES, "other") if is_lead_time else ():
@@ -184,7 +188,16 @@ def differences(loaded: Loaded, result: Result) -> list[str]:
     return lines + _stages(loaded)
 
 
-_SIDES = ("before_from", "before_until", "now_from", "now_until", "value_before", "value_now", "mean_before", "mean_now")
+_SIDES = (
+    "before_from",
+    "before_until",
+    "now_from",
+    "now_until",
+    "value_before",
+    "value_now",
+    "mean_before",
+    "mean_now",
+)
 
 
 def _missing(result: Result, comparisons: dict[tuple[str, str], dict[str, Any]]) -> list[str]:

@@ -20,7 +20,7 @@ SERVICES = ("shop", "billing", "search")
 
 
 def busy_world(seed: int, **given: Any) -> World:
-    """Three services over seventeen weeks. For the last four, one ships a quarter as often, reviews take longer, and more breaks."""
+    """Three services over seventeen weeks. In the last four, one ships less, reviews take longer, and more breaks."""
     chance = random.Random(seed)
     world = World("Europe/Berlin", TODAY, {"minimum_sample": 3, **given}, [], [], [], [], [])
     for repository, name in enumerate(SERVICES, start=1):
