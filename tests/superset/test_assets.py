@@ -202,12 +202,13 @@ def test_a_charts_query_follows_from_its_params(configs: Configs) -> None:
             "centre_line_days",
             "lower_line_days",
             "upper_line_days",
+            "target_line_days",
             "shifted_days",
         ],
         "granularity": "period_at",
         "filters": [
             {"col": "metric_type", "op": "==", "val": "lead_time_for_changes"},
-            {"col": "grain", "op": "IN", "val": ["week", "month"]},
+            {"col": "grain", "op": "==", "val": "week"},
         ],
         "row_limit": 1000,
         "orderby": [],
@@ -349,12 +350,12 @@ def test_the_examples_of_the_readme_can_be_built(copy: Path, views: Views, db: T
 @pytest.mark.parametrize(
     ("path", "old", "new", "message"),
     [
-        ("dashboards/executive_overview.yaml", "[trust,", "[trusty,", "no chart 'trusty'"),
-        ("dashboards/executive_overview.yaml", "[trust,", "[kpi_tiles,", "'kpi_tiles' is there twice"),
+        ("dashboards/executive_overview.yaml", "[risks,", "[risky,", "no chart 'risky'"),
+        ("dashboards/executive_overview.yaml", "[risks,", "[kpi_tiles,", "'kpi_tiles' is there twice"),
         (
             "dashboards/executive_overview.yaml",
-            "[trust,",
-            "[{chart: trust, width: 12},",
+            "[risks,",
+            "[{chart: risks, width: 12},",
             "is wider than 12",
         ),
         ("dashboards/executive_overview.yaml", "[time,", "[times,", "no filter 'times'"),

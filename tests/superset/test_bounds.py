@@ -72,7 +72,7 @@ def test_every_query_of_our_charts_is_within_the_bounds(bounds: Any) -> None:
         for one in asked["queries"]:
             one = {**one, "filter": one.pop("filters"), "post_processing": after}
             one["annotation_layers"] = config["params"].get("annotation_layers", [])
-            names = [spec["time"]] if "time" in spec else []
+            names = [name for name in (spec.get("time"), config["params"].get("x_axis")) if name]
             bounds.check(context([one], names))
 
 

@@ -24,7 +24,8 @@ select
     m.null_reason, m.tier, m.tier_year, m.calculation_date,
     g.centre * k.factor as centre, g.lower * k.factor as lower, g.upper * k.factor as upper,
     case when g.shift is not null and g.level_from >= m.period_start and g.level_from < m.period_end then g.level_from end
-        as shifted_on
+        as shifted_on,
+    goal.target * k.factor as target
 from numbers m
 join core.metric_catalogue k on k.metric_type = m.metric_type
 left join core.services s on m.scope_type in ('service', 'repository') and (s.client_id, s.id) = (m.client_id, m.scope_id)
@@ -33,4 +34,6 @@ left join core.metric_signals g
   on m.grain in ('week', 'month') and (g.client_id, g.metric_type, g.scope_id) = (m.client_id, m.metric_type, m.scope_id)
  and g.scope_type = case when m.is_service then 'service' else m.scope_type end
  and m.calculation_date >= g.level_from + 6
- and (m.calculation_date < g.level_until + 6 or g.level_until is null);
+ and (m.calculation_date < g.level_until + 6 or g.level_until is null)
+left join report.metric_targets goal
+  on m.scope_type = 'client' and (goal.client_id, goal.metric_type) = (m.client_id, m.metric_type);
