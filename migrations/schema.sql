@@ -260,6 +260,17 @@ $$;
 
 COMMENT ON FUNCTION core.setting(key text, fallback jsonb) IS 'A setting of the client this transaction works for, or the fallback.';
 
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+CREATE FUNCTION core.shown_person(client integer, person text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT CASE (s.setting_value #>> '{}'::text[]) WHEN 'names'::text THEN shown_person.person WHEN 'pseudonyms'::text THEN ('person '::text || "left"(md5(((((shown_person.person || ' '::text) || c.id) || ' '::text) || EXTRACT(epoch FROM c.created_at))), 6)) ELSE NULL::text END AS "case" FROM (core.system_settings s JOIN core.clients c ON ((c.id = s.client_id))) WHERE ((s.client_id = shown_person.client) AND (s.setting_key = 'privacy.people'::text)));
+
+COMMENT ON FUNCTION core.shown_person(client integer, person text) IS 'A login as the client wants it shown: nothing (the default), a pseudonym or the login itself.';
+
 CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
@@ -314,11 +325,6 @@ CREATE FUNCTION core.worked_hours(moment timestamp with time zone) RETURNS doubl
 $$;
 
 COMMENT ON FUNCTION core.worked_hours(moment timestamp with time zone) IS 'Working hours from the start of the client''s calendar to a moment.';
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 CREATE SEQUENCE core.record_ids
     START WITH 1
@@ -407,6 +413,10 @@ GRANT ALL ON FUNCTION core.search_pattern(patterns jsonb) TO pulse_etl;
 
 REVOKE ALL ON FUNCTION core.setting(key text, fallback jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.shown_person(client integer, person text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
 

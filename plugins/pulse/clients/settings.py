@@ -290,7 +290,17 @@ class TargetSettings(_Group):
     )
 
 
-class Settings(TargetSettings, IngestSettings, QualitySettings, DoraSettings):
+class PrivacySettings(_Group):
+    """What is shown of people."""
+
+    privacy_people: Literal["none", "pseudonyms", "names"] = Field(
+        "none",
+        description="how the views that executives read show a person: not at all, by a pseudonym that stays the same, or by"
+        " login. Bots keep their names",
+    )
+
+
+class Settings(PrivacySettings, TargetSettings, IngestSettings, QualitySettings, DoraSettings):
     """The settings of a client. Those that are not given have their defaults."""
 
     model_config = ConfigDict(
