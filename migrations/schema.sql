@@ -26,6 +26,12 @@ CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS tex
 
 COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value in words; a dash for NULL.';
 
+CREATE FUNCTION core.difference_text(unit text, difference double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT CASE WHEN (difference_text.difference IS NULL) THEN '—'::text WHEN (ltrim(t.shown, '0.'::text) !~ '^[1-9]'::text) THEN 'no change'::text ELSE (CASE WHEN (difference_text.difference < (0)::double precision) THEN '−'::text ELSE '+'::text END || t.shown) END AS "case" FROM (SELECT CASE difference_text.unit WHEN 'ratio'::text THEN (to_char((abs(difference_text.difference) * (100)::double precision), 'FM990.0'::text) || ' points'::text) ELSE core.display_text(difference_text.unit, abs(difference_text.difference)) END AS shown) t);
+
+COMMENT ON FUNCTION core.difference_text(unit text, difference double precision) IS 'A difference between two values of a metric, in words.';
+
 CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) RETURNS double precision
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -254,6 +260,17 @@ $$;
 
 COMMENT ON FUNCTION core.setting(key text, fallback jsonb) IS 'A setting of the client this transaction works for, or the fallback.';
 
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+CREATE FUNCTION core.shown_person(client integer, person text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT CASE (s.setting_value #>> '{}'::text[]) WHEN 'names'::text THEN shown_person.person WHEN 'pseudonyms'::text THEN ('person '::text || "left"(md5(((((shown_person.person || ' '::text) || c.id) || ' '::text) || EXTRACT(epoch FROM c.created_at))), 6)) ELSE NULL::text END AS "case" FROM (core.system_settings s JOIN core.clients c ON ((c.id = s.client_id))) WHERE ((s.client_id = shown_person.client) AND (s.setting_key = 'privacy.people'::text)));
+
+COMMENT ON FUNCTION core.shown_person(client integer, person text) IS 'A login as the client wants it shown: nothing (the default), a pseudonym or the login itself.';
+
 CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
@@ -269,6 +286,12 @@ CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
 $$;
 
 COMMENT ON FUNCTION core.unprotected_tables() IS 'Tables that hold clients'' rows without forced row-level security; must be empty.';
+
+CREATE FUNCTION core.url_part(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(encode(convert_to(value, 'UTF8'::name), 'hex'::text), '(..)'::text, '%\1'::text, 'g'::text);
+
+COMMENT ON FUNCTION core.url_part(value text) IS 'A value as part of an address, whatever its characters.';
 
 CREATE FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -303,11 +326,6 @@ $$;
 
 COMMENT ON FUNCTION core.worked_hours(moment timestamp with time zone) IS 'Working hours from the start of the client''s calendar to a moment.';
 
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
 CREATE SEQUENCE core.record_ids
     START WITH 1
     INCREMENT BY 1
@@ -336,6 +354,10 @@ REVOKE ALL ON FUNCTION core.display_text(unit text, value double precision) FROM
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_etl;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_staff;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.difference_text(unit text, difference double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.difference_text(unit text, difference double precision) TO pulse_staff;
+GRANT ALL ON FUNCTION core.difference_text(unit text, difference double precision) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) TO pulse_etl;
@@ -392,7 +414,15 @@ GRANT ALL ON FUNCTION core.search_pattern(patterns jsonb) TO pulse_etl;
 REVOKE ALL ON FUNCTION core.setting(key text, fallback jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
 
+REVOKE ALL ON FUNCTION core.shown_person(client integer, person text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_reader;
+
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.url_part(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.url_part(value text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.url_part(value text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) TO pulse_staff;
@@ -1834,6 +1864,32 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.issues TO pulse_etl;
 GRANT SELECT ON TABLE core.issues TO pulse_staff;
 GRANT SELECT ON TABLE core.issues TO pulse_reader;
 
+-- core.lead_time_stages -----------------------------------------------------------------------------------------------
+CREATE TABLE core.lead_time_stages (
+    client_id integer NOT NULL,
+    grain text NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text DEFAULT ''::text NOT NULL,
+    period_start date NOT NULL,
+    stage text NOT NULL,
+    mean_hours double precision NOT NULL,
+    sample_size bigint NOT NULL,
+    CONSTRAINT lead_time_stages_grain_check CHECK ((grain = ANY (ARRAY['week'::text, 'month'::text]))),
+    CONSTRAINT lead_time_stages_stage_check CHECK ((stage = ANY (ARRAY['coding'::text, 'pickup'::text, 'review'::text, 'merge_to_deploy'::text, 'other'::text])))
+);
+ALTER TABLE ONLY core.lead_time_stages FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.lead_time_stages IS 'One row per week or month, scope and stage: the mean hours that its deployed changes spent in the stage, over all of them. The stages of a period add up to its mean lead time; other is time in no stage, as of a change that nobody reviewed.';
+ALTER TABLE ONLY core.lead_time_stages ADD CONSTRAINT lead_time_stages_pkey PRIMARY KEY (client_id, grain, scope_type, scope_id, period_start, stage);
+ALTER TABLE ONLY core.lead_time_stages ADD CONSTRAINT lead_time_stages_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.lead_time_stages TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.lead_time_stages ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.lead_time_stages TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.lead_time_stages FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.lead_time_stages FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.lead_time_stages TO pulse_etl;
+GRANT SELECT ON TABLE core.lead_time_stages TO pulse_staff;
+GRANT SELECT ON TABLE core.lead_time_stages TO pulse_reader;
+
 -- core.metric_catalogue -----------------------------------------------------------------------------------------------
 CREATE TABLE core.metric_catalogue (
     metric_type text NOT NULL,
@@ -1855,6 +1911,87 @@ ALTER TABLE ONLY core.metric_catalogue ADD CONSTRAINT metric_catalogue_pkey PRIM
 GRANT SELECT,MAINTAIN ON TABLE core.metric_catalogue TO pulse_etl;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_staff;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_reader;
+
+-- core.metric_comparisons ---------------------------------------------------------------------------------------------
+CREATE TABLE core.metric_comparisons (
+    client_id integer NOT NULL,
+    metric_type text NOT NULL,
+    comparison text NOT NULL,
+    before_from date NOT NULL,
+    before_until date NOT NULL,
+    now_from date NOT NULL,
+    now_until date NOT NULL,
+    value_before double precision NOT NULL,
+    value_now double precision NOT NULL,
+    mean_before double precision,
+    mean_now double precision,
+    cases_before bigint NOT NULL,
+    cases_now bigint NOT NULL,
+    CONSTRAINT metric_comparisons_comparison_check CHECK ((comparison = ANY (ARRAY['rolling_30d'::text, 'month'::text, 'shift'::text])))
+);
+ALTER TABLE ONLY core.metric_comparisons FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.metric_comparisons IS 'One row per metric of the client and comparison: rolling_30d (today''s 30 days and the 30 before), month (the last complete month and the one before), shift (the weeks since the signal and as many before). Days [from, until). value: as published; of hours the median, and mean beside it. Without a row, one side is partial or has too few cases.';
+ALTER TABLE ONLY core.metric_comparisons ADD CONSTRAINT metric_comparisons_pkey PRIMARY KEY (client_id, metric_type, comparison);
+ALTER TABLE ONLY core.metric_comparisons ADD CONSTRAINT metric_comparisons_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.metric_comparisons TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.metric_comparisons ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.metric_comparisons TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.metric_comparisons FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.metric_comparisons FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.metric_comparisons TO pulse_etl;
+GRANT SELECT ON TABLE core.metric_comparisons TO pulse_staff;
+GRANT SELECT ON TABLE core.metric_comparisons TO pulse_reader;
+
+-- core.metric_drivers -------------------------------------------------------------------------------------------------
+CREATE TABLE core.metric_drivers (
+    client_id integer NOT NULL,
+    metric_type text NOT NULL,
+    comparison text NOT NULL,
+    service_id text NOT NULL,
+    effect text NOT NULL,
+    contribution double precision NOT NULL,
+    cases_before bigint NOT NULL,
+    cases_now bigint NOT NULL,
+    value_before double precision,
+    value_now double precision,
+    CONSTRAINT metric_drivers_effect_check CHECK ((effect = ANY (ARRAY['count'::text, 'mix'::text, 'rate'::text, 'coding'::text, 'pickup'::text, 'review'::text, 'merge_to_deploy'::text, 'other'::text])))
+);
+ALTER TABLE ONLY core.metric_drivers FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.metric_drivers IS 'One row per part of a comparison. The contributions of a comparison add up to value_now - value_before; of hours, to mean_now - mean_before. service_id is empty for incidents without a service. effect: count (releases a day); mix (the service has another share of the cases); rate (its own value is another); of the lead time, each stage instead of rate, other being time in no stage. cases and value are those of the service (of a stage: its mean hours there).';
+ALTER TABLE ONLY core.metric_drivers ADD CONSTRAINT metric_drivers_pkey PRIMARY KEY (client_id, metric_type, comparison, service_id, effect);
+ALTER TABLE ONLY core.metric_drivers ADD CONSTRAINT metric_drivers_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.metric_drivers TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.metric_drivers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.metric_drivers TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.metric_drivers FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.metric_drivers FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.metric_drivers TO pulse_etl;
+GRANT SELECT ON TABLE core.metric_drivers TO pulse_staff;
+GRANT SELECT ON TABLE core.metric_drivers TO pulse_reader;
+
+-- core.metric_replays -------------------------------------------------------------------------------------------------
+CREATE TABLE core.metric_replays (
+    client_id integer NOT NULL,
+    metric_type text NOT NULL,
+    comparison text NOT NULL,
+    kind text NOT NULL,
+    part text NOT NULL,
+    replayed double precision,
+    contribution double precision NOT NULL,
+    CONSTRAINT metric_replays_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'stage'::text])))
+);
+ALTER TABLE ONLY core.metric_replays FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.metric_replays IS 'One row per part of a change in a median. replayed: what the median would be now, had this part stayed as it was (a service: with its cases of before; a stage: as long as before, rank for rank). contribution: the median now minus that; part residual: the rest, so that the contributions of a kind add up to value_now - value_before.';
+ALTER TABLE ONLY core.metric_replays ADD CONSTRAINT metric_replays_pkey PRIMARY KEY (client_id, metric_type, comparison, kind, part);
+ALTER TABLE ONLY core.metric_replays ADD CONSTRAINT metric_replays_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.metric_replays TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.metric_replays ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.metric_replays TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.metric_replays FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.metric_replays FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.metric_replays TO pulse_etl;
+GRANT SELECT ON TABLE core.metric_replays TO pulse_staff;
+GRANT SELECT ON TABLE core.metric_replays TO pulse_reader;
 
 -- core.metric_signals -------------------------------------------------------------------------------------------------
 CREATE TABLE core.metric_signals (

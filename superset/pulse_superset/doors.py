@@ -11,7 +11,7 @@ from typing import Any
 from flask import jsonify, redirect, request, url_for
 from werkzeug.routing import RequestRedirect
 
-from pulse_superset import answers, identity
+from pulse_superset import answers, identity, rows
 from pulse_superset.connections import STAFF_ROLES
 from pulse_superset.landing import landing_path
 
@@ -35,6 +35,7 @@ FOR_EVERYONE = frozenset(
 )
 DASHBOARDS = "/api/v1/dashboard/"
 FOR_CLIENTS = {
+    rows.RULE: {"GET"},
     "/superset/dashboard/<dashboard_id_or_slug>/": {"GET"},
     "/superset/dashboard/p/<key>/": {"GET"},
     "/superset/log/": {"POST"},

@@ -12,7 +12,7 @@ from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from pulse import environ
-from pulse_superset import accounts, answers, bounds, doors, identity, links, people, turns
+from pulse_superset import accounts, answers, bounds, doors, identity, links, people, rows, turns
 from pulse_superset.benchmarks import name_the_year
 from pulse_superset.edge import Edge, TrustedProxies
 from pulse_superset.identity import COOKIE_KEY
@@ -36,6 +36,7 @@ def install(app: Flask) -> None:
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
     pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")
     pages.add_url_rule(doors.START, "start", lambda: redirect(landing_path()))
+    pages.add_url_rule(rows.RULE, "rows", rows.show)
     app.register_blueprint(pages)
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
     people.install()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tests.dora import drivers
 from tests.dora.loading import Loaded
 from tests.dora.model import Result
 from tests.dora.reference import compute
@@ -191,8 +192,9 @@ UNSAID = {
 
 def disagreements(loaded: Loaded) -> list[str]:
     """Every row and column in which SQL and reference differ, as readable text."""
-    expected, found = facts_expected(compute(loaded.world)), facts_of(loaded)
-    lines = []
+    result = compute(loaded.world)
+    expected, found = facts_expected(result), facts_of(loaded)
+    lines = drivers.differences(loaded, result)
     for table, rows in expected.items():
         lines += [
             f"{table}: SQL lacks {key}: {row}"

@@ -347,6 +347,10 @@ FACTS = (
     "dora_scopes",
     "dora_metrics",
     "metric_signals",
+    "metric_comparisons",
+    "metric_drivers",
+    "metric_replays",
+    "lead_time_stages",
     "quality_results",
 )
 VOLATILE = {"dora_metrics": ("id", "published_at"), "quality_results": ("measured_at",)}

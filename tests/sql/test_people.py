@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -80,6 +82,7 @@ def test_the_client_says_who_is_automation(db: TestDatabase) -> None:
     repository = world.repository()
     for n, (login, is_typed) in enumerate((("robo", False), ("release-bot", False), ("helper", True), ("other", True))):
         world.change(repository, f"c{n}", MERGED, author_login=login, author_is_bot=is_typed)
+    world.db.set_setting(world.client_id, "privacy.people", "names")
     world.compute(at("2026-02-05 12:00"))
     assert dict(world.rows("select author, is_bot from report.evidence_changes")) == {
         "robo": True,
@@ -105,3 +108,43 @@ def test_a_comment_of_a_machine_is_no_answer(
     change(world, author_login="ada", first_review_at=times[0], commenters=[first, "bob"], commented_at=times)
     world.compute(at("2026-02-05 12:00"))
     assert world.rows("select first_review_at from report.evidence_changes") == [(at(answered),)]
+
+
+def views_that_say(world: World, text: str) -> set[str]:
+    """The views of report in which a client's reader finds a text."""
+    views = world.rows("select relname from pg_class where relkind = 'v' and relnamespace = 'report'::regnamespace")
+    assert len(views) > 20
+    query = "select 1 from report.{} v where position(%s in v::text) > 0 limit 1"
+    return {name for (name,) in views if world.rows(query.format(name), text)}
+
+
+def test_no_view_names_a_person_unless_the_client_says_so(world: World) -> None:
+    repository = world.repository()
+    for n in range(12):
+        merged = MERGED + timedelta(hours=n)
+        pull = world.change(repository, f"c{n}", merged, author_login="ada-marker", head_branch="work")
+        world.insert(
+            "core.github_pull_request_commits",
+            integration_id=world.github,
+            pull_request_id=pull,
+            sha=f"own{n}",
+            position=0,
+            authored_at=merged,
+            author_login="ada-marker",
+            headline="Change",
+        )
+        world.deploy(repository, f"c{n}", merged + timedelta(hours=1))
+    world.change(repository, "by-a-bot", MERGED, author_login="dependabot", author_is_bot=True)
+    world.compute(at("2026-02-05 12:00"))
+    assert views_that_say(world, "ada-marker") == set()
+    assert "evidence_changes" in views_that_say(world, "dependabot")
+
+    world.db.set_setting(world.client_id, "privacy.people", "pseudonyms")
+    assert views_that_say(world, "ada-marker") == set()
+    shown = world.rows("select author, count(*) from report.evidence_changes where not is_bot group by 1")
+    assert len(shown) == 1
+    assert re.fullmatch(r"person [0-9a-f]{6}", shown[0][0])
+
+    world.db.set_setting(world.client_id, "privacy.people", "names")
+    named = {"evidence_changes", "evidence_lead_time", "evidence_pull_requests", "evidence_commits"}
+    assert views_that_say(world, "ada-marker") == named

@@ -192,26 +192,21 @@ def test_charts_use_what_their_dataset_has_and_no_sql_of_their_own(configs: Conf
 
 
 def test_a_charts_query_follows_from_its_params(configs: Configs) -> None:
-    (days,) = json.loads(configs["charts/lead_time.yaml"]["query_context"])["queries"]
+    days, limits = json.loads(configs["charts/lead_time.yaml"]["query_context"])["queries"]
     axis = {"columnType": "BASE_AXIS", "sqlExpression": "period_at", "label": "period_at", "expressionType": "SQL"}
     assert days == {
         "columns": [axis],
-        "metrics": [
-            "days",
-            "days_so_far",
-            "centre_line_days",
-            "lower_line_days",
-            "upper_line_days",
-            "shifted_days",
-        ],
+        "metrics": ["days", "days_so_far", "shifted_days"],
         "granularity": "period_at",
         "filters": [
             {"col": "metric_type", "op": "==", "val": "lead_time_for_changes"},
-            {"col": "grain", "op": "IN", "val": ["week", "month"]},
+            {"col": "grain", "op": "==", "val": "week"},
         ],
         "row_limit": 1000,
         "orderby": [],
     }
+    lines = ["centre_line_days", "lower_line_days", "upper_line_days", "target_line_days"]
+    assert limits == {**days, "metrics": lines}
     (stages,) = json.loads(configs["charts/lead_time_stages.yaml"]["query_context"])["queries"]
     assert (stages["columns"], stages["series_columns"]) == ([axis, "stage_label"], ["stage_label"])
     (rows,) = json.loads(configs["charts/evidence_incidents.yaml"]["query_context"])["queries"]
@@ -349,12 +344,12 @@ def test_the_examples_of_the_readme_can_be_built(copy: Path, views: Views, db: T
 @pytest.mark.parametrize(
     ("path", "old", "new", "message"),
     [
-        ("dashboards/executive_overview.yaml", "[trust,", "[trusty,", "no chart 'trusty'"),
-        ("dashboards/executive_overview.yaml", "[trust,", "[kpi_tiles,", "'kpi_tiles' is there twice"),
+        ("dashboards/executive_overview.yaml", "[risks,", "[risky,", "no chart 'risky'"),
+        ("dashboards/executive_overview.yaml", "[risks,", "[kpi_tiles,", "'kpi_tiles' is there twice"),
         (
             "dashboards/executive_overview.yaml",
-            "[trust,",
-            "[{chart: trust, width: 12},",
+            "[risks,",
+            "[{chart: risks, width: 12},",
             "is wider than 12",
         ),
         ("dashboards/executive_overview.yaml", "[time,", "[times,", "no filter 'times'"),

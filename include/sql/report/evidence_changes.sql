@@ -3,7 +3,8 @@
 -- The latest changes are found through the index on merged_at, and the service's name is looked up for each (offset 0). With a
 -- join, the planner starts with the few services and sorts all changes of the client.
 select
-    c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
+    c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url,
+    case when c.is_bot then c.author else core.shown_person(c.client_id, c.author) end as author,
     c.first_commit_at, c.opened_at, c.first_review_at, c.approved_at, c.merged_at, l.deployment_id, l.deployed_at,
     coalesce(d.url, d.environment_url) as deployment_url, l.lead_time_hours, c.coding_hours, c.pickup_hours,
     c.review_hours, l.merge_to_deploy_hours,

@@ -4,7 +4,7 @@
 -- that are not deployed yet.
 (
     select l.client_id, l.change_id, k.service_id, k.number, k.url, k.sha, k.position, k.authored_at, k.committed_at,
-           k.author, k.headline, k.merged_at, l.deployment_id, l.deployed_at
+           core.shown_person(l.client_id, k.author) as author, k.headline, k.merged_at, l.deployment_id, l.deployed_at
     from core.deployment_changes l
     cross join lateral (
         select * from core.change_commits x where (x.client_id, x.change_id) = (l.client_id, l.change_id) offset 0
@@ -12,7 +12,8 @@
     order by l.deployed_at desc
 )
 union all
-select k.*, null, null
+select k.client_id, k.change_id, k.service_id, k.number, k.url, k.sha, k.position, k.authored_at, k.committed_at,
+       core.shown_person(k.client_id, k.author), k.headline, k.merged_at, null, null
 from core.change_commits k
 where not exists (
     select from core.deployment_changes l where (l.client_id, l.change_id) = (k.client_id, k.change_id));

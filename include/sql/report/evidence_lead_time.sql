@@ -5,7 +5,8 @@
 -- of a client has one link: it expects a hundredth of the join's rows, and sorts all of them. Here each row is looked up from
 -- its link (offset 0), whatever the planner expects.
 select
-    l.client_id, l.change_id, l.service_id, s.name as service_name, c.number, c.title, c.url, c.author,
+    l.client_id, l.change_id, l.service_id, s.name as service_name, c.number, c.title, c.url,
+    case when c.is_bot then c.author else core.shown_person(c.client_id, c.author) end as author,
     c.first_commit_at, c.opened_at, c.first_review_at, c.approved_at, c.merged_at, l.deployment_id, l.deployed_at,
     d.url as deployment_url, l.lead_time_hours, c.coding_hours, c.pickup_hours, c.review_hours, l.merge_to_deploy_hours,
     l.exclusion_reason is null as in_lead_time, l.exclusion_reason,

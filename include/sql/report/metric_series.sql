@@ -20,11 +20,13 @@ select
     m.client_id, m.metric_type, k.metric_label, m.unit, k.display_unit, m.grain, m.scope_type, m.scope_id,
     case m.scope_type when 'client' then 'All services' else coalesce(s.name, m.scope_id) end as scope_name,
     m.period_start::timestamp as period_at, m.period_end, m.is_partial, m.metric_value,
-    m.metric_value * k.factor as display_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size,
+    m.metric_value * k.factor as display_value, m.p50, case when m.sample_size >= 8 then m.p75 end as p75,
+    case when m.sample_size >= 20 then m.p90 end as p90, m.numerator, m.denominator, m.sample_size,
     m.null_reason, m.tier, m.tier_year, m.calculation_date,
     g.centre * k.factor as centre, g.lower * k.factor as lower, g.upper * k.factor as upper,
     case when g.shift is not null and g.level_from >= m.period_start and g.level_from < m.period_end then g.level_from end
-        as shifted_on
+        as shifted_on,
+    goal.target * k.factor as target
 from numbers m
 join core.metric_catalogue k on k.metric_type = m.metric_type
 left join core.services s on m.scope_type in ('service', 'repository') and (s.client_id, s.id) = (m.client_id, m.scope_id)
@@ -33,4 +35,6 @@ left join core.metric_signals g
   on m.grain in ('week', 'month') and (g.client_id, g.metric_type, g.scope_id) = (m.client_id, m.metric_type, m.scope_id)
  and g.scope_type = case when m.is_service then 'service' else m.scope_type end
  and m.calculation_date >= g.level_from + 6
- and (m.calculation_date < g.level_until + 6 or g.level_until is null);
+ and (m.calculation_date < g.level_until + 6 or g.level_until is null)
+left join report.metric_targets goal
+  on m.scope_type = 'client' and (goal.client_id, goal.metric_type) = (m.client_id, m.metric_type);

@@ -4,7 +4,10 @@ select
     q.value,
     case
         when q.value is null then '—'
-        when q.denominator is not null then to_char(q.value * 100, 'FM990') || ' % (' || q.numerator || ' of ' || q.denominator || ')'
+        -- Not all is never 100 %.
+        when q.denominator is not null then
+            case when q.value < 1 and q.value >= 0.995 then to_char(trunc(q.value::numeric * 100, 1), 'FM990.0')
+                 else to_char(q.value * 100, 'FM990') end || ' % (' || q.numerator || ' of ' || q.denominator || ')'
         else to_char(q.value, 'FM9999990')
     end as display_text,
     q.numerator, q.denominator, case when q.status = 'no_data' then 'no_data' end as null_reason,

@@ -13,5 +13,6 @@ select
     case m.unit when 'ratio' then '%' when 'hours' then 'hours' else 'items' end as display_unit,
     case when m.unit = 'count' and m.metric_value is not null then to_char(m.metric_value, 'FM9999990')
         else core.display_text(m.unit, m.metric_value) end as display_text,
-    m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.published_at
+    m.p50, case when m.sample_size >= 8 then m.p75 end as p75, case when m.sample_size >= 20 then m.p90 end as p90,
+    m.numerator, m.denominator, m.sample_size, m.null_reason, m.published_at
 from core.work_metrics m;

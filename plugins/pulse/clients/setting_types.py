@@ -54,6 +54,19 @@ ProjectKey = Annotated[str, AfterValidator(_is_a_project_key)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
+class Target(Exact):
+    """A value that a metric should reach, and by when."""
+
+    value: float = Field(ge=0, le=1_000_000, description="in the unit of the setting")
+    by: Day
+
+
+class Share(Target):
+    """A target in percent."""
+
+    value: float = Field(ge=0, le=100, description="in percent")
+
+
 class Service(Exact):
     """A part of a monorepo that is a service of its own."""
 

@@ -22,6 +22,8 @@ from pulse.clients.setting_types import (
     Pattern,
     ProjectKey,
     Service,
+    Share,
+    Target,
     Team,
     WorkingCalendar,
     unique_names,
@@ -291,7 +293,41 @@ class IngestSettings(_Group):
     )
 
 
-class Settings(IngestSettings, QualitySettings, DoraSettings):
+class TargetSettings(_Group):
+    """What the client wants to reach. Tile and chart show it, with whether the pace of the last weeks reaches it."""
+
+    targets_deployment_frequency: Target | None = Field(
+        None,
+        description="the frequency to reach, in releases per day, and by when",
+        examples=[{"value": 3, "by": "2027-06-30"}],
+    )
+    targets_lead_time_for_changes: Target | None = Field(
+        None, description="the lead time to reach, in hours", examples=[{"value": 24, "by": "2027-06-30"}]
+    )
+    targets_change_failure_rate: Share | None = Field(
+        None,
+        description="the share of failed releases to reach, in percent",
+        examples=[{"value": 5, "by": "2027-06-30"}],
+    )
+    targets_failed_deployment_recovery_time: Target | None = Field(
+        None, description="the recovery time to reach, in hours", examples=[{"value": 2, "by": "2027-06-30"}]
+    )
+    targets_deployment_rework_rate: Share | None = Field(
+        None, description="the share of rework to reach, in percent", examples=[{"value": 5, "by": "2027-06-30"}]
+    )
+
+
+class PrivacySettings(_Group):
+    """What is shown of people."""
+
+    privacy_people: Literal["none", "pseudonyms", "names"] = Field(
+        "none",
+        description="how the views that executives read show a person: not at all, by a pseudonym that stays the same, or by"
+        " login. Bots keep their names",
+    )
+
+
+class Settings(PrivacySettings, TargetSettings, IngestSettings, QualitySettings, DoraSettings):
     """The settings of a client. Those that are not given have their defaults."""
 
     model_config = ConfigDict(

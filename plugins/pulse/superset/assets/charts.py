@@ -19,7 +19,7 @@ def chart_config(name: str, spec: Config, defaults: Config) -> Config:
         "form_data": params,
         "result_format": "json",
         "result_type": "full",
-        "queries": [chart_query(params)],
+        "queries": [chart_query(one) for one in layers(params)],
     }
     return {
         "slice_name": spec["title"],
@@ -42,7 +42,7 @@ def chart_params(name: str, spec: Config, defaults: Config) -> Config:
     params["adhoc_filters"] = [_filter(*condition) for condition in spec.get("filters", [])]
     if "time" in spec:
         params["adhoc_filters"].append(_filter(spec["time"], "TEMPORAL_RANGE", "No filter"))
-        params["x_axis" if viz_type.startswith("echarts_timeseries") else "granularity_sqla"] = spec["time"]
+        params["x_axis" if "timeseries" in viz_type else "granularity_sqla"] = spec["time"]
     if "order" in spec:
         params["order_by_cols"] = [
             json.dumps([entry.split()[0], not entry.endswith(" desc")]) for entry in spec["order"]
@@ -50,7 +50,14 @@ def chart_params(name: str, spec: Config, defaults: Config) -> Config:
     if "benchmark" in spec:
         params["annotation_layers"] = [_benchmark(spec["benchmark"], defaults["benchmark"])]
     params |= spec["params"]
+    if "metrics_b" in params:
+        params |= {f"{key}_b": params[key] for key in ("adhoc_filters", "groupby", "row_limit")}
     return params
+
+
+def layers(params: Config) -> list[Config]:
+    """The params of each query of a chart: one, or two where `metrics_b` are drawn in another style (mixed_timeseries)."""
+    return [params, {**params, "metrics": params["metrics_b"]}] if "metrics_b" in params else [params]
 
 
 def chart_query(params: Config) -> Config:

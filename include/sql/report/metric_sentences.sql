@@ -1,0 +1,92 @@
+-- One row per metric on a tile, and one for all of them together (metric_type all): what moved, in a sentence.
+--
+-- Only a signal is told; what goes with it are the parts of the comparison "shift" with a third of the change or more. Parts go
+-- with a change; nothing says that they caused it.
+with moves as (
+    select c.*, coalesce(c.mean_now - c.mean_before, c.value_now - c.value_before) as total
+    from core.metric_comparisons c
+    where c.comparison = 'shift'
+), parts as (
+    select client_id, metric_type, 1 as kind, service_id as part, sum(contribution) as contribution
+    from core.metric_drivers
+    where comparison = 'shift'
+    group by 1, 2, 3, 4
+    union all
+    select client_id, metric_type, 2, effect, sum(contribution)
+    from core.metric_drivers
+    where comparison = 'shift' and effect in ('coding', 'pickup', 'review', 'merge_to_deploy')
+    group by 1, 2, 3, 4
+), ranked as (
+    select p.*, m.total, p.contribution / m.total as share, count(*) over (of_kind) as n,
+           row_number() over (of_kind order by p.contribution / m.total desc, p.part) as place
+    from parts p
+    join moves m on (m.client_id, m.metric_type) = (p.client_id, p.metric_type) and m.total <> 0
+     and sign(m.total) = sign(m.value_now - m.value_before)
+    window of_kind as (partition by p.client_id, p.metric_type, p.kind)
+), told_parts as (
+    select r.client_id, r.metric_type, count(*) as parts,
+           string_agg(l.label || ' (' || core.difference_text(k.unit, r.contribution) || ')', ' and ' order by r.kind, r.place)
+               as goes_with,
+           min(l.label) filter (where r.kind = 1 and r.place = 1) as service_name,
+           min(nullif(r.part, '')) filter (where r.kind = 1 and r.place = 1) as service_id,
+           min(r.part) filter (where r.kind = 2 and r.place = 1) as stage, min(core.difference_text(k.unit, r.total)) as total_text
+    from ranked r
+    join core.metric_catalogue k on k.metric_type = r.metric_type
+    left join core.services s on (s.client_id, s.id) = (r.client_id, r.part)
+    cross join lateral (
+        select case r.part when 'coding' then 'coding' when 'pickup' then 'waiting for review' when 'review' then 'review'
+                           when 'merge_to_deploy' then 'waiting for deployment' when '' then 'incidents without a service'
+                           else coalesce(s.name, r.part) end as label
+    ) l
+    where r.n > 1 and (r.place = 1 and r.share >= 1.0 / 3 or r.place = 2 and r.share >= 0.25)
+    group by 1, 2
+), told as (
+    select t.client_id, t.client_name, t.metric_type, t.metric_label, t.sort_order, t.unit, t.verdict, t.verdict_text, t.null_reason,
+           t.shifted_on, m.before_from, m.now_until, p.service_name, p.service_id, p.stage, p.parts, p.goes_with, p.total_text, m.mean_now,
+           case when m.value_now > m.value_before then 'rose' else 'fell' end as direction,
+           core.display_text(t.unit, m.value_before) as text_before, core.display_text(t.unit, m.value_now) as text_now,
+           t.verdict in ('better', 'worse') and m.client_id is not null as is_moved
+    from report.kpi_current t
+    left join moves m on (m.client_id, m.metric_type) = (t.client_id, t.metric_type)
+    left join told_parts p on (p.client_id, p.metric_type) = (t.client_id, t.metric_type)
+    where t.sort_order <= 5
+), together as (
+    select client_id, client_name, count(*) filter (where is_moved) as moved, count(*) filter (where verdict = 'usual') as usual,
+           count(*) as n,
+           string_agg(move, '; ' order by sort_order) filter (where is_moved and verdict = 'worse') as worse,
+           string_agg(move, '; ' order by sort_order) filter (where is_moved and verdict = 'better') as better
+    from (
+        select *, lower(left(metric_label, 1)) || substr(metric_label, 2) || ' ' || direction || ' from ' || text_before || ' to '
+                  || text_now || ' since ' || to_char(shifted_on, 'FMDD Mon YYYY') || coalesce(', mostly ' || service_name, '') as move
+        from told
+    ) m
+    group by 1, 2
+)
+select
+    client_id, client_name, metric_type, metric_label, sort_order, verdict, shifted_on, service_id, service_name, stage,
+    case when is_moved then
+             metric_label || ' ' || direction || ' from ' || text_before || ' to ' || text_now || ' since '
+             || to_char(shifted_on, 'FMDD Mon YYYY') || ', by more than chance.'
+             || coalesce(' Of the change' || case when mean_now is not null then ' in the mean' else '' end || ' (' || total_text
+                         || '), the largest ' || case when parts > 1 then 'parts go with ' else 'part goes with ' end || goes_with
+                         || '.', '')
+         when null_reason is not null then metric_label || ': nothing to judge in these 30 days.'
+         else metric_label || ': ' || verdict_text || '.' end as sentence,
+    case when is_moved then
+        '/pulse/rows/?metric=' || metric_type || '&from=' || before_from || '&to=' || now_until
+        || coalesce('&service=' || core.url_part(service_name), '') end as rows_path
+from told
+union all
+select
+    client_id, client_name, 'all', 'All together', 0, case when worse is not null then 'worse' when better is not null then 'better'
+        when usual > 0 then 'usual' else 'not_enough_history' end,
+    null, null, null, null,
+    case when moved = 0 and usual = n then 'Nothing moved by more than chance: all ' || n || ' measures are within their usual range.'
+         when moved = 0 and usual > 0 then
+             'Nothing moved by more than chance: ' || usual || ' of ' || n || ' measures are within their usual range; the rest have too'
+             || ' few cases or weeks for a verdict.'
+         when moved = 0 then 'Too early to tell movement from chance: a verdict needs 12 complete weeks with enough cases.'
+         else concat_ws(' ', 'Worse: ' || worse || '.', 'Better: ' || better || '.',
+                        case when usual > 0 then 'Within the usual range: ' || usual || ' of ' || n || ' measures.' end) end,
+    null
+from together;
