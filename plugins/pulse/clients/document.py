@@ -16,7 +16,14 @@ from pydantic import BaseModel
 
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.schema import Place
-from pulse.clients.settings import FEATURE_MEANING, DoraSettings, IngestSettings, QualitySettings
+from pulse.clients.settings import (
+    FEATURE_MEANING,
+    CostSettings,
+    DoraSettings,
+    IngestSettings,
+    QualitySettings,
+    WorkSettings,
+)
 from pulse.clients.spec import Branding, ClientSpec, User, json_schema
 from pulse.source_types import declarations
 
@@ -63,7 +70,8 @@ def _settings_table() -> str:
         "one of block, warn, off",
         "the severity of a [quality check](metrics.md#quality-checks)",
     ]
-    return _table(("setting", *_FIELDS[1:]), [*_rows(DoraSettings), quality, *_rows(IngestSettings), feature])
+    groups = [row for group in (WorkSettings, CostSettings, IngestSettings) for row in _rows(group)]
+    return _table(("setting", *_FIELDS[1:]), [*_rows(DoraSettings), quality, *groups, feature])
 
 
 def _quality_table() -> str:
