@@ -20,7 +20,7 @@ create index issues_parent on core.issues (client_id, integration_id, parent_key
 
 create table core.work_percentiles (
     client_id    integer not null references core.clients (id),
-    scope_type   text not null check (scope_type in ('client', 'project')),
+    scope_type   text not null check (scope_type in ('client', 'project', 'pull_requests')),
     scope_id     text not null,
     p50_hours    double precision,
     p85_hours    double precision,
@@ -31,8 +31,8 @@ create table core.work_percentiles (
     primary key (client_id, scope_type, scope_id)
 );
 comment on table core.work_percentiles is
-    'One row per scope: the cycle time of the items done in the last 90 days, as what to expect of the next. NULL below '
-    'dora.minimum_sample (needed) items.';
+    'One row per scope: how long the items done in the last 90 days took, as what to expect of the next; for pull_requests, from '
+    'opened to merged, of those with a review. NULL below dora.minimum_sample (needed) of them.';
 select core.protect_table('core.work_percentiles', etl => true, staff => true, reader => true);
 
 create table core.work_ageing (
@@ -79,3 +79,47 @@ comment on column core.forecasts.reached_on is 'The day on which as many items h
 comment on column core.forecasts.came_true is 'Whether reached_on was not after p85_on; NULL until p85_on has passed.';
 create index forecasts_undecided on core.forecasts (client_id, p85_on) where came_true is null;
 select core.protect_table('core.forecasts', etl => true, staff => true, reader => true);
+
+create table core.open_pull_requests (
+    client_id        integer not null,
+    integration_id   bigint not null,
+    pull_request_id  bigint not null,
+    repository       text not null,
+    number           integer,
+    title            text not null,
+    url              text,
+    opened_on        date not null,
+    age_hours        double precision not null,
+    size_lines       bigint not null,
+    stage            text not null check (stage in ('draft', 'waiting', 'in_review', 'approved')),
+    primary key (client_id, integration_id, pull_request_id)
+);
+comment on table core.open_pull_requests is
+    'One row per open pull request that is not automation''s: hours from its opening to the beginning of today, and how far it is.';
+select core.protect_table('core.open_pull_requests', etl => true, staff => true, reader => true);
+
+create table core.review_load (
+    client_id       integer primary key references core.clients (id),
+    reviews         integer not null,
+    reviewers       integer not null,
+    half_reviewers  integer
+);
+comment on table core.review_load is
+    'One row per client: reviews by people in the 30 days that end today, how many people gave them, and how few gave half of '
+    'them. NULL below five people.';
+select core.protect_table('core.review_load', etl => true, staff => true, reader => true);
+
+create table core.workflow_weeks (
+    client_id       integer not null references core.clients (id),
+    week_start      date not null,
+    workflow_name   text not null,
+    runs            integer not null,
+    failures        integer not null,
+    total_minutes   double precision not null,
+    median_minutes  double precision,
+    p85_minutes     double precision,
+    primary key (client_id, week_start, workflow_name)
+);
+comment on table core.workflow_weeks is
+    'One row per ISO week and workflow: attempts that ended in it with success or failure, and how long they took.';
+select core.protect_table('core.workflow_weeks', etl => true, staff => true, reader => true);

@@ -1,0 +1,24 @@
+-- Table core.workflow_weeks: how often workflows fail, and how long they take.
+-- Grain: one row per ISO week of the last 53 and workflow.
+-- Counted once a day, the latest five weeks: no index finds the runs of a day.
+-- Per: week_start
+select w::date as week_start
+from settings s
+cross join generate_series(date_trunc('week', s.today::timestamp) - interval '52 weeks', s.today::timestamp, '1 week') w
+where s.is_full or s.computed_through is distinct from s.today and w > s.today - 35
+;
+with ended as (
+    select date_trunc('week', w.updated_at at time zone s.time_zone)::date as week_start, w.workflow_name,
+           w.conclusion <> 'success' as failed, core.hours_between(w.started_at, w.updated_at) * 60 as minutes
+    from core.github_workflow_runs w
+    cross join settings s
+    where w.status = 'completed' and w.conclusion in ('success', 'failure', 'timed_out', 'startup_failure')
+      and w.deleted_at is null and w.updated_at >= (select min(week_start) from touched)::timestamp at time zone s.time_zone
+)
+select e.week_start, e.workflow_name, count(*)::integer as runs, (count(*) filter (where e.failed))::integer as failures,
+       coalesce(sum(e.minutes), 0) as total_minutes,
+       percentile_cont(0.5) within group (order by e.minutes) as median_minutes,
+       percentile_cont(0.85) within group (order by e.minutes) as p85_minutes
+from ended e
+join touched t using (week_start)
+group by e.week_start, e.workflow_name
