@@ -35,9 +35,16 @@ def demo_clients(sandbox_url: str, passwords: dict[str, str]) -> dict[str, DemoC
         "accent_color": "#3C6E9F",
     }
     # Acme has said neither where its items wait nor what an hour costs: its pages say how to.
-    said = {"work.waiting_statuses": ["In Review"], "cost.currency": "EUR", "cost.hour_of_failure": 900, "cost.hour_of_work": 85}
+    said = {
+        "work.waiting_statuses": ["In Review"],
+        "cost.currency": "EUR",
+        "cost.hour_of_failure": 900,
+        "cost.hour_of_work": 85,
+    }
     return {
-        "techcorp": _client(sandbox_url, passwords, "techcorp", "TechCorp", "Europe/Berlin", techcorp, "techcorp", said),
+        "techcorp": _client(
+            sandbox_url, passwords, "techcorp", "TechCorp", "Europe/Berlin", techcorp, "techcorp", said
+        ),
         "acme": _client(sandbox_url, passwords, "acme", "Acme", "America/Chicago", acme, "acme"),
     }
 

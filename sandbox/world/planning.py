@@ -59,7 +59,9 @@ class Planning:
                 self._move(issue, begun + timedelta(days=self.random.uniform(20, 80)), IN_PROGRESS, DONE)
 
     def _add_epics(self, place: int, project: dict[str, Any], issues: list[Issue]) -> None:
-        plannable = [issue for issue in issues if issue.changes and issue.fields["issuetype"]["name"] in ("Story", "Task")]
+        plannable = [
+            issue for issue in issues if issue.changes and issue.fields["issuetype"]["name"] in ("Story", "Task")
+        ]
         for issue in plannable:
             if issue.fields["issuetype"]["name"] == "Task" and self.random.random() < SHARE_UPKEEP:
                 issue.fields["labels"] = ["tech-debt"]
@@ -81,7 +83,7 @@ class Planning:
             int(project["id"]),
             planned_at,
             {
-                **{name: None for name in ("parent", "description")},
+                **dict.fromkeys(("parent", "description")),
                 **{name: [] for name in ("labels", "components", "fixVersions", "issuelinks")},
                 "summary": name,
                 "issuetype": {"id": "10000", "name": "Epic"},

@@ -92,7 +92,9 @@ def test_what_to_expect_are_the_percentiles_of_90_days(board: Board) -> None:
     finished(board, 20, 3, project="WEB")
     board.db.set_setting(board.client_id, "dora.minimum_sample", 2)
     board.compute()
-    found = board.rows("select scope_id, p50_hours / 24, p85_hours / 24, sample_size, needed from core.work_percentiles")
+    found = board.rows(
+        "select scope_id, p50_hours / 24, p85_hours / 24, sample_size, needed from core.work_percentiles"
+    )
     # Of 1 to 11 days, 85 % of the way from the first to the eleventh is 9.5. With the 3 of WEB, it is 9.35 of twelve.
     assert {row[0]: row[1:] for row in found} == {
         "OPS": (6, 9.5, 11, 2),
@@ -116,7 +118,9 @@ def test_a_steady_plan_is_done_on_the_day_that_its_pace_says(board: Board) -> No
     assert found[name] == (8, 4, 7, monday, monday, monday, None)
     assert found["5.0"] == (3, 4, 2, None, None, None, "few_weeks")
     by_due = plans(board, "due_on", "p50_items", "p95_items", "url")
-    assert by_due[name] == (date(2026, 6, 30), 4, 4, f"https://jira.example/{epic}"), "31 March is nearly the quarter's end"
+    assert by_due[name] == (date(2026, 6, 30), 4, 4, f"https://jira.example/{epic}"), (
+        "31 March is nearly the quarter's end"
+    )
     weeks = plans(board, "past_weeks", "past_items", "remaining_items", "p50_on", "null_reason")
     assert weeks["OPS"] == (12, 8, None, None, None), "a project's weeks begin with its first item"
 

@@ -301,7 +301,8 @@ class CostSettings(_Group):
         None, description="what an hour costs in which a failed release has not been recovered from"
     )
     cost_hour_of_work: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="what an hour of repair work costs: the hours from the first commit of a repair to its deployment"
+        None,
+        description="what an hour of repair work costs: the hours from the first commit of a repair to its deployment",
     )
 
 

@@ -100,7 +100,7 @@ class _Plan:
 
     def is_on(self, day: date) -> bool:
         """Whether anybody works on it: it has not ended, and something was begun or done in the weeks that count."""
-        if self.ended is not None and self.ended < day or self.began is not None and self.began > day:
+        if (self.ended is not None and self.ended < day) or (self.began is not None and self.began > day):
             return False
         if self.ends is not None:
             return self.ends >= day
@@ -250,7 +250,8 @@ def _judge(conn: psycopg.Connection[Any], plans: list[_Plan], today: date) -> in
     verdicts = []
     for made_on, kind, identity, remaining, p85_on, p85_items, due_on in conn.execute(
         "select made_on, scope_type, scope_id, remaining_items, p85_on, p85_items, due_on from core.forecasts"
-        " where came_true is null and p85_items is not null and case when scope_type = 'project' then due_on else p85_on end < %s",
+        " where came_true is null and p85_items is not null"
+        " and case when scope_type = 'project' then due_on else p85_on end < %s",
         [today],
     ).fetchall():
         plan = known.get((kind, identity))
