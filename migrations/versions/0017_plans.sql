@@ -99,13 +99,15 @@ comment on table core.open_pull_requests is
 select core.protect_table('core.open_pull_requests', etl => true, staff => true, reader => true);
 
 create table core.review_load (
-    client_id       integer primary key references core.clients (id),
+    client_id       integer not null references core.clients (id),
+    days            integer not null,
     reviews         integer not null,
     reviewers       integer not null,
-    half_reviewers  integer
+    half_reviewers  integer,
+    primary key (client_id, days)
 );
 comment on table core.review_load is
-    'One row per client: reviews by people in the 30 days that end today, how many people gave them, and how few gave half of '
+    'One row per client: reviews by people in so many days that end today, how many people gave them, and how few gave half of '
     'them. NULL below five people.';
 select core.protect_table('core.review_load', etl => true, staff => true, reader => true);
 

@@ -234,7 +234,7 @@ class Theme(dict[str, Any]):
 
 
 def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
-    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), the menu, no version of Superset's."""
+    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), the menu, and no version."""
     scheme = {
         "id": "pulse",
         "description": "",

@@ -5,15 +5,15 @@ with clients as (
     from core.clients c
     join core.dora_state t on t.client_id = c.id
 ), effort as (
-    select w.client_id, w.category, bool_or(w.is_unplanned) as is_unplanned, count(*) as items
+    select w.client_id, coalesce(nullif(w.category, ''), 'Other work') as category, bool_or(w.is_unplanned) as is_unplanned, count(*) as items
     from clients c
     join core.work_items w on w.client_id = c.client_id and w.done_on > c.today - 90 and w.done_on <= c.today
     where not w.is_epic and not w.is_subtask
-    group by w.client_id, w.category
+    group by w.client_id, 2
 ), shares as (
     select client_id, sum(items) as items, sum(items) filter (where is_unplanned) as unplanned,
-           (array_agg(coalesce(nullif(category, ''), 'Other work') order by items desc, category))[1] as largest, max(items) as largest_items,
-           string_agg(coalesce(nullif(category, ''), 'Other work') || ' ' || items, ', ' order by items desc, category) as all_text,
+           (array_agg(category order by items desc, category))[1] as largest, max(items) as largest_items,
+           string_agg(category || ' ' || items, ', ' order by items desc, category) as all_text,
            string_agg(lower(category), ', ' order by items desc, category) filter (where is_unplanned) as unplanned_text
     from effort
     group by client_id

@@ -1,7 +1,7 @@
 -- Table core.open_pull_requests: how long the open pull requests of people and coding agents have waited, and for what.
 -- Grain: one row per open pull request. A run later on the day gives the same age.
 -- Per: client
-select p.integration_id, p.id as pull_request_id, coalesce(r.name, p.service_name, '') as repository, p.number, p.title, p.url,
+select p.integration_id, p.id as pull_request_id, coalesce(split_part(r.full_name, '/', 2), p.service_name, '') as repository, p.number, p.title, p.url,
        (o.opened_at at time zone s.time_zone)::date as opened_on,
        coalesce(core.elapsed_hours(o.opened_at, s.today::timestamp at time zone s.time_zone, s.working), 0) as age_hours,
        p.additions::bigint + p.deletions as size_lines,

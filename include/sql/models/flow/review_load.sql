@@ -14,6 +14,6 @@ with given as (
            sum(n) over (order by n desc, author_login) as together, sum(n) over () as total
     from given
 )
-select coalesce(max(total), 0)::integer as reviews, count(*)::integer as reviewers,
+select 30 as days, coalesce(max(total), 0)::integer as reviews, count(*)::integer as reviewers,
        case when count(*) >= 5 then (min(place) filter (where together * 2 >= total))::integer end as half_reviewers
 from ranked

@@ -1,11 +1,10 @@
 -- Table core.workflow_weeks: how often workflows fail, and how long they take.
 -- Grain: one row per ISO week of the last 53 and workflow.
 -- Counted once a day, the latest five weeks: no index finds the runs of a day.
--- Per: week_start
-select w::date as week_start
-from settings s
-cross join generate_series(date_trunc('week', s.today::timestamp) - interval '52 weeks', s.today::timestamp, '1 week') w
-where s.is_full or s.computed_through is distinct from s.today and w > s.today - 35
+-- Per: week_start of select date_trunc('week', today)::date - 7 * generate_series(0, 52) as week_start from settings
+select date_trunc('week', today)::date - 7 * generate_series(0, 4) as week_start
+from settings
+where computed_through is distinct from today
 ;
 with ended as (
     select date_trunc('week', w.updated_at at time zone s.time_zone)::date as week_start, w.workflow_name,
