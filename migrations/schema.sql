@@ -2115,13 +2115,14 @@ GRANT SELECT ON TABLE core.repositories TO pulse_reader;
 -- core.review_load ----------------------------------------------------------------------------------------------------
 CREATE TABLE core.review_load (
     client_id integer NOT NULL,
+    days integer NOT NULL,
     reviews integer NOT NULL,
     reviewers integer NOT NULL,
     half_reviewers integer
 );
 ALTER TABLE ONLY core.review_load FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.review_load IS 'One row per client: reviews by people in the 30 days that end today, how many people gave them, and how few gave half of them. NULL below five people.';
-ALTER TABLE ONLY core.review_load ADD CONSTRAINT review_load_pkey PRIMARY KEY (client_id);
+COMMENT ON TABLE core.review_load IS 'One row per client: reviews by people in so many days that end today, how many people gave them, and how few gave half of them. NULL below five people.';
+ALTER TABLE ONLY core.review_load ADD CONSTRAINT review_load_pkey PRIMARY KEY (client_id, days);
 ALTER TABLE ONLY core.review_load ADD CONSTRAINT review_load_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY etl ON core.review_load TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.review_load TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));

@@ -6,10 +6,33 @@ select id from touched_work_items
 with issues as (
     select t.id, j.integration_id, j.id as issue_id, p.key as project_key, j.key, j.url, j.issue_type, j.summary,
            j.status, j.status_category, j.story_points, j.created_at, j.resolution_at, j.components || j.labels as names,
-           j.labels, j.fix_versions, j.parent_key, j.issue_type ~* '^sub-?task' as is_subtask
+           j.labels, j.fix_versions, u.is_subtask, up.issue_type as parent_type, up.labels as parent_labels, e.key as epic_key,
+           e.summary as epic_name, h.is_epic
     from touched_work_items t
     join core.issues j on (j.integration_id, j.id) = (t.integration_id, t.issue_id) and j.deleted_at is null
     join core.projects p on (p.integration_id, p.id) = (j.integration_id, j.project_id)
+    cross join lateral (select j.issue_type ~* '^sub-?task' as is_subtask) u
+    -- What is above it: a sub-task is what its parent is, and in the parent's epic.
+    left join lateral (
+        select x.* from core.issues x
+        where (x.integration_id, x.key) = (j.integration_id, j.parent_key) and x.deleted_at is null
+        limit 1
+    ) up on j.parent_key is not null
+    left join lateral (
+        select x.key, x.summary from core.issues x
+        where (x.integration_id, x.key) = (j.integration_id, case when u.is_subtask then up.parent_key else up.key end)
+          and x.deleted_at is null
+        limit 1
+    ) e on up.id is not null
+    -- It is an epic when it holds items that are not sub-tasks.
+    cross join lateral (
+        select exists (
+            select from (
+                select x.issue_type from core.issues x
+                where (x.integration_id, x.parent_key) = (j.integration_id, j.key) and x.deleted_at is null
+                offset 0) x
+            where x.issue_type !~* '^sub-?task') as is_epic
+    ) h
 ), stays as (
     select *, coalesce(max(n) filter (where is_reopening) over (partition by id), 0) as last_reopening from work_stays
 ), entries as (
@@ -34,21 +57,6 @@ with issues as (
     ) x
     join live_services s on lower(s.name) = x.name
     group by i.id
-), parents as (
-    -- A sub-task is what its parent is, and in the parent's epic.
-    select i.id, case when i.is_subtask then p.issue_type end as issue_type,
-           case when i.is_subtask then p.labels else '{}' end as labels, e.key as epic_key, e.summary as epic_name
-    from issues i
-    join core.issues p on (p.integration_id, p.key) = (i.integration_id, i.parent_key) and p.deleted_at is null
-    left join core.issues e on e.integration_id = i.integration_id
-        and e.key = case when i.is_subtask then p.parent_key else p.key end and e.deleted_at is null
-), holders as (
-    -- what holds items that are not sub-tasks
-    select i.id
-    from issues i
-    where exists (select from core.issues c
-                  where (c.integration_id, c.parent_key) = (i.integration_id, i.key) and c.deleted_at is null
-                    and c.issue_type !~* '^sub-?task')
 ), rules as materialized (
     select n, rule ->> 'name' as name, coalesce((rule -> 'unplanned')::boolean, false) as is_unplanned,
            coalesce((rule -> 'incidents')::boolean, false) as is_incidents,
@@ -57,15 +65,6 @@ with issues as (
            core.search_pattern(nullif(rule -> 'epics', '[]')) as epics
     from settings s
     cross join lateral jsonb_array_elements(s.settings -> 'work.categories') with ordinality r (rule, n)
-), categories as (
-    select distinct on (i.id) i.id, r.name, r.is_unplanned
-    from issues i
-    left join parents p on p.id = i.id
-    join rules r on lower(coalesce(p.issue_type, i.issue_type)) = any (r.issue_types)
-        or array(select lower(x) from unnest(i.labels || coalesce(p.labels, '{}')) x) && r.labels
-        or r.is_incidents and exists (select from core.incidents x where x.id = i.id)
-        or p.epic_key ~* r.epics or p.epic_name ~* r.epics
-    order by i.id, r.n
 )
 select i.id, i.integration_id, i.issue_id, i.project_key, i.key, i.url, i.issue_type,
        i.issue_type ~* '\m(bugs?|defects?)\M' as is_bug, i.summary, i.status, i.status_category, s.service_id,
@@ -78,16 +77,23 @@ select i.id, i.integration_id, i.issue_id, i.project_key, i.key, i.url, i.issue_
            as cycle_time_hours,
        core.elapsed_hours(i.created_at, d.done_at, r.working) as lead_time_hours,
        e.reopened_count, x.id is not null as is_incident,
-       p.epic_key, p.epic_name, i.fix_versions, coalesce(c.name, '') as category, coalesce(c.is_unplanned, false) as is_unplanned,
-       h.id is not null as is_epic, i.is_subtask, w.hours as waiting_hours
+       i.epic_key, i.epic_name, i.fix_versions, coalesce(c.name, '') as category, coalesce(c.is_unplanned, false) as is_unplanned,
+       i.is_epic, i.is_subtask, w.hours as waiting_hours
 from issues i
 cross join run r
 join entries e on e.id = i.id
 left join services s on s.id = i.id
 left join core.incidents x on x.id = i.id
-left join parents p on p.id = i.id
-left join holders h on h.id = i.id
-left join categories c on c.id = i.id
+left join lateral (
+    select r.name, r.is_unplanned
+    from rules r
+    where lower(case when i.is_subtask then coalesce(i.parent_type, i.issue_type) else i.issue_type end) = any (r.issue_types)
+       or r.labels <> '{}' and exists (
+              select from unnest(i.labels || case when i.is_subtask then i.parent_labels end) x where lower(x) = any (r.labels))
+       or r.is_incidents and x.id is not null
+       or i.epic_key ~* r.epics or i.epic_name ~* r.epics
+    order by r.n limit 1
+) c on true
 cross join lateral (
     select case when i.status_category = 'done' then coalesce(e.done_at, i.resolution_at) end as done_at) d
 cross join lateral (select coalesce(e.in_progress_at, e.first_done_at, d.done_at) as started_at) b
