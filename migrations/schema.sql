@@ -1144,10 +1144,10 @@ CREATE TABLE core.forecasts (
     CONSTRAINT forecasts_scope_type_check CHECK ((scope_type = ANY (ARRAY['epic'::text, 'version'::text, 'sprint'::text, 'project'::text])))
 );
 ALTER TABLE ONLY core.forecasts FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.forecasts IS 'One row per night and plan (epic, version, sprint) or project: when its remaining items will be done, and how many by due_on. Rows of earlier nights stay as they were made; only reached_on and came_true are filled in later.';
+COMMENT ON TABLE core.forecasts IS 'One row per night and plan (epic, version, sprint) or project: when its remaining items will be done (not of a sprint or project), and how many by due_on. Rows of earlier nights stay as they were made; only reached_on and came_true are filled in later.';
 COMMENT ON COLUMN core.forecasts.is_made_later IS 'Computed afterwards from what the changelog says of that day, so that there is a record from the first run on.';
-COMMENT ON COLUMN core.forecasts.reached_on IS 'The day on which as many items had been done as remained.';
-COMMENT ON COLUMN core.forecasts.came_true IS 'Whether reached_on was not after p85_on; NULL until p85_on has passed.';
+COMMENT ON COLUMN core.forecasts.reached_on IS 'The day on which as many items had been done as remained; of a sprint or project, as p85_items.';
+COMMENT ON COLUMN core.forecasts.came_true IS 'Whether reached_on was not after p85_on (of a sprint or project: due_on); NULL until that day has passed.';
 ALTER TABLE ONLY core.forecasts ADD CONSTRAINT forecasts_pkey PRIMARY KEY (client_id, made_on, scope_type, scope_id);
 CREATE INDEX forecasts_undecided ON core.forecasts USING btree (client_id, p85_on) WHERE (came_true IS NULL);
 ALTER TABLE ONLY core.forecasts ADD CONSTRAINT forecasts_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);

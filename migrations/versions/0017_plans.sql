@@ -71,12 +71,13 @@ create table core.forecasts (
     primary key (client_id, made_on, scope_type, scope_id)
 );
 comment on table core.forecasts is
-    'One row per night and plan (epic, version, sprint) or project: when its remaining items will be done, and how many by due_on. '
+    'One row per night and plan (epic, version, sprint) or project: when its remaining items will be done (not of a sprint or project), '
+    'and how many by due_on. '
     'Rows of earlier nights stay as they were made; only reached_on and came_true are filled in later.';
 comment on column core.forecasts.is_made_later is
     'Computed afterwards from what the changelog says of that day, so that there is a record from the first run on.';
-comment on column core.forecasts.reached_on is 'The day on which as many items had been done as remained.';
-comment on column core.forecasts.came_true is 'Whether reached_on was not after p85_on; NULL until p85_on has passed.';
+comment on column core.forecasts.reached_on is 'The day on which as many items had been done as remained; of a sprint or project, as p85_items.';
+comment on column core.forecasts.came_true is 'Whether reached_on was not after p85_on (of a sprint or project: due_on); NULL until that day has passed.';
 create index forecasts_undecided on core.forecasts (client_id, p85_on) where came_true is null;
 select core.protect_table('core.forecasts', etl => true, staff => true, reader => true);
 

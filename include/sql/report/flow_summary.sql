@@ -44,8 +44,8 @@ cross join lateral (
          case when coalesce(g.n, 0) = 0 then 'nothing' when p.p85_hours is null then '—' else g.over || ' of ' || g.n end,
          case when coalesce(g.n, 0) = 0 then 'no pull request is open'
               when p.p85_hours is null then coalesce(p.sample_size, 0) || ' of ' || m.needed || ' finished: not known yet what is usual'
-              else 'open for longer than 85 of 100 took (' || core.display_text('hours', p.p85_hours) || '); the oldest for '
-                   || core.display_text('hours', g.oldest) end,
+              else 'open for longer than 85 of 100 took (' || core.display_text('hours', p.p85_hours) || '); '
+                   || case when g.oldest = 0 then 'all were opened today' else 'the oldest for ' || core.display_text('hours', g.oldest) end end,
          coalesce(g.over, 0) > 0),
         ('unreviewed', 5, 'What nobody looked at', 'merged without review',
          case when d.recent >= 20 then to_char(100.0 * d.unreviewed / d.recent, 'FM990') || ' %'

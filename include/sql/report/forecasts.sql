@@ -9,10 +9,12 @@ select
     case f.null_reason
         when 'few_items' then f.past_items || ' of 5 items finished: not enough yet'
         when 'few_weeks' then f.past_weeks || ' of 4 weeks of history: not enough yet'
+        else ''
     end as reason_text,
     d.p50 as p50_text, d.p85 as p85_text, d.p95 as p95_text,
-    case when f.scope_type = 'sprint' and f.p85_on > f.due_on then true else false end as is_late,
-    case when f.null_reason is not null then null
+    f.scope_type = 'sprint' and f.p85_items < f.remaining_items as is_late,
+    case when f.null_reason = 'few_items' then f.past_items || ' of 5 items finished: not enough yet'
+         when f.null_reason = 'few_weeks' then f.past_weeks || ' of 4 weeks of history: not enough yet'
          when f.scope_type = 'project' then 'at least ' || f.p85_items || ' items by ' || to_char(f.due_on, 'FMDD Mon YYYY')
          when f.p85_items = 0 then 'none is sure by ' || to_char(f.due_on, 'FMDD Mon YYYY')
          when f.p85_items >= f.remaining_items then 'all ' || f.remaining_items || ' by ' || to_char(f.due_on, 'FMDD Mon YYYY')
@@ -23,9 +25,9 @@ select
 from core.forecasts f
 join core.dora_state t on t.client_id = f.client_id and t.computed_through = f.made_on
 join core.clients c on c.id = f.client_id
-cross join lateral (select f.null_reason is null and f.scope_type <> 'project' as is_dated) u
+cross join lateral (select f.null_reason is null and f.scope_type in ('epic', 'version') as is_dated) u
 cross join lateral (
-    select case when u.is_dated then coalesce(to_char(f.p50_on, 'FMDD Mon YYYY'), 'not within two years') end as p50,
-           case when u.is_dated then coalesce(to_char(f.p85_on, 'FMDD Mon YYYY'), 'not within two years') end as p85,
-           case when u.is_dated then coalesce(to_char(f.p95_on, 'FMDD Mon YYYY'), 'not within two years') end as p95
+    select case when u.is_dated then coalesce(to_char(f.p50_on, 'FMDD Mon YYYY'), 'not within two years') else '' end as p50,
+           case when u.is_dated then coalesce(to_char(f.p85_on, 'FMDD Mon YYYY'), 'not within two years') else '' end as p85,
+           case when u.is_dated then coalesce(to_char(f.p95_on, 'FMDD Mon YYYY'), 'not within two years') else '' end as p95
 ) d;

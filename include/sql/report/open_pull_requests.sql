@@ -3,8 +3,8 @@ select
     o.client_id, c.name as client_name, o.pull_request_id, o.repository as service_name, o.number, o.title, o.url, o.opened_on,
     o.age_hours, round((o.age_hours / 24)::numeric, 1)::double precision as age_days,
     core.display_text('hours', o.age_hours) as age_text, o.size_lines,
-    case o.stage when 'draft' then '1 Draft' when 'waiting' then '2 Waits for a first review' when 'in_review' then '3 In review'
-         else '4 Approved, not merged' end as stage_text,
+    case o.stage when 'draft' then 'Draft' when 'waiting' then 'Waits for a first review' when 'in_review' then 'In review'
+         else 'Approved, not merged' end as stage_text,
     p.p85_hours, coalesce(o.age_hours > p.p85_hours and o.stage <> 'draft', false) as is_over,
     case when p.p85_hours is null then 'Not known yet what is usual'
          when o.age_hours > p.p85_hours and o.stage <> 'draft' then 'Older than 85 % of the merged ones' else 'Not unusual' end as age_class,

@@ -23,6 +23,8 @@ from pulse.warehouse.simulation import (
 
 NIGHTS_BACK = 26  # Mondays before the first night, forecast afterwards, so that there is a record from the first run on
 DAYS_REMADE = 7  # a long history is read in parts: until then they are made again
+# How many, not when all: the last items of a sprint are those that got stuck, and no pace of other items says how long.
+COUNTED = ("sprint", "project")
 NEXT_QUARTER = 14  # with fewer days left, the date asked about is the end of the next quarter
 
 _IS_NEEDED = """
@@ -166,7 +168,7 @@ def _forecasts(plans: Iterable[_Plan], slug: str, day: date, *, later: bool) -> 
         still = sum(item.is_open(day) for item in plan.items)
         if not plan.is_on(day) or (plan.kind != "project" and not still):
             continue
-        if plan.kind in ("sprint", "project"):  # a sprint is what the project's people work on
+        if plan.kind in COUNTED:  # a sprint is what the project's people work on
             together = [projects[project] for project in plan.projects if project in projects]
             done = [one for project in together for one in project.done_on()]
             since = min((project.began for project in together if project.began is not None), default=day)
@@ -205,6 +207,7 @@ def _forecast(
     counts = simulation.items_within((due - day).days + 1)
     if plan.kind != "project":
         counts = [min(count, still) for count in counts]
+    if plan.kind not in COUNTED:
         days = simulation.days_until(still)
         row |= {
             name: None if n is None else day + timedelta(days=n)
@@ -251,13 +254,13 @@ def _judge(conn: psycopg.Connection[Any], plans: list[_Plan], today: date) -> in
     for made_on, kind, identity, remaining, p85_on, p85_items, due_on in conn.execute(
         "select made_on, scope_type, scope_id, remaining_items, p85_on, p85_items, due_on from core.forecasts"
         " where came_true is null and p85_items is not null"
-        " and case when scope_type = 'project' then due_on else p85_on end < %s",
-        [today],
+        " and case when scope_type = any (%s) then due_on else p85_on end < %s",
+        [list(COUNTED), today],
     ).fetchall():
         plan = known.get((kind, identity))
         if plan is None:  # it is gone, or its items are in another one: nobody can say
             continue
-        wanted, until = (p85_items, due_on) if kind == "project" else (remaining, p85_on)
+        wanted, until = (p85_items, due_on) if kind in COUNTED else (remaining, p85_on)
         reached = _reached(plan, made_on, wanted, today)
         verdicts.append((reached, reached is not None and reached <= until, made_on, kind, identity))
     if verdicts:
