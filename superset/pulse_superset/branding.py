@@ -20,7 +20,7 @@ from flask import g, has_request_context
 from superset.config import THEME_DARK as STOCK_DARK
 from superset.config import THEME_DEFAULT as STOCK_LIGHT
 
-from pulse_superset import accounts
+from pulse_superset import accounts, navigation
 from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_on, turned
 from pulse_superset.landing import landing_path
 
@@ -234,7 +234,7 @@ class Theme(dict[str, Any]):
 
 
 def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
-    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), and no version of Superset's."""
+    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), the menu, and no version."""
     scheme = {
         "id": "pulse",
         "description": "",
@@ -244,4 +244,7 @@ def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     }
     menu = dict(data.get("menu_data") or {})
     menu["navbar_right"] = {**menu.get("navbar_right", {}), "version_string": None, "version_sha": None}
+    known = g.get("pulse_identity") if has_request_context() else None
+    if known is not None and known.clients:
+        menu["menu"] = [dict(link) for link in navigation.links()]
     return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}

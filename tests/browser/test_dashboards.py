@@ -36,6 +36,7 @@ EVIDENCE = ["Production deployments", "Changes that reached production", "Incide
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    (environ.STATE.get() / "screenshots").mkdir(exist_ok=True)
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no {CHROMIUM}: install Debian's package chromium")
     with sync_playwright() as playwright:
@@ -75,7 +76,6 @@ def test_executive_overview(
     page.wait_for_function(f"document.querySelectorAll('canvas').length >= {CHARTS_WITH_CANVAS}", timeout=60_000)
     expect(page.locator(".pulse-row").first).to_be_visible(timeout=30_000)
     folder = environ.STATE.get() / "screenshots"
-    folder.mkdir(exist_ok=True)
     page.wait_for_timeout(1500)
     page.screenshot(path=folder / f"{client}-{width}-{scheme}.png", full_page=True)
 
@@ -156,6 +156,42 @@ def tile_brightness(page: Page) -> float:
     """Mean of red, green and blue of a tile's number, 0 to 255."""
     color = page.evaluate("getComputedStyle(document.querySelector('.pulse-tile-value')).color")
     return sum(int(part) for part in re.findall(r"\d+", color)[:3]) / 3
+
+
+# What each of the other dashboards shows of a demo client that has both sources: its tiles, and a table with links out.
+OTHERS = {
+    "Work": ("The oldest items in progress", "/browse/"),
+    "Flow": ("The oldest open pull requests", "/pull/"),
+    "Investment": ("Failed releases and what each cost", "http"),
+}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_other_dashboards_are_reached_from_the_header(
+    browser: Browser, stack: dict[str, Any], width: int, scheme: str
+) -> None:
+    page = open_dashboard(browser, stack, "techcorp", width, scheme)
+    for name, (table, address) in OTHERS.items():
+        link = page.locator("#main-menu ul.main-nav a", has_text=name)
+        link.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/superset/dashboard/{name.lower()}/**", timeout=60_000)
+        page.wait_for_selector(".pulse-tile", timeout=60_000)
+        current = page.locator("#main-menu ul.main-nav a[aria-current=page]")
+        expect(current).to_have_text([name])
+        page.set_viewport_size({"width": width, "height": 3000 if width > 700 else 6000})
+        expect(chart(page, table).locator(f'tbody a[href*="{address}"]').first).to_be_visible(timeout=60_000)
+        expect(page.locator(".pulse-tile")).to_have_count(5)
+        text = page.inner_text("body")
+        assert "Data error" not in text
+        assert "Unexpected error" not in text
+        assert page.evaluate("document.documentElement.scrollWidth") <= width + 8, f"{name} scrolls sideways"
+        page.screenshot(
+            path=environ.STATE.get() / "screenshots" / f"{name.lower()}-{width}-{scheme}.png", full_page=True
+        )
+        page.set_viewport_size({"width": width, "height": 900})
+    assert not page.refusals, page.refusals[:3]  # type: ignore[attr-defined]
+    page.context.close()
 
 
 def test_a_service_can_be_picked(browser: Browser, stack: dict[str, Any]) -> None:

@@ -11,7 +11,15 @@ import pytest
 
 from pulse.clients import document
 from pulse.clients.setting_types import IncidentRule
-from pulse.clients.settings import DEFINITION, DoraSettings, IngestSettings, QualitySettings, effective_settings
+from pulse.clients.settings import (
+    DEFINITION,
+    CostSettings,
+    DoraSettings,
+    IngestSettings,
+    QualitySettings,
+    WorkSettings,
+    effective_settings,
+)
 from pulse.clients.spec import parse_spec
 from tests.conftest import ROOT
 from tests.dora import model as reference
@@ -65,7 +73,7 @@ def test_nothing_given_is_every_default() -> None:
     effective = effective_settings({})
     declared = {
         field.alias
-        for group in (DoraSettings, IngestSettings, QualitySettings)
+        for group in (DoraSettings, WorkSettings, CostSettings, IngestSettings, QualitySettings)
         for field in group.model_fields.values()
     }
     assert effective.values.keys() == declared
