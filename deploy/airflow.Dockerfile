@@ -12,5 +12,6 @@ COPY migrations migrations
 COPY plugins plugins
 COPY sandbox sandbox
 COPY stack stack
+# The dashboards that sync_clients puts into Superset.
+COPY superset/assets superset/assets
 USER pulse
-VOLUME /var/lib/pulse

@@ -108,6 +108,20 @@ TRUSTED_PROXIES = _list(
     " https, and from which address. In containers: `edge`.",
 )
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
+COMPOSE = _folder(
+    YOU,
+    "PULSE_COMPOSE",
+    CHECKOUT / ".pulse" / "compose",
+    "Containers: the folder of secrets and environment files that `deploy.render` writes.",
+)
+CERTIFICATES = _folder(
+    YOU, "PULSE_CERTIFICATES", CHECKOUT / "deploy" / "certs", "Containers: `fullchain.pem` and `privkey.pem` of the edge."
+)
+AIRFLOW_PORT = _number(YOU, "PULSE_AIRFLOW_PORT", 8080, "Containers: Airflow's port on this machine.")
+SUPERSET_PORT = _number(YOU, "PULSE_SUPERSET_PORT", 8088, "Containers: Superset's port on this machine.")
+EDGE_HTTP_PORT = _number(YOU, "PULSE_EDGE_HTTP_PORT", 80, "Containers: the edge's port that leads to https.")
+EDGE_PORT = _number(YOU, "PULSE_EDGE_PORT", 443, "Containers: Superset's port at the edge.")
+EDGE_AIRFLOW_PORT = _number(YOU, "PULSE_EDGE_AIRFLOW_PORT", 8443, "Containers: Airflow's port at the edge.")
 
 ROOT = _folder(LAUNCHER, "PULSE_ROOT", CHECKOUT, "The checkout.")
 PRIMARY_HOST = _text(LAUNCHER, "PULSE_PRIMARY_HOST", "127.0.0.1", "Host of the primary.")
@@ -143,6 +157,9 @@ ROLE_SECRET = _secret(
 READER_SECRET = _secret(
     "PULSE_READER_SECRET",
     "The passwords of the logins that only read (the clients', the staff's, the one that checks a sign-in) are derived from it.",
+)
+REPLICATION_PASSWORD = _secret(
+    "PULSE_REPLICATION_PASSWORD", "Containers: the replica's login at the primary, derived from `PULSE_ROLE_SECRET`."
 )
 FERNET_KEY = _secret("PULSE_FERNET_KEY", "Airflow encrypts Variables and Connections with it.")
 JWT_SECRET = _secret("PULSE_JWT_SECRET", "Airflow signs its tokens with it.")
