@@ -40,6 +40,11 @@ def parser() -> argparse.ArgumentParser:
     psql.add_argument("--as", dest="role", metavar="ROLE", help="default: pulse_owner; on the replica pulse_staff")
     test = commands.add_parser("test", help="run the tests on a stack of their own; further arguments go to pytest")
     test.add_argument("--no-stack", action="store_true", help="without the stack; tests that need it are skipped")
+    test.add_argument(
+        "--containers",
+        action="store_true",
+        help="run tests/containers instead: docker-compose.yml, whole (root on Debian, or an engine; 20 minutes and more)",
+    )
     test.add_argument("--long", action="store_true", help="more random worlds and soak seeds than by default (hours)")
     bench = commands.add_parser("bench", help="run a benchmark of bench/; without a name, which there are")
     bench.add_argument("name", nargs="?")

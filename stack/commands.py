@@ -21,7 +21,7 @@ from stack.lifecycle import only_one_start, remove_state, start
 from stack.paths import AIRFLOW_VENV, ROOT, state_folder
 from stack.status import access_table, processes_table, report
 from stack.supervision.supervisor import Supervisor, our_processes
-from stack.testing import run_tests
+from stack.testing import run_apart, run_tests
 
 
 def up(arguments: argparse.Namespace, _: list[str]) -> int:
@@ -181,6 +181,8 @@ def schema(_arguments: argparse.Namespace, _: list[str]) -> int:
 
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Run the tests."""
+    if arguments.containers:
+        return run_apart("containers", rest)
     return run_tests(rest, with_stack=not arguments.no_stack, long=arguments.long)
 
 

@@ -30,6 +30,8 @@ FEW_FILES = 3
 # What --long asks for where the environment does not; one property test then takes many minutes.
 LONG = {environ.EXAMPLES.name: "200", environ.SOAK_SEEDS.name: "1,2,3,4,5"}
 LONG_TIMEOUT = "--timeout=7200"
+# Folders of tests that take too long for the default run, and that each have an option of their own.
+APART = ("containers",)
 
 
 def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> int:
@@ -49,6 +51,14 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
         return _pytest(arguments, None)
     with _one_at_a_time():
         return _with_stack(arguments)
+
+
+def run_apart(folder: str, arguments: list[str]) -> int:
+    """Run the tests of one of the folders APART, one after the other; its exit code."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    chosen = [] if any((ROOT / part.partition("::")[0]).exists() for part in arguments) else [f"tests/{folder}"]
+    with _one_at_a_time():
+        return _pytest([*chosen, LONG_TIMEOUT, "-n", "0", *arguments], None, apart=True)
 
 
 @contextlib.contextmanager
@@ -89,10 +99,10 @@ def _fresh_stack() -> Stack:
     return stack
 
 
-def _pytest(arguments: list[str], stack: Stack | None) -> int:
+def _pytest(arguments: list[str], stack: Stack | None, *, apart: bool = False) -> int:
     env = dict(os.environ)
     if stack is None:
-        del env[environ.STATE.name]
+        env.pop(environ.STATE.name, None)
     else:
         asked = {variable.name for variable in environ.declared() if variable.set_by == environ.TESTER}
         passed_on = {"CI", "TERM", environ.PORT_BASE.name} | asked
@@ -106,6 +116,7 @@ def _pytest(arguments: list[str], stack: Stack | None) -> int:
     report.unlink(missing_ok=True)
     python = str(AIRFLOW_VENV / "bin" / "python")
     command = [python, "-m", "pytest", f"--junitxml={report}", "-o", "junit_family=xunit2"]
+    command += [] if apart else [f"--ignore=tests/{folder}" for folder in APART]
     command += [*spread(arguments), *arguments]
     code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     print(closing_line(*counts(report, code)), flush=True)
