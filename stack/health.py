@@ -5,14 +5,19 @@ from __future__ import annotations
 import functools
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from stack import probes
+from stack import files, probes
 from stack.airflow.api import HttpError, JsonApi
 from stack.postgres.cluster import Cluster
 from stack.settings import Settings
-from stack.supervision.programs import DATABASES
+from stack.supervision.programs import DATABASES, KEEPER
 from stack.supervision.supervisor import ProcessInfo
+
+KEEPER_FILE = "keeper.json"  # what stack.keeper did last, and what it could not do
+KEEPER_SILENT = timedelta(minutes=30)  # a backup of a large database may take a while
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class HealthChecks:
             return (self.cluster.meta if name == "meta" else self.cluster.primary).problem()
         if airflow is not None and name.startswith("airflow-"):
             return _airflow_problem(name, airflow.result())
+        if name == KEEPER:
+            return keeper_problem(self.settings.state, datetime.now(UTC))
         answers = (self._ask(name, page) for page in probes.PAGES[name])
         return next((str(answer) for answer in answers if isinstance(answer, HttpError)), None)
 
@@ -76,3 +83,11 @@ def _airflow_problem(name: str, answer: Any) -> str | None:
     if isinstance(answer, HttpError):
         return str(answer) if name == "airflow-api-server" else "unknown while the API server does not answer"
     return probes.airflow_problem(name, answer)
+
+
+def keeper_problem(state: Path, now: datetime) -> str | None:
+    """What the keeper could not do; None when all is well, or it has just been started for the first time."""
+    note = files.read_json(state / KEEPER_FILE)
+    if note and now - datetime.fromisoformat(note["at"]) > KEEPER_SILENT:
+        return f"has done nothing since {note['at'][:16]}"
+    return note.get("problem")

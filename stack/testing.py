@@ -43,6 +43,7 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
     _ensure_browser()
     os.environ[environ.STATE.name] = str(TEST_STATE)
     os.environ[environ.PORT_BASE.name] = PORT_BASE
+    os.environ.pop(environ.BACKUPS.name, None)  # not among the backups of the real one
     os.environ[environ.FIXTURES.name] = str(environ.FIXTURES.get())
     if long:
         os.environ.update({name: value for name, value in LONG.items() if not os.environ.get(name)})

@@ -85,6 +85,14 @@ SECRET = "`./pulse` (secret)"
 TESTER = "you, for tests"
 
 STATE = _folder(YOU, "PULSE_STATE", CHECKOUT / ".pulse", "Folder of all data, logs and secrets.")
+BACKUPS = Variable(
+    YOU,
+    "PULSE_BACKUPS",
+    "folder",
+    Path,
+    CHECKOUT / ".pulse" / "postgres" / "backups",
+    "Folder of backups: best on another disk. PostgreSQL's account must be able to write to it.",
+)
 PORT_BASE = _number(YOU, "PULSE_PORT_BASE", 0, "Is added to every port when `./pulse up` first chooses the ports.")
 POSTGRES_USER = _text(YOU, "PULSE_POSTGRES_USER", "", "Account that PostgreSQL runs as when root starts Pulse.")
 CLIENTS = _list(YOU, "PULSE_CLIENTS", (), "Slugs of the clients that get a DAG. Empty: every active client.")
@@ -115,7 +123,10 @@ COMPOSE = _folder(
     "Containers: the folder of secrets and environment files that `deploy.render` writes.",
 )
 CERTIFICATES = _folder(
-    YOU, "PULSE_CERTIFICATES", CHECKOUT / "deploy" / "certs", "Containers: `fullchain.pem` and `privkey.pem` of the edge."
+    YOU,
+    "PULSE_CERTIFICATES",
+    CHECKOUT / "deploy" / "certs",
+    "Containers: `fullchain.pem` and `privkey.pem` of the edge.",
 )
 AIRFLOW_PORT = _number(YOU, "PULSE_AIRFLOW_PORT", 8080, "Containers: Airflow's port on this machine.")
 SUPERSET_PORT = _number(YOU, "PULSE_SUPERSET_PORT", 8088, "Containers: Superset's port on this machine.")

@@ -89,7 +89,10 @@ def executives(containers: Containers, airflow: AirflowApi, datasets: dict[str, 
         password = containers.password(email)
         people[slug] = Executive(slug, containers.url("superset"), email, password, datasets["kpi_current"])
     for slug, person in people.items():
-        wait(lambda slug=slug: (run := airflow.latest_run(f"pulse__{slug}")) and run["state"] == "success", FIRST_NUMBERS_SECONDS)
+        wait(
+            lambda slug=slug: (run := airflow.latest_run(f"pulse__{slug}")) and run["state"] == "success",
+            FIRST_NUMBERS_SECONDS,
+        )
         wait(lambda person=person: bool(person.numbers()), 120)
     return people
 

@@ -22,10 +22,17 @@ class EngineError(Exception):
 def run(*command: str, env: dict[str, str] | None = None, timeout: float = 3600, check: bool = True) -> str:
     """Run a command; its output. Raises EngineError with the end of it."""
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
+        command,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **(env or {})},
     )
     if check and done.returncode != 0:
-        raise EngineError(f"{' '.join(command)[:300]} failed ({done.returncode}): {(done.stdout + done.stderr)[-2000:]}")
+        raise EngineError(
+            f"{' '.join(command)[:300]} failed ({done.returncode}): {(done.stdout + done.stderr)[-2000:]}"
+        )
     return done.stdout
 
 

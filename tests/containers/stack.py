@@ -21,7 +21,13 @@ from tests.containers.engine import Engine, run
 from tests.support.servers import free_port
 
 PROJECT = "pulse-test"
-PORTS = (environ.AIRFLOW_PORT, environ.SUPERSET_PORT, environ.EDGE_HTTP_PORT, environ.EDGE_PORT, environ.EDGE_AIRFLOW_PORT)
+PORTS = (
+    environ.AIRFLOW_PORT,
+    environ.SUPERSET_PORT,
+    environ.EDGE_HTTP_PORT,
+    environ.EDGE_PORT,
+    environ.EDGE_AIRFLOW_PORT,
+)
 JOBS = {"init", "airflow-init", "superset-init", "demo-clients"}  # they end
 
 

@@ -53,7 +53,9 @@ def test_pages_are_compressed_and_http_leads_to_https(containers: Containers) ->
 
 def test_a_visitor_cannot_choose_the_address_that_superset_sees(containers: Containers) -> None:
     headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"}
-    answer = requests.get(f"{containers.url('superset')}/superset/welcome/", headers=headers, timeout=60, allow_redirects=False)
+    answer = requests.get(
+        f"{containers.url('superset')}/superset/welcome/", headers=headers, timeout=60, allow_redirects=False
+    )
     assert "evil.example" not in answer.headers.get("Location", "")
     assert all(cookie.secure for cookie in answer.cookies)
     assert "203.0.113.7" not in containers.compose("logs", "superset", "--no-log-prefix", "--tail", "20")

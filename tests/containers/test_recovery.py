@@ -109,7 +109,9 @@ def without_meta(containers: Containers) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("without_meta")
-def test_health_checks_see_what_an_answer_of_200_hides(containers: Containers, executives: dict[str, Executive]) -> None:
+def test_health_checks_see_what_an_answer_of_200_hides(
+    containers: Containers, executives: dict[str, Executive]
+) -> None:
     for service in ("airflow-api-server", "airflow-scheduler", "superset"):
         wait(lambda service=service: containers.health(service) == "unhealthy", 240)
 
@@ -126,7 +128,17 @@ def test_the_edge_follows_a_container_to_another_address(
     containers.compose("rm", "--stop", "--force", "superset")
     # Somebody else has the address now.
     squatter = containers.engine.docker(
-        "run", "--detach", "--rm", "--network", network, "--ip", before, "--entrypoint", "sleep", "pulse-superset", "900"
+        "run",
+        "--detach",
+        "--rm",
+        "--network",
+        network,
+        "--ip",
+        before,
+        "--entrypoint",
+        "sleep",
+        "pulse-superset",
+        "900",
     ).strip()
     request.addfinalizer(lambda: containers.engine.docker("rm", "--force", squatter))
     containers.compose("up", "--detach", "--no-deps", "superset")
