@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run tests/containers instead: docker-compose.yml, whole (root on Debian, or an engine; 20 minutes and more)",
     )
+    test.add_argument("--drills", action="store_true", help="run tests/drills instead: failures (half an hour)")
     test.add_argument("--long", action="store_true", help="more random worlds and soak seeds than by default (hours)")
     bench = commands.add_parser("bench", help="run a benchmark of bench/; without a name, which there are")
     bench.add_argument("name", nargs="?")

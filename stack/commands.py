@@ -239,7 +239,9 @@ def schema(_arguments: argparse.Namespace, _: list[str]) -> int:
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Run the tests."""
     if arguments.containers:
-        return run_apart("containers", rest)
+        return run_apart("containers", rest, with_stack=False)
+    if arguments.drills:
+        return run_apart("drills", rest, with_stack=True)
     return run_tests(rest, with_stack=not arguments.no_stack, long=arguments.long)
 
 

@@ -31,7 +31,7 @@ FEW_FILES = 3
 LONG = {environ.EXAMPLES.name: "200", environ.SOAK_SEEDS.name: "1,2,3,4,5"}
 LONG_TIMEOUT = "--timeout=7200"
 # Folders of tests that take too long for the default run, and that each have an option of their own.
-APART = ("containers",)
+APART = ("containers", "drills")
 
 
 def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> int:
@@ -39,12 +39,8 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
 
     `long` repeats the property tests on many random worlds, and the soak with several seeds.
     """
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    _environment()
     _ensure_browser()
-    os.environ[environ.STATE.name] = str(TEST_STATE)
-    os.environ[environ.PORT_BASE.name] = PORT_BASE
-    os.environ.pop(environ.BACKUPS.name, None)  # not among the backups of the real one
-    os.environ[environ.FIXTURES.name] = str(environ.FIXTURES.get())
     if long:
         os.environ.update({name: value for name, value in LONG.items() if not os.environ.get(name)})
         arguments = [LONG_TIMEOUT, *arguments]
@@ -54,12 +50,22 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
         return _with_stack(arguments)
 
 
-def run_apart(folder: str, arguments: list[str]) -> int:
-    """Run the tests of one of the folders APART, one after the other; its exit code."""
+def _environment() -> None:
+    """What the tests' own stack, and every command that they run, is told."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ[environ.STATE.name] = str(TEST_STATE)
+    os.environ[environ.PORT_BASE.name] = PORT_BASE
+    os.environ.pop(environ.BACKUPS.name, None)  # not among the backups of the real one
+    os.environ[environ.FIXTURES.name] = str(environ.FIXTURES.get())
+
+
+def run_apart(folder: str, arguments: list[str], *, with_stack: bool) -> int:
+    """Run the tests of one of the folders APART, one after the other; pytest's exit code."""
+    _environment()
     chosen = [] if any((ROOT / part.partition("::")[0]).exists() for part in arguments) else [f"tests/{folder}"]
     with _one_at_a_time():
-        return _pytest([*chosen, LONG_TIMEOUT, "-n", "0", *arguments], None, apart=True)
+        options = [*chosen, LONG_TIMEOUT, "-n", "0", *arguments]
+        return _with_stack(options, apart=True) if with_stack else _pytest(options, None, apart=True)
 
 
 @contextlib.contextmanager
@@ -76,9 +82,9 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _with_stack(arguments: list[str]) -> int:
+def _with_stack(arguments: list[str], *, apart: bool = False) -> int:
     try:
-        return _pytest(arguments, _fresh_stack())
+        return _pytest(arguments, _fresh_stack(), apart=apart)
     except StepFailed as failure:
         print(f"pulse: the test stack did not start: {failure}", file=sys.stderr)
         print(closing_line(0, 1, 0))
