@@ -62,7 +62,7 @@ def test_a_visitor_cannot_choose_the_address_that_superset_sees(containers: Cont
 
 
 def test_what_tools_push_reaches_the_app_through_the_edge(containers: Containers) -> None:
-    url = f"{containers.url('airflow')}/pulse/ingest/techcorp/ci/deployments"
+    url = f"{containers.url('airflow')}/pulse/ingest/v1/techcorp/deployments"
     answer = requests.post(url, json=[], headers={"Authorization": "Bearer pulse_wrong"}, timeout=30)
     assert answer.status_code == 401, answer.text
     big = requests.post(url, data=b"x" * (3 << 20), timeout=30)

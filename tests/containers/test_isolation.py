@@ -88,7 +88,7 @@ def test_a_clients_login_reads_its_rows_on_the_replica_and_is_refused_by_the_pri
         ("sandbox", "meta", 5432),
         ("sandbox", "superset", 8088),
         ("primary", "meta", 5432),
-        ("replica", "superset", 8088),
+        ("replica", "edge", 443),
     ],
 )
 def test_networks_are_apart(containers: Containers, service: str, host: str, port: int) -> None:
@@ -136,7 +136,7 @@ def test_processes_run_as_nobody_in_particular_on_a_read_only_disk(containers: C
         assert not host["Privileged"], service
         assert "no-new-privileges:true" in host["SecurityOpt"], service
         assert bool(host["CapAdd"]) == (service == "edge"), service
-        running = containers.engine.docker("top", found["Id"], "-eo", "uid,comm").split("\n")[1:]
+        running = containers.engine.docker("top", found["Id"], "-eo", "uid,pid,comm").split("\n")[1:]
         root = [line for line in running if line.split() and line.split()[0] == "0"]
         if service == "edge":
             assert len(root) == 1, f"only the process that read the key: {root}"
