@@ -113,5 +113,6 @@ def _recorded_folder(given: str) -> Path:
 
 def _stack(state: Path, ports: StackPorts, options: Options) -> Stack:
     settings = Settings(state, ports, load_secrets(state), sandbox=options.sandbox)
-    cluster = Cluster(state, settings.role_secrets, ports, backups=environ.BACKUPS.given())
+    backups = environ.BACKUPS.given()
+    cluster = Cluster(state, settings.role_secrets, ports, backups=backups and backups.absolute())
     return Stack(settings, cluster, Supervisor(state), options)

@@ -2,13 +2,13 @@
 
     python -m stack.keeper
 
-What it did last, and what it could not do, is in keeper.json of the state folder; ./pulse status reads it.
+What it could not do is in keeper.json of the state folder; ./pulse status reads it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -31,46 +31,52 @@ class Keeper:
         self.stack = stack
         self.started_at = datetime.now(UTC)
 
-    def look(self, now: datetime) -> None:
-        """Do what is due, and note what went wrong."""
-        cluster = self.stack.cluster
-        work: list[Callable[[], None]] = [self._follow]
-        for server in (cluster.primary, cluster.meta):
-            backups = Backups(cluster, server)
-            work += [lambda backups=backups: self._mark(backups), lambda backups=backups: self._back_up(backups, now)]  # type: ignore[misc]
+    def look(self) -> None:
+        """Do what is due, and note what went wrong. A server that does not answer is told by its own health."""
         problems = []
-        for piece in work:
+        with contextlib.suppress(psycopg.OperationalError):
+            self.follow()
+        for server in (self.stack.cluster.primary, self.stack.cluster.meta):
+            if server.pid() is None:
+                continue
             try:
-                piece()
-            except (StackError, OSError, psycopg.Error) as error:
-                problems.append(str(error).strip())
-                print(f"{now:%Y-%m-%d %H:%M:%S} {error}", flush=True)
+                backups = Backups(self.stack.cluster, server)
+                backups.mark()
+                self._back_up(backups)
+            except psycopg.OperationalError:
+                continue
+            except (StackError, OSError, ValueError, psycopg.Error) as error:
+                problems.append(f"{server.kind}: {str(error).strip()}")
+                _say(problems[-1])
         note = {"at": datetime.now(UTC).isoformat(), "problem": "; ".join(problems) or None}
         files.replace_json(self.stack.state / KEEPER_FILE, note)
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Copy the primary again when it no longer has what the replica needs."""
-        cluster = self.stack.cluster
+        cluster, supervisor = self.stack.cluster, self.stack.supervisor
         if cluster.replica.pid() is None or cluster.primary.pid() is None or not cluster.replica_cannot_follow():
             return
-        with only_one_start():
-            self.stack.supervisor.stop_processes(["replica"])
+        with contextlib.ExitStack() as lock:
+            try:
+                lock.enter_context(only_one_start())
+            except StackError:
+                return  # ./pulse up, restore or failover is at work on it
+            supervisor.stop_processes(["replica"])
             problem = cluster.prepare_replica()
-            self.stack.supervisor.start_process("replica")
-        print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} the replica was copied again: {problem}", flush=True)
+            supervisor.start_process("replica")
+        _say(f"the replica was copied again: {problem}")
 
-    def _mark(self, backups: Backups) -> None:
-        """Commit something every look, so that an idle server's archive is never older than a minute either."""
-        if backups.server.pid() is not None:
-            with backups.server.connect() as connection:
-                connection.execute("select pg_logical_emit_message(true, 'pulse', '')")
-
-    def _back_up(self, backups: Backups, now: datetime) -> None:
+    def _back_up(self, backups: Backups) -> None:
         bases = backups.bases()
-        due = bases[-1].taken_at + EVERY if bases else self.started_at + FIRST_BACKUP
-        if now >= due and backups.server.pid() is not None:
-            base = backups.take()
-            print(f"{base.taken_at:%Y-%m-%d %H:%M:%S} backed up {backups.server.kind}: {base.folder}", flush=True)
+        due = max(self.started_at + FIRST_BACKUP, bases[-1].taken_at + EVERY if bases else self.started_at)
+        if datetime.now(UTC) >= due:
+            _say(f"backed up {backups.server.kind}: {backups.take().folder}")
+        elif bases and (problem := backups.problem(datetime.now(UTC))):
+            raise StackError(problem)
+
+
+def _say(what: str) -> None:
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {what}", flush=True)
 
 
 def main() -> None:
@@ -80,8 +86,8 @@ def main() -> None:
         raise SystemExit("Pulse has not been started here yet: ./pulse up")
     keeper = Keeper(stack)
     while True:
+        keeper.look()
         time.sleep(LOOK_SECONDS)
-        keeper.look(datetime.now(UTC))
 
 
 if __name__ == "__main__":

@@ -97,11 +97,15 @@ class Backups:
         clean = [str(self.cluster.binaries / "pg_archivecleanup"), "-x", ".gz", str(self.archive)]
         run_as(self.cluster.account, [*clean, self.bases()[0].first_segment])
 
+    def mark(self) -> None:
+        """Commit something, so that an idle server archives too, and can be restored to any moment before this one."""
+        with self.server.connect() as connection:
+            connection.execute("select pg_logical_emit_message(true, 'pulse', '')")
+
     def flush(self, seconds: float = 60) -> None:
         """Archive everything that the running server has committed so far."""
+        self.mark()
         with self.server.connect() as connection:
-            # A commit: a moment after the last one could not be told from the archive's end.
-            connection.execute("select pg_logical_emit_message(true, 'pulse', '')")
             row = connection.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
         assert row is not None
         deadline = time.monotonic() + seconds

@@ -26,7 +26,7 @@ SERVICES = (
     "edge",
 )
 UNFINISHED = "select count(*) from task_instance where state in ('running', 'queued', 'scheduled', 'restarting')"
-# Looking every 10 s for schedulers that have been silent for 20 s, and the start of the next one on a busy machine.
+# Looking every 5 s for schedulers that have been silent for 25 s, and the start of the next one on a busy machine.
 ADOPTED_SECONDS = 60
 
 

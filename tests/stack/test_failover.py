@@ -14,6 +14,7 @@ import pytest
 
 from stack.context import Stack
 from stack.failover import fail_over
+from stack.health import keeper_problem
 from stack.keeper import Keeper
 from stack.options import Options
 from stack.ports import StackPorts
@@ -71,10 +72,11 @@ def test_the_keeper_copies_a_replica_that_lost_its_slot(servers: Stack) -> None:
     problem = cluster.replication_problem()
     assert problem is not None
     assert "its replication slot is gone" in problem
-    Keeper(servers)._follow()
+    Keeper(servers).look()
     servers.wait_healthy(["replica"], 60)
     wait_until_replayed(cluster)
     assert count(cluster, replica=True) == 1
+    assert keeper_problem(servers.state, datetime.now(UTC)) is None
 
 
 def test_the_replica_takes_the_place_of_a_primary_that_is_killed_and_gone(servers: Stack) -> None:
