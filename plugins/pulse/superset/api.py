@@ -94,6 +94,9 @@ class SupersetApi:
         return result
 
     def _send(self, session: requests.Session, method: str, path: str, **kwargs: Any) -> requests.Response:
+        # Behind TLS Superset marks its cookie Secure. From here, inside the network, it is asked over http all the same.
+        for cookie in session.cookies:
+            cookie.secure = False
         try:
             return session.request(method, f"{self.base_url}/api/v1/{path}", timeout=TIMEOUT_SECONDS, **kwargs)
         except requests.RequestException as error:
