@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from airflow.sdk.exceptions import AirflowSkipException
 
 from pulse.reports import mail
-from pulse.reports.send import send_due
+from pulse.reports.send import brief_of, send_due
 from pulse.superset.provision import api_from_connection
 from pulse.warehouse.connect import connect
 
@@ -37,4 +37,6 @@ def send_reports_of(slug: str) -> int:
     if row is None:
         raise ValueError(f"{slug!r} is not an active client")
     with closing(connect("pulse_etl", autocommit=True)) as conn:
-        return send_due(conn, api_from_connection(), int(row[0]), slug, datetime.now(UTC))
+        return send_due(
+            conn, int(row[0]), slug, datetime.now(UTC), lambda: brief_of(api_from_connection(), slug, scheduled=True)
+        )

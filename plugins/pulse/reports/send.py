@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import smtplib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -55,10 +56,15 @@ def brief_of(api: SupersetApi, slug: str, paper: str = PAPER, *, scheduled: bool
     return mail.Content(body["subject"], body["html"], body["text"], pdf, body["file_name"])
 
 
-def send_due(connection: Connection, api: SupersetApi, client_id: int, slug: str, now: datetime) -> int:
-    """Send what is due; the number of messages. Raises NotSent after everybody was tried, and SupersetError."""
+def send_due(
+    connection: Connection, client_id: int, slug: str, now: datetime, brief: Callable[[], mail.Content | None]
+) -> int:
+    """Send what is due; the number of messages. `brief` is asked for only if somebody is due.
+
+    Raises NotSent after everybody was tried.
+    """
     people = due(connection, client_id, now)
-    content = brief_of(api, slug, scheduled=True) if people else None
+    content = brief() if people else None
     if content is None:
         return 0
     outcome = Outcome()
