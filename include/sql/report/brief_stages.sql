@@ -33,7 +33,7 @@ select
     r.mean_hours / nullif(r.lead_time_hours, 0) as share, r.lead_time_hours, r.changes, r.first_day, r.last_day, r.is_constraint,
     v.service_name,
     case when r.is_constraint then
-        l.label || ' holds most of the lead time: ' || core.display_text('hours', r.mean_hours) || ' of '
+        l.label || ' holds most of the lead time: ' || to_char(100 * r.mean_hours / r.lead_time_hours, 'FM990') || ' % of '
         || core.display_text('hours', r.lead_time_hours) || ' on average, over ' || r.changes
         || case r.changes when 1 then ' change' else ' changes' end || ' delivered from ' || to_char(r.first_day, 'FMDD Mon YYYY')
         || ' to ' || to_char(r.last_day, 'FMDD Mon YYYY') || '.'

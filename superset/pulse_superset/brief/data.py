@@ -29,13 +29,11 @@ MOST_CORRECTIONS = 5
 _STATEMENTS = {
     "client": "select name, slug, time_zone from core.clients",
     "numbers": "select * from report.kpi_current where sort_order <= 5 order by sort_order",
-    "sentence": "select sentence, verdict from report.metric_sentences where metric_type = 'all'",
-    "moves": "select metric_label, sentence, rows_path from report.metric_sentences where rows_path is not null"
-    " order by sort_order",
-    "series": "select metric_type, period_at::date as week, display_value as value, centre, lower, upper, shifted_on"
+    "sentences": "select metric_type, metric_label, sentence, rows_path from report.metric_sentences order by sort_order",
+    "series": "select metric_type, period_at::date as week, display_value as value, centre, lower, upper"
     " from report.metric_series where grain = 'week' and scope_type = 'client' and not is_partial"
-    " and metric_type in (select metric_type from report.kpi_current where sort_order <= 5)"
-    f" and period_at >= (select max(period_end) from report.kpi_current) - {7 * (WEEKS + 1)} order by period_at",
+    " and metric_type in (select metric_type from core.metric_catalogue where sort_order <= 5)"
+    f" and period_at >= (select computed_through from core.dora_state) - {7 * (WEEKS + 1)} order by period_at",
     "stages": "select * from report.brief_stages order by stage_order",
     "risks": f"select * from report.brief_risks where place <= {MOST_RISKS} order by kind_order, place",
     "costs": "select * from report.brief_costs",
@@ -63,8 +61,13 @@ class Brief:
     @property
     def sentence(self) -> str:
         """The one sentence; says so when nothing was published yet."""
-        found = self.rows["sentence"]
+        found = [row for row in self.rows["sentences"] if row["metric_type"] == "all"]
         return str(found[0]["sentence"]) if found else "No numbers yet: they come with the first complete run."
+
+    @property
+    def moves(self) -> list[Row]:
+        """The sentence of each number that has moved."""
+        return [row for row in self.rows["sentences"] if row["rows_path"]]
 
     def series(self, metric_type: str) -> list[Row]:
         """The weeks of a metric, the oldest first."""

@@ -74,7 +74,7 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
         "period": f"The 30 days up to {last}, for the whole company." if last else "The whole company.",
         "footer": f"{brief.name}, {last}" if last else brief.name,
         "sentence": brief.sentence,
-        "moves": [move["sentence"] for move in brief.rows["moves"]],
+        "moves": [move["sentence"] for move in brief.moves],
         "numbers": [_number(brief, number) for number in brief.rows["numbers"]],
         "legend": LEGEND,
         "constraint": constraint["sentence"]
