@@ -158,7 +158,11 @@ def report(arguments: argparse.Namespace, _: list[str]) -> int:
             print(f"Sent to {arguments.mail}.")
         else:
             print(content.text)
-    except (SupersetError, mail.NoMailServer, mail.Refused, mail.Unsure) as error:
+    except SupersetError as error:
+        raise StackError(
+            f"there is no active client {arguments.client}" if error.status == 404 else str(error)
+        ) from error
+    except (mail.NoMailServer, mail.Refused, mail.Unsure) as error:
         raise StackError(str(error)) from error
     return 0
 

@@ -228,7 +228,9 @@ def test_the_brief_is_ones_own_clients(stack: dict[str, Any], world: dict[str, A
             assert own.headers["Cache-Control"] == "private, no-store"
         else:
             assert {own.status_code, named.status_code, other.status_code} <= {401, 403}
-    assert executive.call("GET", "pulse/brief/mail/?client=techcorp").status_code in (401, 403), "for the service account"
+    assert executive.call("GET", "pulse/brief/mail/?client=techcorp").status_code in (401, 403), (
+        "for the service account"
+    )
 
 
 def test_a_visitor_and_staff_at_the_brief(stack: dict[str, Any]) -> None:

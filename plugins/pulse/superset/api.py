@@ -24,6 +24,8 @@ ORDER = {
 class SupersetError(Exception):
     """Superset refused or failed; the message contains the request, the status and the start of the answer."""
 
+    status: int | None = None  # of the answer, if there was one
+
 
 class SupersetApi:
     """Superset at `base_url`, through an account with the role Admin. Logs in at the first call."""
@@ -95,7 +97,9 @@ class SupersetApi:
         if answer.status_code == 401:  # the token's half hour is over
             answer = self._send(self._login(), method, path, **kwargs)
         if not answer.ok:
-            raise SupersetError(f"{method} {self.base_url}/{path} answered {answer.status_code}: {answer.text[:500]}")
+            error = SupersetError(f"{method} {self.base_url}/{path} answered {answer.status_code}: {answer.text[:500]}")
+            error.status = answer.status_code
+            raise error
         return answer
 
     def _send(self, session: requests.Session, method: str, path: str, **kwargs: Any) -> requests.Response:

@@ -5,23 +5,26 @@ Colours are attributes for the PDF; the page's style sheet replaces them by clas
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Any
 
+SHORTEST_HOURS = 1 / 60  # a logarithm needs a smallest value
 WIDTH, HEIGHT, MARGIN = 240.0, 52.0, 5.0
 LINE, BAND, MARK = "#1F3A8A", "#E4E8F2", "#9A3412"
 
 
-def weeks(rows: list[dict[str, Any]], alternative: str) -> str:
-    """A metric's weeks: the line, the range of chance behind it, squares for weeks outside, a ring for the last one.
+def weeks(rows: list[dict[str, Any]], alternative: str, *, hours: bool = False) -> str:
+    """A metric's weeks: the line, the range of chance behind it, a ring for the last one.
 
-    A week without a value leaves a gap. Empty without two values.
+    The range has a step where a signal began a new level. A single week outside of it says nothing, so it has no mark. A week
+    without a value leaves a gap. Hours have a logarithmic scale, the one in which they are judged. Empty without two values.
     """
-    values = [row["value"] for row in rows if row["value"] is not None]
-    if len(values) < 2:
+    if sum(row["value"] is not None for row in rows) < 2:
         return ""
-    bounds = [row[name] for row in rows for name in ("lower", "upper") if row[name] is not None]
-    low, high = min([*values, *bounds]), max([*values, *bounds])
+    scaled = [{name: _scaled(row[name], hours) for name in ("value", "lower", "centre", "upper")} for row in rows]
+    found = [value for row in scaled for value in row.values() if value is not None]
+    low, high = min(found), max(found)
     spread = (high - low) or 1.0
     step = (WIDTH - 2 * MARGIN) / (len(rows) - 1)
 
@@ -31,20 +34,16 @@ def weeks(rows: list[dict[str, Any]], alternative: str) -> str:
     def y(value: float) -> float:
         return HEIGHT - MARGIN - (value - low) / spread * (HEIGHT - 2 * MARGIN)
 
-    parts = [_bands(rows, x, y), *_lines(rows, x, y)]
-    for index, row in enumerate(rows):
-        value = row["value"]
-        outside = value is not None and row["lower"] is not None and not row["lower"] <= value <= row["upper"]
-        if outside:
-            parts.append(
-                f'<rect class="mark" fill="{MARK}" x="{x(index) - 2.5:.1f}" y="{y(value) - 2.5:.1f}" width="5" height="5"/>'
-            )
-    last = max(index for index, row in enumerate(rows) if row["value"] is not None)
-    parts.append(
+    last = max(index for index, row in enumerate(scaled) if row["value"] is not None)
+    ring = (
         f'<circle class="last" fill="#FFFFFF" stroke="{LINE}" stroke-width="2" cx="{x(last):.1f}"'
-        f' cy="{y(rows[last]["value"]):.1f}" r="3.2"/>'
+        f' cy="{y(scaled[last]["value"]):.1f}" r="3.2"/>'
     )
-    return _svg(WIDTH, HEIGHT, alternative, "".join(parts))
+    return _svg(WIDTH, HEIGHT, alternative, "".join([_bands(scaled, x, y), *_lines(scaled, x, y), ring]))
+
+
+def _scaled(value: float | None, hours: bool) -> Any:
+    return math.log(max(value, SHORTEST_HOURS)) if hours and value is not None else value
 
 
 def _bands(rows: list[dict[str, Any]], x: Any, y: Any) -> str:
@@ -73,9 +72,9 @@ def _lines(rows: list[dict[str, Any]], x: Any, y: Any) -> list[str]:
             points.append(f"{x(index):.1f} {y(row['value']):.1f}")
         elif points:
             # A single week between two gaps is a dot.
-            path = "M" + "L".join(points if len(points) > 1 else points * 2)
+            path, wide = ("M" + "L".join(points), 2) if len(points) > 1 else (f"M{points[0]}L{points[0]}", 5)
             made.append(
-                f'<path class="line" fill="none" stroke="{LINE}" stroke-width="2" stroke-linecap="round"'
+                f'<path class="line" fill="none" stroke="{LINE}" stroke-width="{wide}" stroke-linecap="round"'
                 f' stroke-linejoin="round" d="{path}"/>'
             )
             points = []

@@ -23,6 +23,10 @@ MISSING = {
     "no_working_days": "There was no working day in these 30 days.",
 }
 MARKS = {"better": "▲ ", "worse": "▼ "}  # beside the colour
+LEGEND = (
+    "Lines: complete weeks, the oldest on the left; the ring is the last week with a value. The band is the range of chance of a"
+    " single week; where it has a step, a new level began. Hours have a logarithmic scale."
+)
 CARD = {"light": LIGHT_BACKGROUND, "dark": "#16181D"}
 
 _templates = Environment(
@@ -79,7 +83,8 @@ def helpers(brief: Brief) -> dict[str, Any]:
         "capital": capital,
         "percent": percent,
         "missing": missing,
-        "chart": lambda number: Markup(charts.weeks(brief.series(number["metric_type"]), alternative(brief, number))),
+        "legend": LEGEND,
+        "chart": lambda number: Markup(weeks(brief, number)),
         "bar": lambda stage: Markup(charts.bar(stage["share"] or 0, emphasis=stage["is_constraint"])),
         "is_link": is_link,
     }
@@ -98,6 +103,13 @@ def percent(share: float | None) -> str:
 def missing(number: Row) -> str:
     """Why a number has no value."""
     return MISSING.get(str(number["null_reason"]), "Nothing to measure in these 30 days.")
+
+
+def weeks(brief: Brief, number: Row) -> str:
+    """The chart of a number."""
+    return charts.weeks(
+        brief.series(number["metric_type"]), alternative(brief, number), hours=number["unit"] == "hours"
+    )
 
 
 def alternative(brief: Brief, number: Row) -> str:

@@ -19,11 +19,6 @@ from pulse_superset.brief.data import Brief, Row, day
 from pulse_superset.colors import readable_on
 
 PAPERS = {"a4": "a4", "letter": "us-letter"}
-LEGEND = (
-    "Lines: complete weeks, the oldest on the left; the ring is the last week with a value. The band is the range of chance,"
-    " a square a week outside of it."
-)
-
 logger = logging.getLogger(__name__)
 
 
@@ -76,7 +71,7 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
         "sentence": brief.sentence,
         "moves": [move["sentence"] for move in brief.moves],
         "numbers": [_number(brief, number) for number in brief.rows["numbers"]],
-        "legend": LEGEND,
+        "legend": page.LEGEND,
         "constraint": constraint["sentence"]
         if constraint
         else "Nothing was delivered in the last four complete weeks, so there is no lead time to look into.",
@@ -127,7 +122,7 @@ def _number(brief: Brief, number: Row) -> dict[str, str]:
         "verdict": number["verdict"] or "",
         "verdict_text": page.MARKS.get(number["verdict"], "") + page.capital(number["verdict_text"]),
         "target": number["target_status_text"] or "No target is set.",
-        "chart": charts.weeks(brief.series(number["metric_type"]), page.alternative(brief, number)),
+        "chart": page.weeks(brief, number),
         "alternative": page.alternative(brief, number),
     }
 
