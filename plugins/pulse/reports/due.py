@@ -53,5 +53,5 @@ def due(connection: Connection, client_id: int, now: datetime) -> list[Due]:
             "                 = (u.client_id, u.id, %(report)s, %(start)s)) order by u.id",
             {"report": report, "start": start},
         )
-        found += [Due(*row, report, start) for row in rows]
+        found += [Due(user_id, email, name, report, start) for user_id, email, name in rows]
     return found

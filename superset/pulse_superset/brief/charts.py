@@ -23,7 +23,7 @@ def weeks(rows: list[dict[str, Any]], alternative: str, *, hours: bool = False) 
     if sum(row["value"] is not None for row in rows) < 2:
         return ""
     scaled = [{name: _scaled(row[name], hours) for name in ("value", "lower", "centre", "upper")} for row in rows]
-    found = [value for row in scaled for value in row.values() if value is not None]
+    found: list[float] = [value for row in scaled for value in row.values() if value is not None]
     low, high = min(found), max(found)
     spread = (high - low) or 1.0
     step = (WIDTH - 2 * MARGIN) / (len(rows) - 1)
