@@ -271,6 +271,22 @@ CREATE FUNCTION core.shown_person(client integer, person text) RETURNS text
 
 COMMENT ON FUNCTION core.shown_person(client integer, person text) IS 'A login as the client wants it shown: nothing (the default), a pseudonym or the login itself.';
 
+CREATE FUNCTION core.stop_report(token_hash text) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    with named as (
+        select client_id, user_id, report from core.reports_sent where unsubscribe_hash = token_hash
+    ), stopped as (
+        insert into core.reports_stopped (client_id, user_id, report)
+        select client_id, user_id, report from named
+        on conflict do nothing
+    )
+    select report from named
+$$;
+
+COMMENT ON FUNCTION core.stop_report(token_hash text) IS 'Stops the report that a message was, by the hash of the token in its link. NULL when there is no such message.';
+
 CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
@@ -417,6 +433,9 @@ GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
 REVOKE ALL ON FUNCTION core.shown_person(client integer, person text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_staff;
 GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.stop_report(token_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.stop_report(token_hash text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
 
@@ -2278,6 +2297,7 @@ ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_updated_at_time CHEC
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX pull_requests_merge ON core.pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
 CREATE INDEX pull_requests_number ON core.pull_requests USING btree (client_id, integration_id, number, repository_id);
+CREATE INDEX pull_requests_open ON core.pull_requests USING btree (client_id) WHERE (state = 'open'::text);
 CREATE INDEX pull_requests_reverts ON core.pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
 CREATE INDEX pull_requests_reverts_elsewhere ON core.pull_requests USING btree (client_id, integration_id) WHERE (reverts_repository IS NOT NULL);
 CREATE INDEX pull_requests_reverts_sha ON core.pull_requests USING btree (client_id, integration_id, reverts_sha, repository_id) WHERE (reverts_sha IS NOT NULL);
@@ -2373,6 +2393,50 @@ CREATE POLICY staff ON core.reported_deployments FOR SELECT TO pulse_staff USING
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.reported_deployments TO pulse_etl;
 GRANT SELECT ON TABLE core.reported_deployments TO pulse_staff;
 GRANT SELECT ON TABLE core.reported_deployments TO pulse_reader;
+
+-- core.reports_sent ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.reports_sent (
+    client_id integer NOT NULL,
+    user_id bigint NOT NULL,
+    report text NOT NULL,
+    period_start date NOT NULL,
+    message_id text NOT NULL,
+    unsubscribe_hash text NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    sent_at timestamp with time zone,
+    CONSTRAINT reports_sent_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text])))
+);
+ALTER TABLE ONLY core.reports_sent FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.reports_sent IS 'One row per report, person and period: written before the message is given to the mail server, so that nobody gets it twice, and deleted when that server refuses it. Without sent_at, nobody knows whether the message has left.';
+COMMENT ON COLUMN core.reports_sent.unsubscribe_hash IS 'SHA-256 of the token in the message''s link, in hex.';
+ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start);
+CREATE UNIQUE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
+ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
+CREATE POLICY etl ON core.reports_sent TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.reports_sent TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.reports_sent ENABLE ROW LEVEL SECURITY;
+CREATE POLICY unsubscribe ON core.reports_sent FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_sent TO pulse_etl;
+
+-- core.reports_stopped ------------------------------------------------------------------------------------------------
+CREATE TABLE core.reports_stopped (
+    client_id integer NOT NULL,
+    user_id bigint NOT NULL,
+    report text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reports_stopped_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text])))
+);
+ALTER TABLE ONLY core.reports_stopped FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.reports_stopped IS 'One row per report that a person has stopped with the link in a message. It goes when the Variable no longer asks for it.';
+ALTER TABLE ONLY core.reports_stopped ADD CONSTRAINT reports_stopped_pkey PRIMARY KEY (client_id, user_id, report);
+ALTER TABLE ONLY core.reports_stopped ADD CONSTRAINT reports_stopped_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
+CREATE POLICY admin ON core.reports_stopped TO pulse_admin USING (true);
+CREATE POLICY etl ON core.reports_stopped TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.reports_stopped TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.reports_stopped ENABLE ROW LEVEL SECURITY;
+CREATE POLICY unsubscribe ON core.reports_stopped TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_stopped TO pulse_etl;
+GRANT SELECT,DELETE ON TABLE core.reports_stopped TO pulse_admin;
 
 -- core.repositories ---------------------------------------------------------------------------------------------------
 CREATE TABLE core.repositories (
@@ -2617,11 +2681,14 @@ CREATE TABLE core.users (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     sessions_from timestamp with time zone DEFAULT to_timestamp((0)::double precision) NOT NULL,
+    reports text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
+    CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text])),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
     CONSTRAINT users_theme_mode_check CHECK ((theme_mode = ANY (ARRAY['light'::text, 'dark'::text, 'system'::text])))
 );
 ALTER TABLE ONLY core.users FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly or both.';
 ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.users_id_seq
     START WITH 1
@@ -2636,11 +2703,18 @@ CREATE TRIGGER end_sessions BEFORE UPDATE ON core.users FOR EACH ROW WHEN (((((o
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.users TO pulse_admin USING (true);
 CREATE POLICY auth ON core.users FOR SELECT TO pulse_auth USING (true);
+CREATE POLICY etl ON core.users FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.users ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.users TO pulse_admin;
 GRANT SELECT ON TABLE core.users TO pulse_auth;
 GRANT MAINTAIN ON TABLE core.users TO pulse_etl;
+GRANT SELECT(client_id) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(id) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(email) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(full_name) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(active) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(reports) ON TABLE core.users TO pulse_etl;
 
 -- core.work_ageing ----------------------------------------------------------------------------------------------------
 CREATE TABLE core.work_ageing (

@@ -8,12 +8,16 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 import psycopg
 
 from pulse import environ
 from pulse.ingest import keys
+from pulse.reports import mail
+from pulse.reports.send import brief_of
+from pulse.superset.api import SupersetApi, SupersetError
 from stack import environment, recovery
 from stack.context import Stack, existing_stack, stack_to_start
 from stack.errors import StackError
@@ -22,7 +26,8 @@ from stack.lifecycle import only_one_start, remove_state, start
 from stack.options import FILE_NAME as OPTIONS
 from stack.paths import AIRFLOW_VENV, ROOT, state_folder
 from stack.postgres.backup import Backups, bases_in
-from stack.status import access_table, processes_table, report
+from stack.status import access_table, processes_table
+from stack.status import report as state_of
 from stack.supervision.supervisor import Supervisor, our_processes
 from stack.testing import run_apart, run_tests
 
@@ -34,7 +39,7 @@ def up(arguments: argparse.Namespace, _: list[str]) -> int:
         for line in moved:
             print(f"      {line}")
         start(stack, done=1)
-    print(f"\n{access_table(report(stack, []))}")
+    print(f"\n{access_table(state_of(stack, []))}")
     seconds = time.time() - (environ.STARTED_AT.given() or time.time())
     print(f"\nPulse is up ({seconds:.0f} s). ./pulse status shows its processes, ./pulse down stops them.")
     return 0
@@ -57,7 +62,7 @@ def down(_arguments: argparse.Namespace, _: list[str]) -> int:
 def status(arguments: argparse.Namespace, _: list[str]) -> int:
     """What runs; exit code 0 when all is healthy."""
     stack = existing_stack()
-    content = report(stack, stack.health() if stack else [])
+    content = state_of(stack, stack.health() if stack else [])
     if arguments.json:
         print(json.dumps(content, indent=2))
     elif stack is None:
@@ -188,6 +193,35 @@ def token(arguments: argparse.Namespace, _: list[str]) -> int:
         raise StackError(str(problem)) from problem
     except psycopg.OperationalError as error:
         raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+
+
+def report(arguments: argparse.Namespace, _: list[str]) -> int:
+    """A client's brief, as Superset draws it."""
+    stack = existing_stack()
+    if stack is None:
+        raise StackError("Pulse has not been started here yet: ./pulse up")
+    settings = stack.settings
+    api = SupersetApi(settings.url("superset"), "pulse_service", settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"])
+    try:
+        content = brief_of(api, arguments.client, arguments.paper)
+        if content is None:
+            raise StackError(f"client {arguments.client} has no published numbers yet")
+        if arguments.pdf:
+            Path(arguments.pdf).write_bytes(content.pdf)
+            print(f"{arguments.pdf}: {len(content.pdf)} bytes")
+        elif arguments.mail:
+            with mail.server() as server:
+                mail.send(server, mail.message(content, arguments.mail, "", mail.new_message_id(), None))
+            print(f"Sent to {arguments.mail}.")
+        else:
+            print(content.text)
+    except SupersetError as error:
+        raise StackError(
+            f"there is no active client {arguments.client}" if error.status == 404 else str(error)
+        ) from error
+    except (mail.NoMailServer, mail.Refused, mail.Unsure) as error:
+        raise StackError(str(error)) from error
+    return 0
 
 
 def _token(arguments: argparse.Namespace, admin: psycopg.Connection[Any], airflow: str) -> int:

@@ -115,6 +115,20 @@ TRUSTED_PROXIES = _list(
     "Addresses, networks or host names of the proxies in front of Superset. Only they may say that a request came by"
     " https, and from which address. In containers: `edge`.",
 )
+SMTP_HOST = _text(
+    YOU, "PULSE_SMTP_HOST", "", "Host of the mail server that reports are sent through. Empty: none are sent."
+)
+SMTP_PORT = _number(YOU, "PULSE_SMTP_PORT", 587, "Its port.")
+SMTP_SECURITY = _text(
+    YOU,
+    "PULSE_SMTP_SECURITY",
+    "starttls",
+    "`starttls`, `tls` (from the first byte on) or `none` (on this machine only).",
+)
+SMTP_USER = _text(YOU, "PULSE_SMTP_USER", "", "Login of the mail server. Empty: it needs none.")
+SMTP_PASSWORD = _text(YOU, "PULSE_SMTP_PASSWORD", "", "Password of the mail server.")
+SMTP_FROM = _text(YOU, "PULSE_SMTP_FROM", "", "Who reports come from: `Pulse <pulse@example.com>`.")
+SMTP = (SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
 COMPOSE = _folder(
     YOU,

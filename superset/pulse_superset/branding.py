@@ -62,6 +62,7 @@ class Brand:
     primary_dark: str
     accent: str
     home: str = "/"
+    has_wordmark: bool = True
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Brand:
@@ -79,6 +80,7 @@ class Brand:
             primary_dark=dark,
             accent=parse_hex(settings.get("accent_color")) or turned(primary, 150),
             home=landing_path(),
+            has_wordmark=not is_logo(logo),
         )
 
     def chart_colors(self) -> list[str]:
@@ -134,6 +136,11 @@ class _BrandCache:
 _cache = _BrandCache()
 
 
+def brand_of(client_id: int) -> Brand:
+    """A client's brand."""
+    return _cache.get(client_id)
+
+
 def current_brand() -> Brand:
     """The brand for whoever loads the page; the house brand for staff, for guests and outside a request."""
     user = getattr(g, "user", None) if has_request_context() else None
@@ -142,7 +149,7 @@ def current_brand() -> Brand:
     from superset.extensions import security_manager
 
     clients = security_manager.clients_of_user(user)
-    return _cache.get(clients.pop()) if len(clients) == 1 else HOUSE
+    return brand_of(clients.pop()) if len(clients) == 1 else HOUSE
 
 
 def _spinner(color: str) -> str:
