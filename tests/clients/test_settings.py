@@ -16,7 +16,9 @@ from pulse.clients.settings import (
     CostSettings,
     DoraSettings,
     IngestSettings,
+    PrivacySettings,
     QualitySettings,
+    TargetSettings,
     WorkSettings,
     effective_settings,
 )
@@ -73,7 +75,15 @@ def test_nothing_given_is_every_default() -> None:
     effective = effective_settings({})
     declared = {
         field.alias
-        for group in (DoraSettings, WorkSettings, CostSettings, IngestSettings, QualitySettings)
+        for group in (
+            DoraSettings,
+            TargetSettings,
+            WorkSettings,
+            CostSettings,
+            PrivacySettings,
+            IngestSettings,
+            QualitySettings,
+        )
         for field in group.model_fields.values()
     }
     assert effective.values.keys() == declared
