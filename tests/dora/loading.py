@@ -307,15 +307,18 @@ class Loaded:
             return list(self.conn.execute(query).fetchall())
 
     def _write(self, rows: Rows) -> None:
-        for (table, key), columns in rows.items():
-            names = list(columns)
-            updates = ", ".join(f"{c} = excluded.{c}" for c in names if c not in KEYS[table])
-            self._execute(
-                f"insert into core.{table} (client_id, {', '.join(names)}) values ({', '.join(['%s'] * (len(names) + 1))})"
-                f" on conflict (client_id, integration_id, {', '.join(KEYS[table])}) do update set {updates}",
-                [self.client_id, *columns.values()],
-            )
-            self.rows[table, key] = columns
+        """All rows in one transaction and without waiting for each answer: worlds are written thousands of times."""
+        with client_transaction(self.conn, self.client_id), self.conn.pipeline():
+            for (table, key), columns in rows.items():
+                names = list(columns)
+                updates = ", ".join(f"{c} = excluded.{c}" for c in names if c not in KEYS[table])
+                self.conn.execute(
+                    f"insert into core.{table} (client_id, {', '.join(names)})"
+                    f" values ({', '.join(['%s'] * (len(names) + 1))})"
+                    f" on conflict (client_id, integration_id, {', '.join(KEYS[table])}) do update set {updates}",
+                    [self.client_id, *columns.values()],
+                )
+                self.rows[table, key] = columns
 
     def _execute(self, query: str, values: list[Any]) -> None:
         with client_transaction(self.conn, self.client_id):
