@@ -50,3 +50,8 @@ def hours(start: datetime | None, end: datetime | None, zone: ZoneInfo, calendar
             seconds += max((ends - begins).total_seconds(), 0)
         day += ONE
     return seconds / 3600
+
+
+def seconds(moment: datetime) -> int:
+    """A time as a position."""
+    return round(moment.timestamp())

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from pulse import environ
 from tests.dora import compare, edits, worlds
+from tests.dora.branches import goes_by_time
 from tests.dora.loading import Loaded, differences, dump, rows_of
 from tests.dora.model import World
-from tests.dora.reference import goes_by_time
 from tests.support.database import Connection, TestDatabase
 
 # The same few worlds in every run. PULSE_EXAMPLES=200 runs more and different ones. Shrinking takes minutes, longer than a
