@@ -1988,6 +1988,7 @@ ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_updated_at_time CHEC
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX pull_requests_merge ON core.pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
 CREATE INDEX pull_requests_number ON core.pull_requests USING btree (client_id, integration_id, number, repository_id);
+CREATE INDEX pull_requests_open ON core.pull_requests USING btree (client_id, integration_id, id) WHERE ((state = 'open'::text) AND (deleted_at IS NULL));
 CREATE INDEX pull_requests_reverts ON core.pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
 CREATE INDEX pull_requests_reverts_sha ON core.pull_requests USING btree (client_id, integration_id, reverts_sha, repository_id) WHERE (reverts_sha IS NOT NULL);
 CREATE INDEX pull_requests_service ON core.pull_requests USING btree (client_id, service_key, service_name) WHERE (service_key IS NOT NULL);
