@@ -97,6 +97,8 @@ create table core.open_pull_requests (
 );
 comment on table core.open_pull_requests is
     'One row per open pull request that is not automation''s: hours from its opening to the beginning of today, and how far it is.';
+-- Few are open at a time: they are found among all that were ever merged.
+create index pull_requests_open on core.pull_requests (client_id, integration_id, id) where state = 'open' and deleted_at is null;
 select core.protect_table('core.open_pull_requests', etl => true, staff => true, reader => true);
 
 create table core.review_load (

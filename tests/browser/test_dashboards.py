@@ -190,7 +190,10 @@ def test_the_other_dashboards_are_reached_from_the_header(
             path=environ.STATE.get() / "screenshots" / f"{name.lower()}-{width}-{scheme}.png", full_page=True
         )
         page.set_viewport_size({"width": width, "height": 900})
-    assert not page.refusals, page.refusals[:3]  # type: ignore[attr-defined]
+    # Superset's page tries to log that it is left, and to store the colours of labels; viewers may do neither.
+    left = ("/superset/log/", "/colors?")
+    refusals = [one for one in page.refusals if not any(part in one[1] for part in left)]  # type: ignore[attr-defined]
+    assert not refusals, refusals[:3]
     page.context.close()
 
 

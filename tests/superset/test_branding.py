@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pulse.superset.assets import dashboard_slug, load
 from tests.superset.conftest import InSuperset
 
 SETTINGS = {
@@ -101,3 +102,16 @@ def test_without_a_request_the_house_brand_applies(in_superset: InSuperset) -> N
 def test_a_clients_name_cannot_break_out_of_the_wordmark(in_superset: InSuperset) -> None:
     (logo,) = brands(in_superset, "brand.logo", {"app_name": "</text><script>alert(1)</script>"})
     assert b"<script" not in base64.b64decode(logo.split(",")[1])
+
+
+def test_the_header_links_every_dashboard_where_people_start_first(superset_modules: None) -> None:
+    from pulse_superset import navigation
+    from pulse_superset.landing import landing_path
+
+    links = navigation.links()
+    assert links[0]["url"] == landing_path()
+    assert sorted(link["url"] for link in links) == sorted(
+        f"/superset/dashboard/{dashboard_slug(name)}/" for name in load().dashboards
+    )
+    places = [link["label"] for link in links if link["label"] in ("Work", "Flow", "Investment")]
+    assert places == ["Work", "Flow", "Investment"]
