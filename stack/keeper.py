@@ -43,7 +43,7 @@ class Keeper:
                 backups = Backups(self.stack.cluster, server)
                 backups.mark()
                 self._back_up(backups)
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, BlockingIOError):  # the latter: ./pulse backup is at work
                 continue
             except (StackError, OSError, ValueError, psycopg.Error) as error:
                 problems.append(f"{server.kind}: {str(error).strip()}")
@@ -70,7 +70,7 @@ class Keeper:
         bases = backups.bases()
         due = max(self.started_at + FIRST_BACKUP, bases[-1].taken_at + EVERY if bases else self.started_at)
         if datetime.now(UTC) >= due:
-            _say(f"backed up {backups.server.kind}: {backups.take().folder}")
+            _say(f"backed up {backups.server.kind}: {backups.take(wait=False).folder}")
         elif bases and (problem := backups.problem(datetime.now(UTC))):
             raise StackError(problem)
 

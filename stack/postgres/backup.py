@@ -60,8 +60,13 @@ class Backups:
         """The base backups, oldest first."""
         return bases_in(self.folder.parent)
 
-    def take(self) -> Base:
-        """Back the running server up, and drop what is too old. Raises PostgresError."""
+    def take(self, *, wait: bool = True) -> Base:
+        """Back the running server up, and drop what is too old; after somebody else who does, or with BlockingIOError if
+        `wait` is false. Raises PostgresError."""
+        with files.locked(self.folder.parent / "lock", wait=wait):
+            return self._take()
+
+    def _take(self) -> Base:
         began = time.monotonic()
         account, binaries = self.cluster.account, self.cluster.binaries
         self.folder.mkdir(mode=0o700, exist_ok=True)
