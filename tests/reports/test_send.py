@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import hashlib
+import io
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -13,14 +14,20 @@ from typing import Any
 
 import psycopg
 import pytest
+import requests
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope, Session
+from pypdf import PdfReader
 
 from pulse.reports import mail
 from pulse.reports.due import period_start
-from pulse.reports.send import NotSent, send_due
+from pulse.reports.send import NotSent, brief_of, send_due
+from pulse.superset.api import SupersetApi
+from pulse.warehouse.connect import client_transaction
+from stack.context import existing_stack
 from tests.support.database import TestDatabase
 from tests.support.servers import free_port
+from tests.support.stack import database, login_of
 
 MONDAY = datetime(2026, 6, 1, 9, tzinfo=UTC)  # also the first day of a month
 CONTENT = mail.Content(
@@ -185,6 +192,46 @@ def test_the_link_stops_one_report_of_one_person(db: TestDatabase, mailbox: Mail
     assert send(db, acme, datetime(2026, 6, 8, 9, tzinfo=UTC)) == 1
     assert mailbox.addresses() == [other]
     assert send(db, acme, datetime(2026, 7, 1, 9, tzinfo=UTC)) == 2, "the monthly one goes on"
+
+
+def test_the_running_superset_draws_it_and_takes_the_click(
+    stack: dict[str, Any], mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, address = stack["addresses"]["superset"], login_of(stack, "superset", "executive", "techcorp")["username"]
+    monkeypatch.setenv("PULSE_SUPERSET_PUBLIC_URL", base)
+    running = existing_stack()
+    assert running is not None
+    api = SupersetApi(base, "pulse_service", running.settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"])
+    ask = "update core.users set reports = %s where email = %s returning client_id"
+    with database(stack, "pulse_admin") as admin, database(stack, "pulse_etl") as etl:
+        (client_id,) = admin.execute(ask, [["weekly"], address]).fetchone() or (0,)
+        admin.commit()
+
+        def send_week(day: int) -> int:
+            now = datetime(2026, 6, day, 9, tzinfo=UTC)
+            return send_due(etl, client_id, "techcorp", now, lambda: brief_of(api, "techcorp", scheduled=True))
+
+        try:
+            assert send_week(1) == 1
+            made = mailbox.taken[0][1]
+            (pdf,) = made.iter_attachments()
+            assert "TechCorp: the brief" in PdfReader(io.BytesIO(pdf.get_content())).pages[0].extract_text()
+            html = made.get_body(("html",))
+            assert html is not None
+            assert f"{base}/pulse/brief/" in html.get_content()
+            link = made["List-Unsubscribe"][1:-1]
+            assert requests.get(link, timeout=60).status_code == 200
+            assert send_week(8) == 1, "a look stops nothing"
+            answer = requests.post(link, data={"List-Unsubscribe": "One-Click"}, timeout=60)
+            assert answer.status_code == 200
+            assert "no more weekly reports" in answer.text
+            assert send_week(15) == 0
+        finally:
+            admin.execute(ask, [[], address])
+            admin.execute("delete from core.reports_stopped where client_id = %s", [client_id])
+            admin.commit()
+            with client_transaction(etl, client_id):
+                etl.execute("delete from core.reports_sent")
 
 
 @pytest.mark.parametrize(
