@@ -2174,7 +2174,7 @@ ALTER TABLE ONLY core.reports_sent FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.reports_sent IS 'One row per report, person and period: written before the message is given to the mail server, so that nobody gets it twice, and deleted when that server refuses it. Without sent_at, nobody knows whether the message has left.';
 COMMENT ON COLUMN core.reports_sent.unsubscribe_hash IS 'SHA-256 of the token in the message''s link, in hex.';
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start);
-CREATE UNIQUE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
+CREATE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
 CREATE POLICY etl ON core.reports_sent TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.reports_sent TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));

@@ -22,7 +22,7 @@ comment on table core.reports_sent is
     'One row per report, person and period: written before the message is given to the mail server, so that nobody gets it '
     'twice, and deleted when that server refuses it. Without sent_at, nobody knows whether the message has left.';
 comment on column core.reports_sent.unsubscribe_hash is 'SHA-256 of the token in the message''s link, in hex.';
-create unique index reports_sent_unsubscribe on core.reports_sent (unsubscribe_hash);
+create index reports_sent_unsubscribe on core.reports_sent (unsubscribe_hash);
 
 create table core.reports_stopped (
     client_id   integer not null,
