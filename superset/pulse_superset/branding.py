@@ -25,6 +25,7 @@ from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_
 from pulse_superset.landing import landing_path
 
 CACHE_SECONDS = 20
+BRIEF = "/pulse/brief/"
 LIGHT_BACKGROUND = "#FFFFFF"
 DARK_BACKGROUND = "#141414"
 MAX_LOGO_CHARACTERS = 400_000
@@ -241,7 +242,8 @@ class Theme(dict[str, Any]):
 
 
 def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
-    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), and no version of Superset's."""
+    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), no version of Superset's, and a way
+    to the brief."""
     scheme = {
         "id": "pulse",
         "description": "",
@@ -251,4 +253,6 @@ def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     }
     menu = dict(data.get("menu_data") or {})
     menu["navbar_right"] = {**menu.get("navbar_right", {}), "version_string": None, "version_sha": None}
+    if g.get("pulse_identity") is not None:
+        menu["menu"] = [{"name": "Brief", "label": "Brief", "url": BRIEF}, *(menu.get("menu") or [])]
     return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}
