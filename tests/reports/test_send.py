@@ -19,9 +19,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope, Session
 from pypdf import PdfReader
 
+from pulse.errors import ReportsMaybeSent, ReportsNotSent
 from pulse.reports import mail
 from pulse.reports.due import period_start
-from pulse.reports.send import MaybeSent, NotSent, brief_of, send_due
+from pulse.reports.send import brief_of, send_due
 from pulse.superset.api import SupersetApi
 from pulse.warehouse.connect import client_transaction
 from stack.context import existing_stack
@@ -140,7 +141,7 @@ def test_what_is_refused_is_sent_later_and_nothing_else_again(db: TestDatabase, 
     acme = db.add_client("acme")
     first, second = add_user(db, acme, "first", "weekly"), add_user(db, acme, "second", "weekly")
     mailbox.refused.add(first)
-    with pytest.raises(NotSent, match=r"client acme: 1 of 2 reports were sent.\n.*450"):
+    with pytest.raises(ReportsNotSent, match=r"client acme: 1 of 2 reports were sent.\n.*450"):
         send(db, acme)
     assert sent(db) == [(second, "weekly", MONDAY.date(), True)]
     mailbox.refused.clear()
@@ -153,10 +154,10 @@ def test_what_may_have_been_sent_is_not_sent_again(db: TestDatabase, mailbox: Ma
     lost, later = add_user(db, acme, "lost", "weekly"), add_user(db, acme, "later", "weekly")
     mailbox.lost.add(lost)
     doubt = r"user \d+: it may have been sent, .* Look for <.*@pulse\.example>"
-    with pytest.raises(MaybeSent, match=doubt):
+    with pytest.raises(ReportsMaybeSent, match=doubt):
         send(db, acme)
     assert sent(db) == [(lost, "weekly", MONDAY.date(), False)]
-    with pytest.raises(MaybeSent, match=doubt):  # another try of the task must not hide it
+    with pytest.raises(ReportsMaybeSent, match=doubt):  # another try of the task must not hide it
         send(db, acme)
     assert mailbox.addresses() == [lost, later], "the other person's was sent, this one not again"
     with db.connect("pulse_etl") as etl, client_transaction(etl, acme):
@@ -170,10 +171,10 @@ def test_a_server_that_is_away_or_not_set_is_named(
     acme = db.add_client("acme")
     add_user(db, acme, "boss", "monthly")
     monkeypatch.setenv("PULSE_SMTP_PORT", str(free_port()))
-    with pytest.raises(NotSent, match="cannot be used"):
+    with pytest.raises(ReportsNotSent, match="cannot be used"):
         send(db, acme)
     monkeypatch.delenv("PULSE_SMTP_HOST")
-    with pytest.raises(NotSent, match="set PULSE_SMTP_HOST"):
+    with pytest.raises(ReportsNotSent, match="set PULSE_SMTP_HOST"):
         send(db, acme)
     assert not sent(db)
 

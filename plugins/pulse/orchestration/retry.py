@@ -29,7 +29,7 @@ PULSE_RETRY_POLICY = ExceptionRetryPolicy(
             reason="a quality check stopped the publication and would stop it again",
         ),
         RetryRule(
-            exception="pulse.reports.send.MaybeSent",
+            exception="pulse.errors.ReportsMaybeSent",
             action=RetryAction.FAIL,
             reason="a report may have been sent; a retry would pass it over and be green",
         ),

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from pulse import environ
+from pulse.errors import ReportsMaybeSent, ReportsNotSent
 from pulse.reports import mail
 from pulse.reports.due import Due, due
 from pulse.superset.api import SupersetApi
@@ -34,14 +35,6 @@ _UNCLEAR = (
 )
 
 Connection = psycopg.Connection[Any]
-
-
-class NotSent(Exception):
-    """At least one report was not sent. One line per person."""
-
-
-class MaybeSent(NotSent):
-    """Nobody knows whether a report was sent."""
 
 
 @dataclass
@@ -71,7 +64,7 @@ def send_due(
 ) -> int:
     """Send what is due; the number of messages. `brief` is asked for only if somebody is due.
 
-    Raises NotSent after everybody was tried, and MaybeSent as long as a message of this hour is in doubt.
+    Raises ReportsNotSent after everybody was tried, and ReportsMaybeSent as long as a message of this hour is in doubt.
     """
     people = due(connection, client_id, now)
     content = brief() if people else None
@@ -86,7 +79,7 @@ def send_due(
     unclear = fetch_for_client(connection, client_id, _UNCLEAR)
     if unclear or outcome.wrong:
         told = f"client {slug}: {outcome.sent} of {len(people)} reports were sent.\n" + "\n".join(outcome.wrong)
-        raise (MaybeSent if unclear else NotSent)(told + "".join(map(_maybe, unclear)))
+        raise (ReportsMaybeSent if unclear else ReportsNotSent)(told + "".join(map(_maybe, unclear)))
     return outcome.sent
 
 
