@@ -26,6 +26,12 @@ CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS tex
 
 COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value in words; a dash for NULL.';
 
+CREATE FUNCTION core.difference_text(unit text, difference double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT CASE WHEN (difference_text.difference IS NULL) THEN '—'::text WHEN (ltrim(t.shown, '0.'::text) !~ '^[1-9]'::text) THEN 'no change'::text ELSE (CASE WHEN (difference_text.difference < (0)::double precision) THEN '−'::text ELSE '+'::text END || t.shown) END AS "case" FROM (SELECT CASE difference_text.unit WHEN 'ratio'::text THEN (to_char((abs(difference_text.difference) * (100)::double precision), 'FM990.0'::text) || ' points'::text) ELSE core.display_text(difference_text.unit, abs(difference_text.difference)) END AS shown) t);
+
+COMMENT ON FUNCTION core.difference_text(unit text, difference double precision) IS 'A difference between two values of a metric, in words.';
+
 CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) RETURNS double precision
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -254,6 +260,33 @@ $$;
 
 COMMENT ON FUNCTION core.setting(key text, fallback jsonb) IS 'A setting of the client this transaction works for, or the fallback.';
 
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+CREATE FUNCTION core.shown_person(client integer, person text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT CASE (s.setting_value #>> '{}'::text[]) WHEN 'names'::text THEN shown_person.person WHEN 'pseudonyms'::text THEN ('person '::text || "left"(md5(((((shown_person.person || ' '::text) || c.id) || ' '::text) || EXTRACT(epoch FROM c.created_at))), 6)) ELSE NULL::text END AS "case" FROM (core.system_settings s JOIN core.clients c ON ((c.id = s.client_id))) WHERE ((s.client_id = shown_person.client) AND (s.setting_key = 'privacy.people'::text)));
+
+COMMENT ON FUNCTION core.shown_person(client integer, person text) IS 'A login as the client wants it shown: nothing (the default), a pseudonym or the login itself.';
+
+CREATE FUNCTION core.stop_report(token_hash text) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    with named as (
+        select client_id, user_id, report from core.reports_sent where unsubscribe_hash = token_hash
+    ), stopped as (
+        insert into core.reports_stopped (client_id, user_id, report)
+        select client_id, user_id, report from named
+        on conflict do nothing
+    )
+    select report from named
+$$;
+
+COMMENT ON FUNCTION core.stop_report(token_hash text) IS 'Stops the report that a message was, by the hash of the token in its link. NULL when there is no such message.';
+
 CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
@@ -269,6 +302,12 @@ CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
 $$;
 
 COMMENT ON FUNCTION core.unprotected_tables() IS 'Tables that hold clients'' rows without forced row-level security; must be empty.';
+
+CREATE FUNCTION core.url_part(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(encode(convert_to(value, 'UTF8'::name), 'hex'::text), '(..)'::text, '%\1'::text, 'g'::text);
+
+COMMENT ON FUNCTION core.url_part(value text) IS 'A value as part of an address, whatever its characters.';
 
 CREATE FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -303,11 +342,6 @@ $$;
 
 COMMENT ON FUNCTION core.worked_hours(moment timestamp with time zone) IS 'Working hours from the start of the client''s calendar to a moment.';
 
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
 CREATE SEQUENCE core.record_ids
     START WITH 1
     INCREMENT BY 1
@@ -336,6 +370,10 @@ REVOKE ALL ON FUNCTION core.display_text(unit text, value double precision) FROM
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_etl;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_staff;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.difference_text(unit text, difference double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.difference_text(unit text, difference double precision) TO pulse_staff;
+GRANT ALL ON FUNCTION core.difference_text(unit text, difference double precision) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) TO pulse_etl;
@@ -392,7 +430,18 @@ GRANT ALL ON FUNCTION core.search_pattern(patterns jsonb) TO pulse_etl;
 REVOKE ALL ON FUNCTION core.setting(key text, fallback jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
 
+REVOKE ALL ON FUNCTION core.shown_person(client integer, person text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.stop_report(token_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.stop_report(token_hash text) TO pulse_auth;
+
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.url_part(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.url_part(value text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.url_part(value text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) TO pulse_staff;
@@ -406,6 +455,40 @@ GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO puls
 
 GRANT USAGE ON SEQUENCE core.record_ids TO pulse_etl;
 
+-- core.benchmark_means ------------------------------------------------------------------------------------------------
+CREATE TABLE core.benchmark_means (
+    metric_type text NOT NULL,
+    year integer NOT NULL,
+    population text NOT NULL,
+    group_key text NOT NULL,
+    group_label text NOT NULL,
+    mean double precision NOT NULL,
+    deviation double precision NOT NULL,
+    published_mean double precision NOT NULL,
+    source text NOT NULL,
+    is_primary boolean NOT NULL,
+    CONSTRAINT benchmark_means_population_check CHECK ((population = ANY (ARRAY['industry'::text, 'size'::text])))
+);
+COMMENT ON TABLE core.benchmark_means IS 'One row per metric, year and industry or size of the DORA survey: mean and standard deviation of the answers, as scores from 0 to 10 (core.benchmark_scale), or as tenths of a ratio. published_mean: as the source writes it.';
+ALTER TABLE ONLY core.benchmark_means ADD CONSTRAINT benchmark_means_pkey PRIMARY KEY (metric_type, year, population, group_key);
+GRANT SELECT ON TABLE core.benchmark_means TO pulse_etl;
+GRANT SELECT ON TABLE core.benchmark_means TO pulse_staff;
+GRANT SELECT ON TABLE core.benchmark_means TO pulse_reader;
+
+-- core.benchmark_scale ------------------------------------------------------------------------------------------------
+CREATE TABLE core.benchmark_scale (
+    metric_type text NOT NULL,
+    score integer NOT NULL,
+    label text NOT NULL,
+    lower_bound double precision NOT NULL,
+    upper_bound double precision
+);
+COMMENT ON TABLE core.benchmark_scale IS 'One row per answer that the DORA survey offers, with its score, and the values (lower_bound <= value < upper_bound) that it means.';
+ALTER TABLE ONLY core.benchmark_scale ADD CONSTRAINT benchmark_scale_pkey PRIMARY KEY (metric_type, score);
+GRANT SELECT ON TABLE core.benchmark_scale TO pulse_etl;
+GRANT SELECT ON TABLE core.benchmark_scale TO pulse_staff;
+GRANT SELECT ON TABLE core.benchmark_scale TO pulse_reader;
+
 -- core.benchmarks -----------------------------------------------------------------------------------------------------
 CREATE TABLE core.benchmarks (
     metric_type text NOT NULL,
@@ -417,9 +500,11 @@ CREATE TABLE core.benchmarks (
     cumulative_share double precision,
     published_text text NOT NULL,
     source text NOT NULL,
+    is_primary boolean DEFAULT false NOT NULL,
     CONSTRAINT benchmarks_kind_check CHECK ((kind = ANY (ARRAY['tier'::text, 'distribution'::text])))
 );
 COMMENT ON TABLE core.benchmarks IS 'One row per tier or point of a published benchmark: reference data, the same for every client. A value belongs to the row with lower_bound <= value < upper_bound (hours, per day, ratio); the tiers of the change failure rate are points. Of kind distribution: cumulative_share of teams do at least as well.';
+COMMENT ON COLUMN core.benchmarks.is_primary IS 'The source is the publisher itself, not somebody who quotes it.';
 ALTER TABLE ONLY core.benchmarks ADD CONSTRAINT benchmarks_pkey PRIMARY KEY (metric_type, year, label);
 GRANT SELECT,MAINTAIN ON TABLE core.benchmarks TO pulse_etl;
 GRANT SELECT ON TABLE core.benchmarks TO pulse_staff;
@@ -447,6 +532,27 @@ CREATE POLICY staff ON core.boards FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.boards TO pulse_etl;
 GRANT SELECT ON TABLE core.boards TO pulse_staff;
 GRANT SELECT ON TABLE core.boards TO pulse_reader;
+
+-- core.carried_pull_requests ------------------------------------------------------------------------------------------
+CREATE TABLE core.carried_pull_requests (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    carried_by bigint NOT NULL,
+    came_first boolean NOT NULL
+);
+ALTER TABLE ONLY core.carried_pull_requests FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.carried_pull_requests IS 'One row per pull request that was merged into another branch, and pull request that has its merge commit. came_first: it was merged before that one was opened.';
+ALTER TABLE ONLY core.carried_pull_requests ADD CONSTRAINT carried_pull_requests_pkey PRIMARY KEY (client_id, integration_id, pull_request_id, carried_by);
+CREATE INDEX carried_pull_requests_carrier ON core.carried_pull_requests USING btree (client_id, integration_id, carried_by);
+ALTER TABLE core.carried_pull_requests ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.carried_pull_requests TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.carried_pull_requests TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.carried_pull_requests FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.carried_pull_requests FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.carried_pull_requests TO pulse_etl;
+GRANT SELECT ON TABLE core.carried_pull_requests TO pulse_staff;
+GRANT SELECT ON TABLE core.carried_pull_requests TO pulse_reader;
 
 -- core.change_references ----------------------------------------------------------------------------------------------
 CREATE TABLE core.change_references (
@@ -503,12 +609,18 @@ CREATE TABLE core.changes (
     coding_hours double precision,
     pickup_hours double precision,
     review_hours double precision,
-    issue_keys text[] DEFAULT '{}'::text[] NOT NULL
+    issue_keys text[] DEFAULT '{}'::text[] NOT NULL,
+    merged_into text,
+    carried_by text,
+    carries_others boolean DEFAULT false NOT NULL
 );
 ALTER TABLE ONLY core.changes FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.changes.merged_on IS 'Day of the merge in the client''s time zone.';
 COMMENT ON COLUMN core.changes.is_reviewed IS 'Somebody other than the author reviewed it before the merge.';
 COMMENT ON COLUMN core.changes.issue_keys IS 'The issues that title, branch and pull request name, in order.';
+COMMENT ON COLUMN core.changes.merged_into IS 'The branch it was merged into, where that is not a production branch: it came to production with that branch.';
+COMMENT ON COLUMN core.changes.carried_by IS 'The change whose pull request brought it to a production branch, where GitHub lists its merge commit there.';
+COMMENT ON COLUMN core.changes.carries_others IS 'Its pull request was opened to bring others, merged before into its branch: these are the changes.';
 ALTER TABLE ONLY core.changes ADD CONSTRAINT changes_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX changes_custom_sha ON core.changes USING btree (client_id, merge_commit_sha) WHERE (pull_request_id IS NULL);
 CREATE INDEX changes_custom_url ON core.changes USING btree (client_id, url) WHERE (pull_request_id IS NULL);
@@ -621,6 +733,62 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.commits TO pulse_etl;
 GRANT SELECT ON TABLE core.commits TO pulse_staff;
 GRANT SELECT ON TABLE core.commits TO pulse_reader;
 
+-- core.deployed_branch_commits ----------------------------------------------------------------------------------------
+CREATE TABLE core.deployed_branch_commits (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    sha text NOT NULL,
+    commit_sha text NOT NULL,
+    authored_at timestamp with time zone,
+    headline text DEFAULT ''::text NOT NULL,
+    picked_from text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT deployed_branch_commits_sha_length CHECK ((octet_length(commit_sha) <= 200))
+);
+ALTER TABLE ONLY core.deployed_branch_commits FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.deployed_branch_commits IS 'One row per commit of a deployed branch: the newest 300. picked_from: the commits that its message says it was picked from.';
+ALTER TABLE ONLY core.deployed_branch_commits ADD CONSTRAINT deployed_branch_commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha, commit_sha);
+CREATE INDEX deployed_branch_commits_authored ON core.deployed_branch_commits USING btree (client_id, integration_id, repository_id, authored_at);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.deployed_branch_commits REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.deployed_branch_commits REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.deployed_branch_commits REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+ALTER TABLE ONLY core.deployed_branch_commits ADD CONSTRAINT deployed_branch_commits_client_id_integration_id_repositor_fkey FOREIGN KEY (client_id, integration_id, repository_id, sha) REFERENCES core.deployed_branches(client_id, integration_id, repository_id, sha) ON DELETE CASCADE;
+ALTER TABLE core.deployed_branch_commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.deployed_branch_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.deployed_branch_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.deployed_branch_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.deployed_branch_commits FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.deployed_branch_commits TO pulse_etl;
+GRANT SELECT ON TABLE core.deployed_branch_commits TO pulse_staff;
+GRANT SELECT ON TABLE core.deployed_branch_commits TO pulse_reader;
+
+-- core.deployed_branches ----------------------------------------------------------------------------------------------
+CREATE TABLE core.deployed_branches (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    sha text NOT NULL,
+    base_sha text,
+    commit_count integer DEFAULT 0 NOT NULL,
+    CONSTRAINT deployed_branches_sha_length CHECK ((octet_length(sha) <= 200))
+);
+ALTER TABLE ONLY core.deployed_branches FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.deployed_branches IS 'One row per deployed commit that was not on the default branch: the commit of the default branch where its branch began (NULL: the forge does not know), and how many commits the branch had since then.';
+ALTER TABLE ONLY core.deployed_branches ADD CONSTRAINT deployed_branches_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha);
+CREATE INDEX deployed_branches_base ON core.deployed_branches USING btree (client_id, integration_id, base_sha);
+CREATE TRIGGER dora_delete AFTER DELETE ON core.deployed_branches REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_insert AFTER INSERT ON core.deployed_branches REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+CREATE TRIGGER dora_update AFTER UPDATE ON core.deployed_branches REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('deployed_branch', 'repository_id || '':'' || sha');
+ALTER TABLE ONLY core.deployed_branches ADD CONSTRAINT deployed_branches_client_id_integration_id_repository_id_fkey FOREIGN KEY (client_id, integration_id, repository_id) REFERENCES core.repositories(client_id, integration_id, id);
+ALTER TABLE core.deployed_branches ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.deployed_branches TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.deployed_branches TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.deployed_branches FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.deployed_branches FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.deployed_branches TO pulse_etl;
+GRANT SELECT ON TABLE core.deployed_branches TO pulse_staff;
+GRANT SELECT ON TABLE core.deployed_branches TO pulse_reader;
+
 -- core.deployment_changes ---------------------------------------------------------------------------------------------
 CREATE TABLE core.deployment_changes (
     client_id integer NOT NULL,
@@ -638,7 +806,7 @@ CREATE TABLE core.deployment_changes (
     calendar_hours double precision
 );
 ALTER TABLE ONLY core.deployment_changes FORCE ROW LEVEL SECURITY;
-COMMENT ON COLUMN core.deployment_changes.exclusion_reason IS 'Why the change does not count in the lead time: bot, no commits, negative duration.';
+COMMENT ON COLUMN core.deployment_changes.exclusion_reason IS 'Why the change does not count in the lead time: bot, no commits, negative duration, carries others.';
 COMMENT ON COLUMN core.deployment_changes.calendar_hours IS 'The lead time in elapsed hours, whatever dora.working_calendar says. Tiers use it.';
 ALTER TABLE ONLY core.deployment_changes ADD CONSTRAINT deployment_changes_pkey PRIMARY KEY (client_id, change_id);
 CREATE INDEX deployment_changes_deployment ON core.deployment_changes USING btree (client_id, deployment_id);
@@ -693,6 +861,8 @@ CREATE TABLE core.deployments (
     recovery_hours double precision,
     recovery_calendar_hours double precision,
     environment_url text,
+    contains_to bigint,
+    branch_commits integer,
     CONSTRAINT deployments_environment_tier_check CHECK ((environment_tier = ANY (ARRAY['production'::text, 'other'::text]))),
     CONSTRAINT deployments_kind_check CHECK ((kind = ANY (ARRAY['release'::text, 'redeployment'::text, 'rollback'::text]))),
     CONSTRAINT deployments_result_check CHECK ((result = ANY (ARRAY['success'::text, 'failure'::text])))
@@ -712,6 +882,8 @@ COMMENT ON COLUMN core.deployments.is_guess IS 'It failed, and no link is better
 COMMENT ON COLUMN core.deployments.recovered_at IS 'When the failed release was rolled back; otherwise when the last of its incidents was resolved.';
 COMMENT ON COLUMN core.deployments.recovery_calendar_hours IS 'The recovery time in elapsed hours, whatever dora.working_calendar says. Tiers use it.';
 COMMENT ON COLUMN core.deployments.environment_url IS 'Where what was deployed can be seen. Many deployments share it.';
+COMMENT ON COLUMN core.deployments.contains_to IS 'The highest position that it contains: its own; of a commit off the default branch, that where its branch began.';
+COMMENT ON COLUMN core.deployments.branch_commits IS 'How many commits its branch had since then; 0 on the default branch.';
 ALTER TABLE ONLY core.deployments ADD CONSTRAINT deployments_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX deployments_finished ON core.deployments USING btree (client_id, environment_tier, finished_on);
 CREATE INDEX deployments_latest ON core.deployments USING btree (client_id, finished_at);
@@ -719,6 +891,7 @@ CREATE INDEX deployments_order ON core.deployments USING btree (client_id, servi
 CREATE INDEX deployments_recovered ON core.deployments USING btree (client_id, recovered_on) WHERE (recovered_on IS NOT NULL);
 CREATE INDEX deployments_ref ON core.deployments USING btree (client_id, ref_name);
 CREATE INDEX deployments_service_finished ON core.deployments USING btree (client_id, service_id, environment_tier, finished_on);
+CREATE INDEX deployments_unplaced ON core.deployments USING btree (client_id, service_id) WHERE ((contains_to IS NULL) AND (environment_tier = 'production'::text) AND (result = 'success'::text) AND (source <> 'merge'::text));
 CREATE INDEX deployments_url ON core.deployments USING btree (client_id, url);
 CREATE INDEX deployments_version ON core.deployments USING btree (client_id, version text_pattern_ops);
 ALTER TABLE core.deployments ENABLE ROW LEVEL SECURITY;
@@ -1361,6 +1534,29 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.github_workflow_runs TO
 GRANT SELECT ON TABLE core.github_workflow_runs TO pulse_staff;
 GRANT SELECT ON TABLE core.github_workflow_runs TO pulse_reader;
 
+-- core.held_commits ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.held_commits (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    repository_id bigint NOT NULL,
+    sha text NOT NULL,
+    commit_sha text NOT NULL,
+    holds_sha text NOT NULL
+);
+ALTER TABLE ONLY core.held_commits FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.held_commits IS 'One row per deployed commit (sha), commit of its branch (commit_sha), and commit whose change that one has (holds_sha).';
+ALTER TABLE ONLY core.held_commits ADD CONSTRAINT held_commits_pkey PRIMARY KEY (client_id, integration_id, repository_id, sha, commit_sha, holds_sha);
+CREATE INDEX held_commits_commit ON core.held_commits USING btree (client_id, integration_id, repository_id, commit_sha);
+CREATE INDEX held_commits_holds ON core.held_commits USING btree (client_id, integration_id, repository_id, holds_sha);
+CREATE POLICY etl ON core.held_commits TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.held_commits ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.held_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.held_commits FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.held_commits FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.held_commits TO pulse_etl;
+GRANT SELECT ON TABLE core.held_commits TO pulse_staff;
+GRANT SELECT ON TABLE core.held_commits TO pulse_reader;
+
 -- core.incident_deployments -------------------------------------------------------------------------------------------
 CREATE TABLE core.incident_deployments (
     client_id integer NOT NULL,
@@ -1732,6 +1928,32 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.issues TO pulse_etl;
 GRANT SELECT ON TABLE core.issues TO pulse_staff;
 GRANT SELECT ON TABLE core.issues TO pulse_reader;
 
+-- core.lead_time_stages -----------------------------------------------------------------------------------------------
+CREATE TABLE core.lead_time_stages (
+    client_id integer NOT NULL,
+    grain text NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text DEFAULT ''::text NOT NULL,
+    period_start date NOT NULL,
+    stage text NOT NULL,
+    mean_hours double precision NOT NULL,
+    sample_size bigint NOT NULL,
+    CONSTRAINT lead_time_stages_grain_check CHECK ((grain = ANY (ARRAY['week'::text, 'month'::text]))),
+    CONSTRAINT lead_time_stages_stage_check CHECK ((stage = ANY (ARRAY['coding'::text, 'pickup'::text, 'review'::text, 'merge_to_deploy'::text, 'other'::text])))
+);
+ALTER TABLE ONLY core.lead_time_stages FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.lead_time_stages IS 'One row per week or month, scope and stage: the mean hours that its deployed changes spent in the stage, over all of them. The stages of a period add up to its mean lead time; other is time in no stage, as of a change that nobody reviewed.';
+ALTER TABLE ONLY core.lead_time_stages ADD CONSTRAINT lead_time_stages_pkey PRIMARY KEY (client_id, grain, scope_type, scope_id, period_start, stage);
+ALTER TABLE ONLY core.lead_time_stages ADD CONSTRAINT lead_time_stages_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.lead_time_stages TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.lead_time_stages ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.lead_time_stages TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.lead_time_stages FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.lead_time_stages FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.lead_time_stages TO pulse_etl;
+GRANT SELECT ON TABLE core.lead_time_stages TO pulse_staff;
+GRANT SELECT ON TABLE core.lead_time_stages TO pulse_reader;
+
 -- core.metric_catalogue -----------------------------------------------------------------------------------------------
 CREATE TABLE core.metric_catalogue (
     metric_type text NOT NULL,
@@ -1753,6 +1975,87 @@ ALTER TABLE ONLY core.metric_catalogue ADD CONSTRAINT metric_catalogue_pkey PRIM
 GRANT SELECT,MAINTAIN ON TABLE core.metric_catalogue TO pulse_etl;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_staff;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_reader;
+
+-- core.metric_comparisons ---------------------------------------------------------------------------------------------
+CREATE TABLE core.metric_comparisons (
+    client_id integer NOT NULL,
+    metric_type text NOT NULL,
+    comparison text NOT NULL,
+    before_from date NOT NULL,
+    before_until date NOT NULL,
+    now_from date NOT NULL,
+    now_until date NOT NULL,
+    value_before double precision NOT NULL,
+    value_now double precision NOT NULL,
+    mean_before double precision,
+    mean_now double precision,
+    cases_before bigint NOT NULL,
+    cases_now bigint NOT NULL,
+    CONSTRAINT metric_comparisons_comparison_check CHECK ((comparison = ANY (ARRAY['rolling_30d'::text, 'month'::text, 'shift'::text])))
+);
+ALTER TABLE ONLY core.metric_comparisons FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.metric_comparisons IS 'One row per metric of the client and comparison: rolling_30d (today''s 30 days and the 30 before), month (the last complete month and the one before), shift (the weeks since the signal and as many before). Days [from, until). value: as published; of hours the median, and mean beside it. Without a row, one side is partial or has too few cases.';
+ALTER TABLE ONLY core.metric_comparisons ADD CONSTRAINT metric_comparisons_pkey PRIMARY KEY (client_id, metric_type, comparison);
+ALTER TABLE ONLY core.metric_comparisons ADD CONSTRAINT metric_comparisons_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.metric_comparisons TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.metric_comparisons ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.metric_comparisons TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.metric_comparisons FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.metric_comparisons FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.metric_comparisons TO pulse_etl;
+GRANT SELECT ON TABLE core.metric_comparisons TO pulse_staff;
+GRANT SELECT ON TABLE core.metric_comparisons TO pulse_reader;
+
+-- core.metric_drivers -------------------------------------------------------------------------------------------------
+CREATE TABLE core.metric_drivers (
+    client_id integer NOT NULL,
+    metric_type text NOT NULL,
+    comparison text NOT NULL,
+    service_id text NOT NULL,
+    effect text NOT NULL,
+    contribution double precision NOT NULL,
+    cases_before bigint NOT NULL,
+    cases_now bigint NOT NULL,
+    value_before double precision,
+    value_now double precision,
+    CONSTRAINT metric_drivers_effect_check CHECK ((effect = ANY (ARRAY['count'::text, 'mix'::text, 'rate'::text, 'coding'::text, 'pickup'::text, 'review'::text, 'merge_to_deploy'::text, 'other'::text])))
+);
+ALTER TABLE ONLY core.metric_drivers FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.metric_drivers IS 'One row per part of a comparison. The contributions of a comparison add up to value_now - value_before; of hours, to mean_now - mean_before. service_id is empty for incidents without a service. effect: count (releases a day); mix (the service has another share of the cases); rate (its own value is another); of the lead time, each stage instead of rate, other being time in no stage. cases and value are those of the service (of a stage: its mean hours there).';
+ALTER TABLE ONLY core.metric_drivers ADD CONSTRAINT metric_drivers_pkey PRIMARY KEY (client_id, metric_type, comparison, service_id, effect);
+ALTER TABLE ONLY core.metric_drivers ADD CONSTRAINT metric_drivers_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.metric_drivers TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.metric_drivers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.metric_drivers TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.metric_drivers FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.metric_drivers FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.metric_drivers TO pulse_etl;
+GRANT SELECT ON TABLE core.metric_drivers TO pulse_staff;
+GRANT SELECT ON TABLE core.metric_drivers TO pulse_reader;
+
+-- core.metric_replays -------------------------------------------------------------------------------------------------
+CREATE TABLE core.metric_replays (
+    client_id integer NOT NULL,
+    metric_type text NOT NULL,
+    comparison text NOT NULL,
+    kind text NOT NULL,
+    part text NOT NULL,
+    replayed double precision,
+    contribution double precision NOT NULL,
+    CONSTRAINT metric_replays_kind_check CHECK ((kind = ANY (ARRAY['service'::text, 'stage'::text])))
+);
+ALTER TABLE ONLY core.metric_replays FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.metric_replays IS 'One row per part of a change in a median. replayed: what the median would be now, had this part stayed as it was (a service: with its cases of before; a stage: as long as before, rank for rank). contribution: the median now minus that; part residual: the rest, so that the contributions of a kind add up to value_now - value_before.';
+ALTER TABLE ONLY core.metric_replays ADD CONSTRAINT metric_replays_pkey PRIMARY KEY (client_id, metric_type, comparison, kind, part);
+ALTER TABLE ONLY core.metric_replays ADD CONSTRAINT metric_replays_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.metric_replays TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.metric_replays ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.metric_replays TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.metric_replays FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.metric_replays FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.metric_replays TO pulse_etl;
+GRANT SELECT ON TABLE core.metric_replays TO pulse_staff;
+GRANT SELECT ON TABLE core.metric_replays TO pulse_reader;
 
 -- core.metric_signals -------------------------------------------------------------------------------------------------
 CREATE TABLE core.metric_signals (
@@ -1963,6 +2266,9 @@ CREATE TABLE core.pull_requests (
     external_id text,
     service_name text,
     service_key text GENERATED ALWAYS AS (lower(service_name)) STORED,
+    reverts_repository text,
+    commenters text[] DEFAULT '{}'::text[] NOT NULL,
+    commented_at timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     CONSTRAINT pull_requests_place CHECK ((num_nonnulls(repository_id, external_id) >= 1)),
     CONSTRAINT pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
 );
@@ -1971,6 +2277,9 @@ COMMENT ON COLUMN core.pull_requests.reverts_sha IS 'The commit that it reverts,
 COMMENT ON COLUMN core.pull_requests.external_id IS 'Its id at a source without repositories; NULL elsewhere.';
 COMMENT ON COLUMN core.pull_requests.service_name IS 'The service that it names, where it has no repository.';
 COMMENT ON COLUMN core.pull_requests.service_key IS 'The service in lower case, for look-ups.';
+COMMENT ON COLUMN core.pull_requests.reverts_repository IS 'The repository (owner/name, in lower case) whose pull request reverts_number is of, where the text names one.';
+COMMENT ON COLUMN core.pull_requests.commenters IS 'Who wrote its first comments, up to the first by a person; without the author and whom the forge calls a bot.';
+COMMENT ON COLUMN core.pull_requests.commented_at IS 'When, in the same order.';
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_approved_at_time CHECK (((approved_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (approved_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_closed_at_time CHECK (((closed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (closed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
@@ -1990,6 +2299,7 @@ CREATE INDEX pull_requests_merge ON core.pull_requests USING btree (client_id, i
 CREATE INDEX pull_requests_number ON core.pull_requests USING btree (client_id, integration_id, number, repository_id);
 CREATE INDEX pull_requests_open ON core.pull_requests USING btree (client_id, integration_id, id) WHERE ((state = 'open'::text) AND (deleted_at IS NULL));
 CREATE INDEX pull_requests_reverts ON core.pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
+CREATE INDEX pull_requests_reverts_elsewhere ON core.pull_requests USING btree (client_id, integration_id) WHERE (reverts_repository IS NOT NULL);
 CREATE INDEX pull_requests_reverts_sha ON core.pull_requests USING btree (client_id, integration_id, reverts_sha, repository_id) WHERE (reverts_sha IS NOT NULL);
 CREATE INDEX pull_requests_service ON core.pull_requests USING btree (client_id, service_key, service_name) WHERE (service_key IS NOT NULL);
 CREATE INDEX pull_requests_updated ON core.pull_requests USING btree (client_id, integration_id, updated_at);
@@ -2083,6 +2393,50 @@ CREATE POLICY staff ON core.reported_deployments FOR SELECT TO pulse_staff USING
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.reported_deployments TO pulse_etl;
 GRANT SELECT ON TABLE core.reported_deployments TO pulse_staff;
 GRANT SELECT ON TABLE core.reported_deployments TO pulse_reader;
+
+-- core.reports_sent ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.reports_sent (
+    client_id integer NOT NULL,
+    user_id bigint NOT NULL,
+    report text NOT NULL,
+    period_start date NOT NULL,
+    message_id text NOT NULL,
+    unsubscribe_hash text NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    sent_at timestamp with time zone,
+    CONSTRAINT reports_sent_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text])))
+);
+ALTER TABLE ONLY core.reports_sent FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.reports_sent IS 'One row per report, person and period: written before the message is given to the mail server, so that nobody gets it twice, and deleted when that server refuses it. Without sent_at, nobody knows whether the message has left.';
+COMMENT ON COLUMN core.reports_sent.unsubscribe_hash IS 'SHA-256 of the token in the message''s link, in hex.';
+ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start);
+CREATE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
+ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
+CREATE POLICY etl ON core.reports_sent TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.reports_sent TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.reports_sent ENABLE ROW LEVEL SECURITY;
+CREATE POLICY unsubscribe ON core.reports_sent FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_sent TO pulse_etl;
+
+-- core.reports_stopped ------------------------------------------------------------------------------------------------
+CREATE TABLE core.reports_stopped (
+    client_id integer NOT NULL,
+    user_id bigint NOT NULL,
+    report text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reports_stopped_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text])))
+);
+ALTER TABLE ONLY core.reports_stopped FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.reports_stopped IS 'One row per report that a person has stopped with the link in a message. It goes when the Variable no longer asks for it.';
+ALTER TABLE ONLY core.reports_stopped ADD CONSTRAINT reports_stopped_pkey PRIMARY KEY (client_id, user_id, report);
+ALTER TABLE ONLY core.reports_stopped ADD CONSTRAINT reports_stopped_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
+CREATE POLICY admin ON core.reports_stopped TO pulse_admin USING (true);
+CREATE POLICY etl ON core.reports_stopped TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.reports_stopped TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.reports_stopped ENABLE ROW LEVEL SECURITY;
+CREATE POLICY unsubscribe ON core.reports_stopped TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_stopped TO pulse_etl;
+GRANT SELECT,DELETE ON TABLE core.reports_stopped TO pulse_admin;
 
 -- core.repositories ---------------------------------------------------------------------------------------------------
 CREATE TABLE core.repositories (
@@ -2327,11 +2681,14 @@ CREATE TABLE core.users (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     sessions_from timestamp with time zone DEFAULT to_timestamp((0)::double precision) NOT NULL,
+    reports text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
+    CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text])),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
     CONSTRAINT users_theme_mode_check CHECK ((theme_mode = ANY (ARRAY['light'::text, 'dark'::text, 'system'::text])))
 );
 ALTER TABLE ONLY core.users FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly or both.';
 ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.users_id_seq
     START WITH 1
@@ -2346,11 +2703,18 @@ CREATE TRIGGER end_sessions BEFORE UPDATE ON core.users FOR EACH ROW WHEN (((((o
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.users TO pulse_admin USING (true);
 CREATE POLICY auth ON core.users FOR SELECT TO pulse_auth USING (true);
+CREATE POLICY etl ON core.users FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.users ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.users TO pulse_admin;
 GRANT SELECT ON TABLE core.users TO pulse_auth;
 GRANT MAINTAIN ON TABLE core.users TO pulse_etl;
+GRANT SELECT(client_id) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(id) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(email) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(full_name) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(active) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(reports) ON TABLE core.users TO pulse_etl;
 
 -- core.work_ageing ----------------------------------------------------------------------------------------------------
 CREATE TABLE core.work_ageing (
@@ -2697,6 +3061,29 @@ CREATE POLICY etl ON raw.github_commits TO pulse_etl USING ((client_id = ( SELEC
 ALTER TABLE raw.github_commits ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON raw.github_commits TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_commits TO pulse_etl;
+
+-- raw.github_comparisons ----------------------------------------------------------------------------------------------
+CREATE TABLE raw.github_comparisons (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    record_id text NOT NULL,
+    scope_key text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_hash text NOT NULL,
+    upstream_updated_at timestamp with time zone,
+    extracted_at timestamp with time zone DEFAULT now() NOT NULL,
+    loaded_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    deleted_at timestamp with time zone
+);
+ALTER TABLE ONLY raw.github_comparisons FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY raw.github_comparisons ADD CONSTRAINT github_comparisons_pkey PRIMARY KEY (client_id, integration_id, record_id);
+CREATE INDEX github_comparisons_loaded ON raw.github_comparisons USING btree (client_id, loaded_xid);
+CREATE INDEX github_comparisons_scope ON raw.github_comparisons USING btree (client_id, integration_id, scope_key);
+ALTER TABLE ONLY raw.github_comparisons ADD CONSTRAINT github_comparisons_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
+CREATE POLICY etl ON raw.github_comparisons TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE raw.github_comparisons ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON raw.github_comparisons TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE raw.github_comparisons TO pulse_etl;
 
 -- raw.github_deployments ----------------------------------------------------------------------------------------------
 CREATE TABLE raw.github_deployments (

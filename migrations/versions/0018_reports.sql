@@ -22,7 +22,7 @@ comment on table core.reports_sent is
     'One row per report, person and period: written before the message is given to the mail server, so that nobody gets it '
     'twice, and deleted when that server refuses it. Without sent_at, nobody knows whether the message has left.';
 comment on column core.reports_sent.unsubscribe_hash is 'SHA-256 of the token in the message''s link, in hex.';
-create unique index reports_sent_unsubscribe on core.reports_sent (unsubscribe_hash);
+create index reports_sent_unsubscribe on core.reports_sent (unsubscribe_hash);
 
 create table core.reports_stopped (
     client_id   integer not null,
@@ -59,6 +59,3 @@ revoke execute on function core.stop_report(text) from public;
 grant execute on function core.stop_report(text) to pulse_auth;
 create policy unsubscribe on core.reports_sent for select to pulse_owner using (session_user = 'pulse_auth');
 create policy unsubscribe on core.reports_stopped to pulse_owner using (session_user = 'pulse_auth');
-
--- What the brief looks for among all pull requests.
-create index pull_requests_open on core.pull_requests (client_id) where state = 'open';

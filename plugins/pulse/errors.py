@@ -66,3 +66,11 @@ class TooManyRejects(PulseError):
 
 class PublicationStopped(PulseError):
     """A quality check of severity block failed. Nothing was published; core.quality_results says why."""
+
+
+class ReportsNotSent(Exception):
+    """At least one report of a client was not sent. One line per person."""
+
+
+class ReportsMaybeSent(ReportsNotSent):
+    """Nobody knows whether a report was sent."""

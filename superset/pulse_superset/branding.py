@@ -25,6 +25,7 @@ from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_
 from pulse_superset.landing import landing_path
 
 CACHE_SECONDS = 20
+BRIEF = "/pulse/brief/"
 LIGHT_BACKGROUND = "#FFFFFF"
 DARK_BACKGROUND = "#141414"
 MAX_LOGO_CHARACTERS = 400_000
@@ -252,6 +253,7 @@ def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     menu = dict(data.get("menu_data") or {})
     menu["navbar_right"] = {**menu.get("navbar_right", {}), "version_string": None, "version_sha": None}
     known = g.get("pulse_identity") if has_request_context() else None
-    if known is not None and known.clients:
-        menu["menu"] = [dict(link) for link in navigation.links()]
+    if known is not None:
+        own = [dict(link) for link in navigation.links()] if known.clients else menu.get("menu") or []
+        menu["menu"] = [*own[:1], {"name": "Brief", "label": "Brief", "icon": "", "url": BRIEF}, *own[1:]]
     return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}

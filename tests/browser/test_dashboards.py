@@ -108,6 +108,7 @@ def test_executive_overview(
 
 def test_evidence_is_one_click_away(browser: Browser, stack: dict[str, Any]) -> None:
     page = open_dashboard(browser, stack, "techcorp", 1440, "light")
+    expect(page.locator('a[href="/pulse/brief/"]')).to_have_text("Brief")
     page.get_by_role("tab", name="Evidence").click()
     for title in EVIDENCE:
         expect(chart(page, title).locator("tbody tr a").first).to_be_visible(timeout=30_000)

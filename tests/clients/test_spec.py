@@ -58,6 +58,8 @@ def test_a_good_one_has_defaults() -> None:
         ("schedule_minutes", 0, "schedule_minutes", "a whole number from 1 to 10080"),
         ("users/0/email", "nobody", "users[0].email", "pattern"),
         ("users/0/role", "king", "users[0].role", "executive"),
+        ("users/0/reports", ["daily"], "users[0].reports", "weekly"),
+        ("users/0/reports", ["weekly", "weekly"], "users[0].reports", "twice"),
         ("users/0/password", "short", "users[0]", "12 characters"),
         ("users/0/password", "ceo@initech.example", "users[0]", "e-mail"),
         ("users/0/password", "CEO@Initech.Example", "users[0]", "e-mail"),

@@ -113,6 +113,27 @@ def test_a_changed_password_or_role_ends_the_persons_sessions(
     ]
 
 
+def test_a_stopped_report_begins_again_when_it_is_declared_anew(
+    admin: psycopg.Connection[Any], db: TestDatabase
+) -> None:
+    def declare(*reports: str) -> int:
+        return int(sync(admin, users=[{**SPEC["users"][0], "reports": list(reports)}, SPEC["users"][1]]).rows_written)
+
+    assert declare("weekly", "monthly") > 0
+    assert declare("monthly", "weekly") == 0, "the order says nothing"
+    assert all_rows(admin, "select reports from core.users order by email") == [(["monthly", "weekly"],), ([],)]
+    with db.cluster.primary.connect(database=db.name) as superuser:
+        superuser.execute(
+            "insert into core.reports_stopped (client_id, user_id, report)"
+            " select client_id, id, 'weekly' from core.users where email like 'ceo%'"
+        )
+    stopped = "select report from core.reports_stopped"
+    declare("weekly", "monthly")
+    assert all_rows(admin, stopped) == [("weekly",)]
+    declare("monthly")
+    assert all_rows(admin, stopped) == []
+
+
 def test_an_inactive_client_cannot_log_in_and_its_sessions_end(
     admin: psycopg.Connection[Any], db: TestDatabase
 ) -> None:

@@ -74,11 +74,10 @@ def _value(column: tuple[str, str, str], client_id: int) -> Any:
     name, kind, check = column
     if name == "client_id":
         return client_id
-    if kind == "text":
+    if kind in ("text", "text[]"):
         allowed = re.search(r"ARRAY\['([^']+)'", check)
-        return allowed[1] if allowed else f"{name}-{secret_of(client_id)}"
-    if kind == "text[]":
-        return [f"{name}-{secret_of(client_id)}"]
+        text = allowed[1] if allowed else f"{name}-{secret_of(client_id)}"
+        return text if kind == "text" else [text]
     if kind == "jsonb":
         return json.dumps({"secret": secret_of(client_id)})
     return VALUES[kind]

@@ -28,5 +28,10 @@ PULSE_RETRY_POLICY = ExceptionRetryPolicy(
             action=RetryAction.FAIL,
             reason="a quality check stopped the publication and would stop it again",
         ),
+        RetryRule(
+            exception="pulse.errors.ReportsMaybeSent",
+            action=RetryAction.FAIL,
+            reason="a report may have been sent; a retry would pass it over and be green",
+        ),
     ]
 )

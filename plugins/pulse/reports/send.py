@@ -1,8 +1,8 @@
 """Sends a client's reports: each at most once, whatever fails in between.
 
 A message cannot be sent and noted in one step. So its row in core.reports_sent is committed first, and deleted only when the
-mail server says that it has not taken the message. When nobody can know, the row stays and the message is not sent again:
-the task fails once and says whom to ask.
+mail server says that it has not taken the message. When nobody can know, because the connection broke or the process died, the
+row stays and the message is not sent again: the run is red and says what to look for.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from typing import Any
 import psycopg
 
 from pulse import environ
+from pulse.errors import ReportsMaybeSent, ReportsNotSent
 from pulse.reports import mail
 from pulse.reports.due import Due, due
 from pulse.superset.api import SupersetApi
-from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.connect import client_transaction, fetch_for_client
 
 STOP_LINK = "%STOP-LINK%"  # as in pulse_superset.brief.mail
 STOP_PATH = "/pulse/brief/stop/"
 PAPER = "a4"
 
+# Of this run: the next one is an hour later.
+_UNCLEAR = (
+    "select report, user_id, message_id from core.reports_sent"
+    " where sent_at is null and begun_at > now() - interval '55 minutes' order by begun_at"
+)
+
 Connection = psycopg.Connection[Any]
-
-
-class NotSent(Exception):
-    """At least one report was not sent, or nobody knows whether it was. One line per person."""
 
 
 @dataclass
@@ -61,22 +64,30 @@ def send_due(
 ) -> int:
     """Send what is due; the number of messages. `brief` is asked for only if somebody is due.
 
-    Raises NotSent after everybody was tried.
+    Raises ReportsNotSent after everybody was tried, and ReportsMaybeSent as long as a message of this hour is in doubt.
     """
     people = due(connection, client_id, now)
     content = brief() if people else None
-    if content is None:
-        return 0
     outcome = Outcome()
     try:
-        with mail.server() as server:
-            for person in people:
-                _send_one(connection, server, client_id, person, content, outcome)
-    except (mail.NoMailServer, mail.Refused) as error:
+        if content is not None:
+            with mail.server() as server:
+                for person in people:
+                    _send_one(connection, server, client_id, person, content, outcome)
+    except (mail.NoMailServer, mail.Refused, mail.Unsure) as error:
         outcome.wrong.append(str(error))
-    if outcome.wrong:
-        raise NotSent(f"client {slug}: {outcome.sent} of {len(people)} reports were sent.\n" + "\n".join(outcome.wrong))
+    unclear = fetch_for_client(connection, client_id, _UNCLEAR)
+    if unclear or outcome.wrong:
+        told = f"client {slug}: {outcome.sent} of {len(people)} reports were sent.\n" + "\n".join(outcome.wrong)
+        raise (ReportsMaybeSent if unclear else ReportsNotSent)(told + "".join(map(_maybe, unclear)))
     return outcome.sent
+
+
+def _maybe(row: tuple[Any, ...]) -> str:
+    return (
+        f"\n{row[0]} report for user {row[1]}: it may have been sent, so it is not sent again. Look for {row[2]} in the mail"
+        " server's log. To send it again, delete its row in core.reports_sent."
+    )
 
 
 def _send_one(
@@ -84,21 +95,16 @@ def _send_one(
 ) -> None:
     token, message_id = secrets.token_urlsafe(32), mail.new_message_id()
     key = (client_id, person.user_id, person.report, person.period_start)
-    if not _begin(connection, key, message_id, token):
-        return  # another run has it
     link = environ.SUPERSET_PUBLIC_URL.get().rstrip("/") + STOP_PATH + token
     own = replace(content, html=content.html.replace(STOP_LINK, link), text=content.text.replace(STOP_LINK, link))
+    made = mail.message(own, person.email, person.name, message_id, link)
+    if not _begin(connection, key, message_id, token):
+        return  # another run has it
     try:
-        mail.send(server, mail.message(own, person.email, person.name, message_id, link))
+        mail.send(server, made)
     except mail.Refused as error:
         _note(connection, key, "delete from core.reports_sent")
         outcome.wrong.append(f"{person.report} report for user {person.user_id}: {error}. It will be tried again.")
-    except mail.Unsure as error:
-        outcome.wrong.append(
-            f"{person.report} report for user {person.user_id}: {error}. It may have been sent, so it will not be tried again:"
-            f" look for {message_id} in the mail server's log. To send it again, delete its row in core.reports_sent."
-        )
-        raise mail.Refused("the rest waits for the next try") from error
     else:
         _note(connection, key, "update core.reports_sent set sent_at = now()")
         outcome.sent += 1

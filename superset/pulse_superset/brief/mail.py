@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 from pulse import environ
 from pulse_superset.branding import LIGHT_BACKGROUND, Brand
 from pulse_superset.brief import page
@@ -24,7 +26,7 @@ def message(brief: Brief, brand: Brand, *, scheduled: bool) -> dict[str, str | b
         **page.helpers(brief),
     }
     return {
-        "subject": f"{brand.app_name}: {brief.sentence}"[:150],
+        "subject": shorten(f"{brand.app_name}: {brief.sentence}", 150, placeholder=" …"),
         "html": page.fill("pulse/mail.html", **values),
         "text": page.fill("pulse/mail.txt", **values),
         "file_name": file_name(brief),

@@ -14,7 +14,6 @@ from flask_login import current_user
 from pulse_superset import accounts, answers, branding, identity
 from pulse_superset.brief import data, mail, page, pdf
 
-PAGE = "/pulse/brief/"
 PDF = "/pulse/brief.pdf"
 MAIL = "/pulse/brief/mail/"
 STOP = "/pulse/brief/stop/<token>"
@@ -35,7 +34,7 @@ def add_to(pages: Blueprint) -> None:
     """Add the addresses."""
     from superset.extensions import csrf
 
-    pages.add_url_rule(PAGE, "brief", _answering(_page))
+    pages.add_url_rule(branding.BRIEF, "brief", _answering(_page))
     pages.add_url_rule(PDF, "brief_pdf", _answering(_pdf))
     pages.add_url_rule(MAIL, "brief_mail", _answering(_mail))
     stop = _answering(_stop)
