@@ -132,7 +132,7 @@ def test_the_brief_says_what_the_views_say(db: TestDatabase, in_superset: InSupe
         *world.rows("select sentence from report.brief_stages where is_constraint"),
         *world.rows("select sentence from report.brief_costs"),
         *world.rows("select stage_label, mean_text from report.brief_stages"),
-        *world.rows("select kind_label, title from report.brief_risks"),
+        *world.rows("select kind_label, title from report.risks"),
     ]
     read = {paper: " ".join(leaf.extract_text() for leaf in pdf.pages) for paper, pdf in drawn["pdf"].items()}
     assert len(said) > 12

@@ -35,7 +35,7 @@ _STATEMENTS = {
     " and metric_type in (select metric_type from core.metric_catalogue where sort_order <= 5)"
     f" and period_at >= (select computed_through from core.dora_state) - {7 * (WEEKS + 1)} order by period_at",
     "stages": "select * from report.brief_stages order by stage_order",
-    "risks": f"select * from report.brief_risks where place <= {MOST_RISKS} order by kind_order, place",
+    "risks": f"select * from report.risks where place <= {MOST_RISKS} and kind <> 'nothing' order by kind_order, place",
     "costs": "select * from report.brief_costs",
     "trust": "select label, display_text, null_reason, status, message from report.trust_panel where detail = ''"
     " order by sort_order, label",
