@@ -1,4 +1,4 @@
-"""Writes .pulse/compose: the environment files for docker-compose.yml.
+"""Writes .pulse/compose (or the folder PULSE_COMPOSE): the environment files for docker-compose.yml.
 
     python3.11 -m deploy.render [--superset-url URL] [--airflow-url URL]
 
@@ -15,12 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
+from pulse import environ  # noqa: E402
 from stack import environment, files  # noqa: E402
 from stack.ports import StackPorts  # noqa: E402
 from stack.secret_file import load_secrets  # noqa: E402
 from stack.settings import Settings  # noqa: E402
 
-FOLDER = ROOT / ".pulse" / "compose"
 PORTS = StackPorts(primary=5432, replica=5432, meta=5432)
 HOSTS = {name: name for name in ("primary", "replica", "meta", "superset", "sandbox")} | {
     "airflow": "airflow-api-server"
@@ -58,7 +58,7 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             "PULSE_TRUSTED_PROXIES": "edge",
         },
         "postgres": {"POSTGRES_PASSWORD": roles.password("postgres")},
-        "replication": {"PGPASSWORD": roles.password("pulse_replication")},
+        "replication": {"PULSE_REPLICATION_PASSWORD": roles.password("pulse_replication")},
         # Only this job has the secret of the roles that write.
         "init": {
             "PULSE_ROLE_SECRET": roles.services,
@@ -88,8 +88,9 @@ def main() -> None:
     parser.add_argument("--superset-url", default="http://localhost:8088", help="as the executives' browsers see it")
     parser.add_argument("--airflow-url", default="http://localhost:8080", help="as the data team's browsers see it")
     given = parser.parse_args()
-    write(FOLDER, given.superset_url, given.airflow_url)
-    print(f"{FOLDER}: ready for docker compose up. Passwords are in {FOLDER / 'secrets.env'}")
+    folder = environ.COMPOSE.get()
+    write(folder, given.superset_url, given.airflow_url)
+    print(f"{folder}: ready for docker compose up. Passwords are in {folder / 'secrets.env'}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ COPY constraints/superset-py311.txt ./
 RUN pip install --no-cache-dir --require-hashes -r superset-py311.txt
 COPY superset superset
 COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/tenancy.py plugins/pulse/
+COPY stack/probes.py stack/
 USER pulse
 WORKDIR /var/lib/pulse/superset
 CMD ["gunicorn", "--config", "/opt/pulse/superset/gunicorn.conf.py", "--workers", "2", "--bind", "0.0.0.0:8088", \

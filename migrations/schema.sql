@@ -271,6 +271,22 @@ CREATE FUNCTION core.shown_person(client integer, person text) RETURNS text
 
 COMMENT ON FUNCTION core.shown_person(client integer, person text) IS 'A login as the client wants it shown: nothing (the default), a pseudonym or the login itself.';
 
+CREATE FUNCTION core.stop_report(token_hash text) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    with named as (
+        select client_id, user_id, report from core.reports_sent where unsubscribe_hash = token_hash
+    ), stopped as (
+        insert into core.reports_stopped (client_id, user_id, report)
+        select client_id, user_id, report from named
+        on conflict do nothing
+    )
+    select report from named
+$$;
+
+COMMENT ON FUNCTION core.stop_report(token_hash text) IS 'Stops the report that a message was, by the hash of the token in its link. NULL when there is no such message.';
+
 CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
@@ -417,6 +433,9 @@ GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
 REVOKE ALL ON FUNCTION core.shown_person(client integer, person text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_staff;
 GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.stop_report(token_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.stop_report(token_hash text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
 
@@ -1270,6 +1289,50 @@ GRANT SELECT(started_at) ON TABLE core.etl_runs TO pulse_reader;
 GRANT SELECT(started_at) ON TABLE core.etl_runs TO pulse_admin;
 GRANT SELECT(finished_at) ON TABLE core.etl_runs TO pulse_reader;
 
+-- core.forecasts ------------------------------------------------------------------------------------------------------
+CREATE TABLE core.forecasts (
+    client_id integer NOT NULL,
+    made_on date NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text NOT NULL,
+    scope_name text NOT NULL,
+    project_key text,
+    url text,
+    is_made_later boolean NOT NULL,
+    done_items integer NOT NULL,
+    remaining_items integer,
+    past_weeks integer NOT NULL,
+    past_items integer NOT NULL,
+    due_on date NOT NULL,
+    p50_on date,
+    p85_on date,
+    p95_on date,
+    p50_items integer,
+    p85_items integer,
+    p95_items integer,
+    null_reason text,
+    reached_on date,
+    came_true boolean,
+    CONSTRAINT forecasts_null_reason_check CHECK ((null_reason = ANY (ARRAY['few_items'::text, 'few_weeks'::text]))),
+    CONSTRAINT forecasts_scope_type_check CHECK ((scope_type = ANY (ARRAY['epic'::text, 'version'::text, 'sprint'::text, 'project'::text])))
+);
+ALTER TABLE ONLY core.forecasts FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.forecasts IS 'One row per night and plan (epic, version, sprint) or project: when its remaining items will be done (not of a sprint or project), and how many by due_on. Rows of earlier nights stay as they were made; only reached_on and came_true are filled in later.';
+COMMENT ON COLUMN core.forecasts.is_made_later IS 'Computed afterwards from what the changelog says of that day, so that there is a record from the first run on.';
+COMMENT ON COLUMN core.forecasts.reached_on IS 'The day on which as many items had been done as remained; of a sprint or project, as p85_items.';
+COMMENT ON COLUMN core.forecasts.came_true IS 'Whether reached_on was not after p85_on (of a sprint or project: due_on); NULL until that day has passed.';
+ALTER TABLE ONLY core.forecasts ADD CONSTRAINT forecasts_pkey PRIMARY KEY (client_id, made_on, scope_type, scope_id);
+CREATE INDEX forecasts_undecided ON core.forecasts USING btree (client_id, p85_on) WHERE (came_true IS NULL);
+ALTER TABLE ONLY core.forecasts ADD CONSTRAINT forecasts_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.forecasts TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.forecasts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.forecasts TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.forecasts FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.forecasts FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.forecasts TO pulse_etl;
+GRANT SELECT ON TABLE core.forecasts TO pulse_staff;
+GRANT SELECT ON TABLE core.forecasts TO pulse_reader;
+
 -- core.github_deployment_statuses -------------------------------------------------------------------------------------
 CREATE TABLE core.github_deployment_statuses (
     client_id integer NOT NULL,
@@ -1848,6 +1911,7 @@ ALTER TABLE core.issues ADD CONSTRAINT issues_service_name_length CHECK ((octet_
 ALTER TABLE core.issues ADD CONSTRAINT issues_updated_at_time CHECK (((updated_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (updated_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.issues ADD CONSTRAINT issues_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX issues_key ON core.issues USING btree (client_id, integration_id, key);
+CREATE INDEX issues_parent ON core.issues USING btree (client_id, integration_id, parent_key) WHERE (parent_key IS NOT NULL);
 CREATE INDEX issues_service ON core.issues USING btree (client_id, service_key, service_name) WHERE (service_key IS NOT NULL);
 CREATE INDEX issues_updated ON core.issues USING btree (client_id, integration_id, updated_at);
 CREATE TRIGGER dora_delete AFTER DELETE ON core.issues REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION core.enqueue_dora('issue', 'coalesce(''='' || external_id, case when repository_id is null then '''' else ''#'' end || id)');
@@ -2031,6 +2095,33 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.metric_signals TO pulse_etl;
 GRANT SELECT ON TABLE core.metric_signals TO pulse_staff;
 GRANT SELECT ON TABLE core.metric_signals TO pulse_reader;
 
+-- core.open_pull_requests ---------------------------------------------------------------------------------------------
+CREATE TABLE core.open_pull_requests (
+    client_id integer NOT NULL,
+    integration_id bigint NOT NULL,
+    pull_request_id bigint NOT NULL,
+    repository text NOT NULL,
+    number integer,
+    title text NOT NULL,
+    url text,
+    opened_on date NOT NULL,
+    age_hours double precision NOT NULL,
+    size_lines bigint NOT NULL,
+    stage text NOT NULL,
+    CONSTRAINT open_pull_requests_stage_check CHECK ((stage = ANY (ARRAY['draft'::text, 'waiting'::text, 'in_review'::text, 'approved'::text])))
+);
+ALTER TABLE ONLY core.open_pull_requests FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.open_pull_requests IS 'One row per open pull request that is not automation''s: hours from its opening to the beginning of today, and how far it is.';
+ALTER TABLE ONLY core.open_pull_requests ADD CONSTRAINT open_pull_requests_pkey PRIMARY KEY (client_id, integration_id, pull_request_id);
+CREATE POLICY etl ON core.open_pull_requests TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+ALTER TABLE core.open_pull_requests ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.open_pull_requests TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.open_pull_requests FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.open_pull_requests FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.open_pull_requests TO pulse_etl;
+GRANT SELECT ON TABLE core.open_pull_requests TO pulse_staff;
+GRANT SELECT ON TABLE core.open_pull_requests TO pulse_reader;
+
 -- core.projects -------------------------------------------------------------------------------------------------------
 CREATE TABLE core.projects (
     client_id integer NOT NULL,
@@ -2206,6 +2297,7 @@ ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_updated_at_time CHEC
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_url_length CHECK ((octet_length(url) <= 2000)) NOT VALID;
 CREATE INDEX pull_requests_merge ON core.pull_requests USING btree (client_id, integration_id, merge_commit_sha, repository_id);
 CREATE INDEX pull_requests_number ON core.pull_requests USING btree (client_id, integration_id, number, repository_id);
+CREATE INDEX pull_requests_open ON core.pull_requests USING btree (client_id) WHERE (state = 'open'::text);
 CREATE INDEX pull_requests_reverts ON core.pull_requests USING btree (client_id, integration_id, reverts_number, repository_id) WHERE (reverts_number IS NOT NULL);
 CREATE INDEX pull_requests_reverts_elsewhere ON core.pull_requests USING btree (client_id, integration_id) WHERE (reverts_repository IS NOT NULL);
 CREATE INDEX pull_requests_reverts_sha ON core.pull_requests USING btree (client_id, integration_id, reverts_sha, repository_id) WHERE (reverts_sha IS NOT NULL);
@@ -2302,6 +2394,50 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.reported_deployments TO
 GRANT SELECT ON TABLE core.reported_deployments TO pulse_staff;
 GRANT SELECT ON TABLE core.reported_deployments TO pulse_reader;
 
+-- core.reports_sent ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.reports_sent (
+    client_id integer NOT NULL,
+    user_id bigint NOT NULL,
+    report text NOT NULL,
+    period_start date NOT NULL,
+    message_id text NOT NULL,
+    unsubscribe_hash text NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    sent_at timestamp with time zone,
+    CONSTRAINT reports_sent_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text])))
+);
+ALTER TABLE ONLY core.reports_sent FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.reports_sent IS 'One row per report, person and period: written before the message is given to the mail server, so that nobody gets it twice, and deleted when that server refuses it. Without sent_at, nobody knows whether the message has left.';
+COMMENT ON COLUMN core.reports_sent.unsubscribe_hash IS 'SHA-256 of the token in the message''s link, in hex.';
+ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start);
+CREATE UNIQUE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
+ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
+CREATE POLICY etl ON core.reports_sent TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.reports_sent TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.reports_sent ENABLE ROW LEVEL SECURITY;
+CREATE POLICY unsubscribe ON core.reports_sent FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_sent TO pulse_etl;
+
+-- core.reports_stopped ------------------------------------------------------------------------------------------------
+CREATE TABLE core.reports_stopped (
+    client_id integer NOT NULL,
+    user_id bigint NOT NULL,
+    report text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT reports_stopped_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text])))
+);
+ALTER TABLE ONLY core.reports_stopped FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.reports_stopped IS 'One row per report that a person has stopped with the link in a message. It goes when the Variable no longer asks for it.';
+ALTER TABLE ONLY core.reports_stopped ADD CONSTRAINT reports_stopped_pkey PRIMARY KEY (client_id, user_id, report);
+ALTER TABLE ONLY core.reports_stopped ADD CONSTRAINT reports_stopped_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
+CREATE POLICY admin ON core.reports_stopped TO pulse_admin USING (true);
+CREATE POLICY etl ON core.reports_stopped TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.reports_stopped TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.reports_stopped ENABLE ROW LEVEL SECURITY;
+CREATE POLICY unsubscribe ON core.reports_stopped TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_stopped TO pulse_etl;
+GRANT SELECT,DELETE ON TABLE core.reports_stopped TO pulse_admin;
+
 -- core.repositories ---------------------------------------------------------------------------------------------------
 CREATE TABLE core.repositories (
     client_id integer NOT NULL,
@@ -2330,6 +2466,27 @@ CREATE POLICY staff ON core.repositories FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.repositories TO pulse_etl;
 GRANT SELECT ON TABLE core.repositories TO pulse_staff;
 GRANT SELECT ON TABLE core.repositories TO pulse_reader;
+
+-- core.review_load ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.review_load (
+    client_id integer NOT NULL,
+    days integer NOT NULL,
+    reviews integer NOT NULL,
+    reviewers integer NOT NULL,
+    half_reviewers integer
+);
+ALTER TABLE ONLY core.review_load FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.review_load IS 'One row per client: reviews by people in so many days that end today, how many people gave them, and how few gave half of them. NULL below five people.';
+ALTER TABLE ONLY core.review_load ADD CONSTRAINT review_load_pkey PRIMARY KEY (client_id, days);
+ALTER TABLE ONLY core.review_load ADD CONSTRAINT review_load_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.review_load TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.review_load TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.review_load FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+ALTER TABLE core.review_load ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.review_load FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.review_load TO pulse_etl;
+GRANT SELECT ON TABLE core.review_load TO pulse_staff;
+GRANT SELECT ON TABLE core.review_load TO pulse_reader;
 
 -- core.reviews --------------------------------------------------------------------------------------------------------
 CREATE TABLE core.reviews (
@@ -2524,11 +2681,14 @@ CREATE TABLE core.users (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     sessions_from timestamp with time zone DEFAULT to_timestamp((0)::double precision) NOT NULL,
+    reports text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
+    CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text])),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
     CONSTRAINT users_theme_mode_check CHECK ((theme_mode = ANY (ARRAY['light'::text, 'dark'::text, 'system'::text])))
 );
 ALTER TABLE ONLY core.users FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly or both.';
 ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.users_id_seq
     START WITH 1
@@ -2543,11 +2703,36 @@ CREATE TRIGGER end_sessions BEFORE UPDATE ON core.users FOR EACH ROW WHEN (((((o
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.users TO pulse_admin USING (true);
 CREATE POLICY auth ON core.users FOR SELECT TO pulse_auth USING (true);
+CREATE POLICY etl ON core.users FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.users ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.users TO pulse_admin;
 GRANT SELECT ON TABLE core.users TO pulse_auth;
 GRANT MAINTAIN ON TABLE core.users TO pulse_etl;
+GRANT SELECT(client_id) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(id) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(email) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(full_name) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(active) ON TABLE core.users TO pulse_etl;
+GRANT SELECT(reports) ON TABLE core.users TO pulse_etl;
+
+-- core.work_ageing ----------------------------------------------------------------------------------------------------
+CREATE TABLE core.work_ageing (
+    client_id integer NOT NULL,
+    id text NOT NULL,
+    age_hours double precision NOT NULL
+);
+ALTER TABLE ONLY core.work_ageing FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_ageing IS 'One row per work item in progress: hours from its start to the beginning of today, in the client''s time zone.';
+ALTER TABLE ONLY core.work_ageing ADD CONSTRAINT work_ageing_pkey PRIMARY KEY (client_id, id);
+CREATE POLICY etl ON core.work_ageing TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_ageing TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_ageing FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_ageing FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_ageing ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.work_ageing TO pulse_etl;
+GRANT SELECT ON TABLE core.work_ageing TO pulse_staff;
+GRANT SELECT ON TABLE core.work_ageing TO pulse_reader;
 
 -- core.work_items -----------------------------------------------------------------------------------------------------
 CREATE TABLE core.work_items (
@@ -2574,15 +2759,28 @@ CREATE TABLE core.work_items (
     cycle_time_hours double precision,
     lead_time_hours double precision,
     reopened_count integer NOT NULL,
-    is_incident boolean NOT NULL
+    is_incident boolean NOT NULL,
+    epic_key text,
+    epic_name text,
+    fix_versions text[] DEFAULT '{}'::text[] NOT NULL,
+    category text DEFAULT ''::text NOT NULL,
+    is_unplanned boolean DEFAULT false NOT NULL,
+    is_epic boolean DEFAULT false NOT NULL,
+    is_subtask boolean DEFAULT false NOT NULL,
+    waiting_hours double precision
 );
 ALTER TABLE ONLY core.work_items FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.work_items IS 'One row per Jira issue that is not deleted: when work on it began and ended.';
 COMMENT ON COLUMN core.work_items.started_at IS 'First entry into a status of category indeterminate (its creation, if it was created in one); otherwise first entry into a done status.';
 COMMENT ON COLUMN core.work_items.done_at IS 'For an issue that is done now: first entry into a done status after the last reopening; otherwise its resolution date.';
+COMMENT ON COLUMN core.work_items.epic_key IS 'Key of the epic that it is in; a sub-task is in the epic of its parent.';
+COMMENT ON COLUMN core.work_items.category IS 'The first category of the setting work.categories that it matches; empty if none does.';
+COMMENT ON COLUMN core.work_items.is_epic IS 'It holds other items. Forecasts and effort count these, not the epic.';
+COMMENT ON COLUMN core.work_items.waiting_hours IS 'Hours between its start and its end in one of the statuses of the setting work.waiting_statuses; NULL without the setting.';
 ALTER TABLE ONLY core.work_items ADD CONSTRAINT work_items_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX work_items_created ON core.work_items USING btree (client_id, created_on);
 CREATE INDEX work_items_done ON core.work_items USING btree (client_id, done_on);
+CREATE INDEX work_items_epic ON core.work_items USING btree (client_id, epic_key) WHERE (epic_key IS NOT NULL);
 CREATE INDEX work_items_incidents ON core.work_items USING btree (client_id, id) WHERE is_incident;
 CREATE INDEX work_items_open ON core.work_items USING btree (client_id, started_on) WHERE (done_on IS NULL);
 CREATE POLICY etl ON core.work_items TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -2632,6 +2830,32 @@ ALTER TABLE core.work_metrics ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_metrics TO pulse_etl;
 GRANT SELECT ON TABLE core.work_metrics TO pulse_staff;
 GRANT SELECT ON TABLE core.work_metrics TO pulse_reader;
+
+-- core.work_percentiles -----------------------------------------------------------------------------------------------
+CREATE TABLE core.work_percentiles (
+    client_id integer NOT NULL,
+    scope_type text NOT NULL,
+    scope_id text NOT NULL,
+    p50_hours double precision,
+    p85_hours double precision,
+    p95_hours double precision,
+    sample_size bigint NOT NULL,
+    needed integer NOT NULL,
+    computed_on date NOT NULL,
+    CONSTRAINT work_percentiles_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'project'::text, 'pull_requests'::text])))
+);
+ALTER TABLE ONLY core.work_percentiles FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.work_percentiles IS 'One row per scope: how long the items done in the last 90 days took, as what to expect of the next; for pull_requests, from opened to merged, of those with a review. NULL below dora.minimum_sample (needed) of them.';
+ALTER TABLE ONLY core.work_percentiles ADD CONSTRAINT work_percentiles_pkey PRIMARY KEY (client_id, scope_type, scope_id);
+ALTER TABLE ONLY core.work_percentiles ADD CONSTRAINT work_percentiles_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.work_percentiles TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.work_percentiles TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.work_percentiles FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.work_percentiles FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.work_percentiles ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.work_percentiles TO pulse_etl;
+GRANT SELECT ON TABLE core.work_percentiles TO pulse_staff;
+GRANT SELECT ON TABLE core.work_percentiles TO pulse_reader;
 
 -- core.work_scopes ----------------------------------------------------------------------------------------------------
 CREATE TABLE core.work_scopes (
@@ -2790,6 +3014,30 @@ ALTER TABLE core.work_time_in_status ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_time_in_status TO pulse_etl;
 GRANT SELECT ON TABLE core.work_time_in_status TO pulse_staff;
 GRANT SELECT ON TABLE core.work_time_in_status TO pulse_reader;
+
+-- core.workflow_weeks -------------------------------------------------------------------------------------------------
+CREATE TABLE core.workflow_weeks (
+    client_id integer NOT NULL,
+    week_start date NOT NULL,
+    workflow_name text NOT NULL,
+    runs integer NOT NULL,
+    failures integer NOT NULL,
+    total_minutes double precision NOT NULL,
+    median_minutes double precision,
+    p85_minutes double precision
+);
+ALTER TABLE ONLY core.workflow_weeks FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.workflow_weeks IS 'One row per ISO week and workflow: attempts that ended in it with success or failure, and how long they took.';
+ALTER TABLE ONLY core.workflow_weeks ADD CONSTRAINT workflow_weeks_pkey PRIMARY KEY (client_id, week_start, workflow_name);
+ALTER TABLE ONLY core.workflow_weeks ADD CONSTRAINT workflow_weeks_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY etl ON core.workflow_weeks TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.workflow_weeks TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.workflow_weeks FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.workflow_weeks FOR SELECT TO pulse_staff USING (true);
+ALTER TABLE core.workflow_weeks ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.workflow_weeks TO pulse_etl;
+GRANT SELECT ON TABLE core.workflow_weeks TO pulse_staff;
+GRANT SELECT ON TABLE core.workflow_weeks TO pulse_reader;
 
 -- raw.github_commits --------------------------------------------------------------------------------------------------
 CREATE TABLE raw.github_commits (

@@ -34,8 +34,17 @@ def demo_clients(sandbox_url: str, passwords: dict[str, str]) -> dict[str, DemoC
         "primary_color_dark": "#FF8A80",
         "accent_color": "#3C6E9F",
     }
+    # Acme has said neither where its items wait nor what an hour costs: its pages say how to.
+    said = {
+        "work.waiting_statuses": ["In Review"],
+        "cost.currency": "EUR",
+        "cost.hour_of_failure": 900,
+        "cost.hour_of_work": 85,
+    }
     return {
-        "techcorp": _client(sandbox_url, passwords, "techcorp", "TechCorp", "Europe/Berlin", techcorp, "techcorp"),
+        "techcorp": _client(
+            sandbox_url, passwords, "techcorp", "TechCorp", "Europe/Berlin", techcorp, "techcorp", said
+        ),
         "acme": _client(sandbox_url, passwords, "acme", "Acme", "America/Chicago", acme, "acme"),
     }
 
@@ -55,7 +64,14 @@ def demo_users(slug: str) -> list[dict[str, str]]:
 
 
 def _client(
-    sandbox_url: str, passwords: dict[str, str], slug: str, name: str, zone: str, brand: dict[str, str], owner: str
+    sandbox_url: str,
+    passwords: dict[str, str],
+    slug: str,
+    name: str,
+    zone: str,
+    brand: dict[str, str],
+    owner: str,
+    settings: dict[str, Any] | None = None,
 ) -> DemoClient:
     variable = {
         "name": name,
@@ -63,7 +79,10 @@ def _client(
         "schedule_minutes": 30,
         "branding": brand,
         "users": [{**user, "password": passwords[user["email"]]} for user in demo_users(slug)],
-        "settings": {"dora.incident_rule": {"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]}},
+        "settings": {
+            "dora.incident_rule": {"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]},
+            **(settings or {}),
+        },
         "integrations": [
             {"type": "github", "name": "github", "base_url": f"{sandbox_url}/github", "organization": owner},
             {"type": "jira", "name": "jira", "base_url": f"{sandbox_url}/jira/{slug}"},

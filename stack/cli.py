@@ -40,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
     psql.add_argument("--as", dest="role", metavar="ROLE", help="default: pulse_owner; on the replica pulse_staff")
     test = commands.add_parser("test", help="run the tests on a stack of their own; further arguments go to pytest")
     test.add_argument("--no-stack", action="store_true", help="without the stack; tests that need it are skipped")
+    test.add_argument(
+        "--containers",
+        action="store_true",
+        help="run tests/containers instead: docker-compose.yml, whole (root on Debian, or an engine; 20 minutes and more)",
+    )
+    test.add_argument("--drills", action="store_true", help="run tests/drills instead: failures (half an hour)")
     test.add_argument("--long", action="store_true", help="more random worlds and soak seeds than by default (hours)")
     bench = commands.add_parser("bench", help="run a benchmark of bench/; without a name, which there are")
     bench.add_argument("name", nargs="?")
@@ -60,6 +66,21 @@ def parser() -> argparse.ArgumentParser:
     revoke = actions.add_parser("revoke", help="revoke a key, from the next request on")
     revoke.add_argument("client")
     revoke.add_argument("id", type=int)
+    backup = commands.add_parser(
+        "backup", help="back up primary and metadata server now (the keeper does it every day)"
+    )
+    backup.add_argument("--list", action="store_true", help="what backups there are, and of which times")
+    restore = commands.add_parser("restore", help="bring all data back to a moment")
+    restore.add_argument("--to", required=True, metavar="TIME", help="such as 2026-11-30T09:15 (UTC), or: latest")
+    restore.add_argument("--yes", action="store_true", help="do not ask")
+    failover = commands.add_parser("failover", help="make the replica the primary, and copy a new replica")
+    failover.add_argument("--yes", action="store_true", help="do not ask")
+    report = commands.add_parser("report", help="a client's brief: as text here, as PDF or by mail (docs/brief.md)")
+    report.add_argument("client")
+    goal = report.add_mutually_exclusive_group()
+    goal.add_argument("--pdf", metavar="FILE", help="write the PDF to this file")
+    goal.add_argument("--mail", metavar="ADDRESS", help="send it to this address (PULSE_SMTP_*)")
+    report.add_argument("--paper", choices=("a4", "letter"), default="a4")
     commands.add_parser("schema", help="write migrations/schema.sql after a change of migrations")
     lock = commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
     lock.add_argument("--keep", action="store_true", help="keep every pin that still fits")
@@ -113,7 +134,7 @@ def fail(message: str) -> int:
 
 def total_steps(*, sandbox: bool) -> int:
     """How many steps ./pulse up prints, the installation included."""
-    return 11 + 2 * sandbox
+    return 12 + 2 * sandbox
 
 
 def _install(arguments: argparse.Namespace) -> None:

@@ -8,20 +8,28 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 import psycopg
 
 from pulse import environ
 from pulse.ingest import keys
-from stack import environment
-from stack.context import existing_stack, stack_to_start
+from pulse.reports import mail
+from pulse.reports.send import brief_of
+from pulse.superset.api import SupersetApi, SupersetError
+from stack import environment, recovery
+from stack.context import Stack, existing_stack, stack_to_start
 from stack.errors import StackError
+from stack.failover import fail_over
 from stack.lifecycle import only_one_start, remove_state, start
+from stack.options import FILE_NAME as OPTIONS
 from stack.paths import AIRFLOW_VENV, ROOT, state_folder
-from stack.status import access_table, processes_table, report
+from stack.postgres.backup import Backups, bases_in
+from stack.status import access_table, processes_table
+from stack.status import report as state_of
 from stack.supervision.supervisor import Supervisor, our_processes
-from stack.testing import run_tests
+from stack.testing import run_apart, run_tests
 
 
 def up(arguments: argparse.Namespace, _: list[str]) -> int:
@@ -31,7 +39,7 @@ def up(arguments: argparse.Namespace, _: list[str]) -> int:
         for line in moved:
             print(f"      {line}")
         start(stack, done=1)
-    print(f"\n{access_table(report(stack, []))}")
+    print(f"\n{access_table(state_of(stack, []))}")
     seconds = time.time() - (environ.STARTED_AT.given() or time.time())
     print(f"\nPulse is up ({seconds:.0f} s). ./pulse status shows its processes, ./pulse down stops them.")
     return 0
@@ -54,7 +62,7 @@ def down(_arguments: argparse.Namespace, _: list[str]) -> int:
 def status(arguments: argparse.Namespace, _: list[str]) -> int:
     """What runs; exit code 0 when all is healthy."""
     stack = existing_stack()
-    content = report(stack, stack.health() if stack else [])
+    content = state_of(stack, stack.health() if stack else [])
     if arguments.json:
         print(json.dumps(content, indent=2))
     elif stack is None:
@@ -88,9 +96,7 @@ def reset(arguments: argparse.Namespace, _: list[str]) -> int:
         print("Nothing to delete.")
         return 0
     if not arguments.yes:
-        question = f"This deletes every client's data, all logs and all secrets in {state}. Type yes to go on: "
-        if not sys.stdin.isatty() or input(question).strip() != "yes":
-            raise StackError("nothing was deleted (./pulse reset --yes does not ask)")
+        _ask(f"This deletes every client's data, all logs and all secrets in {state}.", "reset")
     stack = existing_stack()
     Supervisor(state).stop_everything()
     remove_state(stack)
@@ -98,11 +104,15 @@ def reset(arguments: argparse.Namespace, _: list[str]) -> int:
     return 0
 
 
+def _ask(what: str, command: str) -> None:
+    """Go on only when somebody types yes. Raises StackError."""
+    if not sys.stdin.isatty() or input(f"{what} Type yes to go on: ").strip() != "yes":
+        raise StackError(f"nothing was changed (./pulse {command} --yes does not ask)")
+
+
 def psql(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Open the clients' database."""
-    stack = existing_stack()
-    if stack is None:
-        raise StackError("Pulse has not been started here yet: ./pulse up")
+    stack = _started()
     server = stack.cluster.replica if arguments.replica else stack.cluster.primary
     role = arguments.role or ("pulse_staff" if arguments.replica else "pulse_owner")
     binary = str(server.binaries / "psql")
@@ -118,11 +128,63 @@ def psql(arguments: argparse.Namespace, rest: list[str]) -> int:
     return _become(binary, [binary, *rest], env)
 
 
-def token(arguments: argparse.Namespace, _: list[str]) -> int:
-    """Make, list or revoke the keys that tools push with."""
+def backup(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Back primary and metadata server up, or show what backups there are."""
+    stack = _started()
+    for server in (stack.cluster.primary, stack.cluster.meta):
+        if not arguments.list:
+            if server.pid() is None:
+                raise StackError(f"{server.kind} does not run: ./pulse up")
+            Backups(stack.cluster, server).take()
+        for base in bases_in(*stack.cluster.backups.glob(f"{server.kind}-*"))[-1 if not arguments.list else 0 :]:
+            size = f"{base.bytes / 2**20:,.0f} MB in {base.seconds:.0f} s"
+            print(f"{server.kind:<8} {base.taken_at:%Y-%m-%d %H:%M:%S} UTC  {size:<20} {base.folder}")
+    print(f"\nThe secrets are not in it: keep a copy of {stack.state / 'secrets.env'} in a safe place.")
+    return 0
+
+
+def restore(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Bring primary and metadata server back to a moment, then start everything."""
+    to = recovery.moment(arguments.to)
+    if not arguments.yes:
+        _ask("This brings all clients' data, Airflow's and Superset's back to that moment.", "restore --to ... --yes")
+    with only_one_start():
+        # On a new machine: with the data of the old one, not with the demo's.
+        stack, moved = stack_to_start(None if (state_folder() / OPTIONS).exists() else False, None)
+        for line in moved:
+            print(f"      {line}")
+        kept = recovery.restore(stack, to, lambda text: print(f"… {text}", flush=True))
+        start(stack, done=1)
+    for folder in kept:
+        print(f"What was there before is in {folder}: delete it when you no longer need it.")
+    return 0
+
+
+def failover(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Make the replica the primary."""
+    stack = _started()
+    if not arguments.yes:
+        _ask("This stops the primary for good and puts the replica in its place.", "failover --yes")
+    began = time.monotonic()
+    with only_one_start():
+        outcome = fail_over(stack, lambda text: print(f"… {text}", flush=True))
+    last = f"{outcome.last_commit:%Y-%m-%d %H:%M:%S} UTC" if outcome.last_commit else "unknown"
+    print(f"The replica is the primary ({time.monotonic() - began:.0f} s). Its last commit was of {last}.")
+    if outcome.fenced:
+        print(f"The old primary's data is in {outcome.fenced}: delete it when you no longer need it.")
+    return 0
+
+
+def _started() -> Stack:
     stack = existing_stack()
     if stack is None:
         raise StackError("Pulse has not been started here yet: ./pulse up")
+    return stack
+
+
+def token(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Make, list or revoke the keys that tools push with."""
+    stack = _started()
     os.environ[environ.WEBHOOK_SECRET.name] = stack.settings.secrets[environ.WEBHOOK_SECRET.name]
     try:
         with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
@@ -131,6 +193,35 @@ def token(arguments: argparse.Namespace, _: list[str]) -> int:
         raise StackError(str(problem)) from problem
     except psycopg.OperationalError as error:
         raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+
+
+def report(arguments: argparse.Namespace, _: list[str]) -> int:
+    """A client's brief, as Superset draws it."""
+    stack = existing_stack()
+    if stack is None:
+        raise StackError("Pulse has not been started here yet: ./pulse up")
+    settings = stack.settings
+    api = SupersetApi(settings.url("superset"), "pulse_service", settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"])
+    try:
+        content = brief_of(api, arguments.client, arguments.paper)
+        if content is None:
+            raise StackError(f"client {arguments.client} has no published numbers yet")
+        if arguments.pdf:
+            Path(arguments.pdf).write_bytes(content.pdf)
+            print(f"{arguments.pdf}: {len(content.pdf)} bytes")
+        elif arguments.mail:
+            with mail.server() as server:
+                mail.send(server, mail.message(content, arguments.mail, "", mail.new_message_id(), None))
+            print(f"Sent to {arguments.mail}.")
+        else:
+            print(content.text)
+    except SupersetError as error:
+        raise StackError(
+            f"there is no active client {arguments.client}" if error.status == 404 else str(error)
+        ) from error
+    except (mail.NoMailServer, mail.Refused, mail.Unsure) as error:
+        raise StackError(str(error)) from error
+    return 0
 
 
 def _token(arguments: argparse.Namespace, admin: psycopg.Connection[Any], airflow: str) -> int:
@@ -181,6 +272,10 @@ def schema(_arguments: argparse.Namespace, _: list[str]) -> int:
 
 def test(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Run the tests."""
+    if arguments.containers:
+        return run_apart("containers", rest, with_stack=False)
+    if arguments.drills:
+        return run_apart("drills", rest, with_stack=True)
     return run_tests(rest, with_stack=not arguments.no_stack, long=arguments.long)
 
 

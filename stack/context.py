@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pulse import environ
 from stack.errors import StackError
 from stack.health import Health, HealthChecks
 from stack.options import Options, load_options, save_options
@@ -15,7 +16,7 @@ from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
 from stack.settings import Settings
 from stack.steps import Say
-from stack.supervision.programs import AIRFLOW_PROCESSES, DATABASES
+from stack.supervision.programs import AIRFLOW_PROCESSES, DATABASES, KEEPER
 from stack.supervision.supervisor import Supervisor
 
 MAX_RESTARTS = 2  # while we wait for a process; one may be bad luck
@@ -37,7 +38,7 @@ class Stack:
     @property
     def names(self) -> list[str]:
         """Every process, in the order of ./pulse status."""
-        return [*DATABASES, *AIRFLOW_PROCESSES, "superset"] + ["sandbox"] * self.options.sandbox
+        return [*DATABASES, *AIRFLOW_PROCESSES, "superset", KEEPER] + ["sandbox"] * self.options.sandbox
 
     def health(self, names: list[str] | None = None) -> list[Health]:
         """Health of the named processes, by default of all."""
@@ -112,4 +113,6 @@ def _recorded_folder(given: str) -> Path:
 
 def _stack(state: Path, ports: StackPorts, options: Options) -> Stack:
     settings = Settings(state, ports, load_secrets(state), sandbox=options.sandbox)
-    return Stack(settings, Cluster(state, settings.role_secrets, ports), Supervisor(state), options)
+    backups = environ.BACKUPS.given()
+    cluster = Cluster(state, settings.role_secrets, ports, backups=backups and backups.absolute())
+    return Stack(settings, cluster, Supervisor(state), options)

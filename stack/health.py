@@ -5,13 +5,19 @@ from __future__ import annotations
 import functools
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from stack import files, probes
 from stack.airflow.api import HttpError, JsonApi
 from stack.postgres.cluster import Cluster
 from stack.settings import Settings
-from stack.supervision.programs import DATABASES
+from stack.supervision.programs import DATABASES, KEEPER
 from stack.supervision.supervisor import ProcessInfo
+
+KEEPER_FILE = "keeper.json"  # what stack.keeper did last, and what it could not do
+KEEPER_SILENT = timedelta(minutes=30)  # a backup of a large database may take a while
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class HealthChecks:
         with ThreadPoolExecutor(max_workers=len(names) + 1) as pool:
             # One answer from Airflow covers all of its processes.
             airflow = any(name.startswith("airflow-") and name in processes for name in names)
-            answer = pool.submit(self._ask, "airflow", "/api/v2/monitor/health") if airflow else None
+            answer = pool.submit(self._ask, "airflow", probes.AIRFLOW) if airflow else None
             return list(pool.map(lambda name: self._one(name, processes.get(name), answer), names))
 
     def _one(self, name: str, process: ProcessInfo | None, airflow: Future[Any] | None) -> Health:
@@ -56,8 +62,10 @@ class HealthChecks:
             return (self.cluster.meta if name == "meta" else self.cluster.primary).problem()
         if airflow is not None and name.startswith("airflow-"):
             return _airflow_problem(name, airflow.result())
-        answer = self._ask(name, "/health")
-        return str(answer) if isinstance(answer, HttpError) else None
+        if name == KEEPER:
+            return keeper_problem(self.settings.state, datetime.now(UTC))
+        answers = (self._ask(name, page) for page in probes.PAGES[name])
+        return next((str(answer) for answer in answers if isinstance(answer, HttpError)), None)
 
     def _ask(self, service: str, path: str) -> Any:
         try:
@@ -74,7 +82,12 @@ def _server(url: str) -> JsonApi:
 def _airflow_problem(name: str, answer: Any) -> str | None:
     if isinstance(answer, HttpError):
         return str(answer) if name == "airflow-api-server" else "unknown while the API server does not answer"
-    if name == "airflow-api-server":
-        return None if answer["metadatabase"]["status"] == "healthy" else "cannot reach its database"
-    status = answer[name.removeprefix("airflow-").replace("-", "_")]["status"]
-    return None if status == "healthy" else f"no heartbeat (status {status})"
+    return probes.airflow_problem(name, answer)
+
+
+def keeper_problem(state: Path, now: datetime) -> str | None:
+    """What the keeper could not do; None when all is well, or it has just been started for the first time."""
+    note = files.read_json(state / KEEPER_FILE)
+    if note and now - datetime.fromisoformat(note["at"]) > KEEPER_SILENT:
+        return f"has done nothing since {note['at'][:16]}"
+    return note.get("problem")

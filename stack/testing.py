@@ -30,6 +30,8 @@ FEW_FILES = 3
 # What --long asks for where the environment does not; one property test then takes many minutes.
 LONG = {environ.EXAMPLES.name: "200", environ.SOAK_SEEDS.name: "1,2,3,4,5"}
 LONG_TIMEOUT = "--timeout=7200"
+# Folders of tests that take too long for the default run, and that each have an option of their own.
+APART = ("containers", "drills")
 
 
 def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> int:
@@ -37,11 +39,8 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
 
     `long` repeats the property tests on many random worlds, and the soak with several seeds.
     """
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    _environment()
     _ensure_browser()
-    os.environ[environ.STATE.name] = str(TEST_STATE)
-    os.environ[environ.PORT_BASE.name] = PORT_BASE
-    os.environ[environ.FIXTURES.name] = str(environ.FIXTURES.get())
     if long:
         os.environ.update({name: value for name, value in LONG.items() if not os.environ.get(name)})
         arguments = [LONG_TIMEOUT, *arguments]
@@ -49,6 +48,24 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
         return _pytest(arguments, None)
     with _one_at_a_time():
         return _with_stack(arguments)
+
+
+def _environment() -> None:
+    """What the tests' own stack, and every command that they run, is told."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ[environ.STATE.name] = str(TEST_STATE)
+    os.environ[environ.PORT_BASE.name] = PORT_BASE
+    os.environ.pop(environ.BACKUPS.name, None)  # not among the backups of the real one
+    os.environ[environ.FIXTURES.name] = str(environ.FIXTURES.get())
+
+
+def run_apart(folder: str, arguments: list[str], *, with_stack: bool) -> int:
+    """Run the tests of one of the folders APART, one after the other; pytest's exit code."""
+    _environment()
+    chosen = [] if any((ROOT / part.partition("::")[0]).exists() for part in arguments) else [f"tests/{folder}"]
+    with _one_at_a_time():
+        options = [*chosen, LONG_TIMEOUT, "-n", "0", *arguments]
+        return _with_stack(options, apart=True) if with_stack else _pytest(options, None, apart=True)
 
 
 @contextlib.contextmanager
@@ -65,9 +82,9 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _with_stack(arguments: list[str]) -> int:
+def _with_stack(arguments: list[str], *, apart: bool = False) -> int:
     try:
-        return _pytest(arguments, _fresh_stack())
+        return _pytest(arguments, _fresh_stack(), apart=apart)
     except StepFailed as failure:
         print(f"pulse: the test stack did not start: {failure}", file=sys.stderr)
         print(closing_line(0, 1, 0))
@@ -89,10 +106,10 @@ def _fresh_stack() -> Stack:
     return stack
 
 
-def _pytest(arguments: list[str], stack: Stack | None) -> int:
+def _pytest(arguments: list[str], stack: Stack | None, *, apart: bool = False) -> int:
     env = dict(os.environ)
     if stack is None:
-        del env[environ.STATE.name]
+        env.pop(environ.STATE.name, None)
     else:
         asked = {variable.name for variable in environ.declared() if variable.set_by == environ.TESTER}
         passed_on = {"CI", "TERM", environ.PORT_BASE.name} | asked
@@ -106,6 +123,7 @@ def _pytest(arguments: list[str], stack: Stack | None) -> int:
     report.unlink(missing_ok=True)
     python = str(AIRFLOW_VENV / "bin" / "python")
     command = [python, "-m", "pytest", f"--junitxml={report}", "-o", "junit_family=xunit2"]
+    command += [] if apart else [f"--ignore=tests/{folder}" for folder in APART]
     command += [*spread(arguments), *arguments]
     code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     print(closing_line(*counts(report, code)), flush=True)

@@ -18,7 +18,7 @@ from stack.paths import AIRFLOW_VENV, ROOT, SUPERSET_VENV
 from stack.postgres import roles
 from stack.postgres.server import Server
 from stack.steps import Progress, Say, Step
-from stack.supervision.programs import AIRFLOW_PROCESSES, programs
+from stack.supervision.programs import AIRFLOW_PROCESSES, KEEPER, programs
 
 SCHEDULER = "airflow-scheduler"
 START_SECONDS = 180
@@ -46,6 +46,7 @@ class Up:
             ),
             Step("Airflow", self.airflow, ("Airflow's own tables", "Tables and roles")),
             Step("Superset", self.superset, ("Superset's own tables and accounts",)),
+            Step("Keeper of backups and the replica", self.keeper, ("PostgreSQL replica",)),
         ]
         # The scheduler comes last: its first run of sync_clients then finds the Variables and Superset's accounts.
         before_scheduler: tuple[str, ...] = ("Airflow", "Superset's own tables and accounts")
@@ -162,6 +163,10 @@ class Up:
         """Superset and the sandbox answer."""
         names = ["superset"] + ["sandbox"] * self.stack.options.sandbox
         return self._start(names, say)
+
+    def keeper(self, say: Say) -> str | None:
+        """The keeper runs, which backs up and repairs the replica."""
+        return self._start([KEEPER], say)
 
     def declare(self, say: Say) -> str:
         """The demo clients' Variables and Connections are in Airflow."""

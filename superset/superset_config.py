@@ -20,6 +20,7 @@ _state = environ.STATE.get()
 _https = environ.SUPERSET_PUBLIC_URL.get().startswith("https://")
 
 SECRET_KEY = environ.SUPERSET_SECRET_KEY.get()
+DATA_DIR = str(_state / "superset")  # else in the account's home, which may not be writable
 SQLALCHEMY_DATABASE_URI = environ.SUPERSET_DB_URL.get()
 SQLALCHEMY_ENGINE_OPTIONS = {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8}
 

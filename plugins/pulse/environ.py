@@ -85,6 +85,14 @@ SECRET = "`./pulse` (secret)"
 TESTER = "you, for tests"
 
 STATE = _folder(YOU, "PULSE_STATE", CHECKOUT / ".pulse", "Folder of all data, logs and secrets.")
+BACKUPS = Variable(
+    YOU,
+    "PULSE_BACKUPS",
+    "folder",
+    Path,
+    CHECKOUT / ".pulse" / "postgres" / "backups",
+    "Folder of backups: best on another disk. PostgreSQL's account must be able to write to it.",
+)
 PORT_BASE = _number(YOU, "PULSE_PORT_BASE", 0, "Is added to every port when `./pulse up` first chooses the ports.")
 POSTGRES_USER = _text(YOU, "PULSE_POSTGRES_USER", "", "Account that PostgreSQL runs as when root starts Pulse.")
 CLIENTS = _list(YOU, "PULSE_CLIENTS", (), "Slugs of the clients that get a DAG. Empty: every active client.")
@@ -107,7 +115,38 @@ TRUSTED_PROXIES = _list(
     "Addresses, networks or host names of the proxies in front of Superset. Only they may say that a request came by"
     " https, and from which address. In containers: `edge`.",
 )
+SMTP_HOST = _text(
+    YOU, "PULSE_SMTP_HOST", "", "Host of the mail server that reports are sent through. Empty: none are sent."
+)
+SMTP_PORT = _number(YOU, "PULSE_SMTP_PORT", 587, "Its port.")
+SMTP_SECURITY = _text(
+    YOU,
+    "PULSE_SMTP_SECURITY",
+    "starttls",
+    "`starttls`, `tls` (from the first byte on) or `none` (on this machine only).",
+)
+SMTP_USER = _text(YOU, "PULSE_SMTP_USER", "", "Login of the mail server. Empty: it needs none.")
+SMTP_PASSWORD = _text(YOU, "PULSE_SMTP_PASSWORD", "", "Password of the mail server.")
+SMTP_FROM = _text(YOU, "PULSE_SMTP_FROM", "", "Who reports come from: `Pulse <pulse@example.com>`.")
+SMTP = (SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
+COMPOSE = _folder(
+    YOU,
+    "PULSE_COMPOSE",
+    CHECKOUT / ".pulse" / "compose",
+    "Containers: the folder of secrets and environment files that `deploy.render` writes.",
+)
+CERTIFICATES = _folder(
+    YOU,
+    "PULSE_CERTIFICATES",
+    CHECKOUT / "deploy" / "certs",
+    "Containers: `fullchain.pem` and `privkey.pem` of the edge.",
+)
+AIRFLOW_PORT = _number(YOU, "PULSE_AIRFLOW_PORT", 8080, "Containers: Airflow's port on this machine.")
+SUPERSET_PORT = _number(YOU, "PULSE_SUPERSET_PORT", 8088, "Containers: Superset's port on this machine.")
+EDGE_HTTP_PORT = _number(YOU, "PULSE_EDGE_HTTP_PORT", 80, "Containers: the edge's port that leads to https.")
+EDGE_PORT = _number(YOU, "PULSE_EDGE_PORT", 443, "Containers: Superset's port at the edge.")
+EDGE_AIRFLOW_PORT = _number(YOU, "PULSE_EDGE_AIRFLOW_PORT", 8443, "Containers: Airflow's port at the edge.")
 
 ROOT = _folder(LAUNCHER, "PULSE_ROOT", CHECKOUT, "The checkout.")
 PRIMARY_HOST = _text(LAUNCHER, "PULSE_PRIMARY_HOST", "127.0.0.1", "Host of the primary.")
@@ -144,6 +183,9 @@ READER_SECRET = _secret(
     "PULSE_READER_SECRET",
     "The passwords of the logins that only read (the clients', the staff's, the one that checks a sign-in) are derived from it.",
 )
+REPLICATION_PASSWORD = _secret(
+    "PULSE_REPLICATION_PASSWORD", "Containers: the replica's login at the primary, derived from `PULSE_ROLE_SECRET`."
+)
 FERNET_KEY = _secret("PULSE_FERNET_KEY", "Airflow encrypts Variables and Connections with it.")
 JWT_SECRET = _secret("PULSE_JWT_SECRET", "Airflow signs its tokens with it.")
 WEBHOOK_SECRET = _secret("PULSE_WEBHOOK_SECRET", "The secrets of webhooks are derived from it.")
@@ -161,6 +203,12 @@ EXAMPLES = _number(TESTER, "PULSE_EXAMPLES", 10, "Worlds per property test. When
 SHRINK = _text(TESTER, "PULSE_SHRINK", "", "When set, a failing property test looks for a smaller world (minutes).")
 SOAK_SEEDS = _list(TESTER, "PULSE_SOAK_SEEDS", ("1",), "Seeds of the soak test.")
 SOAK_ROUNDS = _number(TESTER, "PULSE_SOAK_ROUNDS", 200, "Rounds of the soak test per seed.")
+KEEP_CONTAINERS = _text(
+    TESTER,
+    "PULSE_KEEP_CONTAINERS",
+    "",
+    "When set, `./pulse test --containers` leaves its containers running, and the next one uses them.",
+)
 
 HEADING = """\
 # Environment variables

@@ -92,7 +92,7 @@ class Generator:
             RepositoryHistory(self, repository, share, index).fill()
             add_more(repository, self.seed, self.people)
             organisation.repositories.append(repository)
-        self.tracker.finish()
+        self.tracker.finish(self.first_day, self.last_day, self.seed)
         return organisation
 
     def new_id(self) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import random
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sandbox.world.model import Change, Deployment, FieldChange, Issue, Site
+from sandbox.world.planning import Planning
 from sandbox.world.profiles import Profile
 from sandbox.world.sprints import SPRINT_FIELD, plan
 
@@ -105,11 +106,12 @@ class Tracker:
             self._move(issue, again + timedelta(minutes=self.random.randint(30, 400)), IN_PROGRESS, DONE)
         return issue
 
-    def finish(self) -> None:
-        """Put the issues into sprints, and order them by id."""
+    def finish(self, first_day: date, last_day: date, seed: int) -> None:
+        """Plan the issues, put them into sprints, and order them by id."""
+        Planning(self.site, first_day, last_day, seed).run()
         projects = {int(project["id"]): project for project in self.site.projects}
         for issue in self.site.issues:
-            if issue.fields["issuetype"]["name"] != "Incident":
+            if issue.fields["issuetype"]["name"] not in ("Incident", "Epic"):
                 done = [change.at for change in issue.changes for item in change.items if item.to_id == DONE]
                 plan(projects[issue.project_id], issue, min(done, default=None))
         self.site.issues.sort(key=lambda issue: issue.id)

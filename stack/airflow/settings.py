@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,6 +46,7 @@ def variables(settings: Settings) -> dict[str, str]:
         "AIRFLOW_CONN_PULSE_SUPERSET": settings.url("superset").replace("://", f"://{service}@"),
         "PULSE_WEBHOOK_SECRET": secrets["PULSE_WEBHOOK_SECRET"],
         "PULSE_PRIVATE_URLS": ",".join(dict.fromkeys(allowed)),
+        **{variable.name: os.environ[variable.name] for variable in environ.SMTP if os.environ.get(variable.name)},
     }
 
 

@@ -25,7 +25,8 @@ from stack.postgres.server import SUPERUSER, Server
 
 REPLICATION_ROLE = "pulse_replication"
 SLOT = "pulse_replica"
-ARCHIVE_SEGMENTS = 64  # of 16 MB: at most 1 GB
+ARCHIVE_MB = 8192  # of each server; compressed
+ARCHIVE_SECONDS = 60  # how much may be lost with a disk
 MAX_REPLICA_LAG_BYTES = 256 * 2**20
 INITDB = [
     *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
@@ -42,7 +43,13 @@ class Cluster:
     """
 
     def __init__(
-        self, state: Path, secrets: RoleSecrets, ports: StackPorts | None = None, *, durable: bool = True
+        self,
+        state: Path,
+        secrets: RoleSecrets,
+        ports: StackPorts | None = None,
+        *,
+        durable: bool = True,
+        backups: Path | None = None,
     ) -> None:
         self.state = state.absolute()
         self.secrets = secrets
@@ -54,7 +61,7 @@ class Cluster:
         self.primary = self._server("primary", ports.primary)
         self.replica = self._server("replica", ports.replica)
         self.meta = self._server("meta", ports.meta)
-        self.archive = self.home / "archive"
+        self.backups = backups or self.home / "backups"
 
     def _server(self, kind: str, port: int) -> Server:
         return Server(kind, self.home / kind, port, self.binaries, self.account, self.secrets)
@@ -115,16 +122,26 @@ class Cluster:
             partial = self._fill(server, "initdb", *INITDB, "-U", SUPERUSER, f"--pwfile={password_file}")
             password_file.unlink()
             partial.rename(server.data)
-        local: dict[str, str | int] = {}
-        if server is self.primary:
-            self.archive.mkdir(mode=0o700, exist_ok=True)
-            self.account.own(self.archive)
-            script = self.home / "archive-wal.sh"
-            self._write(script, config.ARCHIVE_SCRIPT.read_text())
-            command = f'sh "{script}" "%p" "%f" "{self.archive}" {ARCHIVE_SEGMENTS}'
-            local = {"archive_mode": "on", "archive_command": command}
-        self._configure(server, local)
+        self.configure(server, **self._archiving(server))
         return created
+
+    def backups_of(self, server: Server) -> Path:
+        """The folder of a server's backups: one made afresh does not write over those of the one before."""
+        return self.backups / f"{server.kind}-{self._system_id(server)}"
+
+    def archive(self, server: Server) -> Path:
+        """The folder of a server's archived WAL, compressed."""
+        return self.backups_of(server) / "wal"
+
+    def _archiving(self, server: Server) -> dict[str, str | int]:
+        for folder in (self.backups, self.backups_of(server), self.archive(server)):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, parents=True)
+                self.account.own(folder)
+        script = self.home / "archive-wal.sh"
+        self._write(script, config.ARCHIVE_SCRIPT.read_text())
+        command = f'sh "{script}" "%p" "%f" "{self.archive(server)}" {ARCHIVE_MB}'
+        return {"archive_mode": "on", "archive_timeout": ARCHIVE_SECONDS, "archive_command": command}
 
     def prepare_replica(self) -> str | None:
         """Build the replica by pg_basebackup when replica_problem() says so, and write its configuration.
@@ -147,7 +164,7 @@ class Cluster:
             application_name=SLOT,
             connect_timeout=5,
         )
-        self._configure(self.replica, {"primary_conninfo": conninfo})
+        self.configure(self.replica, primary_conninfo=conninfo)
         return problem
 
     def _copy_primary(self) -> None:
@@ -173,7 +190,8 @@ class Cluster:
         run_as(self.account, command, **environment)
         return partial
 
-    def _configure(self, server: Server, local: dict[str, str | int]) -> None:
+    def configure(self, server: Server, **local: str | int) -> None:
+        """Write a server's configuration; `local` are settings of this installation."""
         local = {"port": server.port, **local, **({} if self.durable else config.NOT_DURABLE)}
         self._write(server.data / "postgresql.conf", config.settings(server.kind, **local))
         self._write(server.data / "pg_hba.conf", config.hba(server.kind))
@@ -203,6 +221,10 @@ class Cluster:
             return "it is not a standby"
         if self._system_id(self.replica) != self._system_id(self.primary):
             return "it belongs to another primary"
+        return self.replica_cannot_follow()
+
+    def replica_cannot_follow(self) -> str | None:
+        """Why the replica will never again have what is written to the primary, which must be running; None when it may."""
         with self.primary.connect() as connection:
             slot = connection.execute(
                 "select wal_status from pg_replication_slots where slot_name = %s", [SLOT]
@@ -225,8 +247,15 @@ class Cluster:
         if not in_recovery:
             return "is not a standby: it takes writes"
         if receiver != "streaming":
-            return "does not stream from the primary"
+            return f"does not stream from the primary{self._reason()}"
         return f"{int(lag) // 2**20} MB behind" if lag > MAX_REPLICA_LAG_BYTES else None
+
+    def _reason(self) -> str:
+        try:
+            problem = self.replica_cannot_follow()
+        except psycopg.Error:
+            return ", which does not answer"
+        return f": {problem}. The keeper copies it again" if problem else ""
 
     def _system_id(self, server: Server) -> str:
         output = run_as(self.account, [str(self.binaries / "pg_controldata"), "-D", str(server.data)])

@@ -44,8 +44,9 @@ def bootstrap_primary(cluster: Servers, database: str = DATABASE) -> None:
 
 
 def bootstrap_meta(cluster: Servers) -> None:
-    """The databases `airflow` and `superset`, each owned by a role of its name. May be repeated."""
+    """The databases `airflow` and `superset`, each owned by a role of its name, and the role of backups. May be repeated."""
     with cluster.meta.connect() as connection:
+        ensure_role(connection, cluster.secrets, REPLICATION_ROLE, "login replication")
         close_database(connection, "postgres")
         close_database(connection, "template1")
         for name in META_DATABASES:

@@ -15,6 +15,7 @@ from stack.postgres.cluster import Cluster
 from stack.settings import Settings
 
 DATABASES = ("meta", "primary", "replica")
+KEEPER = "keeper"
 AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 
 
@@ -37,6 +38,7 @@ def programs(settings: Settings, cluster: Cluster, options: Options) -> list[Pro
     """All processes, in starting order."""
     result = _database_programs(cluster) + _airflow_programs(settings)
     result.append(_superset_program(settings))
+    result.append(_keeper_program(settings))
     if options.sandbox:
         result.append(_sandbox_program(settings, options))
     return result
@@ -90,3 +92,14 @@ def _sandbox_program(settings: Settings, options: Options) -> Program:
     command += ["--anchor", options.anchor, *(["--recorded", options.recorded] if options.recorded else [])]
     env = environment.sandbox(settings) | _build_of(ROOT / "sandbox", AIRFLOW.lock)
     return Program("sandbox", command, env, ROOT, 20)
+
+
+def _keeper_program(settings: Settings) -> Program:
+    """It reads the secrets' file itself, and works as whoever started Pulse."""
+    env = environment.base(AIRFLOW_VENV) | {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+        environ.STATE.name: str(settings.state),
+        environ.BACKUPS.name: str(environ.BACKUPS.given() or ""),
+    }
+    command = [str(AIRFLOW_VENV / "bin" / "python"), "-m", "stack.keeper"]
+    return Program(KEEPER, command, env | _build_of(ROOT / "stack", ROOT / "deploy" / "postgres"), ROOT, 50)

@@ -7,6 +7,7 @@ library.
 
 from __future__ import annotations
 
+import hashlib
 import queue
 import time
 from collections.abc import Iterator
@@ -224,6 +225,28 @@ def brand_settings(client_id: int) -> dict[str, Any]:
     if rows:
         settings["client_name"] = rows[0][0]
     return settings
+
+
+@dataclass(frozen=True)
+class Client:
+    """An active client."""
+
+    client_id: int
+    slug: str
+    name: str
+
+
+def active_clients() -> list[Client]:
+    """The active clients by name. Raises DatabaseAway."""
+    return [Client(*row) for row in _read("select id, slug, name from core.clients where active order by name, id", ())]
+
+
+def stop_report(token: str) -> str | None:
+    """Stop the report that the message with this token was; None if there is no such message. Raises DatabaseAway."""
+    with primary.transaction() as cursor:
+        cursor.execute("select core.stop_report(%s)", (hashlib.sha256(token.encode()).hexdigest(),))
+        row = cursor.fetchone()
+    return str(row[0]) if row and row[0] else None
 
 
 def password_matches(stored: str, password: str) -> bool:

@@ -20,7 +20,7 @@ from flask import g, has_request_context
 from superset.config import THEME_DARK as STOCK_DARK
 from superset.config import THEME_DEFAULT as STOCK_LIGHT
 
-from pulse_superset import accounts
+from pulse_superset import accounts, navigation
 from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_on, turned
 from pulse_superset.landing import landing_path
 
@@ -62,6 +62,7 @@ class Brand:
     primary_dark: str
     accent: str
     home: str = "/"
+    has_wordmark: bool = True
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Brand:
@@ -79,6 +80,7 @@ class Brand:
             primary_dark=dark,
             accent=parse_hex(settings.get("accent_color")) or turned(primary, 150),
             home=landing_path(),
+            has_wordmark=not is_logo(logo),
         )
 
     def chart_colors(self) -> list[str]:
@@ -134,6 +136,11 @@ class _BrandCache:
 _cache = _BrandCache()
 
 
+def brand_of(client_id: int) -> Brand:
+    """A client's brand."""
+    return _cache.get(client_id)
+
+
 def current_brand() -> Brand:
     """The brand for whoever loads the page; the house brand for staff, for guests and outside a request."""
     user = getattr(g, "user", None) if has_request_context() else None
@@ -142,7 +149,7 @@ def current_brand() -> Brand:
     from superset.extensions import security_manager
 
     clients = security_manager.clients_of_user(user)
-    return _cache.get(clients.pop()) if len(clients) == 1 else HOUSE
+    return brand_of(clients.pop()) if len(clients) == 1 else HOUSE
 
 
 def _spinner(color: str) -> str:
@@ -234,7 +241,7 @@ class Theme(dict[str, Any]):
 
 
 def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
-    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), and no version of Superset's."""
+    """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), the menu, and no version."""
     scheme = {
         "id": "pulse",
         "description": "",
@@ -244,4 +251,7 @@ def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     }
     menu = dict(data.get("menu_data") or {})
     menu["navbar_right"] = {**menu.get("navbar_right", {}), "version_string": None, "version_sha": None}
+    known = g.get("pulse_identity") if has_request_context() else None
+    if known is not None and known.clients:
+        menu["menu"] = [dict(link) for link in navigation.links()]
     return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}

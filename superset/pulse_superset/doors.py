@@ -22,6 +22,7 @@ FOR_EVERYONE = frozenset(
         "/static/<path:filename>",
         "/static/appbuilder/<path:filename>",
         "/pulse/static/<path:filename>",
+        "/pulse/brief/stop/<token>",
         "/login/",
         "/logout/",
         "/lang/<string:locale>",
@@ -36,6 +37,8 @@ FOR_EVERYONE = frozenset(
 DASHBOARDS = "/api/v1/dashboard/"
 FOR_CLIENTS = {
     rows.RULE: {"GET"},
+    "/pulse/brief/": {"GET"},
+    "/pulse/brief.pdf": {"GET"},
     "/superset/dashboard/<dashboard_id_or_slug>/": {"GET"},
     "/superset/dashboard/p/<key>/": {"GET"},
     "/superset/log/": {"POST"},

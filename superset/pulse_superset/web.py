@@ -14,6 +14,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from pulse import environ
 from pulse_superset import accounts, answers, bounds, doors, identity, links, people, rows, turns
 from pulse_superset.benchmarks import name_the_year
+from pulse_superset.brief import views as brief
 from pulse_superset.edge import Edge, TrustedProxies
 from pulse_superset.identity import COOKIE_KEY
 from pulse_superset.landing import landing_path
@@ -37,6 +38,7 @@ def install(app: Flask) -> None:
     pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")
     pages.add_url_rule(doors.START, "start", lambda: redirect(landing_path()))
     pages.add_url_rule(rows.RULE, "rows", rows.show)
+    brief.add_to(pages)
     app.register_blueprint(pages)
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
     people.install()
@@ -44,7 +46,8 @@ def install(app: Flask) -> None:
     app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, _limit_body]
     app.teardown_request(turns.give_back)
     user_logged_in.connect(_keep_session, app)
-    # Flask calls these in reverse order.
+    # Flask calls these in reverse order; the first one after all that Superset adds.
+    app.after_request_funcs.setdefault(None, [])[:0] = [_own_policy]
     app.after_request(name_the_year)
     app.after_request(_finish)
     app.after_request(answers.plain)
@@ -84,6 +87,13 @@ def preferred_theme() -> dict[str, str] | None:
         return None
     modes = {"light": "default", "dark": "dark", "system": "system"}
     return {"user": str(account.user_id), "mode": modes[account.theme_mode]} if account else None
+
+
+def _own_policy(response: Any) -> Any:
+    """A page of ours brings a narrower content security policy than Superset's."""
+    if "pulse_policy" in g:
+        response.headers["Content-Security-Policy"] = g.pulse_policy
+    return response
 
 
 def _finish(response: Any) -> Any:

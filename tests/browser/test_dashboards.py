@@ -36,6 +36,7 @@ EVIDENCE = ["Production deployments", "Changes that reached production", "Incide
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    (environ.STATE.get() / "screenshots").mkdir(exist_ok=True)
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no {CHROMIUM}: install Debian's package chromium")
     with sync_playwright() as playwright:
@@ -75,7 +76,6 @@ def test_executive_overview(
     page.wait_for_function(f"document.querySelectorAll('canvas').length >= {CHARTS_WITH_CANVAS}", timeout=60_000)
     expect(page.locator(".pulse-row").first).to_be_visible(timeout=30_000)
     folder = environ.STATE.get() / "screenshots"
-    folder.mkdir(exist_ok=True)
     page.wait_for_timeout(1500)
     page.screenshot(path=folder / f"{client}-{width}-{scheme}.png", full_page=True)
 
@@ -158,6 +158,42 @@ def tile_brightness(page: Page) -> float:
     return sum(int(part) for part in re.findall(r"\d+", color)[:3]) / 3
 
 
+# What each of the other dashboards shows of a demo client that has both sources: its tiles, and a table with links out.
+OTHERS = {
+    "Work": ("The oldest items in progress", "/browse/"),
+    "Flow": ("The oldest open pull requests", "/pull/"),
+    "Investment": ("Failed releases and what each cost", "http"),
+}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_other_dashboards_are_reached_from_the_header(
+    browser: Browser, stack: dict[str, Any], width: int, scheme: str
+) -> None:
+    page = open_dashboard(browser, stack, "techcorp", width, scheme)
+    for name, (table, address) in OTHERS.items():
+        link = page.locator("#main-menu ul.main-nav a", has_text=name)
+        link.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/superset/dashboard/{name.lower()}/**", timeout=60_000)
+        page.wait_for_selector(".pulse-tile", timeout=60_000)
+        current = page.locator("#main-menu ul.main-nav a[aria-current=page]")
+        expect(current).to_have_text([name])
+        page.set_viewport_size({"width": width, "height": 3000 if width > 700 else 6000})
+        expect(chart(page, table).locator(f'tbody a[href*="{address}"]').first).to_be_visible(timeout=60_000)
+        expect(page.locator(".pulse-tile")).to_have_count(5)
+        text = page.inner_text("body")
+        assert "Data error" not in text
+        assert "Unexpected error" not in text
+        assert page.evaluate("document.documentElement.scrollWidth") <= width + 8, f"{name} scrolls sideways"
+        page.screenshot(
+            path=environ.STATE.get() / "screenshots" / f"{name.lower()}-{width}-{scheme}.png", full_page=True
+        )
+        page.set_viewport_size({"width": width, "height": 900})
+    assert not page.refusals, page.refusals[:3]  # type: ignore[attr-defined]
+    page.context.close()
+
+
 def test_a_service_can_be_picked(browser: Browser, stack: dict[str, Any]) -> None:
     page = open_dashboard(browser, stack, "techcorp", 1440, "light")
     page.get_by_role("tab", name="Evidence").click()
@@ -174,3 +210,47 @@ def test_a_service_can_be_picked(browser: Browser, stack: dict[str, Any]) -> Non
     expect(services.filter(has_not_text=wanted)).to_have_count(0, timeout=30_000)
     expect(services.first).to_have_text(wanted)
     page.context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (390, "light")])
+def test_the_brief_is_light_and_readable(browser: Browser, stack: dict[str, Any], width: int, scheme: str) -> None:
+    login = login_of(stack, "superset", "executive", "techcorp")
+    page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()  # type: ignore[arg-type]
+    page.goto(f"{stack['addresses']['superset']}/login/?next=/pulse/brief/")
+    page.fill("#username", login["username"])
+    page.fill("#password", login["password"])
+    page.press("#password", "Enter")
+    page.wait_for_url("**/pulse/brief/", timeout=60_000)
+    asked: set[str] = set()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: asked.add(request.url))
+    page.reload()
+    page.screenshot(path=environ.STATE.get() / "screenshots" / f"brief-{width}-{scheme}.png", full_page=True)
+    icon = page.url.replace("/pulse/brief/", "/pulse/static/favicon.svg")
+    assert {url for url in asked if not url.startswith("data:")} - {icon} == {page.url}
+    assert not errors, "the content security policy lets the page's own style through"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
+    expect(page.get_by_role("heading", level=1)).to_have_text("TechCorp: the brief")
+    expect(page.locator(".numbers > li")).to_have_count(len(FIVE))
+    for landmark in ("banner", "main", "contentinfo"):
+        expect(page.get_by_role(landmark)).to_have_count(1)  # type: ignore[arg-type]
+    unreadable = page.evaluate(CONTRAST)
+    assert not unreadable, unreadable
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.context.close()
+
+
+# Texts of less than 4.5:1 against the nearest background (WCAG 1.4.3).
+CONTRAST = """() => {
+  const parts = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = text => { const [r, g, b] = parts(text).slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const behind = node => { for (let e = node; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+    if ((parts(c)[3] ?? 1) > 0) return c; } return 'rgb(255, 255, 255)'; };
+  return [...document.querySelectorAll('main *, .brand a, footer p')].filter(e => [...e.childNodes].some(
+    n => n.nodeType === 3 && n.textContent.trim())).map(e => { const [a, b] = [light(getComputedStyle(e).color),
+    light(behind(e))].sort((x, y) => y - x); return [e.textContent.trim().slice(0, 30), (a + 0.05) / (b + 0.05)]; })
+    .filter(([, ratio]) => ratio < 4.5);
+}"""

@@ -11,7 +11,17 @@ import pytest
 
 from pulse.clients import document
 from pulse.clients.setting_types import IncidentRule
-from pulse.clients.settings import DEFINITION, DoraSettings, IngestSettings, QualitySettings, effective_settings
+from pulse.clients.settings import (
+    DEFINITION,
+    CostSettings,
+    DoraSettings,
+    IngestSettings,
+    PrivacySettings,
+    QualitySettings,
+    TargetSettings,
+    WorkSettings,
+    effective_settings,
+)
 from pulse.clients.spec import parse_spec
 from tests.conftest import ROOT
 from tests.dora import model as reference
@@ -65,7 +75,15 @@ def test_nothing_given_is_every_default() -> None:
     effective = effective_settings({})
     declared = {
         field.alias
-        for group in (DoraSettings, IngestSettings, QualitySettings)
+        for group in (
+            DoraSettings,
+            TargetSettings,
+            WorkSettings,
+            CostSettings,
+            PrivacySettings,
+            IngestSettings,
+            QualitySettings,
+        )
         for field in group.model_fields.values()
     }
     assert effective.values.keys() == declared

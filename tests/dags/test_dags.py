@@ -47,7 +47,7 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_exactly_these_dags_exist(dags: dict[str, Any]) -> None:
-    assert set(dags) == {"sync_clients", "replay_rejects", "pulse__initech"}
+    assert set(dags) == {"sync_clients", "replay_rejects", "send_reports", "pulse__initech"}
 
 
 def test_every_dag_has_docs_owner_tags_and_retries(dags: dict[str, Any]) -> None:
@@ -111,6 +111,7 @@ def test_an_xcom_only_names_what_a_mapped_task_looks_up_itself(dags: dict[str, A
         "pulse__initech.github.extract_repositories": "batch",
         "pulse__initech.jira.extract_projects": "batch",
         "replay_rejects.replay_client": "slug",
+        "send_reports.send_client": "slug",
         "sync_clients.sync_client": "slug",
     }
 

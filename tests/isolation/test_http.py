@@ -189,6 +189,7 @@ OPEN = {
     *("/api/v1/dashboard/<pk>/favorites/", "/api/v1/dashboard/<pk>/permalink"),
     *("/api/v1/dashboard/<int:pk>/filter_state", "/api/v1/dashboard/<int:pk>/filter_state/<string:key>"),
     "/api/v1/dashboard/permalink/<string:key>",
+    *("/pulse/brief/", "/pulse/brief.pdf", "/pulse/brief/stop/<token>"),
 }
 COLUMNS = ("owners", "created_by", "changed_by", "roles", "tables", "database", "user", "users", "dashboards", "chart")
 IDS = "q=(include_ids:!(1,2,3,4,5,6,7,8,9,10),page_size:100)"
@@ -214,6 +215,44 @@ def test_every_route_is_open_by_name_or_closed(world: dict[str, Any], executive:
             assert_clean(world, f"{method} {path}", answer)
             if rule not in OPEN:
                 assert answer.status_code in (401, 403), f"{method} {path} answered {answer.status_code}"
+
+
+def test_the_brief_is_ones_own_clients(stack: dict[str, Any], world: dict[str, Any], executive: Known) -> None:
+    for path in ("pulse/brief/", "pulse/brief.pdf"):
+        own, named = executive.call("GET", path), executive.call("GET", f"{path}?client=techcorp")
+        other = executive.call("GET", f"{path}?client=acme")
+        assert_clean(world, path, own)
+        assert_clean(world, path, other)
+        if executive.way.accepted:
+            assert (own.status_code, named.status_code, other.status_code) == (200, 200, 403)
+            assert own.headers["Cache-Control"] == "private, no-store"
+        else:
+            assert {own.status_code, named.status_code, other.status_code} <= {401, 403}
+    assert executive.call("GET", "pulse/brief/mail/?client=techcorp").status_code in (401, 403), (
+        "for the service account"
+    )
+
+
+def test_a_visitor_and_staff_at_the_brief(stack: dict[str, Any]) -> None:
+    base = stack["addresses"]["superset"]
+    for path in ("/pulse/brief/?client=techcorp", "/pulse/brief.pdf"):
+        answer = requests.get(base + path, allow_redirects=False, timeout=60)
+        assert answer.status_code == 302
+        assert "/login/?next=" in answer.headers["Location"]
+    stop = f"{base}/pulse/brief/stop/{'x' * 43}"
+    asked = requests.get(stop, timeout=60)
+    assert asked.status_code == 200
+    assert "Stop this report?" in asked.text, "opening the link stops nothing"
+    assert requests.post(stop, data={"List-Unsubscribe": "One-Click"}, timeout=60).status_code == 404
+    login = login_of(stack, "superset", "staff")
+    staff = SupersetSession(base, login["username"], login["password"])
+    assert "/pulse/brief/?client=acme" in staff.call("GET", "pulse/brief/").text
+    page = staff.call("GET", "pulse/brief/?client=acme")
+    assert "Acme: the brief" in page.text
+    assert "TechCorp" not in page.text
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert staff.call("GET", "pulse/brief/?client=nobody").status_code == 404
+    assert staff.call("GET", "pulse/brief.pdf?client=acme&paper=a5").status_code == 404
 
 
 def without(wall: str, stack: dict[str, Any], paths: list[str]) -> list[list[Any]]:

@@ -76,6 +76,7 @@ def test_processes_of_the_contract(settings: Settings, cluster: Cluster, program
         "airflow-dag-processor",
         "airflow-triggerer",
         "superset",
+        "keeper",
         "sandbox",
     }
     without = processes.programs(settings, cluster, Options(demo=False))

@@ -197,7 +197,6 @@ def test_a_new_client_gets_a_role_a_rule_and_no_more_than_a_viewers_rights(api: 
     assert ("can_read", "Dashboard") in given
     assert sum(permission == "datasource_access" for permission, _ in given) == len(pulse_datasets(api))
     forbidden = {
-        "can_csv",
         "can_explore",
         "can_explore_json",
         "can_samples",
@@ -230,7 +229,7 @@ def test_manual_changes_are_undone(api: SupersetApi, stranger: int) -> None:
     role = api.find("security/roles/", "name", f"client_{stranger}")
     own = rule(api, f"pulse: client_{stranger}")
     assert role
-    number = api.permission_id("can_csv", "Superset")
+    number = api.permission_id("can_sqllab", "Superset")
     api.post(f"security/roles/{role['id']}/permissions", {"permission_view_menu_ids": [number]})
     api.put(
         f"rowlevelsecurity/{own['id']}",

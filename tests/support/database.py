@@ -99,7 +99,7 @@ def temporary_cluster(secret: str, *, light: bool = False) -> Iterator[Cluster]:
 
     `light` is for tests: the files are in memory where there is room, and the replica runs only while it is used.
     """
-    folder = _folder_in_memory() if light else None
+    folder = folder_in_memory() if light else None
     state = Path(tempfile.mkdtemp(prefix=f"pulse-test-{os.getpid()}-", dir=folder))
     state.chmod(0o755)
     kind = LightCluster if light else Cluster
@@ -127,7 +127,7 @@ def temporary_cluster(secret: str, *, light: bool = False) -> Iterator[Cluster]:
         shutil.rmtree(state, ignore_errors=True)
 
 
-def _folder_in_memory() -> Path | None:
+def folder_in_memory() -> Path | None:
     """A file system in memory, where making a database costs a quarter; None where there is none with enough room."""
     for left in MEMORY.glob("pulse-test-*"):  # by a run that was killed
         if not psutil.pid_exists(int(left.name.split("-")[2])):

@@ -6,6 +6,10 @@ select
     w.reopened_count > 0 as was_reopened,
     w.started_on is not null and w.done_on is null and w.status_category <> 'done' as is_in_progress,
     core.display_text('hours', w.cycle_time_hours) as cycle_time_text,
-    core.display_text('hours', w.lead_time_hours) as lead_time_text
+    core.display_text('hours', w.lead_time_hours) as lead_time_text,
+    w.epic_key, w.epic_name, array_to_string(w.fix_versions, ', ') as version_names, w.is_epic, w.is_subtask,
+    coalesce(nullif(w.category, ''), 'Other work') as category, w.is_unplanned,
+    case when w.is_unplanned then 'Unplanned' else 'Planned' end as planned_text, w.waiting_hours,
+    date_trunc('month', w.done_on)::timestamp as done_month
 from core.work_items w
 left join core.services s on (s.client_id, s.id) = (w.client_id, w.service_id);

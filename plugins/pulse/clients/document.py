@@ -18,11 +18,13 @@ from pulse.clients.integration import CommonIntegration
 from pulse.clients.schema import Place
 from pulse.clients.settings import (
     FEATURE_MEANING,
+    CostSettings,
     DoraSettings,
     IngestSettings,
     PrivacySettings,
     QualitySettings,
     TargetSettings,
+    WorkSettings,
 )
 from pulse.clients.spec import Branding, ClientSpec, User, json_schema
 from pulse.source_types import declarations
@@ -70,15 +72,12 @@ def _settings_table() -> str:
         "one of block, warn, off",
         "the severity of a [quality check](metrics.md#quality-checks)",
     ]
-    rows = [
-        *_rows(DoraSettings),
-        *_rows(TargetSettings),
-        *_rows(PrivacySettings),
-        quality,
-        *_rows(IngestSettings),
-        feature,
+    groups = [
+        row
+        for group in (TargetSettings, WorkSettings, CostSettings, PrivacySettings, IngestSettings)
+        for row in _rows(group)
     ]
-    return _table(("setting", *_FIELDS[1:]), rows)
+    return _table(("setting", *_FIELDS[1:]), [*_rows(DoraSettings), quality, *groups, feature])
 
 
 def _quality_table() -> str:

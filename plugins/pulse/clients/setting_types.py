@@ -83,6 +83,17 @@ class Team(Exact):
     services: list[Pattern] = Field(min_length=1, description="patterns of service names")
 
 
+class Category(Exact):
+    """A kind of work. An item belongs to the first category that one of its lists, or `incidents`, matches."""
+
+    name: Name
+    issue_types: list[Text] = []
+    labels: list[Text] = []
+    epics: list[Pattern] = Field([], description="patterns of the keys and names of epics")
+    incidents: bool = Field(False, description="what `dora.incident_rule` calls an incident")
+    unplanned: bool = Field(False, description="nobody planned it: it came up")
+
+
 class IncidentRule(Exact):
     """Which issues are incidents."""
 
@@ -117,7 +128,7 @@ class WorkingCalendar(Exact):
         return self
 
 
-Named = TypeVar("Named", Service, Team)
+Named = TypeVar("Named", Service, Team, Category)
 
 
 def unique_names(items: list[Named]) -> list[Named]:

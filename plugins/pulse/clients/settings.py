@@ -17,6 +17,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pulse.clients.base import Exact
 from pulse.clients.explain import explain
 from pulse.clients.setting_types import (
+    Category,
     IncidentRule,
     Name,
     Pattern,
@@ -25,6 +26,7 @@ from pulse.clients.setting_types import (
     Share,
     Target,
     Team,
+    Text,
     WorkingCalendar,
     unique_names,
 )
@@ -283,6 +285,56 @@ class QualitySettings(_Group):
     )
 
 
+_CATEGORIES = [
+    {"name": "Incidents", "incidents": True, "unplanned": True},
+    {"name": "Bugs", "issue_types": ["Bug", "Defect"], "labels": ["bug"], "unplanned": True},
+    {
+        "name": "Support",
+        "issue_types": ["Support", "Service Request"],
+        "labels": ["support", "customer-request"],
+        "unplanned": True,
+    },
+    {
+        "name": "Upkeep",
+        "issue_types": ["Technical Debt", "Tech Debt", "Maintenance"],
+        "labels": ["tech-debt", "technical-debt", "maintenance", "refactoring", "security", "upgrade"],
+    },
+    {"name": "New features", "issue_types": ["Story", "New Feature", "Feature", "Improvement", "Enhancement"]},
+]
+
+
+class WorkSettings(_Group):
+    """How the tracker's items are read on the pages about work, forecast and investment."""
+
+    work_waiting_statuses: list[Text] = Field(
+        [],
+        description="statuses in which an item waits for somebody, in any case. With them, Pulse shows how much of the time"
+        " between start and end was work (flow efficiency); without them nobody can tell",
+        examples=[["In Review", "Blocked", "Ready for test"]],
+    )
+    work_categories: Annotated[list[Category], AfterValidator(unique_names)] = Field(
+        [Category.model_validate(category) for category in _CATEGORIES],
+        description="where effort goes: kinds of work by issue type, label (both in any case), epic, or being an incident. The"
+        " first that matches counts; what matches none is shown as other work. `unplanned` kinds are what came up",
+        examples=[[{"name": "Growth", "epics": ["^GROW-", "onboarding"]}, {"name": "Repairs", "issue_types": ["Bug"]}]],
+    )
+
+
+class CostSettings(_Group):
+    """The client's own rates. Without them, Pulse shows hours and no money."""
+
+    cost_currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = Field(
+        None, description="currency of the rates, three letters", examples=["EUR"]
+    )
+    cost_hour_of_failure: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="what an hour costs in which a failed release has not been recovered from"
+    )
+    cost_hour_of_work: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="what an hour of repair work costs: the hours from the first commit of a repair to its deployment",
+    )
+
+
 class IngestSettings(_Group):
     """What happens with records that tools send (docs/push.md)."""
 
@@ -327,7 +379,9 @@ class PrivacySettings(_Group):
     )
 
 
-class Settings(PrivacySettings, TargetSettings, IngestSettings, QualitySettings, DoraSettings):
+class Settings(
+    PrivacySettings, TargetSettings, IngestSettings, CostSettings, WorkSettings, QualitySettings, DoraSettings
+):
     """The settings of a client. Those that are not given have their defaults."""
 
     model_config = ConfigDict(

@@ -81,6 +81,11 @@ class User(Declared):
     theme_mode: Literal["light", "dark", "system"] = Field(
         "system", description="light or dark mode; `system`: as the person's device"
     )
+    reports: list[Literal["weekly", "monthly"]] = Field(
+        [],
+        description="the brief by mail: `weekly` (on Mondays), `monthly` (on the first day), or both",
+        examples=[["monthly"]],
+    )
     password: SecretStr | None = Field(
         None,
         description="at least 12 characters, and not easily guessed; stored only as a scrypt hash. Either this or"
@@ -92,6 +97,13 @@ class User(Declared):
     @classmethod
     def _lower(cls, value: str) -> str:
         return value.lower()
+
+    @field_validator("reports")
+    @classmethod
+    def _once_each(cls, value: list[str]) -> list[str]:
+        if twice := repeated(value):
+            raise ValueError(f"'{twice}' is listed twice: remove one")
+        return sorted(value)
 
     @model_validator(mode="after")
     def _one_credential(self) -> User:

@@ -117,14 +117,21 @@ def _sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -
             clear = user.password.get_secret_value()
             password_hash = stored if verifies(clear, stored) else hash_password(clear)
         written += conn.execute(
-            "insert into core.users as t (client_id, email, full_name, password_hash, role, theme_mode, active)"
-            " values (%s, %s, %s, %s, %s, %s, %s) on conflict (email) do update set full_name = excluded.full_name,"
+            "insert into core.users as t (client_id, email, full_name, password_hash, role, theme_mode, reports,"
+            " active) values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (email) do update set full_name = excluded.full_name,"
             " password_hash = excluded.password_hash, role = excluded.role, theme_mode = excluded.theme_mode,"
-            " active = excluded.active, updated_at = now()"
-            " where (t.full_name, t.password_hash, t.role, t.theme_mode, t.active) is distinct from"
-            " (excluded.full_name, excluded.password_hash, excluded.role, excluded.theme_mode, excluded.active)",
-            [client_id, user.email, user.name, password_hash, user.role, user.theme_mode, spec.active],
+            " reports = excluded.reports, active = excluded.active, updated_at = now()"
+            " where (t.full_name, t.password_hash, t.role, t.theme_mode, t.reports, t.active) is distinct from"
+            " (excluded.full_name, excluded.password_hash, excluded.role, excluded.theme_mode, excluded.reports,"
+            " excluded.active)",
+            [client_id, user.email, user.name, password_hash, user.role, user.theme_mode, user.reports, spec.active],
         ).rowcount
+    # Whoever stopped a report gets it again when the Variable asks for it anew.
+    written += conn.execute(
+        "delete from core.reports_stopped s using core.users u where s.client_id = %s"
+        " and (u.client_id, u.id) = (s.client_id, s.user_id) and not s.report = any (u.reports)",
+        [client_id],
+    ).rowcount
     written += conn.execute(
         "update core.users set active = false, updated_at = now()"
         " where client_id = %s and active and not (email = any (%s) and %s)",

@@ -24,6 +24,8 @@ ORDER = {
 class SupersetError(Exception):
     """Superset refused or failed; the message contains the request, the status and the start of the answer."""
 
+    status: int | None = None  # of the answer, if there was one
+
 
 class SupersetApi:
     """Superset at `base_url`, through an account with the role Admin. Logs in at the first call."""
@@ -55,6 +57,10 @@ class SupersetApi:
         """POST a file as the form field `name`. Raises SupersetError."""
         return self._call("POST", path, files={name: (f"{name}.zip", content, "application/zip")})
 
+    def page(self, path: str, **params: str) -> requests.Response:
+        """GET a path outside of the API: a page of Pulse's own. Raises SupersetError."""
+        return self._answer("GET", path, params=params)
+
     def every(self, path: str, column: str | None = None, equals: str | None = None) -> Iterator[dict[str, Any]]:
         """Every row of a list, page by page; with `column`, only those where it equals the value."""
         page = 0
@@ -82,20 +88,26 @@ class SupersetApi:
         return self._permission_ids.get((permission, view))
 
     def _call(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        result: dict[str, Any] = self._answer(method, f"api/v1/{path}", **kwargs).json()
+        return result
+
+    def _answer(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         session = self._session or self._login()
         answer = self._send(session, method, path, **kwargs)
         if answer.status_code == 401:  # the token's half hour is over
             answer = self._send(self._login(), method, path, **kwargs)
         if not answer.ok:
-            raise SupersetError(
-                f"{method} {self.base_url}/api/v1/{path} answered {answer.status_code}: {answer.text[:500]}"
-            )
-        result: dict[str, Any] = answer.json()
-        return result
+            error = SupersetError(f"{method} {self.base_url}/{path} answered {answer.status_code}: {answer.text[:500]}")
+            error.status = answer.status_code
+            raise error
+        return answer
 
     def _send(self, session: requests.Session, method: str, path: str, **kwargs: Any) -> requests.Response:
+        # Behind TLS Superset marks its cookie Secure. From here, inside the network, it is asked over http all the same.
+        for cookie in session.cookies:
+            cookie.secure = False
         try:
-            return session.request(method, f"{self.base_url}/api/v1/{path}", timeout=TIMEOUT_SECONDS, **kwargs)
+            return session.request(method, f"{self.base_url}/{path}", timeout=TIMEOUT_SECONDS, **kwargs)
         except requests.RequestException as error:
             raise SupersetError(f"Superset at {self.base_url} does not answer: {error}") from error
 
@@ -104,14 +116,14 @@ class SupersetApi:
         session.trust_env = False
         session.headers["Referer"] = self.base_url
         body = {"username": self._username, "password": self._password, "provider": "db", "refresh": False}
-        answer = self._send(session, "POST", "security/login", json=body)
+        answer = self._send(session, "POST", "api/v1/security/login", json=body)
         if not answer.ok:
             raise SupersetError(
                 f"Superset at {self.base_url} refused the service account {self._username} ({answer.status_code}): "
                 "check the Connection pulse_superset"
             )
         session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        token = self._send(session, "GET", "security/csrf_token/")
+        token = self._send(session, "GET", "api/v1/security/csrf_token/")
         if not token.ok:
             raise SupersetError(f"Superset at {self.base_url} returned no CSRF token ({token.status_code})")
         session.headers["X-CSRFToken"] = token.json()["result"]

@@ -1,12 +1,14 @@
 """What a client's user and staff may do in Superset: the smallest sets of permissions with which the dashboards work.
 
-Left out on purpose: explore, SQL Lab, samples, CSV, and every write permission except saving the state of one's own filters.
+Left out on purpose: explore, SQL Lab, samples, and every write permission except saving the state of one's own filters. A
+download (can_csv) is a chart's own query, with the same row rule and bounds.
 """
 
 from __future__ import annotations
 
 VIEWER: frozenset[tuple[str, str]] = frozenset(
     {
+        ("can_csv", "Superset"),
         ("can_read", "Chart"),
         ("can_read", "Dashboard"),
         ("can_read", "DashboardFilterStateRestApi"),
@@ -24,7 +26,6 @@ VIEWER: frozenset[tuple[str, str]] = frozenset(
 )
 
 STAFF: frozenset[tuple[str, str]] = VIEWER | {
-    ("can_csv", "Superset"),
     ("can_get", "Datasource"),
     ("can_read", "Database"),
     ("menu_access", "Dashboards"),

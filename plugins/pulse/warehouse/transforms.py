@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from pulse import environ
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.forecasts import write_forecasts
 from pulse.warehouse.models import Model, Writer, in_order
 from pulse.warehouse.rescue import UNFIT, Unfit, find_unfit, set_aside
 from pulse.warehouse.settings import pass_settings
@@ -141,6 +142,9 @@ def _attempt(conn: psycopg.Connection[Any], slug: str, stage: Stage) -> list[Ste
             writer.full, writer.remember = row or (True, True)
         rows = 0 if model.kind == "temporary" else statistics.renew()
         results.append(StepResult(model.file, rows, time.monotonic() - started))
+    if stage == "dora":
+        started = time.monotonic()
+        results.append(StepResult("forecasts.py", write_forecasts(conn), time.monotonic() - started))
     return results
 
 

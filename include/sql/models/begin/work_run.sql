@@ -8,6 +8,7 @@ left join core.work_state p on true
 cross join lateral (
     select md5(concat_ws(
         '|', s.time_zone, s.working, s.minimum_sample, s.jira_services,
+        s.settings -> 'work.waiting_statuses', s.settings -> 'work.categories',
         (select string_agg(concat_ws(':', integration_id, id, category, name), ',' order by integration_id, id)
          from core.issue_statuses),
         (select string_agg(concat_ws(':', integration_id, id, key), ',' order by integration_id, id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pulse.superset.assets.files import Config
 
+WITH_AXIS = ("echarts_timeseries", "mixed_timeseries")
 NAME_KEY = "pulse_chart"  # in the params of every chart made here: which file it comes from
 
 
@@ -19,7 +20,7 @@ def chart_config(name: str, spec: Config, defaults: Config) -> Config:
         "form_data": params,
         "result_format": "json",
         "result_type": "full",
-        "queries": [chart_query(one) for one in layers(params)],
+        "queries": [chart_query(params), *([chart_query(_second(params))] if "metrics_b" in params else [])],
     }
     return {
         "slice_name": spec["title"],
@@ -42,7 +43,10 @@ def chart_params(name: str, spec: Config, defaults: Config) -> Config:
     params["adhoc_filters"] = [_filter(*condition) for condition in spec.get("filters", [])]
     if "time" in spec:
         params["adhoc_filters"].append(_filter(spec["time"], "TEMPORAL_RANGE", "No filter"))
-        params["x_axis" if "timeseries" in viz_type else "granularity_sqla"] = spec["time"]
+    if viz_type.startswith(WITH_AXIS):
+        params["x_axis"] = spec.get("x") or spec["time"]
+    if "time" in spec and params.get("x_axis") != spec["time"]:
+        params["granularity_sqla"] = spec["time"]
     if "order" in spec:
         params["order_by_cols"] = [
             json.dumps([entry.split()[0], not entry.endswith(" desc")]) for entry in spec["order"]
@@ -51,7 +55,7 @@ def chart_params(name: str, spec: Config, defaults: Config) -> Config:
         params["annotation_layers"] = [_benchmark(spec["benchmark"], defaults["benchmark"])]
     params |= spec["params"]
     if "metrics_b" in params:
-        params |= {f"{key}_b": params[key] for key in ("adhoc_filters", "groupby", "row_limit")}
+        params |= {"adhoc_filters_b": params["adhoc_filters"], "groupby_b": [], "row_limit_b": params["row_limit"]}
     return params
 
 
@@ -77,9 +81,15 @@ def chart_query(params: Config) -> Config:
     }
     if x_axis and groupby:
         query["series_columns"] = groupby
-    if time := x_axis or params.get("granularity_sqla"):
-        query["granularity"] = time
+    times = [entry["subject"] for entry in params["adhoc_filters"] if entry["operator"] == "TEMPORAL_RANGE"]
+    if times:
+        query["granularity"] = times[0]
     return query
+
+
+def _second(params: Config) -> Config:
+    """The params of the second query of a chart that has two."""
+    return {**params, "metrics": params["metrics_b"], "groupby": params["groupby_b"]}
 
 
 def _filter(column: str, operator: str, value: Any) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pulse.superset.assets.files import AssetError, Assets, Config, dashboard_slug, lookup
+from pulse.superset.assets.files import AssetError, Assets, Config, dashboard_slug, lookup, styles_of
 from pulse.superset.assets.filters import filter_config
 from pulse.superset.assets.ids import Ids
 
@@ -25,7 +25,7 @@ def dashboard_config(name: str, assets: Assets, columns: Mapping[str, set[str]],
     return {
         "dashboard_title": spec["title"],
         "description": spec.get("description"),
-        "css": assets.styles[spec["css"]] if "css" in spec else "",
+        "css": "\n".join(assets.styles[style] for style in styles_of(spec)),
         "slug": dashboard_slug(name),
         **assets.defaults["dashboard"],
         "position": layout.position(spec["title"]),

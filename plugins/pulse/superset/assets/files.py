@@ -15,8 +15,8 @@ Config = dict[str, Any]
 
 KEYS = {
     "datasets": {"description", "time", "for", "columns", "metrics"},
-    "charts": {"title", "description", "dataset", "viz_type", "time", "filters", "order", "benchmark", "params"},
-    "dashboards": {"title", "description", "landing", "css", "filters", "tabs"},
+    "charts": {"title", "description", "dataset", "viz_type", "time", "x", "filters", "order", "benchmark", "params"},
+    "dashboards": {"title", "description", "landing", "place", "css", "filters", "tabs"},
 }
 NEEDED = {
     "datasets": {"description"},
@@ -70,6 +70,12 @@ def lookup(where: str, kind: str, name: str, known: Iterable[str]) -> str:
     return name
 
 
+def styles_of(dashboard: Config) -> list[str]:
+    """The names of a dashboard's styles: `css` is one, or a list."""
+    css = dashboard.get("css", [])
+    return css if isinstance(css, list) else [css]
+
+
 def dashboard_slug(name: str) -> str:
     """The last part of a dashboard's address: the file's name with dashes."""
     return name.replace("_", "-")
@@ -100,8 +106,8 @@ def _check_names(assets: Assets) -> None:
         where = f"dashboards/{name}.yaml"
         for wanted in dashboard.get("filters", []):
             lookup(where, "filter", wanted, assets.filters)
-        if "css" in dashboard:
-            lookup(where, "style", dashboard["css"], assets.styles)
+        for style in styles_of(dashboard):
+            lookup(where, "style", style, assets.styles)
     landing = [name for name, dashboard in assets.dashboards.items() if dashboard.get("landing")]
     if len(landing) != 1:
         raise AssetError(f"exactly one dashboard needs `landing: true`, where people start; now: {', '.join(landing)}")

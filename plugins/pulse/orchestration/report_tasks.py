@@ -1,0 +1,42 @@
+"""What the tasks of the DAG send_reports do."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from pulse.reports import mail
+from pulse.reports.send import brief_of, send_due
+from pulse.superset.provision import api_from_connection
+from pulse.warehouse.connect import connect
+
+
+def clients_with_reports() -> list[str]:
+    """The slugs of the active clients with somebody who is to get reports. Skips the run without a mail server or client."""
+    with closing(connect("pulse_admin")) as conn:
+        rows = conn.execute(
+            "select slug from core.clients c where active and exists (select from core.users u"
+            " where u.client_id = c.id and u.active and cardinality(u.reports) > 0) order by slug"
+        ).fetchall()
+    if not rows:
+        raise AirflowSkipException("no client's Variable asks for a report (users[].reports)")
+    if not mail.is_set():
+        raise AirflowSkipException(
+            f"no mail server is set, so nothing is sent to {', '.join(row[0] for row in rows)}: set PULSE_SMTP_HOST and"
+            " PULSE_SMTP_FROM, and start Pulse again"
+        )
+    return [row[0] for row in rows]
+
+
+def send_reports_of(slug: str) -> int:
+    """Send a client's reports that are due; how many were sent."""
+    with closing(connect("pulse_admin")) as conn:
+        row = conn.execute("select id from core.clients where slug = %s and active", [slug]).fetchone()
+    if row is None:
+        raise ValueError(f"{slug!r} is not an active client")
+    with closing(connect("pulse_etl", autocommit=True)) as conn:
+        return send_due(
+            conn, int(row[0]), slug, datetime.now(UTC), lambda: brief_of(api_from_connection(), slug, scheduled=True)
+        )

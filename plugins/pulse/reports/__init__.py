@@ -1,0 +1,1 @@
+"""Reports: the brief by mail, to those whom a client's Variable names."""

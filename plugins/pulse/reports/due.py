@@ -1,0 +1,57 @@
+"""Who is to get which report now, in the client's zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from pulse.warehouse.connect import fetch_for_client
+
+FROM_HOUR = 6  # local time: the report is there when the working day begins
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class Due:
+    """One person's report. `period_start`: the Monday, or the first of the month, on which it became due."""
+
+    user_id: int
+    email: str
+    name: str
+    report: str
+    period_start: date
+
+
+def period_start(report: str, now: datetime) -> date | None:
+    """The day on which the report of now's week or month became due, now being local time; None before its hour."""
+    today = now.date()
+    first = today - timedelta(days=today.weekday()) if report == "weekly" else today.replace(day=1)
+    return first if now.replace(tzinfo=None) >= datetime.combine(first, time(FROM_HOUR)) else None
+
+
+def due(connection: Connection, client_id: int, now: datetime) -> list[Due]:
+    """Whoever is to get a report and has neither got it nor stopped it, as pulse_etl."""
+    (zone,) = fetch_for_client(connection, client_id, "select time_zone from core.clients")[0]
+    local = now.astimezone(ZoneInfo(zone))
+    found: list[Due] = []
+    for report in ("weekly", "monthly"):
+        start = period_start(report, local)
+        if start is None:
+            continue
+        rows = fetch_for_client(
+            connection,
+            client_id,
+            "select u.id, u.email, u.full_name from core.users u where u.active and %(report)s = any (u.reports)"
+            " and not exists (select from core.reports_stopped s"
+            "                 where (s.client_id, s.user_id, s.report) = (u.client_id, u.id, %(report)s))"
+            " and not exists (select from core.reports_sent t where (t.client_id, t.user_id, t.report, t.period_start)"
+            "                 = (u.client_id, u.id, %(report)s, %(start)s)) order by u.id",
+            {"report": report, "start": start},
+        )
+        found += [Due(user_id, email, name, report, start) for user_id, email, name in rows]
+    return found

@@ -1,0 +1,136 @@
+"""What the brief says, read from the views of schema `report` as the client's own database login.
+
+Nothing is computed here: numbers, verdicts and sentences come from the views. All statements run in one transaction of the
+replica, so that a publish between two of them cannot make the page contradict itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+from psycopg2.extras import RealDictCursor
+
+from pulse import environ
+from pulse.tenancy import client_role, role_password
+from pulse_superset.accounts import DatabaseAway
+from pulse_superset.connections import CONNECT_TIMEOUT_SECONDS
+
+Row = dict[str, Any]
+
+WEEKS = 26
+MOST_RISKS = 3
+MOST_CORRECTIONS = 5
+
+_STATEMENTS = {
+    "client": "select name, slug, time_zone from core.clients",
+    "numbers": "select * from report.kpi_current where sort_order <= 5 order by sort_order",
+    "sentences": "select metric_type, metric_label, sentence, rows_path from report.metric_sentences order by sort_order",
+    "series": "select metric_type, period_at::date as week, display_value as value, centre, lower, upper"
+    " from report.metric_series where grain = 'week' and scope_type = 'client' and not is_partial"
+    " and metric_type in (select metric_type from core.metric_catalogue where sort_order <= 5)"
+    f" and period_at >= (select computed_through from core.dora_state) - {7 * (WEEKS + 1)} order by period_at",
+    "stages": "select * from report.brief_stages order by stage_order",
+    "risks": f"select * from report.brief_risks where place <= {MOST_RISKS} order by kind_order, place",
+    "costs": "select * from report.brief_costs",
+    "trust": "select label, display_text, null_reason, status, message from report.trust_panel where detail = ''"
+    " order by sort_order, label",
+    "freshness": "select integration, last_success_at, newest_record_at, rows_rejected from report.freshness order by 1",
+    "corrections": "select *, count(*) over () as of_all from ("
+    " select metric_label, grain, calculation_date, old_text, new_text, cause, restated_at from report.restatements"
+    " where scope_type = 'client' and grain = 'month' and old_text is distinct from new_text"
+    " and restated_at >= date_trunc('month', now()) - interval '1 month') r"
+    f" order by restated_at desc, calculation_date desc limit {MOST_CORRECTIONS}",
+}
+
+
+@dataclass(frozen=True)
+class Brief:
+    """One client's brief: the rows of each statement, and the client's zone, in which times are written."""
+
+    client_id: int
+    name: str
+    slug: str
+    zone: ZoneInfo
+    rows: dict[str, list[Row]]
+
+    @property
+    def sentence(self) -> str:
+        """The one sentence; says so when nothing was published yet."""
+        found = [row for row in self.rows["sentences"] if row["metric_type"] == "all"]
+        return str(found[0]["sentence"]) if found else "No numbers yet: they come with the first complete run."
+
+    @property
+    def moves(self) -> list[Row]:
+        """The sentence of each number that has moved."""
+        return [row for row in self.rows["sentences"] if row["rows_path"]]
+
+    def series(self, metric_type: str) -> list[Row]:
+        """The weeks of a metric, the oldest first."""
+        return [row for row in self.rows["series"] if row["metric_type"] == metric_type]
+
+    def risks(self) -> list[list[Row]]:
+        """What is at risk, by kind."""
+        kinds: dict[str, list[Row]] = {}
+        for row in self.rows["risks"]:
+            kinds.setdefault(row["kind"], []).append(row)
+        return list(kinds.values())
+
+    @property
+    def constraint(self) -> Row | None:
+        """The stage that holds most of the lead time."""
+        return next((row for row in self.rows["stages"] if row["is_constraint"]), None)
+
+    @property
+    def cost(self) -> Row | None:
+        """What failure cost; None without a release."""
+        return next((row for row in self.rows["costs"] if row["sentence"]), None)
+
+    @property
+    def until(self) -> date | None:
+        """The day after the last day that is counted."""
+        numbers = self.rows["numbers"]
+        return numbers[0]["period_end"] if numbers else None
+
+    def moment(self, value: datetime | None) -> str:
+        """A time in the client's zone."""
+        return day(value.astimezone(self.zone)) + f", {value.astimezone(self.zone):%H:%M}" if value else "—"
+
+
+def day(value: date | None) -> str:
+    """A date as the views write it: 3 Nov 2026."""
+    return f"{value.day} {value:%b %Y}" if value else "—"
+
+
+def read(client_id: int) -> Brief:
+    """The brief of a client. Raises DatabaseAway if the replica does not answer."""
+    login = client_role(client_id)
+    try:
+        connection = psycopg2.connect(
+            host=environ.REPLICA_HOST.get(),
+            port=environ.REPLICA_PORT.get(),
+            dbname=environ.DATABASE.get(),
+            user=login,
+            password=role_password(environ.READER_SECRET.get(), login),
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name="pulse superset brief",
+        )
+    except psycopg2.OperationalError as error:
+        raise DatabaseAway(f"replica: {error}") from error
+    try:
+        connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
+        with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            rows: dict[str, list[Row]] = {}
+            for name, statement in _STATEMENTS.items():
+                cursor.execute(statement)
+                rows[name] = [dict(row) for row in cursor.fetchall()]
+    except psycopg2.OperationalError as error:
+        raise DatabaseAway(f"replica: {error}") from error
+    finally:
+        connection.close()
+    (client,) = rows["client"]
+    return Brief(client_id, client["name"], client["slug"], ZoneInfo(client["time_zone"]), rows)

@@ -1,0 +1,138 @@
+"""The brief as a page: drawn here, without a script, and with nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from pulse_superset.branding import DARK_BACKGROUND, LIGHT_BACKGROUND, Brand, wordmark
+from pulse_superset.brief import charts
+from pulse_superset.brief.data import Brief, Row, day
+from pulse_superset.colors import for_both_modes, readable_on
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+MOST_LOGO_CHARACTERS = 40_000  # a larger one would make the page heavier than all of its content
+MISSING = {
+    "below_minimum_sample": "Too few to give a value.",
+    "no_working_days": "There was no working day in these 30 days.",
+}
+MARKS = {"better": "▲ ", "worse": "▼ "}  # beside the colour
+LEGEND = (
+    "Lines: complete weeks, the oldest on the left; the ring is the last week with a value. The band is the range of chance of a"
+    " single week; where it has a step, a new level began. Hours have a logarithmic scale."
+)
+CARD = {"light": LIGHT_BACKGROUND, "dark": "#16181D"}
+
+_templates = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(template: str, brand: Brand, mode: str, **values: Any) -> tuple[str, str]:
+    """A page in a brand, and the content security policy that it needs."""
+    style = fill("pulse/brief.css", colors=_colors(brand))
+    logo = brand.logo
+    if len(logo) > MOST_LOGO_CHARACTERS:
+        logo = wordmark(brand.app_name, for_both_modes(brand.primary, LIGHT_BACKGROUND, DARK_BACKGROUND))
+    html = fill(template, brand=brand, home=brand.home, logo=logo, mode=mode, style=Markup(style), **values)
+    return html, policy(style)
+
+
+def fill(template: str, **values: Any) -> str:
+    """A template, filled in; HTML is escaped."""
+    return _templates.get_template(template).render(**values)
+
+
+def policy(style: str) -> str:
+    """Nothing but the page's own style, by its hash, and its logo."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; base-uri 'none'; form-action 'self';"
+        " frame-ancestors 'self'"
+    )
+
+
+def brief_page(brief: Brief, brand: Brand, mode: str, *, chosen: bool) -> tuple[str, str]:
+    """A client's brief; `chosen`: by staff, who may go back and choose another."""
+    return render(
+        "pulse/brief.html",
+        brand,
+        mode,
+        brief=brief,
+        choice=f"&client={brief.slug}" if chosen else "",
+        one_day=timedelta(days=1),
+        **helpers(brief),
+    )
+
+
+def helpers(brief: Brief) -> dict[str, Any]:
+    """What the templates call."""
+    return {
+        "day": day,
+        "marks": MARKS,
+        "capital": capital,
+        "percent": percent,
+        "missing": missing,
+        "legend": LEGEND,
+        "chart": lambda number: Markup(weeks(brief, number)),
+        "bar": lambda stage: Markup(charts.bar(stage["share"] or 0, emphasis=stage["is_constraint"])),
+        "is_link": is_link,
+    }
+
+
+def capital(text: str | None) -> str:
+    """A text of the views as a sentence."""
+    return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
+
+
+def percent(share: float | None) -> str:
+    """A share in words."""
+    return "—" if share is None else f"{share * 100:.0f} %"
+
+
+def missing(number: Row) -> str:
+    """Why a number has no value."""
+    return MISSING.get(str(number["null_reason"]), "Nothing to measure in these 30 days.")
+
+
+def weeks(brief: Brief, number: Row) -> str:
+    """The chart of a number."""
+    return charts.weeks(
+        brief.series(number["metric_type"]), alternative(brief, number), hours=number["unit"] == "hours"
+    )
+
+
+def alternative(brief: Brief, number: Row) -> str:
+    """A chart in words, for those who do not see it."""
+    weeks = [row for row in brief.series(number["metric_type"]) if row["value"] is not None]
+    if not weeks:
+        return ""
+    unit, values = number["display_unit"], [row["value"] for row in weeks]
+    return (
+        f"{number['metric_label']} by week, {day(weeks[0]['week'])} to {day(weeks[-1]['week'])}: first {values[0]:.1f}, last"
+        f" {values[-1]:.1f}, lowest {min(values):.1f}, highest {max(values):.1f} {unit}. {number['verdict_text'] or ''}"
+    )
+
+
+def is_link(url: str | None) -> bool:
+    """Whether an upstream's address may be a link."""
+    return bool(url) and str(url).startswith(("https://", "http://"))
+
+
+def _colors(brand: Brand) -> dict[str, str]:
+    return {
+        "light": readable_on(brand.primary, CARD["light"], 3.0),
+        "dark": readable_on(brand.primary_dark, CARD["dark"], 3.0),
+        "link_light": readable_on(brand.primary, "#F3F5F9", 4.5),
+        "link_dark": readable_on(brand.primary_dark, CARD["dark"], 4.5),
+    }

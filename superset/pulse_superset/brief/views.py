@@ -1,0 +1,138 @@
+"""The brief's addresses. A client's user has exactly one brief; staff choose a client with `?client=<slug>`.
+
+Whoever asks, a brief is read as the login of its client, so that the database decides what is in it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Blueprint, Response, g, make_response, request
+from flask_login import current_user
+
+from pulse_superset import accounts, answers, branding, identity
+from pulse_superset.brief import data, mail, page, pdf
+
+PAGE = "/pulse/brief/"
+PDF = "/pulse/brief.pdf"
+MAIL = "/pulse/brief/mail/"
+STOP = "/pulse/brief/stop/<token>"
+AWAY = "The numbers cannot be read at the moment. Try again in a minute."
+
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """This brief is not for whoever asks, or there is no such client: the status of the answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def add_to(pages: Blueprint) -> None:
+    """Add the addresses."""
+    from superset.extensions import csrf
+
+    pages.add_url_rule(PAGE, "brief", _answering(_page))
+    pages.add_url_rule(PDF, "brief_pdf", _answering(_pdf))
+    pages.add_url_rule(MAIL, "brief_mail", _answering(_mail))
+    stop = _answering(_stop)
+    # Mail programs send the request of the one click (RFC 8058); the token in its address is what allows it.
+    csrf.exempt(stop)
+    pages.add_url_rule(STOP, "brief_stop", stop, methods=["GET", "POST"])
+
+
+def _answering(view: Any) -> Any:
+    """The view with its refusals as answers."""
+
+    def answer(**values: Any) -> Any:
+        try:
+            return view(**values)
+        except Refused as refused:
+            return "", refused.status
+        except accounts.DatabaseAway as away:
+            logger.warning("the brief cannot be read: %s", away)
+            answers.say(AWAY)
+            return AWAY, 503, {"Retry-After": "30"}
+
+    answer.__name__ = view.__name__
+    answer.__module__ = __name__
+    return answer
+
+
+def _page() -> Any:
+    client = _client()
+    if client is None:
+        html, g.pulse_policy = page.render(
+            "pulse/clients.html", branding.HOUSE, "system", clients=accounts.active_clients()
+        )
+        return html
+    brief, brand = data.read(client.client_id), branding.brand_of(client.client_id)
+    html, g.pulse_policy = page.brief_page(brief, brand, _mode(), chosen=not _known().clients)
+    return html
+
+
+def _pdf() -> Any:
+    client = _client()
+    paper = request.args.get("paper", "a4")
+    if client is None or paper not in pdf.PAPERS:
+        raise Refused(404)
+    brief, brand = data.read(client.client_id), branding.brand_of(client.client_id)
+    answer = make_response(pdf.render(brief, brand, paper))
+    answer.mimetype = "application/pdf"
+    answer.headers["Cache-Control"] = "private, no-store"
+    answer.headers["Content-Disposition"] = f'inline; filename="{pdf.file_name(brief)}"'
+    return answer
+
+
+def _mail() -> Any:
+    """For the service account: the brief as subject and body of a message."""
+    client = _client()
+    if client is None:
+        raise Refused(404)
+    brief, brand = data.read(client.client_id), branding.brand_of(client.client_id)
+    return mail.message(brief, brand, scheduled=request.args.get("scheduled") == "1"), {
+        "Cache-Control": "private, no-store"
+    }
+
+
+def _stop(token: str) -> Any:
+    """A question first: programs that look into mail open its links, and must not stop anything."""
+    stopped = accounts.stop_report(token) if request.method == "POST" else None
+    if request.method == "POST" and stopped is None:
+        raise Refused(404)
+    html, g.pulse_policy = page.render("pulse/stop.html", branding.HOUSE, "system", stopped=stopped)
+    return Response(html, mimetype="text/html")
+
+
+def _known() -> identity.Identity:
+    known = identity.of_request()
+    if known is None:
+        raise Refused(401)
+    return known
+
+
+def _client() -> accounts.Client | None:
+    """Whose brief is asked for; None if staff have not chosen yet. Raises Refused."""
+    known, wanted = _known(), request.args.get("client")
+    found = accounts.active_clients()
+    if known.clients:
+        # Exactly one role, a client's, as for the login of every query (pulse_superset.connections).
+        own = [client for client in found if client.client_id in known.clients]
+        if len(known.roles) != 1 or len(own) != 1 or wanted not in (None, own[0].slug):
+            raise Refused(403)
+        return own[0]
+    if wanted is None:
+        return None
+    chosen = next((client for client in found if client.slug == wanted), None)
+    if chosen is None:
+        raise Refused(404)
+    return chosen
+
+
+def _mode() -> str:
+    """The mode that the person prefers; staff have none."""
+    account = accounts.find_account(current_user.username) if _known().clients else None
+    return account.theme_mode if account else "system"

@@ -1,0 +1,120 @@
+"""A process is killed: it comes back by itself, and the run that was at work ends well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import psycopg
+import pytest
+
+from stack.context import Stack
+from stack.postgres.cluster import SLOT
+from stack.supervision.supervisor import our_processes
+from tests.drills.conftest import CLIENTS, Figure, healthy, numbers, pulse, rows
+from tests.support.airflow_api import AirflowApi, wait_for
+
+CUTS = 3
+
+
+def kill(installation: Stack, name: str) -> int:
+    """Kill a process of the stack as a crash would; its id."""
+    pid = installation.supervisor.processes()[name].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def wait_back(installation: Stack, name: str, killed: int, seconds: float = 180) -> float:
+    """Wait until the process is another one, and healthy; how long it took."""
+    began = time.monotonic()
+    wait_for(
+        f"{name} to come back",
+        lambda: (
+            installation.supervisor.processes()[name].pid not in (None, killed)
+            and installation.health([name])[0].healthy
+        ),
+        seconds,
+        every=0.2,
+    )
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["primary", "meta", "airflow-api-server", "airflow-dag-processor", "airflow-triggerer", "superset", "sandbox"],
+)
+def test_a_process_is_killed_while_a_run_is_at_work(
+    installation: Stack, stack: dict[str, Any], airflow: AirflowApi, run: str, figure: Figure, name: str
+) -> None:
+    before = rows(installation)
+    figure(f"{name} killed during a run: healthy again", wait_back(installation, name, kill(installation, name)))
+    wait_for("Airflow", lambda: installation.health(["airflow-api-server"])[0].healthy, 120)
+    assert airflow.wait_run("pulse__acme", run, 900) == "success"
+    after = rows(installation)
+    assert all(after[what] >= count for what, count in before.items())
+    assert all(numbers(stack, slug) for slug in CLIENTS)
+
+
+def test_the_replica_is_killed(installation: Stack, stack: dict[str, Any], figure: Figure) -> None:
+    figure("replica killed: dashboards answer again", wait_back(installation, "replica", kill(installation, "replica")))
+    assert all(numbers(stack, slug) for slug in CLIENTS)
+
+
+def test_the_scheduler_is_killed(installation: Stack, airflow: AirflowApi, run: str, figure: Figure) -> None:
+    url = installation.settings.database_url("airflow", "meta", "airflow")
+    with psycopg.connect(url, autocommit=True) as meta:
+        dead = meta.execute("select max(id) from job where job_type = 'SchedulerJob' and state = 'running'").fetchone()
+        left = (
+            "select count(*) from task_instance"
+            " where state in ('running', 'queued', 'scheduled') and queued_by_job_id = %s"
+        )
+        kill(installation, "airflow-scheduler")
+        assert meta.execute(left, dead).fetchone() != (0,), "no task was at work"
+        began = time.monotonic()
+        wait_for("its tasks to be taken over", lambda: meta.execute(left, dead).fetchone() == (0,), 300, every=0.2)
+        figure("scheduler killed: the next one has its tasks", time.monotonic() - began)
+    assert airflow.wait_run("pulse__acme", run, 900) == "success"
+
+
+def test_the_replicas_slot_is_lost(installation: Stack, stack: dict[str, Any], figure: Figure) -> None:
+    cluster = installation.cluster
+    killed = installation.supervisor.processes()["replica"].pid
+    assert killed is not None
+    with cluster.primary.connect() as primary:
+
+        def drop() -> bool:
+            try:
+                primary.execute("select pg_terminate_backend(active_pid, 2000) from pg_replication_slots where active")
+                primary.execute("select pg_drop_replication_slot(%s)", [SLOT])
+            except psycopg.errors.ObjectInUse:
+                return False  # the replica was back sooner
+            return True
+
+        wait_for("the slot to be dropped", drop, 30, every=0.05)
+    figure("replica's slot lost: copied again by the keeper", wait_back(installation, "replica", killed))
+    assert all(numbers(stack, slug) for slug in CLIENTS)
+    assert healthy()
+
+
+def test_the_power_is_cut_in_the_middle_of_a_run(
+    installation: Stack, stack: dict[str, Any], airflow: AirflowApi, figure: Figure
+) -> None:
+    """Everything is killed at once, several times, each time further into the run."""
+    run_id = airflow.trigger("pulse__acme", recompute=True)
+    before = rows(installation)
+    longest = 0.0
+    for cut in range(CUTS):
+        time.sleep(5 * cut)
+        for process in our_processes(installation.state):
+            process.kill()
+        began = time.monotonic()
+        pulse("up")
+        longest = max(longest, time.monotonic() - began)
+    figure(f"everything killed at once, {CUTS} times: the longest ./pulse up", longest)
+    assert airflow.wait_run("pulse__acme", run_id, 900) == "success"
+    after = rows(installation)
+    assert all(after[what] >= count for what, count in before.items())
+    assert all(numbers(stack, slug) for slug in CLIENTS)
