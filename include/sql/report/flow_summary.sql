@@ -12,6 +12,7 @@ with done as (
     join core.clients c on c.id = t.client_id
     left join core.changes x on x.client_id = t.client_id and x.merged_on > t.computed_through - 60
         and x.merged_on <= t.computed_through and x.pull_request_id is not null and not x.is_bot
+        and not x.carries_others
     group by t.client_id, t.computed_through, c.name
 ), doing as (
     select client_id, count(*) as n, count(*) filter (where is_over) as over, max(age_hours) as oldest

@@ -11,5 +11,5 @@ select distinct on (c.client_id, c.integration_id, c.pull_request_id)
 from core.dora_state t
 join core.changes c on c.client_id = t.client_id and c.merged_on > t.computed_through - 90 and c.merged_on <= t.computed_through
 join core.services s on (s.client_id, s.id) = (c.client_id, c.service_id)
-where c.pull_request_id is not null and not c.is_bot and c.is_reviewed and c.pickup_hours + c.review_hours is not null
+where c.pull_request_id is not null and not c.is_bot and not c.carries_others and c.is_reviewed and c.pickup_hours + c.review_hours is not null
 order by c.client_id, c.integration_id, c.pull_request_id, c.additions::bigint + c.deletions desc;
