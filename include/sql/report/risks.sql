@@ -8,7 +8,7 @@ with authors as (
     select c.client_id, c.service_id, c.author, count(*) as n
     from core.changes c
     join core.dora_state t on t.client_id = c.client_id
-    where c.merged_on > t.computed_through - 90 and not c.is_bot and c.author is not null
+    where c.merged_on > t.computed_through - 90 and not c.is_bot and not c.carries_others and c.author is not null
     group by 1, 2, 3
 ), concentrated as (
     select client_id, service_id, max(n) as most, sum(n) as n

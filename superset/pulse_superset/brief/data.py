@@ -25,6 +25,7 @@ Row = dict[str, Any]
 WEEKS = 26
 MOST_RISKS = 3
 MOST_CORRECTIONS = 5
+MOST_PLANS = 8
 
 _STATEMENTS = {
     "client": "select name, slug, time_zone from core.clients",
@@ -36,6 +37,12 @@ _STATEMENTS = {
     f" and period_at >= (select computed_through from core.dora_state) - {7 * (WEEKS + 1)} order by period_at",
     "stages": "select * from report.brief_stages order by stage_order",
     "risks": f"select * from report.risks where place <= {MOST_RISKS} and kind <> 'nothing' order by kind_order, place",
+    "plans": "select scope_name, url, kind_text, progress_text, case when scope_type = 'sprint' then by_due_text"
+    " else coalesce(nullif(reason_text, ''), p85_text) end as answer from report.forecasts"
+    f" where scope_type <> 'project' and remaining_items > 0 order by kind_order, scope_name limit {MOST_PLANS}",
+    "record": "select record_text from report.forecast_record",
+    "effort": "select question, answer, note, period_text from report.investment_summary"
+    " where topic in ('largest', 'unplanned') order by sort_order",
     "costs": "select * from report.brief_costs",
     "trust": "select label, display_text, null_reason, status, message from report.trust_panel where detail = ''"
     " order by sort_order, label",

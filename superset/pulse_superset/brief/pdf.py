@@ -85,6 +85,13 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
             for stage in (brief.rows["stages"] if constraint else [])
         ],
         "risks": [_risks(kind) for kind in brief.risks()],
+        "plans": [
+            [f"{plan['kind_text']} {plan['scope_name']}", plan["progress_text"], plan["answer"]]
+            for plan in brief.rows["plans"]
+        ],
+        "record": "".join(f"{row['record_text']}." for row in brief.rows["record"]),
+        "effort": [[row["question"], row["answer"], row["note"]] for row in brief.rows["effort"]],
+        "effort_period": "".join(f"{page.capital(row['period_text'])}." for row in brief.rows["effort"][:1]),
         "cost": cost["sentence"] if cost else "Nothing was released in these 30 days, so nothing could fail.",
         "trust": [[check["label"], _result(check)] for check in brief.rows["trust"]],
         "freshness": [
