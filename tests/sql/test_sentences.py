@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -106,3 +106,22 @@ def test_a_target_needs_weeks_for_a_pace(world: World) -> None:
         "change_failure_rate": "reached",
         "lead_time_for_changes": "no_value",
     }
+
+
+def test_a_source_that_is_not_read_is_told(world: World) -> None:
+    world.compute(ship(world, range(2), {world.repository(): 1}))
+    assert "sources" not in sentences(world)
+    for hours, state in ((30, "success"), (1, "failed")):
+        world.insert(
+            "core.etl_runs",
+            integration_id=world.github,
+            dag_run_id=state,
+            task_id="extract",
+            state=state,
+            finished_at=datetime.now(UTC) - timedelta(hours=hours),
+        )
+    verdict, text, _, _ = sentences(world)["sources"]
+    assert verdict == "failing"
+    assert text.startswith("Numbers may be incomplete: github was not read since ")
+    statuses = dict(world.rows("select integration, status from report.freshness"))
+    assert statuses == {"github": "failing", "jira": "never"}

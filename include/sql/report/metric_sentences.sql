@@ -1,4 +1,5 @@
--- One row per metric on a tile, and one for all of them together (metric_type all): what moved, in a sentence.
+-- One row per metric on a tile, one for all of them together (metric_type all), and one where sources are not read (sources): what
+-- moved, in a sentence.
 --
 -- Only a signal is told; what goes with it are the parts of the comparison "shift" with a third of the change or more. Parts go
 -- with a change; nothing says that they caused it.
@@ -89,4 +90,12 @@ select
          else concat_ws(' ', 'Worse: ' || worse || '.', 'Better: ' || better || '.',
                         case when usual > 0 then 'Within the usual range: ' || usual || ' of ' || n || ' measures.' end) end,
     null
-from together;
+from together
+union all
+select
+    f.client_id, c.name, 'sources', 'Sources', -1, 'failing', null, null, null, null,
+    'Numbers may be incomplete: ' || string_agg(f.integration || case when f.last_success_at is null then ' ' else ' was ' end || f.status_text, '; ' order by f.integration) || '.', null
+from report.freshness f
+join core.clients c on c.id = f.client_id
+where f.status in ('failing', 'late')
+group by f.client_id, c.name;

@@ -73,8 +73,8 @@ class Brief:
 
     @property
     def moves(self) -> list[Row]:
-        """The sentence of each number that has moved."""
-        return [row for row in self.rows["sentences"] if row["rows_path"]]
+        """The sentence of each number that has moved, and before them the one about sources that are not read."""
+        return [row for row in self.rows["sentences"] if row["rows_path"] or row["metric_type"] == "sources"]
 
     def series(self, metric_type: str) -> list[Row]:
         """The weeks of a metric, the oldest first."""
