@@ -12,8 +12,9 @@ from pulse_superset.landing import DASHBOARDS
 
 @cache
 def links() -> tuple[dict[str, Any], ...]:
-    """An entry of Superset's main menu for each dashboard: where people start first, then by `place`."""
-    specs = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(DASHBOARDS.glob("*.yaml"))}
+    """An entry of Superset's main menu for each dashboard but those for `staff`: where people start first, then by `place`."""
+    files = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(DASHBOARDS.glob("*.yaml"))}
+    specs = {name: spec for name, spec in files.items() if not spec.get("staff")}
     order = sorted(specs, key=lambda name: (not specs[name].get("landing"), specs[name].get("place", 99), name))
     return tuple(
         {

@@ -80,7 +80,7 @@ def _value(column: tuple[str, str, str], client_id: int) -> Any:
         return text if kind == "text" else [text]
     if kind == "jsonb":
         return json.dumps({"secret": secret_of(client_id)})
-    return VALUES[kind]
+    return [VALUES[kind.removesuffix("[]")]] if kind.endswith("[]") else VALUES[kind]
 
 
 def tenant_relations(db: TestDatabase, kinds: str = "rpm") -> list[str]:

@@ -16,7 +16,7 @@ Config = dict[str, Any]
 KEYS = {
     "datasets": {"description", "time", "for", "columns", "metrics"},
     "charts": {"title", "description", "dataset", "viz_type", "time", "x", "filters", "order", "benchmark", "params"},
-    "dashboards": {"title", "description", "landing", "place", "css", "filters", "tabs"},
+    "dashboards": {"title", "description", "landing", "place", "staff", "css", "filters", "tabs"},
 }
 NEEDED = {
     "datasets": {"description"},
