@@ -2,7 +2,9 @@
 ### Sends the brief by mail
 
 Every hour it looks who is due: `users[].reports` in a client's Variable names `weekly` (from Monday, 6:00 in the client's zone)
-and `monthly` (from the first day of the month). Each person gets each report once; `core.reports_sent` has a row for each.
+and `monthly` (from the first day of the month). Who asks for `signals` gets the brief once when a number moves by more than
+chance, or a target is reached or missed, between 6:00 and 20:00. Nobody gets anything twice: `core.reports_sent` has a row for
+each.
 
 **If `send_client` is red**, its log says for each person what failed. What the mail server refused is tried again, in this
 run and at the next hour. What may have been sent is not: the log has the message's id to look for.

@@ -2404,12 +2404,14 @@ CREATE TABLE core.reports_sent (
     unsubscribe_hash text NOT NULL,
     begun_at timestamp with time zone DEFAULT now() NOT NULL,
     sent_at timestamp with time zone,
-    CONSTRAINT reports_sent_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text])))
+    about text DEFAULT ''::text NOT NULL,
+    CONSTRAINT reports_sent_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text, 'signals'::text])))
 );
 ALTER TABLE ONLY core.reports_sent FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.reports_sent IS 'One row per report, person and period: written before the message is given to the mail server, so that nobody gets it twice, and deleted when that server refuses it. Without sent_at, nobody knows whether the message has left.';
 COMMENT ON COLUMN core.reports_sent.unsubscribe_hash IS 'SHA-256 of the token in the message''s link, in hex.';
-ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start);
+COMMENT ON COLUMN core.reports_sent.about IS 'Of signals, the event that was told: a metric and what happened; period_start is its day.';
+ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start, about);
 CREATE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
 CREATE POLICY etl ON core.reports_sent TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -2424,7 +2426,7 @@ CREATE TABLE core.reports_stopped (
     user_id bigint NOT NULL,
     report text NOT NULL,
     stopped_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT reports_stopped_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text])))
+    CONSTRAINT reports_stopped_report_check CHECK ((report = ANY (ARRAY['weekly'::text, 'monthly'::text, 'signals'::text])))
 );
 ALTER TABLE ONLY core.reports_stopped FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.reports_stopped IS 'One row per report that a person has stopped with the link in a message. It goes when the Variable no longer asks for it.';
@@ -2683,12 +2685,12 @@ CREATE TABLE core.users (
     sessions_from timestamp with time zone DEFAULT to_timestamp((0)::double precision) NOT NULL,
     reports text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
-    CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text])),
+    CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text, 'signals'::text])),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
     CONSTRAINT users_theme_mode_check CHECK ((theme_mode = ANY (ARRAY['light'::text, 'dark'::text, 'system'::text])))
 );
 ALTER TABLE ONLY core.users FORCE ROW LEVEL SECURITY;
-COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly or both.';
+COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly, and signals (when a number moves by more than chance, or a target is reached or missed).';
 ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.users_id_seq
     START WITH 1

@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from typing import Any
@@ -177,6 +178,42 @@ def test_a_server_that_is_away_or_not_set_is_named(
     with pytest.raises(ReportsNotSent, match="set PULSE_SMTP_HOST"):
         send(db, acme)
     assert not sent(db)
+
+
+def test_a_signal_is_told_once_and_not_at_night(db: TestDatabase, mailbox: Mailbox) -> None:
+    acme = db.add_client("acme")
+    first = add_user(db, acme, "first", "signals")
+    fell = mail.Event(date(2026, 5, 4), "deployment_frequency", "Deployment frequency fell.")
+    reached = mail.Event(date(2026, 12, 31), "change_failure_rate target 0.05 reached", "Target reached.")
+
+    def hear(hour: int, *events: mail.Event) -> int:
+        content = replace(CONTENT, events=events)
+        with db.connect("pulse_etl", autocommit=True) as etl:
+            return send_due(etl, acme, "acme", MONDAY.replace(hour=hour), lambda: content)
+
+    assert hear(9) == 0, "nothing to tell"
+    assert hear(4, fell) == hear(22, fell) == 0, "the quiet hours"
+    mailbox.refused.add(first)
+    with pytest.raises(ReportsNotSent, match="0 of 1"):
+        hear(9, fell)
+    mailbox.refused.clear()
+    assert hear(10, fell) == 1
+    assert hear(11, fell) == 0
+    second = add_user(db, acme, "second", "signals")
+    assert hear(12, fell, reached) == 2
+    assert [(address, made["Subject"]) for address, made in mailbox.taken] == [
+        (first, "Acme: Deployment frequency fell."),
+        (first, "Acme: Target reached."),
+        (second, "Acme: Deployment frequency fell. Target reached."),
+    ]
+    assert hear(13, fell, reached) == 0
+    token = mailbox.taken[0][1]["List-Unsubscribe"][1:-1].rpartition("/")[2]
+    with db.connect("pulse_auth", autocommit=True) as auth:
+        hashed = hashlib.sha256(token.encode()).hexdigest()
+        assert auth.execute("select core.stop_report(%s)", [hashed]).fetchone() == ("signals",)
+    again = mail.Event(date(2026, 6, 1), "deployment_frequency", "It rose.")
+    assert hear(14, again) == 1
+    assert mailbox.addresses()[-1] == second
 
 
 def test_the_link_stops_one_report_of_one_person(db: TestDatabase, mailbox: Mailbox) -> None:

@@ -81,10 +81,11 @@ class User(Declared):
     theme_mode: Literal["light", "dark", "system"] = Field(
         "system", description="light or dark mode; `system`: as the person's device"
     )
-    reports: list[Literal["weekly", "monthly"]] = Field(
+    reports: list[Literal["weekly", "monthly", "signals"]] = Field(
         [],
-        description="the brief by mail: `weekly` (on Mondays), `monthly` (on the first day), or both",
-        examples=[["monthly"]],
+        description="the brief by mail: `weekly` (on Mondays), `monthly` (on the first day), and `signals` (once when a number"
+        " moves by more than chance, or a target is reached or missed; between 6:00 and 20:00)",
+        examples=[["monthly", "signals"]],
     )
     password: SecretStr | None = Field(
         None,

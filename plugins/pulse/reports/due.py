@@ -12,13 +12,14 @@ import psycopg
 from pulse.warehouse.connect import fetch_for_client
 
 FROM_HOUR = 6  # local time: the report is there when the working day begins
+UNTIL_HOUR = 20  # signals wait for the morning
 
 Connection = psycopg.Connection[Any]
 
 
 @dataclass(frozen=True)
 class Due:
-    """One person's report. `period_start`: the Monday, or the first of the month, on which it became due."""
+    """One person's report. `period_start`: the Monday, or the first of the month, on which it became due; of signals, today."""
 
     user_id: int
     email: str
@@ -55,3 +56,19 @@ def due(connection: Connection, client_id: int, now: datetime) -> list[Due]:
         )
         found += [Due(user_id, email, name, report, start) for user_id, email, name in rows]
     return found
+
+
+def awaiting_signals(connection: Connection, client_id: int, now: datetime) -> list[Due]:
+    """Whoever wants to hear of signals and has not stopped that, as pulse_etl; nobody in the quiet hours."""
+    (zone,) = fetch_for_client(connection, client_id, "select time_zone from core.clients")[0]
+    local = now.astimezone(ZoneInfo(zone))
+    if not FROM_HOUR <= local.hour < UNTIL_HOUR:
+        return []
+    rows = fetch_for_client(
+        connection,
+        client_id,
+        "select u.id, u.email, u.full_name from core.users u where u.active and 'signals' = any (u.reports)"
+        " and not exists (select from core.reports_stopped s"
+        "                 where (s.client_id, s.user_id, s.report) = (u.client_id, u.id, 'signals')) order by u.id",
+    )
+    return [Due(user_id, email, name, "signals", local.date()) for user_id, email, name in rows]

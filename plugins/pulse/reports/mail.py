@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate, make_msgid, parseaddr
 
@@ -28,6 +29,15 @@ class Unsure(Exception):
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that is told once: a signal, or a target that was reached or missed."""
+
+    day: date
+    about: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Content:
     """What Superset made of the brief."""
 
@@ -36,6 +46,7 @@ class Content:
     text: str
     pdf: bytes
     file_name: str
+    events: tuple[Event, ...] = ()
 
 
 def is_set() -> bool:

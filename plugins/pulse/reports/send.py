@@ -12,7 +12,8 @@ import secrets
 import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
+from textwrap import shorten
 from typing import Any
 
 import psycopg
@@ -20,7 +21,7 @@ import psycopg
 from pulse import environ
 from pulse.errors import ReportsMaybeSent, ReportsNotSent
 from pulse.reports import mail
-from pulse.reports.due import Due, due
+from pulse.reports.due import Due, awaiting_signals, due
 from pulse.superset.api import SupersetApi
 from pulse.warehouse.connect import client_transaction, fetch_for_client
 
@@ -45,6 +46,20 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Letter:
+    """What one person gets, and the events that it tells of."""
+
+    person: Due
+    content: mail.Content
+    events: tuple[mail.Event, ...] = ()
+
+    def keys(self, client_id: int) -> list[tuple[Any, ...]]:
+        """The rows of core.reports_sent that note it."""
+        told = [(event.day, event.about) for event in self.events] or [(self.person.period_start, "")]
+        return [(client_id, self.person.user_id, self.person.report, day, about) for day, about in told]
+
+
 def brief_of(api: SupersetApi, slug: str, paper: str = PAPER, *, scheduled: bool = False) -> mail.Content | None:
     """The client's brief as Superset draws it, as the client's database login; None as long as no number is published.
 
@@ -56,7 +71,8 @@ def brief_of(api: SupersetApi, slug: str, paper: str = PAPER, *, scheduled: bool
     if not body["has_numbers"]:
         return None
     pdf = api.page("pulse/brief.pdf", client=slug, paper=paper).content
-    return mail.Content(body["subject"], body["html"], body["text"], pdf, body["file_name"])
+    events = tuple(mail.Event(date.fromisoformat(day), about, text) for day, about, text in body["events"])
+    return mail.Content(body["subject"], body["html"], body["text"], pdf, body["file_name"], events)
 
 
 def send_due(
@@ -66,19 +82,23 @@ def send_due(
 
     Raises ReportsNotSent after everybody was tried, and ReportsMaybeSent as long as a message of this hour is in doubt.
     """
-    people = due(connection, client_id, now)
-    content = brief() if people else None
+    people, listeners = due(connection, client_id, now), awaiting_signals(connection, client_id, now)
+    content = brief() if people or listeners else None
+    letters = [Letter(person, content) for person in people] if content else []
+    letters += _of_signals(connection, client_id, listeners, content) if content else []
     outcome = Outcome()
     try:
-        if content is not None:
+        if letters:
             with mail.server() as server:
-                for person in people:
-                    _send_one(connection, server, client_id, person, content, outcome)
+                for letter in letters:
+                    _send_one(connection, server, client_id, letter, outcome)
     except (mail.NoMailServer, mail.Refused, mail.Unsure) as error:
         outcome.wrong.append(str(error))
     unclear = fetch_for_client(connection, client_id, _UNCLEAR)
     if unclear or outcome.wrong:
-        told = f"client {slug}: {outcome.sent} of {len(people)} reports were sent.\n" + "\n".join(outcome.wrong)
+        told = f"client {slug}: {outcome.sent} of {len(letters) or len(people)} reports were sent.\n" + "\n".join(
+            outcome.wrong
+        )
         raise (ReportsMaybeSent if unclear else ReportsNotSent)(told + "".join(map(_maybe, unclear)))
     return outcome.sent
 
@@ -90,40 +110,60 @@ def _maybe(row: tuple[Any, ...]) -> str:
     )
 
 
-def _send_one(
-    connection: Connection, server: smtplib.SMTP, client_id: int, person: Due, content: mail.Content, outcome: Outcome
-) -> None:
+def _of_signals(connection: Connection, client_id: int, listeners: list[Due], content: mail.Content) -> list[Letter]:
+    """A letter for everybody who has not heard of an event yet: the brief, with these events as its subject."""
+    told = set(
+        fetch_for_client(
+            connection, client_id, "select user_id, period_start, about from core.reports_sent where report = 'signals'"
+        )
+    )
+    letters = []
+    for person in listeners:
+        new = tuple(event for event in content.events if (person.user_id, event.day, event.about) not in told)
+        if new:
+            subject = f"{content.subject.partition(':')[0]}: {' '.join(event.sentence for event in new)}"
+            letters.append(Letter(person, replace(content, subject=shorten(subject, 150, placeholder=" …")), new))
+    return letters
+
+
+def _send_one(connection: Connection, server: smtplib.SMTP, client_id: int, letter: Letter, outcome: Outcome) -> None:
+    person, content = letter.person, letter.content
     token, message_id = secrets.token_urlsafe(32), mail.new_message_id()
-    key = (client_id, person.user_id, person.report, person.period_start)
+    keys = letter.keys(client_id)
     link = environ.SUPERSET_PUBLIC_URL.get().rstrip("/") + STOP_PATH + token
     own = replace(content, html=content.html.replace(STOP_LINK, link), text=content.text.replace(STOP_LINK, link))
     made = mail.message(own, person.email, person.name, message_id, link)
-    if not _begin(connection, key, message_id, token):
+    if not _begin(connection, keys, message_id, token):
         return  # another run has it
     try:
         mail.send(server, made)
     except mail.Refused as error:
-        _note(connection, key, "delete from core.reports_sent")
+        _note(connection, keys, "delete from core.reports_sent")
         outcome.wrong.append(f"{person.report} report for user {person.user_id}: {error}. It will be tried again.")
     else:
-        _note(connection, key, "update core.reports_sent set sent_at = now()")
+        _note(connection, keys, "update core.reports_sent set sent_at = now()")
         outcome.sent += 1
 
 
-def _begin(connection: Connection, key: tuple[Any, ...], message_id: str, token: str) -> bool:
-    """Write the row of a message that is about to be sent; False if there is one."""
-    with client_transaction(connection, key[0]):
-        return bool(
+def _begin(connection: Connection, keys: list[tuple[Any, ...]], message_id: str, token: str) -> bool:
+    """Write the rows of a message that is about to be sent; False if there are some already."""
+    hashed = hashlib.sha256(token.encode()).hexdigest()
+    with client_transaction(connection, keys[0][0]):
+        written = [
             connection.execute(
-                "insert into core.reports_sent (client_id, user_id, report, period_start, message_id, unsubscribe_hash)"
-                " values (%s, %s, %s, %s, %s, %s) on conflict (client_id, user_id, report, period_start) do nothing",
-                [*key, message_id, hashlib.sha256(token.encode()).hexdigest()],
+                "insert into core.reports_sent"
+                " (client_id, user_id, report, period_start, about, message_id, unsubscribe_hash)"
+                " values (%s, %s, %s, %s, %s, %s, %s)"
+                " on conflict (client_id, user_id, report, period_start, about) do nothing",
+                [*key, message_id, hashed],
             ).rowcount
-        )
+            for key in keys
+        ]
+        return any(written)
 
 
-def _note(connection: Connection, key: tuple[Any, ...], statement: str) -> None:
-    with client_transaction(connection, key[0]):
-        connection.execute(
-            f"{statement} where (client_id, user_id, report, period_start) = (%s, %s, %s, %s)".encode(), key
-        )
+def _note(connection: Connection, keys: list[tuple[Any, ...]], statement: str) -> None:
+    where = "where (client_id, user_id, report, period_start, about) = (%s, %s, %s, %s, %s)"
+    with client_transaction(connection, keys[0][0]):
+        for key in keys:
+            connection.execute(f"{statement} {where}".encode(), key)

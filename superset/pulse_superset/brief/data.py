@@ -31,6 +31,10 @@ _STATEMENTS = {
     "client": "select name, slug, time_zone from core.clients",
     "numbers": "select * from report.kpi_current where sort_order <= 5 order by sort_order",
     "sentences": "select metric_type, metric_label, sentence, rows_path from report.metric_sentences order by sort_order",
+    "events": "select shifted_on as day, metric_type as about, sentence from report.metric_sentences"
+    " where shifted_on is not null union all select target_by, metric_type || ' target ' || target || ' ' || status,"
+    " metric_label || ': ' || target_status_text || '.' from report.metric_targets where status in ('reached', 'missed')"
+    " order by 1, 2",
     "series": "select metric_type, period_at::date as week, display_value as value, centre, lower, upper"
     " from report.metric_series where grain = 'week' and scope_type = 'client' and not is_partial"
     " and metric_type in (select metric_type from core.metric_catalogue where sort_order <= 5)"

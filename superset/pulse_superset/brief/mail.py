@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import shorten
+from typing import Any
 
 from pulse import environ
 from pulse_superset.branding import LIGHT_BACKGROUND, Brand
@@ -14,8 +15,8 @@ from pulse_superset.colors import readable_on
 STOP_LINK = "%STOP-LINK%"  # the sender puts the link to stop the report here
 
 
-def message(brief: Brief, brand: Brand, *, scheduled: bool) -> dict[str, str | bool]:
-    """Subject, HTML, plain text, the PDF's name, and whether there is a number to tell of."""
+def message(brief: Brief, brand: Brand, *, scheduled: bool) -> dict[str, Any]:
+    """Subject, HTML, plain text, the PDF's name, whether there is a number to tell of, and the events that are told once."""
     base = environ.SUPERSET_PUBLIC_URL.get().rstrip("/")
     values = {
         "brief": brief,
@@ -31,4 +32,5 @@ def message(brief: Brief, brand: Brand, *, scheduled: bool) -> dict[str, str | b
         "text": page.fill("pulse/mail.txt", **values),
         "file_name": file_name(brief),
         "has_numbers": bool(brief.rows["numbers"]),
+        "events": [[str(row["day"]), row["about"], row["sentence"]] for row in brief.rows["events"]],
     }
