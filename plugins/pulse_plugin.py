@@ -1,4 +1,5 @@
-"""Registers Pulse with Airflow: links from a client's DAG and from the menu to the dashboards, and the app that tools push to."""
+"""Registers Pulse with Airflow: links from a client's DAG and from the menu to the dashboards, the page Clients, and the app that
+tools push to."""
 
 from __future__ import annotations
 
@@ -18,15 +19,22 @@ def _ingest_app() -> dict[str, Any]:
     return {"app": create_app(), "url_prefix": PREFIX, "name": "pulse_ingest"}
 
 
+@cache
+def _clients_app() -> dict[str, Any]:
+    from pulse.health.app import PREFIX, create_app
+
+    return {"app": create_app(), "url_prefix": PREFIX, "name": "pulse_clients"}
+
+
 class _Apps:
     """The apps, made when the API server asks for them: the other processes of Airflow load the plugin, too."""
 
     def __get__(self, plugin: object, owner: type) -> list[dict[str, Any]]:
-        return [_ingest_app()]
+        return [_ingest_app(), _clients_app()]
 
 
 class PulsePlugin(AirflowPlugin):
-    """Adds a "Dashboard" tab to each DAG, a menu entry, and the app under /pulse/ingest."""
+    """Adds a "Dashboard" tab to each DAG, two menu entries, and the apps under /pulse/clients and /pulse/ingest."""
 
     name = "pulse"
     fastapi_apps = _Apps()
@@ -36,6 +44,12 @@ class PulsePlugin(AirflowPlugin):
             "href": dashboard_url(),
             "destination": "dag",
             "url_route": "pulse_dashboard",
+        },
+        {
+            "name": "Clients",
+            "href": "/pulse/clients/",
+            "destination": "nav",
+            "url_route": "pulse_clients",
         },
         {
             "name": "Pulse dashboards",

@@ -117,6 +117,7 @@ def environment(home: Path, manager: str, port: int) -> dict[str, str]:
         "AIRFLOW__API__SECRET_KEY": "secret-key-of-the-test",
         "AIRFLOW__API_AUTH__JWT_SECRET": "jwt-secret-of-the-test-that-is-long-enough-for-sha512-signatures-of-tokens",
         "AIRFLOW__FAB__CONFIG_FILE": str(ROOT / "deploy" / "webserver_config.py"),
+        "AIRFLOW_CONN_PULSE_REPLICA": "postgresql://nobody@127.0.0.1:1/none",
         "PULSE_AIRFLOW_ADMIN_PASSWORD": PASSWORDS["admin"],
         "PULSE_AIRFLOW_DATA_TEAM_PASSWORD": PASSWORDS["data_team"],
     }
@@ -296,6 +297,18 @@ def test_the_app_that_tools_push_to_is_there_and_asks_for_a_key(server: Server) 
     assert requests.get(f"{server.url}/pulse/ingest/v1/openapi.json", timeout=30).status_code == 200
     url = f"{server.url}/pulse/ingest/v1/acme/deployments"
     assert requests.post(url, json={"id": 1}, timeout=30).status_code == 401
+
+
+def test_the_page_clients_is_for_those_who_are_signed_in(server: Server) -> None:
+    for path in ("/pulse/clients/", "/pulse/clients/health.json"):
+        assert requests.get(f"{server.url}{path}", timeout=30).status_code == 401
+        forged = requests.get(f"{server.url}{path}", cookies={"_token": "not-a-token"}, timeout=30)
+        assert forged.status_code in (401, 403)
+        for who in ("admin", "data_team"):
+            # There is no clients' database here: whoever is let in is told so.
+            assert server.call(who, "GET", path).status_code == 503
+    for path in ("/pulse/clients/docs", "/pulse/clients/openapi.json"):
+        assert server.call("admin", "GET", path).status_code == 404
 
 
 def test_only_an_admin_makes_keys_for_tools(server: Server) -> None:

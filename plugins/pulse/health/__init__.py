@@ -1,0 +1,1 @@
+"""The page Clients in Airflow: which client needs attention, why, and what to do."""

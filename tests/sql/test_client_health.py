@@ -1,0 +1,94 @@
+"""The page Clients: who needs attention comes first, with the cause and what to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from pulse.health import app as pages
+from pulse.health import state
+from pulse.warehouse.connect import client_transaction
+from tests.support.database import TestDatabase
+
+NOW = datetime.now(UTC)
+
+
+def ran(db: TestDatabase, client_id: int, *, hours: float, state: str = "success", **columns: Any) -> None:
+    """A run of the client that ended so many hours ago."""
+    values = {
+        "dag_run_id": "run",
+        "task_id": "github.extract",
+        "state": state,
+        "started_at": NOW - timedelta(hours=hours, minutes=1),
+        "finished_at": None if state == "running" else NOW - timedelta(hours=hours),
+        **columns,
+    }
+    with db.connect("pulse_etl") as conn, client_transaction(conn, client_id):
+        conn.execute(
+            f"insert into core.etl_runs (client_id, {', '.join(values)}) values (%s, {', '.join(['%s'] * len(values))})",
+            [client_id, *values.values()],
+        )
+
+
+@pytest.fixture
+def clients(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_REPLICA", db.url("pulse_staff", replica=True))
+    names = ("good", "failing", "flaky", "late", "new", "waiting", "rejected", "warned", "markup")
+    ids = {name: db.add_client(name, "<b>Markup</b>" if name == "markup" else name.title()) for name in names}
+    ran(db, ids["good"], hours=0.2, budget_remaining=4321)
+    ran(db, ids["failing"], hours=30)
+    ran(db, ids["failing"], hours=1, state="failed", error="UpstreamError: GitHub answers 502. What to do: wait.")
+    # One repository of many fails while the others are read: the source works.
+    ran(db, ids["flaky"], hours=0.5, state="failed", error="UpstreamError: one of many")
+    ran(db, ids["flaky"], hours=0.49)
+    ran(db, ids["late"], hours=27)
+    ran(db, ids["waiting"], hours=1, state="deferred", resume_at=NOW + timedelta(hours=1))
+    ran(db, ids["rejected"], hours=1, rows_rejected=3)
+    ran(db, ids["warned"], hours=1, warnings=["the token ends in 5 days"])
+    ran(db, ids["warned"], hours=0, state="running")
+    ran(db, ids["markup"], hours=1, state="failed", error="<script>alert(1)</script>")
+    db.wait_replica()
+    return ids
+
+
+def test_who_needs_attention_comes_first(clients: dict[str, int]) -> None:
+    found = {h.slug: h for h in state.read()}
+    assert list(found) == ["failing", "markup", "late", "waiting", "new", "rejected", "warned", "flaky", "good"]
+    assert found["failing"].cause == "GitHub answers 502. What to do: wait."
+    assert (found["good"].state, found["good"].cause, found["good"].budget) == ("good", "", "4321")
+    assert found["flaky"].state == "good"
+    assert found["warned"].running == "github.extract"
+    assert "paused" in found["late"].cause
+    assert found["rejected"].cause.startswith("3 records")
+
+
+def test_the_page_shows_them_and_no_markup_of_theirs(
+    clients: dict[str, int], monkeypatch: pytest.MonkeyPatch, db: TestDatabase
+) -> None:
+    made = pages.create_app()
+    signed_in = TestClient(_without_login(made))
+    page = signed_in.get("/").text
+    assert "7 of 9 need a look" in page
+    assert page.index("GitHub answers 502") < page.index("the token ends in 5 days")
+    assert "<script>alert" not in page
+    assert "<b>Markup" not in page
+    assert 'href="/dags/pulse__failing"' in page
+    assert signed_in.get("/health.json").json()[0]["slug"] == "failing"
+    assert TestClient(pages.create_app()).get("/").status_code in (401, 500), "not without Airflow's login"
+
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_REPLICA", "postgresql://pulse_staff@127.0.0.1:1/none")
+    away = signed_in.get("/")
+    assert away.status_code == 503
+    assert "replica does not answer" in away.text
+
+
+def _without_login(app: FastAPI) -> FastAPI:
+    """The app for somebody whom Airflow let in: tests/access asks the real one."""
+    for route in app.routes:
+        for dependency in getattr(route, "dependencies", []):
+            app.dependency_overrides[dependency.dependency] = lambda: None
+    return app
