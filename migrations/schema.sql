@@ -455,6 +455,37 @@ GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO puls
 
 GRANT USAGE ON SEQUENCE core.record_ids TO pulse_etl;
 
+-- core.alerts ---------------------------------------------------------------------------------------------------------
+CREATE TABLE core.alerts (
+    id bigint NOT NULL,
+    client_id integer NOT NULL,
+    kind text NOT NULL,
+    cause text NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    told_at timestamp with time zone,
+    over_at timestamp with time zone,
+    over_told_at timestamp with time zone
+);
+ALTER TABLE ONLY core.alerts FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.alerts IS 'One row per client and problem, from its beginning to its end. kind: the state of the client and, of a failure, its class; clients with the same kind are told of in one message. told_at, over_told_at: when the mail server took it.';
+ALTER TABLE core.alerts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.alerts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.alerts ADD CONSTRAINT alerts_pkey PRIMARY KEY (client_id, id);
+CREATE UNIQUE INDEX alerts_open ON core.alerts USING btree (client_id, kind) WHERE (over_at IS NULL);
+ALTER TABLE ONLY core.alerts ADD CONSTRAINT alerts_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.alerts TO pulse_admin USING (true);
+ALTER TABLE core.alerts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.alerts TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY staff ON core.alerts FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT ON TABLE core.alerts TO pulse_staff;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.alerts TO pulse_admin;
+
 -- core.benchmark_means ------------------------------------------------------------------------------------------------
 CREATE TABLE core.benchmark_means (
     metric_type text NOT NULL,

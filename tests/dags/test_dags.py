@@ -47,7 +47,7 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_exactly_these_dags_exist(dags: dict[str, Any]) -> None:
-    assert set(dags) == {"sync_clients", "replay_rejects", "send_reports", "pulse__initech"}
+    assert set(dags) == {"sync_clients", "replay_rejects", "send_reports", "watch_clients", "pulse__initech"}
 
 
 def test_every_dag_has_docs_owner_tags_and_retries(dags: dict[str, Any]) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import hashlib
 import io
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from email.message import EmailMessage
 from typing import Any
 
 import psycopg
 import pytest
 import requests
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import Envelope, Session
 from pypdf import PdfReader
 
 from pulse.errors import ReportsMaybeSent, ReportsNotSent
@@ -27,6 +21,7 @@ from pulse.reports.send import brief_of, send_due
 from pulse.superset.api import SupersetApi
 from pulse.warehouse.connect import client_transaction
 from stack.context import existing_stack
+from tests.reports.conftest import Mailbox
 from tests.support.database import TestDatabase
 from tests.support.servers import free_port
 from tests.support.stack import database, login_of
@@ -35,52 +30,6 @@ MONDAY = datetime(2026, 6, 1, 9, tzinfo=UTC)  # also the first day of a month
 CONTENT = mail.Content(
     "Acme: nothing moved", "<p>%STOP-LINK%</p>", "Stop: %STOP-LINK%", b"%PDF-1.7 report", "brief-acme.pdf"
 )
-
-
-class Mailbox:
-    """What the server took. It refuses who is in `refused`, and hangs up on a message for who is in `lost`."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, EmailMessage]] = []
-        self.refused: set[str] = set()
-        self.lost: set[str] = set()
-
-    async def handle_RCPT(self, server: Any, session: Session, envelope: Envelope, address: str, options: Any) -> str:
-        if address in self.refused:
-            return "450 try again later"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:
-        (address,) = envelope.rcpt_tos
-        if address in self.lost:
-            server.transport.abort()
-        content = envelope.content
-        assert isinstance(content, bytes)
-        made = email.message_from_bytes(content, policy=email.policy.default)
-        assert isinstance(made, EmailMessage)
-        self.taken.append((address, made))
-        return "250 OK"
-
-    def addresses(self) -> list[str]:
-        return [address for address, _ in self.taken]
-
-
-@pytest.fixture
-def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    box = Mailbox()
-    server = Controller(box, hostname="127.0.0.1", port=free_port())
-    server.start()
-    for name, value in {
-        "PULSE_SMTP_HOST": "127.0.0.1",
-        "PULSE_SMTP_PORT": str(server.port),
-        "PULSE_SMTP_SECURITY": "none",
-        "PULSE_SMTP_FROM": "Pulse <pulse@pulse.example>",
-        "PULSE_SUPERSET_PUBLIC_URL": "https://pulse.example",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield box
-    server.stop()
 
 
 def add_user(db: TestDatabase, client_id: int, name: str, *reports: str, active: bool = True) -> str:

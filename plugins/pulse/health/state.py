@@ -16,7 +16,7 @@ LATE = timedelta(hours=26)  # as report.freshness
 
 # The latest runs of a client say how it is: older ones are history.
 _STATEMENT = """
-    select c.slug, c.name, c.active, t.computed_through, r.*, now() as at,
+    select c.id, c.slug, c.name, c.active, t.computed_through, r.*, now() as at,
            coalesce(k.failed, 0) as failed_checks, k.messages
     from core.clients c
     left join core.dora_state t on t.client_id = c.id
@@ -43,12 +43,17 @@ _STATEMENT = """
 
 @dataclass(frozen=True)
 class Health:
-    """One client: how urgent (0 is worst), a word for its state, the cause, and what the page shows beside them."""
+    """One client: how urgent (0 is worst), a word for its state, the cause, and what the page shows beside them.
 
+    `kind`: the state and, of a failure, its class: clients with the same kind have the same cause.
+    """
+
+    client_id: int
     slug: str
     name: str
     urgency: int
     state: str
+    kind: str
     cause: str
     last_read: datetime | None
     counted_to: str
@@ -67,11 +72,14 @@ def read() -> list[Health]:
 def health_of(row: dict[str, Any]) -> Health:
     """What a row of the statement means."""
     urgency, state, cause = _judge(row)
+    kind = f"{state}: {_class_of(row['error'])}" if state == "failing" else state
     return Health(
+        row["id"],
         row["slug"],
         row["name"],
         urgency,
         state,
+        kind,
         cause,
         row["last_success"],
         str(row["computed_through"] or "—"),
@@ -107,7 +115,12 @@ def _judge(row: dict[str, Any]) -> tuple[int, str, str]:
     return 7, "good", ""
 
 
+def _class_of(error: str | None) -> str:
+    """The name of an error's class, with which it is stored; empty without one."""
+    head, colon, _ = (error or "").partition(": ")
+    return head if colon and head.isidentifier() else ""
+
+
 def _without_type(error: str | None) -> str:
-    """An error as it is stored, without the name of its class."""
-    head, colon, rest = (error or "").partition(": ")
-    return rest if colon and head.isidentifier() else error or ""
+    """An error without the name of its class."""
+    return (error or "").removeprefix(f"{_class_of(error)}: ")
