@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sandbox.world.recorded import LOGIN as RECORDED_ORGANISATION
@@ -34,8 +35,12 @@ def demo_clients(sandbox_url: str, passwords: dict[str, str]) -> dict[str, DemoC
         "primary_color_dark": "#FF8A80",
         "accent_color": "#3C6E9F",
     }
-    # Acme has said neither where its items wait nor what an hour costs: its pages say how to.
+    # Acme has said neither where its items wait, nor what an hour costs, nor what it wants to reach: its pages say how to.
+    by = f"{date.today().year + 1}-06-30"
     said = {
+        "targets.deployment_frequency": {"value": 5, "by": by},
+        "targets.lead_time_for_changes": {"value": 24, "by": by},
+        "targets.change_failure_rate": {"value": 5, "by": by},
         "work.waiting_statuses": ["In Review"],
         "cost.currency": "EUR",
         "cost.hour_of_failure": 900,
