@@ -31,7 +31,11 @@ FIVE = [
     "deployment_rework_rate",
 ]
 CHARTS_WITH_CANVAS = 6
-EVIDENCE = ["Production deployments", "Changes that reached production", "Incidents"]
+EVIDENCE = {
+    "Deployments": "Production deployments",
+    "Changes": "Changes that reached production",
+    "Incidents": "Incidents",
+}
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +113,13 @@ def test_executive_overview(
 def test_evidence_is_one_click_away(browser: Browser, stack: dict[str, Any]) -> None:
     page = open_dashboard(browser, stack, "techcorp", 1440, "light")
     expect(page.locator('a[href="/pulse/brief/"]')).to_have_text("Brief")
-    page.get_by_role("tab", name="Evidence").click()
-    for title in EVIDENCE:
+    page.locator(".pulse-tile.pulse-lead_time_for_changes .pulse-tile-rows").click()
+    page.wait_for_url("**/superset/dashboard/evidence/**", timeout=60_000)
+    expect(page.get_by_role("tab", name="Changes")).to_have_attribute("aria-selected", "true", timeout=30_000)
+    for tab, title in EVIDENCE.items():
+        page.get_by_role("tab", name=tab).click()
         expect(chart(page, title).locator("tbody tr a").first).to_be_visible(timeout=30_000)
-    links = page.locator(".pulse-table a").evaluate_all("links => links.map(a => a.href)")
+    links = page.locator("tbody tr a").evaluate_all("links => links.map(a => a.href)")
     assert any("/techcorp/" in link for link in links)
     assert not any("/acme/" in link for link in links)
     page.context.close()
@@ -200,19 +207,24 @@ def test_the_other_dashboards_are_reached_from_the_header(
 
 def test_a_service_can_be_picked(browser: Browser, stack: dict[str, Any]) -> None:
     page = open_dashboard(browser, stack, "techcorp", 1440, "light")
-    page.get_by_role("tab", name="Evidence").click()
-    services = chart(page, "Production deployments").locator("tbody tr td:nth-child(2)")
-    expect(services.first).to_be_visible(timeout=30_000)
-    wanted = services.first.inner_text()
-    assert len(set(services.all_inner_texts())) > 1
+    caption = page.locator(".pulse-caption").first
+    expect(caption).to_contain_text("The whole company")
     page.get_by_role("combobox").nth(0).click()
-    option = page.locator(".ant-select-item-option", has_text=wanted).first
+    option = page.locator(".ant-select-item-option").first
     expect(option).to_be_visible(timeout=15_000)
     assert not page.locator(".ant-select-item-option", has_text="NULL").count()
+    wanted = option.inner_text()
     option.click()
     page.get_by_role("button", name="Apply").click()
-    expect(services.filter(has_not_text=wanted)).to_have_count(0, timeout=30_000)
-    expect(services.first).to_have_text(wanted)
+    expect(caption).to_contain_text(wanted, timeout=30_000)
+    expect(page.locator(".pulse-tile")).to_have_count(len(FIVE))
+
+    # The service goes with the reader to the rows.
+    page.locator(".pulse-tile.pulse-deployment_frequency .pulse-tile-rows").click()
+    page.wait_for_url("**/superset/dashboard/evidence/**", timeout=60_000)
+    services = chart(page, "Production deployments").locator("tbody tr td:nth-child(2)")
+    expect(services.first).to_have_text(wanted, timeout=30_000)
+    expect(services.filter(has_not_text=wanted)).to_have_count(0)
     page.context.close()
 
 
