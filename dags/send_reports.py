@@ -11,7 +11,7 @@ run and at the next hour. What may have been sent is not: the log has the messag
 
 **If `list_clients` is skipped**, no mail server is set (`PULSE_SMTP_HOST`), or no client has a report to send.
 
-Connections: `pulse_admin`, `pulse_etl`, `pulse_superset`. Variables of the environment: `PULSE_SMTP_*`.
+Connections: `pulse_admin`, `pulse_superset`. Variables of the environment: `PULSE_SMTP_*`.
 """
 
 from __future__ import annotations

@@ -482,8 +482,6 @@ ALTER TABLE ONLY core.alerts ADD CONSTRAINT alerts_client_id_fkey FOREIGN KEY (c
 CREATE POLICY admin ON core.alerts TO pulse_admin USING (true);
 ALTER TABLE core.alerts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.alerts TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY staff ON core.alerts FOR SELECT TO pulse_staff USING (true);
-GRANT SELECT ON TABLE core.alerts TO pulse_staff;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.alerts TO pulse_admin;
 
 -- core.benchmark_means ------------------------------------------------------------------------------------------------
@@ -2445,11 +2443,11 @@ COMMENT ON COLUMN core.reports_sent.about IS 'Of signals, the event that was tol
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start, about);
 CREATE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
-CREATE POLICY etl ON core.reports_sent TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY admin ON core.reports_sent TO pulse_admin USING (true);
 CREATE POLICY owner ON core.reports_sent TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.reports_sent ENABLE ROW LEVEL SECURITY;
 CREATE POLICY unsubscribe ON core.reports_sent FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_sent TO pulse_etl;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_sent TO pulse_admin;
 
 -- core.reports_stopped ------------------------------------------------------------------------------------------------
 CREATE TABLE core.reports_stopped (
@@ -2464,12 +2462,10 @@ COMMENT ON TABLE core.reports_stopped IS 'One row per report that a person has s
 ALTER TABLE ONLY core.reports_stopped ADD CONSTRAINT reports_stopped_pkey PRIMARY KEY (client_id, user_id, report);
 ALTER TABLE ONLY core.reports_stopped ADD CONSTRAINT reports_stopped_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
 CREATE POLICY admin ON core.reports_stopped TO pulse_admin USING (true);
-CREATE POLICY etl ON core.reports_stopped TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.reports_stopped TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.reports_stopped ENABLE ROW LEVEL SECURITY;
 CREATE POLICY unsubscribe ON core.reports_stopped TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_stopped TO pulse_etl;
-GRANT SELECT,DELETE ON TABLE core.reports_stopped TO pulse_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.reports_stopped TO pulse_admin;
 
 -- core.repositories ---------------------------------------------------------------------------------------------------
 CREATE TABLE core.repositories (
@@ -2736,18 +2732,11 @@ CREATE TRIGGER end_sessions BEFORE UPDATE ON core.users FOR EACH ROW WHEN (((((o
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.users TO pulse_admin USING (true);
 CREATE POLICY auth ON core.users FOR SELECT TO pulse_auth USING (true);
-CREATE POLICY etl ON core.users FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.users ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.users TO pulse_admin;
 GRANT SELECT ON TABLE core.users TO pulse_auth;
 GRANT MAINTAIN ON TABLE core.users TO pulse_etl;
-GRANT SELECT(client_id) ON TABLE core.users TO pulse_etl;
-GRANT SELECT(id) ON TABLE core.users TO pulse_etl;
-GRANT SELECT(email) ON TABLE core.users TO pulse_etl;
-GRANT SELECT(full_name) ON TABLE core.users TO pulse_etl;
-GRANT SELECT(active) ON TABLE core.users TO pulse_etl;
-GRANT SELECT(reports) ON TABLE core.users TO pulse_etl;
 
 -- core.work_ageing ----------------------------------------------------------------------------------------------------
 CREATE TABLE core.work_ageing (

@@ -3,8 +3,6 @@
 alter table core.users
     add column reports text[] not null default '{}' check (reports <@ array['weekly', 'monthly']);
 comment on column core.users.reports is 'The reports that the person is to get by mail: weekly, monthly or both.';
-grant select (client_id, id, email, full_name, reports, active) on core.users to pulse_etl;
-create policy etl on core.users for select to pulse_etl using (client_id = (select core.etl_client_id()));
 
 create table core.reports_sent (
     client_id         integer not null,
@@ -35,9 +33,11 @@ create table core.reports_stopped (
 comment on table core.reports_stopped is
     'One row per report that a person has stopped with the link in a message. It goes when the Variable no longer asks for it.';
 
-select core.protect_table('core.reports_sent', etl => true, staff => false, reader => false);
-select core.protect_table('core.reports_stopped', etl => true, staff => false, reader => false);
-grant select, delete on core.reports_stopped to pulse_admin;
+-- Who gets mail is people's data: for the login that manages them alone.
+select core.protect_table('core.reports_sent', etl => false, staff => false, reader => false);
+select core.protect_table('core.reports_stopped', etl => false, staff => false, reader => false);
+grant select, insert, update, delete on core.reports_sent, core.reports_stopped to pulse_admin;
+create policy admin on core.reports_sent to pulse_admin using (true);
 create policy admin on core.reports_stopped to pulse_admin using (true);
 
 -- The token is the proof: Superset's login for accounts can stop a report, and read neither table.

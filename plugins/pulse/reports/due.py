@@ -9,8 +9,6 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from pulse.warehouse.connect import fetch_for_client
-
 FROM_HOUR = 6  # local time: the report is there when the working day begins
 UNTIL_HOUR = 20  # signals wait for the morning
 
@@ -36,39 +34,43 @@ def period_start(report: str, now: datetime) -> date | None:
 
 
 def due(connection: Connection, client_id: int, now: datetime) -> list[Due]:
-    """Whoever is to get a report and has neither got it nor stopped it, as pulse_etl."""
-    (zone,) = fetch_for_client(connection, client_id, "select time_zone from core.clients")[0]
-    local = now.astimezone(ZoneInfo(zone))
+    """Whoever is to get a report and has neither got it nor stopped it, as pulse_admin."""
+    local = _local(connection, client_id, now)
     found: list[Due] = []
     for report in ("weekly", "monthly"):
         start = period_start(report, local)
         if start is None:
             continue
-        rows = fetch_for_client(
-            connection,
-            client_id,
-            "select u.id, u.email, u.full_name from core.users u where u.active and %(report)s = any (u.reports)"
+        rows = connection.execute(
+            "select u.id, u.email, u.full_name from core.users u"
+            " where u.client_id = %(client)s and u.active and %(report)s = any (u.reports)"
             " and not exists (select from core.reports_stopped s"
             "                 where (s.client_id, s.user_id, s.report) = (u.client_id, u.id, %(report)s))"
             " and not exists (select from core.reports_sent t where (t.client_id, t.user_id, t.report, t.period_start)"
             "                 = (u.client_id, u.id, %(report)s, %(start)s)) order by u.id",
-            {"report": report, "start": start},
-        )
+            {"client": client_id, "report": report, "start": start},
+        ).fetchall()
         found += [Due(user_id, email, name, report, start) for user_id, email, name in rows]
     return found
 
 
 def awaiting_signals(connection: Connection, client_id: int, now: datetime) -> list[Due]:
-    """Whoever wants to hear of signals and has not stopped that, as pulse_etl; nobody in the quiet hours."""
-    (zone,) = fetch_for_client(connection, client_id, "select time_zone from core.clients")[0]
-    local = now.astimezone(ZoneInfo(zone))
+    """Whoever wants to hear of signals and has not stopped that, as pulse_admin; nobody in the quiet hours."""
+    local = _local(connection, client_id, now)
     if not FROM_HOUR <= local.hour < UNTIL_HOUR:
         return []
-    rows = fetch_for_client(
-        connection,
-        client_id,
-        "select u.id, u.email, u.full_name from core.users u where u.active and 'signals' = any (u.reports)"
+    rows = connection.execute(
+        "select u.id, u.email, u.full_name from core.users u"
+        " where u.client_id = %s and u.active and 'signals' = any (u.reports)"
         " and not exists (select from core.reports_stopped s"
         "                 where (s.client_id, s.user_id, s.report) = (u.client_id, u.id, 'signals')) order by u.id",
-    )
+        [client_id],
+    ).fetchall()
     return [Due(user_id, email, name, "signals", local.date()) for user_id, email, name in rows]
+
+
+def _local(connection: Connection, client_id: int, now: datetime) -> datetime:
+    row = connection.execute("select time_zone from core.clients where id = %s", [client_id]).fetchone()
+    if row is None:
+        raise ValueError(f"there is no client {client_id}")
+    return now.astimezone(ZoneInfo(row[0]))

@@ -23,7 +23,6 @@ from pulse.errors import ReportsMaybeSent, ReportsNotSent
 from pulse.reports import mail
 from pulse.reports.due import Due, awaiting_signals, due
 from pulse.superset.api import SupersetApi
-from pulse.warehouse.connect import client_transaction, fetch_for_client
 
 STOP_LINK = "%STOP-LINK%"  # as in pulse_superset.brief.mail
 STOP_PATH = "/pulse/brief/stop/"
@@ -32,7 +31,7 @@ PAPER = "a4"
 # Of this run: the next one is an hour later.
 _UNCLEAR = (
     "select report, user_id, message_id from core.reports_sent"
-    " where sent_at is null and begun_at > now() - interval '55 minutes' order by begun_at"
+    " where client_id = %s and sent_at is null and begun_at > now() - interval '55 minutes' order by begun_at"
 )
 
 Connection = psycopg.Connection[Any]
@@ -78,7 +77,7 @@ def brief_of(api: SupersetApi, slug: str, paper: str = PAPER, *, scheduled: bool
 def send_due(
     connection: Connection, client_id: int, slug: str, now: datetime, brief: Callable[[], mail.Content | None]
 ) -> int:
-    """Send what is due; the number of messages. `brief` is asked for only if somebody is due.
+    """Send what is due, as pulse_admin; the number of messages. `brief` is asked for only if somebody is due.
 
     Raises ReportsNotSent after everybody was tried, and ReportsMaybeSent as long as a message of this hour is in doubt.
     """
@@ -94,7 +93,7 @@ def send_due(
                     _send_one(connection, server, client_id, letter, outcome)
     except (mail.NoMailServer, mail.Refused, mail.Unsure) as error:
         outcome.wrong.append(str(error))
-    unclear = fetch_for_client(connection, client_id, _UNCLEAR)
+    unclear = connection.execute(_UNCLEAR, [client_id]).fetchall()
     if unclear or outcome.wrong:
         told = f"client {slug}: {outcome.sent} of {len(letters) or len(people)} reports were sent.\n" + "\n".join(
             outcome.wrong
@@ -113,9 +112,10 @@ def _maybe(row: tuple[Any, ...]) -> str:
 def _of_signals(connection: Connection, client_id: int, listeners: list[Due], content: mail.Content) -> list[Letter]:
     """A letter for everybody who has not heard of an event yet: the brief, with these events as its subject."""
     told = set(
-        fetch_for_client(
-            connection, client_id, "select user_id, period_start, about from core.reports_sent where report = 'signals'"
-        )
+        connection.execute(
+            "select user_id, period_start, about from core.reports_sent where client_id = %s and report = 'signals'",
+            [client_id],
+        ).fetchall()
     )
     letters = []
     for person in listeners:
@@ -148,7 +148,7 @@ def _send_one(connection: Connection, server: smtplib.SMTP, client_id: int, lett
 def _begin(connection: Connection, keys: list[tuple[Any, ...]], message_id: str, token: str) -> bool:
     """Write the rows of a message that is about to be sent; False if there are some already."""
     hashed = hashlib.sha256(token.encode()).hexdigest()
-    with client_transaction(connection, keys[0][0]):
+    with connection.transaction():
         written = [
             connection.execute(
                 "insert into core.reports_sent"
@@ -164,6 +164,6 @@ def _begin(connection: Connection, keys: list[tuple[Any, ...]], message_id: str,
 
 def _note(connection: Connection, keys: list[tuple[Any, ...]], statement: str) -> None:
     where = "where (client_id, user_id, report, period_start, about) = (%s, %s, %s, %s, %s)"
-    with client_transaction(connection, keys[0][0]):
+    with connection.transaction():
         for key in keys:
             connection.execute(f"{statement} {where}".encode(), key)
