@@ -94,6 +94,18 @@ def test_a_target_says_whether_the_pace_reaches_it(
     assert text in found[1]
 
 
+def test_chance_is_no_pace(world: World) -> None:
+    """Weeks that go up and down lead nowhere, however far a line through them is drawn."""
+    shop = world.repository()
+    world.db.set_setting(world.client_id, "targets.deployment_frequency", {"value": 50, "by": "2030-12-31"})
+    for week in range(16):
+        now = ship(world, range(week, week + 1), {shop: (2, 4, 3, 5)[week % 4]})
+    world.compute(now)
+    (found,) = world.rows("select status, expected = metric_value, target_status_text from report.metric_targets")
+    assert found[:2] == ("off_course", True)
+    assert found[2].endswith("no trend in the last 13 weeks leads there")
+
+
 def test_a_target_needs_weeks_for_a_pace(world: World) -> None:
     shop = world.repository()
     world.db.set_setting(world.client_id, "targets.deployment_frequency", {"value": 50, "by": "2026-12-31"})

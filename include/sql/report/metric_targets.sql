@@ -1,7 +1,8 @@
 -- One row per target of a client: the value to reach, by when, and where the pace of the last weeks leads.
 --
 -- The pace is the median of the slopes between any two of the last 13 complete weeks (Theil and Sen), drawn on from the median
--- of these weeks. It needs eight weeks with a value.
+-- of these weeks. It needs eight weeks with a value, and counts only if it is more than chance (Mann and Kendall, 5 %): without a
+-- trend, what is expected is what there is.
 with given as (
     select s.client_id, k.metric_type, k.metric_label, k.unit, k.better, k.sort_order, (s.setting_value ->> 'value')::double precision / k.factor as target,
            (s.setting_value ->> 'by')::date as target_by
@@ -18,19 +19,21 @@ with given as (
      and m.metric_value is not null
 ), slopes as (
     select a.client_id, a.metric_type,
-           percentile_cont(0.5) within group (order by (b.value - a.value) / (b.period_start - a.period_start)) as per_day
+           percentile_cont(0.5) within group (order by (b.value - a.value) / (b.period_start - a.period_start)) as per_day,
+           abs(sum(sign(b.value - a.value))) as risen
     from weeks a
     join weeks b on (b.client_id, b.metric_type) = (a.client_id, a.metric_type) and b.period_start > a.period_start
     group by 1, 2
 ), paces as (
     select w.client_id, w.metric_type, count(*) as weeks, min(s.per_day) as per_day,
+           min(s.risen) > 1.96 * sqrt(count(*) * (count(*) - 1) * (2 * count(*) + 5) / 18.0) as has_trend,
            percentile_cont(0.5) within group (order by w.value - s.per_day * (w.period_start - date '2000-01-01')) as base
     from weeks w
     join slopes s on (s.client_id, s.metric_type) = (w.client_id, w.metric_type)
     group by 1, 2
 ), judged as (
-    select g.*, m.metric_value, t.computed_through as today, p.weeks,
-           case when p.weeks >= 8 then
+    select g.*, m.metric_value, t.computed_through as today, p.weeks, p.has_trend,
+           case when p.weeks >= 8 and not p.has_trend then m.metric_value when p.weeks >= 8 then
                least(greatest(p.base + p.per_day * (g.target_by + 1 - date '2000-01-01'), 0),
                      case g.unit when 'ratio' then 1 end) end as expected,
            case g.better when 'higher' then 1 else -1 end as side
@@ -57,5 +60,6 @@ select
         when 'no_value' then 'no value now'
         when 'no_pace' then 'too few weeks for a pace'
         when 'on_course' then 'at the pace of the last 13 weeks it is reached'
-        else 'at the pace of the last 13 weeks it would be ' || core.display_text(unit, expected) || ' then' end as target_status_text
+        else case when has_trend then 'at the pace of the last 13 weeks it would be ' || core.display_text(unit, expected) || ' then'
+                  else 'no trend in the last 13 weeks leads there' end end as target_status_text
 from told;
