@@ -1,9 +1,9 @@
 """
 ### Tells the data team what is wrong
 
-Every ten minutes it looks at every client, as the page *Clients* does. A client that fails, was not read for 26 hours, or
-has a failing quality check is told of by mail to `PULSE_ALERTS_TO`: once when it begins, once when it is over, and in one
-message for all clients with the same cause. Nothing is sent when all is well.
+Every ten minutes it looks at every client, as the page *Clients* does. It sends a mail to `PULSE_ALERTS_TO`
+when a client fails, was not read for 26 hours, or has a failing quality check, and another when that is over. Clients with the
+same cause share a message. When all is well, nothing is sent.
 
 **If `tell` is skipped**, no address or no mail server is set (`PULSE_ALERTS_TO`, `PULSE_SMTP_HOST`). **If it is red**, the
 mail server refused; the next run tells it then.

@@ -129,7 +129,10 @@ SMTP_USER = _text(YOU, "PULSE_SMTP_USER", "", "Login of the mail server. Empty: 
 SMTP_PASSWORD = _text(YOU, "PULSE_SMTP_PASSWORD", "", "Password of the mail server.")
 SMTP_FROM = _text(YOU, "PULSE_SMTP_FROM", "", "Who reports come from: `Pulse <pulse@example.com>`.")
 ALERTS_TO = _text(
-    YOU, "PULSE_ALERTS_TO", "", "Who is told by mail what is wrong with clients: one address, or several with commas."
+    YOU,
+    "PULSE_ALERTS_TO",
+    "",
+    "Who gets a mail when a client has a problem: one address, or several with commas between them.",
 )
 SMTP = (ALERTS_TO, SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")

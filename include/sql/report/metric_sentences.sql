@@ -1,8 +1,8 @@
 -- One row per metric on a tile, one for all of them together (metric_type all), and one where sources are not read (sources): what
 -- moved, in a sentence.
 --
--- Only a signal is told; what goes with it are the parts of the comparison "shift" with a third of the change or more. Parts go
--- with a change; nothing says that they caused it.
+-- Only signals are reported, with the parts of the comparison "shift" that make up a third of the change or more. A part goes with
+-- a change; nothing says that it caused it.
 with moves as (
     select c.*, coalesce(c.mean_now - c.mean_before, c.value_now - c.value_before) as total
     from core.metric_comparisons c
@@ -24,7 +24,7 @@ with moves as (
     join moves m on (m.client_id, m.metric_type) = (p.client_id, p.metric_type) and m.total <> 0
      and sign(m.total) = sign(m.value_now - m.value_before)
     window of_kind as (partition by p.client_id, p.metric_type, p.kind)
-), told_parts as (
+), leading_parts as (
     select r.client_id, r.metric_type, count(*) as parts,
            string_agg(l.label || ' (' || core.difference_text(k.unit, r.contribution) || ')', ' and ' order by r.kind, r.place)
                as goes_with,
@@ -41,7 +41,7 @@ with moves as (
     ) l
     where r.n > 1 and (r.place = 1 and r.share >= 1.0 / 3 or r.place = 2 and r.share >= 0.25)
     group by 1, 2
-), told as (
+), described as (
     select t.client_id, t.client_name, t.metric_type, t.metric_label, t.sort_order, t.unit, t.verdict, t.verdict_text, t.null_reason,
            t.shifted_on, m.before_from, m.now_until, p.service_name, p.service_id, p.stage, p.parts, p.goes_with, p.total_text, m.mean_now,
            case when m.value_now > m.value_before then 'rose' else 'fell' end as direction,
@@ -49,7 +49,7 @@ with moves as (
            t.verdict in ('better', 'worse') and m.client_id is not null as is_moved
     from report.kpi_current t
     left join moves m on (m.client_id, m.metric_type) = (t.client_id, t.metric_type)
-    left join told_parts p on (p.client_id, p.metric_type) = (t.client_id, t.metric_type)
+    left join leading_parts p on (p.client_id, p.metric_type) = (t.client_id, t.metric_type)
     where t.sort_order <= 5
 ), together as (
     select client_id, client_name, count(*) filter (where is_moved) as moved, count(*) filter (where verdict = 'usual') as usual,
@@ -59,7 +59,7 @@ with moves as (
     from (
         select *, lower(left(metric_label, 1)) || substr(metric_label, 2) || ' ' || direction || ' from ' || text_before || ' to '
                   || text_now || ' since ' || to_char(shifted_on, 'FMDD Mon YYYY') || coalesce(', mostly ' || service_name, '') as move
-        from told
+        from described
     ) m
     group by 1, 2
 )
@@ -76,7 +76,7 @@ select
     case when is_moved then
         '/pulse/rows/?metric=' || metric_type || '&from=' || before_from || '&to=' || now_until
         || coalesce('&service=' || core.url_part(service_name), '') end as rows_path
-from told
+from described
 union all
 select
     client_id, client_name, 'all', 'All together', 0, case when worse is not null then 'worse' when better is not null then 'better'

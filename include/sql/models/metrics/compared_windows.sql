@@ -3,8 +3,7 @@
 -- A side that is partial, or that has no value, is never compared. A signal compares the complete weeks since it began with as
 -- many before.
 select c.metric_type, c.family, c.unit, c.comparison, b.period_start as before_from, b.period_end as before_until,
-       n.period_start as now_from, n.period_end as now_until, b.numerator as before_numerator, b.metric_value as before_value,
-       n.numerator as now_numerator, n.metric_value as now_value
+       n.period_start as now_from, n.period_end as now_until, b.metric_value as before_value, n.metric_value as now_value
 from compared_metrics c
 cross join settings s
 join core.dora_metrics n
@@ -18,7 +17,7 @@ where c.comparison <> 'shift' and not b.is_partial and b.metric_value is not nul
   -- The window that ends today is partial only if it begins before the first event, as the one before it would then, too.
 union all
 select c.metric_type, c.family, c.unit, c.comparison, g.level_from - w.days, g.level_from, g.level_from, g.level_from + w.days,
-       null, null, null, null
+       null, null
 from compared_metrics c
 cross join settings s
 join core.metric_signals g

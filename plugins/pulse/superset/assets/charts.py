@@ -59,11 +59,6 @@ def chart_params(name: str, spec: Config, defaults: Config) -> Config:
     return params
 
 
-def layers(params: Config) -> list[Config]:
-    """The params of each query of a chart: one, or two where `metrics_b` are drawn in another style (mixed_timeseries)."""
-    return [params, {**params, "metrics": params["metrics_b"]}] if "metrics_b" in params else [params]
-
-
 def chart_query(params: Config) -> Config:
     """The query that Superset's page makes of the same params."""
     x_axis = params.get("x_axis")
