@@ -32,6 +32,12 @@ CREATE FUNCTION core.difference_text(unit text, difference double precision) RET
 
 COMMENT ON FUNCTION core.difference_text(unit text, difference double precision) IS 'A difference between two values of a metric, in words.';
 
+CREATE FUNCTION core.effect_label(effect text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE effect WHEN 'coding'::text THEN 'Coding'::text WHEN 'pickup'::text THEN 'Waiting for review'::text WHEN 'review'::text THEN 'Review'::text WHEN 'merge_to_deploy'::text THEN 'Waiting for deployment'::text WHEN 'other'::text THEN 'In no stage'::text WHEN 'count'::text THEN 'Releases'::text WHEN 'mix'::text THEN 'Other mix of services'::text WHEN 'rate'::text THEN 'Its own value'::text ELSE NULL::text END;
+
+COMMENT ON FUNCTION core.effect_label(effect text) IS 'A stage of the lead time, or another effect of core.metric_drivers, in words.';
+
 CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) RETURNS double precision
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -374,6 +380,10 @@ GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pu
 REVOKE ALL ON FUNCTION core.difference_text(unit text, difference double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.difference_text(unit text, difference double precision) TO pulse_staff;
 GRANT ALL ON FUNCTION core.difference_text(unit text, difference double precision) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.effect_label(effect text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.effect_label(effect text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.effect_label(effect text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) TO pulse_etl;

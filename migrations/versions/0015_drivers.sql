@@ -89,5 +89,13 @@ create function core.url_part(value text) returns text
     return regexp_replace(encode(convert_to(value, 'UTF8'), 'hex'), '(..)', '%\1', 'g');
 comment on function core.url_part(text) is 'A value as part of an address, whatever its characters.';
 
-revoke execute on function core.difference_text(text, double precision), core.url_part(text) from public;
-grant execute on function core.difference_text(text, double precision), core.url_part(text) to pulse_staff, pulse_reader;
+create function core.effect_label(effect text) returns text
+    language sql immutable parallel safe
+    return case effect when 'coding' then 'Coding' when 'pickup' then 'Waiting for review' when 'review' then 'Review'
+                       when 'merge_to_deploy' then 'Waiting for deployment' when 'other' then 'In no stage'
+                       when 'count' then 'Releases' when 'mix' then 'Other mix of services' when 'rate' then 'Its own value' end;
+comment on function core.effect_label(text) is 'A stage of the lead time, or another effect of core.metric_drivers, in words.';
+
+revoke execute on function core.difference_text(text, double precision), core.url_part(text), core.effect_label(text) from public;
+grant execute on function core.difference_text(text, double precision), core.url_part(text), core.effect_label(text)
+    to pulse_staff, pulse_reader;

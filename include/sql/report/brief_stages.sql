@@ -43,9 +43,6 @@ select
         '/pulse/rows/?metric=lead_time_for_changes&from=' || r.first_day || '&to=' || r.last_day + 1
         || coalesce('&service=' || core.url_part(v.service_name), '') end as rows_path
 from ranked r
-cross join lateral (
-    select case r.stage when 'coding' then 'Coding' when 'pickup' then 'Waiting for review' when 'review' then 'Review'
-                        when 'merge_to_deploy' then 'Waiting for deployment' else 'In no stage' end as label
-) l
+cross join lateral (select core.effect_label(r.stage) as label) l
 left join services v
   on (v.client_id, v.stage) = (r.client_id, r.stage) and v.place = 1 and v.services > 1 and v.hours > 0 and v.all_hours > 0;

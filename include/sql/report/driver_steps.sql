@@ -20,11 +20,7 @@ with parts as (
     from ranked r
     left join core.services s on r.kind = 'service' and (s.client_id, s.id) = (r.client_id, r.part)
     cross join lateral (
-        select case r.kind when 'service' then coalesce(s.name, 'No service')
-                           else case r.part when 'mix' then 'Other mix of services' when 'coding' then 'Coding'
-                                            when 'pickup' then 'Waiting for review' when 'review' then 'Review'
-                                            when 'merge_to_deploy' then 'Waiting for deployment' else 'In no stage' end
-               end as label
+        select case r.kind when 'service' then coalesce(s.name, 'No service') else core.effect_label(r.part) end as label
     ) l
     group by r.client_id, r.metric_type, r.comparison, r.kind, least(r.place, 7), r.place < 7
     union all

@@ -3,10 +3,7 @@ select
     d.client_id, d.metric_type, k.metric_label, k.sort_order, k.unit, d.comparison, c.before_from, c.before_until, c.now_from,
     c.now_until, c.value_before as metric_before, c.value_now as metric_now, c.mean_before, c.mean_now,
     nullif(d.service_id, '') as service_id, coalesce(s.name, 'No service') as service_name, d.effect,
-    case d.effect
-        when 'count' then 'Releases' when 'mix' then 'Other mix of services' when 'coding' then 'Coding'
-        when 'pickup' then 'Waiting for review' when 'review' then 'Review' when 'merge_to_deploy' then 'Waiting for deployment'
-        when 'other' then 'No stage' else 'Its own value' end as effect_label,
+    core.effect_label(d.effect) as effect_label,
     d.contribution, d.contribution * k.factor as display_contribution, core.difference_text(k.unit, d.contribution) as contribution_text,
     d.cases_before, d.cases_now, d.value_before, d.value_now
 from core.metric_drivers d

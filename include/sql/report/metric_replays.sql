@@ -2,9 +2,8 @@
 select
     r.client_id, r.metric_type, k.metric_label, k.sort_order, k.unit, r.comparison, c.before_from, c.before_until, c.now_from,
     c.now_until, c.value_before as metric_before, c.value_now as metric_now, r.kind, r.part,
-    case r.part when 'residual' then 'Not explained by one part' when 'coding' then 'Coding' when 'pickup' then 'Waiting for review'
-                when 'review' then 'Review' when 'merge_to_deploy' then 'Waiting for deployment' when 'other' then 'No stage'
-                when '' then 'No service' else coalesce(s.name, initcap(r.part)) end as part_label,
+    case r.part when 'residual' then 'Not explained by one part' when '' then 'No service'
+                else coalesce(case r.kind when 'stage' then core.effect_label(r.part) end, s.name, initcap(r.part)) end as part_label,
     r.replayed, r.contribution, core.display_text(k.unit, r.replayed) as replayed_text,
     core.difference_text(k.unit, r.contribution) as contribution_text
 from core.metric_replays r

@@ -35,9 +35,8 @@ with moves as (
     join core.metric_catalogue k on k.metric_type = r.metric_type
     left join core.services s on (s.client_id, s.id) = (r.client_id, r.part)
     cross join lateral (
-        select case r.part when 'coding' then 'coding' when 'pickup' then 'waiting for review' when 'review' then 'review'
-                           when 'merge_to_deploy' then 'waiting for deployment' when '' then 'incidents without a service'
-                           else coalesce(s.name, r.part) end as label
+        select case when r.kind = 2 then lower(core.effect_label(r.part)) when r.part = '' then 'incidents without a service'
+                    else coalesce(s.name, r.part) end as label
     ) l
     where r.n > 1 and (r.place = 1 and r.share >= 1.0 / 3 or r.place = 2 and r.share >= 0.25)
     group by 1, 2
