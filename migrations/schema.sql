@@ -651,7 +651,10 @@ CREATE TABLE core.changes (
     issue_keys text[] DEFAULT '{}'::text[] NOT NULL,
     merged_into text,
     carried_by text,
-    carries_others boolean DEFAULT false NOT NULL
+    carries_others boolean DEFAULT false NOT NULL,
+    assisted_by text[] DEFAULT '{}'::text[] NOT NULL,
+    ai text,
+    CONSTRAINT changes_ai_check CHECK ((ai = ANY (ARRAY['agent'::text, 'assistant'::text])))
 );
 ALTER TABLE ONLY core.changes FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.changes.merged_on IS 'Day of the merge in the client''s time zone.';
@@ -660,6 +663,8 @@ COMMENT ON COLUMN core.changes.issue_keys IS 'The issues that title, branch and 
 COMMENT ON COLUMN core.changes.merged_into IS 'The branch it was merged into, where that is not a production branch: it came to production with that branch.';
 COMMENT ON COLUMN core.changes.carried_by IS 'The change whose pull request brought it to a production branch, where GitHub lists its merge commit there.';
 COMMENT ON COLUMN core.changes.carries_others IS 'Its pull request was opened to bring others, merged before into its branch: these are the changes.';
+COMMENT ON COLUMN core.changes.assisted_by IS 'The AI assistants of which the pull request or the commit that it was merged as bears a sign, sorted.';
+COMMENT ON COLUMN core.changes.ai IS 'agent: opened by a coding agent (dora.agents); assistant: bears the sign of one; NULL: no sign, which proves nothing.';
 ALTER TABLE ONLY core.changes ADD CONSTRAINT changes_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX changes_custom_sha ON core.changes USING btree (client_id, merge_commit_sha) WHERE (pull_request_id IS NULL);
 CREATE INDEX changes_custom_url ON core.changes USING btree (client_id, url) WHERE (pull_request_id IS NULL);
@@ -750,9 +755,11 @@ CREATE TABLE core.commits (
     is_first_parent boolean DEFAULT false NOT NULL,
     authored_at timestamp with time zone,
     committed_at timestamp with time zone NOT NULL,
-    headline text DEFAULT ''::text NOT NULL
+    headline text DEFAULT ''::text NOT NULL,
+    assisted_by text[] DEFAULT '{}'::text[] NOT NULL
 );
 ALTER TABLE ONLY core.commits FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.commits.assisted_by IS 'The AI assistants of which its message or its author bears a sign, sorted. Empty: no sign, which proves nothing.';
 ALTER TABLE core.commits ADD CONSTRAINT commits_authored_at_time CHECK (((authored_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (authored_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.commits ADD CONSTRAINT commits_committed_at_time CHECK (((committed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (committed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.commits ADD CONSTRAINT commits_parents_named CHECK ((array_position(parent_shas, NULL::text) IS NULL)) NOT VALID;
@@ -2308,6 +2315,7 @@ CREATE TABLE core.pull_requests (
     reverts_repository text,
     commenters text[] DEFAULT '{}'::text[] NOT NULL,
     commented_at timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    assisted_by text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT pull_requests_place CHECK ((num_nonnulls(repository_id, external_id) >= 1)),
     CONSTRAINT pull_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text, 'merged'::text])))
 );
@@ -2319,6 +2327,7 @@ COMMENT ON COLUMN core.pull_requests.service_key IS 'The service in lower case, 
 COMMENT ON COLUMN core.pull_requests.reverts_repository IS 'The repository (owner/name, in lower case) whose pull request reverts_number is of, where the text names one.';
 COMMENT ON COLUMN core.pull_requests.commenters IS 'Who wrote its first comments, up to the first by a person; without the author and whom the forge calls a bot.';
 COMMENT ON COLUMN core.pull_requests.commented_at IS 'When, in the same order.';
+COMMENT ON COLUMN core.pull_requests.assisted_by IS 'The AI assistants of which its text or one of its commits bears a sign, sorted. Empty: no sign, which proves nothing.';
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_approved_at_time CHECK (((approved_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (approved_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_closed_at_time CHECK (((closed_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (closed_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.pull_requests ADD CONSTRAINT pull_requests_created_at_time CHECK (((created_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (created_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;

@@ -197,7 +197,7 @@ def commit(repository: Repository, one: Commit) -> Json:
             "url": f"{at}/git/commits/{one.oid}",
             "author": {**signature, "date": iso(one.authored_at)},
             "committer": {**signature, "date": iso(one.committed_at)},
-            "message": f"{one.headline}\n\n{one.body}" if one.body else one.headline,
+            "message": one.message,
             "comment_count": 0,
             "tree": {"sha": tree, "url": f"{at}/git/trees/{tree}"},
             "verification": {

@@ -119,7 +119,12 @@ class View:
             "authoredDate": iso(commit.authored_at),
             "committedDate": iso(commit.committed_at),
             "messageHeadline": commit.headline,
-            "author": {"name": commit.author.login if commit.author else "ghost", "user": user},
+            "message": commit.message,
+            "author": {
+                "name": commit.author.login if commit.author else "ghost",
+                "email": commit.email,
+                "user": user,
+            },
             "parents": lambda info, **args: offset_page(
                 commit.parents, args, lambda oid: {"__typename": "Commit", "id": f"C_{oid}", "oid": oid}
             ),

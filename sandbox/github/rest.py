@@ -167,8 +167,8 @@ def _commits_of(view: View, request: Request, repository: Repository, number: st
                 "sha": c.oid,
                 "author": _actor(c.author) if c.author and c.author.kind == "User" else None,
                 "commit": {
-                    "message": c.headline,
-                    "author": {"date": iso(c.authored_at)},
+                    "message": c.message,
+                    "author": {"date": iso(c.authored_at), "email": c.email},
                     "committer": {"date": iso(c.committed_at)},
                 },
             }

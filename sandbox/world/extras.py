@@ -12,6 +12,14 @@ from sandbox.world.model import Actor, Attempt, Comment, PullRequest, Release, R
 FOLDERS = ("api", "web", "worker", "shared", "infra")
 WORKFLOWS = (("CI", "push", ("lint", "test")), ("Deploy", "push", ("build", "deploy")))
 CHECKER = Actor("coverage[bot]", "Bot")
+AGENT = Actor("copilot-swe-agent", "Bot")
+# The sign that each assistant leaves in a commit's message.
+ASSISTANTS = (
+    "Co-authored-by: Claude <noreply@anthropic.com>",
+    "Co-authored-by: Cursor <cursoragent@cursor.com>",
+    "Co-authored-by: Copilot <198982749+Copilot@users.noreply.github.com>",
+)
+FIRST_ASSISTED_MONTHS = 14  # before the anchor
 TROUBLES = (
     "Export is slow",
     "Wrong total on the invoice",
@@ -76,6 +84,23 @@ def add_comments(pr: PullRequest, count: int, ready: datetime, ended: datetime, 
         elif chance < 0.6:
             author = pr.author
         pr.comments.append(Comment(pr.id * 100 + place, author, at))
+
+
+def add_assistants(pr: PullRequest, anchor: datetime, seed: int) -> None:
+    """Some pull requests are written with an assistant, and lately a few by an agent: more of them month by month."""
+    rnd = random.Random(f"{seed}:assistants:{pr.id}")
+    months = FIRST_ASSISTED_MONTHS - (anchor - pr.created_at).days / 30.44
+    share = min(0.5, max(0.0, months / FIRST_ASSISTED_MONTHS) ** 1.5 / 2)
+    if pr.author is None or pr.author.kind != "User" or rnd.random() >= share:
+        return
+    sign, person = rnd.choices(ASSISTANTS, (5, 3, 2))[0], pr.author
+    if months > 9 and rnd.random() < 0.15:
+        sign = f"Co-authored-by: {person.login} <{person.login}@example.com>"
+        pr.author = AGENT
+        for commit in pr.commits:
+            commit.author = AGENT
+    for commit in pr.commits[:1] + [one for one in pr.commits[1:] if rnd.random() < 0.5]:
+        commit.body = sign
 
 
 def _run(

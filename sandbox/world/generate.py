@@ -8,7 +8,7 @@ import math
 import random
 from datetime import UTC, date, datetime, time, timedelta
 
-from sandbox.world.extras import add_comments, add_more
+from sandbox.world.extras import add_assistants, add_comments, add_more
 from sandbox.world.model import Actor, Commit, Deployment, Event, Organisation, PullRequest, Repository, Review, Status
 from sandbox.world.profiles import Phase, Profile
 from sandbox.world.tracker import Tracker
@@ -315,6 +315,7 @@ class RepositoryHistory:
         history = [head]
         for merged_at, _, pr in self.merges:
             assert pr.merge_oid is not None
+            add_assistants(pr, self.world.at(self.world.anchor, 0), self.world.seed)
             branch_tip = head.oid
             for commit in sorted(pr.commits, key=lambda c: c.committed_at):
                 commit.parents = [branch_tip]
@@ -323,10 +324,12 @@ class RepositoryHistory:
             if pr.merge_parents == 2:
                 parents.append(branch_tip)
                 history += [
-                    Commit(c.oid, c.authored_at, c.committed_at, c.headline, c.author, c.parents, visible_at=merged_at)
+                    Commit(c.oid, c.authored_at, c.committed_at, c.headline, c.author, c.parents, merged_at, c.body)
                     for c in pr.commits
                 ]
-            head = Commit(pr.merge_oid, merged_at, merged_at, f"{pr.title}", pr.author, parents, visible_at=merged_at)
+            # A squash keeps the trailers of the commits.
+            body = "\n".join(sorted({c.body for c in pr.commits if c.body})) if pr.merge_parents == 1 else ""
+            head = Commit(pr.merge_oid, merged_at, merged_at, pr.title, pr.author, parents, merged_at, body)
             history.append(head)
         self.repository.history = history
 

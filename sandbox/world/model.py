@@ -31,6 +31,16 @@ class Commit:
     def seen(self, now: datetime) -> bool:
         return (self.visible_at or self.committed_at) <= now
 
+    @property
+    def message(self) -> str:
+        """Headline and body, as git has them."""
+        return f"{self.headline}\n\n{self.body}" if self.body else self.headline
+
+    @property
+    def email(self) -> str | None:
+        """The author's address, as git has it."""
+        return f"{self.author.login}@example.com" if self.author else None
+
 
 @dataclass
 class Review:

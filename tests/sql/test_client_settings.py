@@ -14,12 +14,12 @@ def test_a_client_without_settings_has_the_definition_it_always_had(db: TestData
     world = World(db)
     world.compute()
     definitions = "select definition_version, settings, time_zone from core.dora_definitions"
-    assert world.rows(definitions) == [("pulse-6:16825af5", {}, "UTC")]
+    assert world.rows(definitions) == [("pulse-7:16825af5", {}, "UTC")]
     state = "select definition, definition_version from core.dora_state"
     [(digest, version)] = world.rows(state)
-    assert version == "pulse-6:16825af5"
+    assert version == "pulse-7:16825af5"
     assert world.rows(
-        "select md5('pulse-6' || '{}' || 'UTC' || string_agg(integration_id || ' ' || id || ' ' || category, ','"
+        "select md5('pulse-7' || '{}' || 'UTC' || string_agg(integration_id || ' ' || id || ' ' || category, ','"
         " order by integration_id, id) || 'OPS') from core.jira_statuses"
     ) == [(digest,)]
 

@@ -33,7 +33,7 @@ from pulse.clients.setting_types import (
 
 # Names what the numbers mean by default. Raise it whenever a default changes or the SQL computes something else: then
 # every client is computed from scratch, and the restatement log gives the new definition as the reason.
-DEFINITION = "pulse-6"
+DEFINITION = "pulse-7"
 
 FEATURE = r"^feature\.[a-z][a-z0-9_]{0,39}$"
 FEATURE_MEANING = "`false`: the integration of this name is not extracted"

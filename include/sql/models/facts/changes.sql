@@ -133,7 +133,9 @@ with pulls as (
         coalesce(events.reopened, 0) as reopened_count,
         coalesce(reviews.by_another, p.repository_id is null and p.answered_at <= p.merged_at, false) as is_reviewed,
         case when p.closing_issue_numbers <> '{}'
-            then array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues
+            then array(select p.full_name || '#' || n from unnest(p.closing_issue_numbers) n) end as closed_issues,
+        array(select unnest(p.assisted_by) union select unnest(c.assisted_by) order by 1) as assisted_by,
+        coalesce(p.author_login ~* s.agents, false) as by_agent
     from parts p
     cross join settings s
     left join lateral (
@@ -149,7 +151,7 @@ with pulls as (
                          and f.path ~* v.path_pattern) end
     ) part on part.files > 0
     left join lateral (
-        select m.position from core.commits m
+        select m.position, m.assisted_by from core.commits m
         where (m.integration_id, m.repository_id, m.sha)
             = (p.history_integration_id, p.history_repository_id, p.merge_commit_sha)
         offset 0
@@ -196,7 +198,8 @@ with pulls as (
         c.repository_id, null, null, c.headline, c.url, null, false, c.headline ~* '^revert\M', null,
         c.headline ~* s.hotfix_pattern,
         case s.commit_date when 'committed' then c.committed_at else coalesce(c.authored_at, c.committed_at) end,
-        c.committed_at, null, null, c.committed_at, c.sha, c.position, null, null, false, 0, 0, 0, 1, 0, null, 0, 0, 0, false, null
+        c.committed_at, null, null, c.committed_at, c.sha, c.position, null, null, false, 0, 0, 0, 1, 0, null, 0, 0, 0, false, null,
+        c.assisted_by, false
     from direct_pushes c
     cross join settings s
 ), named as (
@@ -231,6 +234,7 @@ select
     n.is_revert, n.reverts_change_id, n.is_hotfix, n.first_commit_at, n.opened_at, n.first_review_at, n.approved_at,
     n.merged_at, n.merge_commit_sha, n.merge_position, n.merged_into, n.carried_by, n.carries_others, n.additions, n.deletions, n.changed_files, n.commit_count,
     n.review_count, n.head_branch, n.comment_count, n.changes_requested_count, n.reopened_count, n.is_reviewed,
+    n.assisted_by, case when n.by_agent then 'agent' when n.assisted_by <> '{}' then 'assistant' end as ai,
     (n.merged_at at time zone s.time_zone)::date as merged_on,
     core.elapsed_hours(n.first_commit_at, n.opened_at, s.working) as coding_hours,
     core.elapsed_hours(n.opened_at, n.first_review_at, s.working) as pickup_hours,

@@ -3,7 +3,8 @@
 -- On the first-parent chain, no pull request's merge, and none of the commits that a rebase put
 -- there with a merge: as many as the pull request has, each with the authored date and headline of one of them.
 with pushes as (
-    select g.integration_id, g.repository_id, g.sha, g.position, g.authored_at, g.committed_at, g.headline
+    select g.integration_id, g.repository_id, g.sha, g.position, g.authored_at, g.committed_at, g.headline,
+           g.assisted_by
     from touched_pushes q
     cross join lateral (
         select * from core.commits g

@@ -37,7 +37,8 @@ _EVENT_TYPES = (
     "RemovedFromMergeQueueEvent",
 )
 
-COMMITS = "nodes { commit { oid authoredDate committedDate messageHeadline author { user { login } } } }"
+COMMIT = "oid authoredDate committedDate messageHeadline message author { email user { login } }"
+COMMITS = f"nodes {{ commit {{ {COMMIT} }} }}"
 REVIEWS = f"nodes {{ fullDatabaseId state submittedAt author {_ACTOR} comments {{ totalCount }} }}"
 # Without an orderBy, GitHub returns them in the order they were written.
 COMMENTS = f"totalCount nodes {{ fullDatabaseId createdAt author {_ACTOR} }}"
@@ -239,7 +240,7 @@ query {name}($id: ID!, $first: Int!, $after: String) {{
 }}"""
 
 
-HISTORY = _history("History", "oid authoredDate committedDate messageHeadline")
+HISTORY = _history("History", "oid authoredDate committedDate messageHeadline message author { email }")
 # Enough for the chain of commits.
 HISTORY_BARE = _history("HistoryBare", "oid committedDate")
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pulse.clients.settings import DoraSettings
+from pulse.sources.assistants import assistants_in
 from pulse.sources.base import require
 from pulse.warehouse.loader import RawRow
 
@@ -48,7 +49,8 @@ def pull_request(node: Node, scope_key: str) -> RawRow:
         **{key: value for key, value in node.items() if key not in ("closingIssuesReferences", "labels", "files")},
         "body": (node.get("body") or "")[:BODY_CHARACTERS],
         "labels": labels_of(node),
-        "commits": [item["commit"] for item in _nodes(node, "commits")],
+        "assistedBy": assistants_in(node.get("body")),
+        "commits": [_without_message(item["commit"]) for item in _nodes(node, "commits")],
         "reviews": _nodes(node, "reviews"),
         "comments": {"totalCount": (node.get("comments") or {}).get("totalCount")},
         "firstComments": first_comments(node),
@@ -180,7 +182,7 @@ def workflow_job(node: Node, run: Node, scope_key: str) -> RawRow:
 def commit(node: Node, scope_key: str) -> RawRow:
     """One commit of the default branch's history, with its parents in order."""
     require(node, "oid", "committedDate")
-    payload = {**node, "parents": [parent["oid"] for parent in _nodes(node, "parents")]}
+    payload = {**_without_message(node), "parents": [parent["oid"] for parent in _nodes(node, "parents")]}
     return RawRow(f"{scope_key}:{node['oid']}", scope_key, payload, _time(node["committedDate"]))
 
 
@@ -203,6 +205,17 @@ def comparison(node: Node, scope_key: str) -> RawRow:
     payload = {"oid": node["oid"], "mergeBase": node["mergeBase"], "total": int(node["total"]), "commits": commits}
     _check_numbers(payload, "total")
     return RawRow(f"{scope_key}:{node['oid']}", scope_key, payload, None)
+
+
+def _without_message(commit: Node) -> Node:
+    """A commit with the assistants that its message and author tell of, instead of the message and the e-mail address."""
+    author = commit.get("author")
+    author = author if isinstance(author, dict) else {}
+    kept = {key: value for key, value in commit.items() if key not in ("message", "author")}
+    kept["assistedBy"] = assistants_in(commit.get("message"), author.get("email"))
+    if author.get("user"):
+        kept["author"] = {"user": author["user"]}
+    return kept
 
 
 def _nodes(node: Node, connection: str) -> list[Any]:

@@ -104,14 +104,16 @@ def _merge_commit(pull: Node) -> Node | None:
 
 def _commit(item: Node) -> Node:
     commit = _object(item.get("commit"))
-    authored = _object(commit.get("author")).get("date")
+    author = _object(commit.get("author"))
+    authored = author.get("date")
     committed = _object(commit.get("committer")).get("date")
     return {
         "oid": item.get("sha"),
         "authoredDate": authored or committed,
         "committedDate": committed or authored,
         "messageHeadline": str(commit.get("message") or "").split("\n")[0],
-        "author": {"user": _login(item.get("author"))},
+        "message": commit.get("message"),
+        "author": {"email": author.get("email"), "user": _login(item.get("author"))},
     }
 
 

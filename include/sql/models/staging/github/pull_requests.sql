@@ -4,6 +4,7 @@
 -- ready_at: when it last left draft before the merge; if it never did, when it was published.
 -- first_review_at: the first review or comment by another person while it was ready and not merged; if there is none, the
 -- first one of all.
+-- assisted_by: the AI assistants of which its text or a commit of it bears a sign (sources/assistants.csv).
 -- reverts_number, reverts_sha: the pull request or commit that it reverts, in the words of GitHub's button or of git revert;
 -- reverts_repository: where the words name another one. (An old name of this one does, too; but then the branch is GitHub's.)
 with loaded as materialized (
@@ -50,6 +51,11 @@ select
         as closing_issue_numbers,
     comments.commenters,
     comments.commented_at,
+    array(
+        select jsonb_array_elements_text(coalesce(p -> 'assistedBy', '[]'))
+        union
+        select jsonb_array_elements_text(coalesce(c -> 'assistedBy', '[]')) from jsonb_array_elements(p -> 'commits') c
+        order by 1) as assisted_by,
     l.deleted_at
 from loaded l
 cross join lateral (select (p ->> 'mergedAt')::timestamptz as merged_at) merge

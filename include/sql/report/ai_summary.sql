@@ -1,0 +1,62 @@
+-- One row per client and question about changes made with AI in the last 90 days: the answer in words.
+--
+-- All are lower bounds: whoever uses a tool that leaves no sign is not seen.
+with counted as (
+    select t.client_id, t.computed_through as today, k.name as client_name, count(a.change_id) filter (where a.recent) as n,
+           count(*) filter (where a.recent and a.is_ai) as with_ai, count(*) filter (where a.recent and a.ai = 'agent') as by_agents,
+           count(a.change_id) filter (where not a.recent) as n_before, count(*) filter (where not a.recent and a.is_ai) as with_ai_before,
+           exists (select from core.changes c where c.client_id = t.client_id and c.pull_request_id is not null) as has_any
+    from core.dora_state t
+    join core.clients k on k.id = t.client_id
+    left join lateral (
+        select x.change_id, x.ai, x.is_ai, x.merged_on > t.computed_through - 90 as recent
+        from report.ai_changes x where x.client_id = t.client_id and x.merged_on > t.computed_through - 180
+    ) a on true
+    group by t.client_id, t.computed_through, k.name
+), tools as (
+    select client_id, (array_agg(tool order by changes desc, tool))[1] as most, max(changes) as most_changes,
+           string_agg(tool || ' ' || changes, ', ' order by changes desc, tool) as all_text
+    from report.ai_tools
+    group by client_id
+), services as (
+    select t.client_id, a.service_name, count(*) filter (where a.is_ai) as with_ai, count(*) as n,
+           row_number() over (partition by t.client_id order by 1.0 * count(*) filter (where a.is_ai) / count(*) desc, a.service_name) as place
+    from core.dora_state t
+    join report.ai_changes a on a.client_id = t.client_id and a.merged_on > t.computed_through - 90
+    group by t.client_id, a.service_name
+    having count(*) >= 20
+)
+select c.client_id, c.client_name, r.topic, r.sort_order, r.question, r.term, r.answer, r.note,
+       'the 90 days up to ' || to_char(c.today, 'FMDD Mon YYYY') as period_text
+from counted c
+left join tools t using (client_id)
+left join services s on (s.client_id, s.place) = (c.client_id, 1)
+left join report.ai_outcomes o on (o.client_id, o.measure) = (c.client_id, 'lead_time')
+left join report.ai_outcomes f on (f.client_id, f.measure) = (c.client_id, 'failed')
+cross join lateral (
+    values
+        ('none', 0, null, null, null,
+         'No pull request has been merged yet, or no source of them is connected. Your data team can connect GitHub.'),
+        ('share', 1, 'How much is made with AI', 'changes that bear a sign of AI',
+         case when c.n >= 20 then 'at least ' || to_char(100.0 * c.with_ai / c.n, 'FM990') || ' %' when c.n > 0 then c.with_ai || ' of ' || c.n else '—' end,
+         case when c.n = 0 then 'no change was merged in these 90 days' else
+              c.with_ai || ' of ' || c.n || ' merged changes'
+              || case when c.n_before >= 20 then '; at least ' || to_char(100.0 * c.with_ai_before / c.n_before, 'FM990') || ' % in the 90 days before' else '' end end),
+        ('agents', 2, 'How much agents do alone', 'opened by a coding agent', c.by_agents::text,
+         case when c.by_agents = 0 then 'no change was opened by a coding agent'
+              else 'of ' || c.n || ' merged changes were opened by a coding agent' end),
+        ('tools', 3, 'Which tools', 'signs in the changes', coalesce(t.most, 'none seen'),
+         case when t.most is null then 'no change bears the sign of a tool that Pulse knows' else 'signs found: ' || t.all_text end),
+        ('service', 4, 'Where it is used most', 'share by service',
+         case when s.with_ai > 0 then s.service_name else '—' end,
+         case when s.n is null then 'no service has 20 merged changes yet' when s.with_ai = 0 then 'no service with 20 changes has one with AI'
+              else 'at least ' || to_char(100.0 * s.with_ai / s.n, 'FM990') || ' %: ' || s.with_ai || ' of ' || s.n || ' changes' end),
+        ('outcome', 5, 'Is it faster, is it safer', 'against comparable changes',
+         case when not (o.enough or f.enough) then '—'
+              when o.verdict = 'none' and f.verdict = 'none' then 'no difference'
+              else concat_ws(', ', case o.verdict when 'better' then 'faster' when 'worse' then 'slower' end,
+                             case f.verdict when 'better' then 'fails less' when 'worse' then 'fails more' end) end,
+         case when not (o.enough or f.enough) then 'not enough comparable changes yet'
+              else 'lead time: ' || o.verdict_text || '; failed releases: ' || f.verdict_text || '; the last 180 days' end)
+) r (topic, sort_order, question, term, answer, note)
+where (r.topic = 'none') = not c.has_any;
