@@ -89,6 +89,8 @@ def push_of(world: World, commit: Commit) -> ChangeFact:
         merged_on=day_of(commit.committed_at, ZoneInfo(world.time_zone)),
         merge_commit_sha=commit.sha,
         merge_position=commit.position,
+        assisted_by=commit.assisted_by,
+        ai="assistant" if commit.assisted_by else None,
         lines=0,
         depth=0,
         changes_requested_count=0,
@@ -124,6 +126,8 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
     for review"; a revert says what it undoes; a hotfix matches `dora.hotfix_pattern` "on title or branch"."""
     settings, zone = world.settings, ZoneInfo(world.time_zone)
     assert pull.merged_at is not None
+    assisted_by = assistants_of(world, pull)
+    by_agent = matches(pull.author_login, settings.agents)
     return ChangeFact(
         id=f"gh-pr:{world.github}:{pull.id}",
         service_id=world.service_id(pull.repository_id),
@@ -131,8 +135,7 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         title=pull.title,
         url=pull.url,
         head_branch=pull.head_branch,
-        is_bot=(pull.author_is_bot or matches(pull.author_login, settings.bots))
-        and not matches(pull.author_login, settings.agents),
+        is_bot=(pull.author_is_bot or matches(pull.author_login, settings.bots)) and not by_agent,
         is_revert=bool(pull.reverts_number or pull.reverts_sha or re.match(r"revert\b", pull.title, re.I)),
         reverts_change_id=reverted_by(world, pull),
         is_hotfix=any(re.search(settings.hotfix_pattern, text, re.I) for text in (pull.title, pull.head_branch)),
@@ -157,6 +160,8 @@ def change_of(world: World, pull: PullRequest, positions: dict[tuple[int, str], 
         own_shas={c.sha for c in pull.commits},
         last_own_sha=pull.commits[-1].sha if pull.commits else None,
         carries_others=carries_others(world, pull),
+        assisted_by=assisted_by,
+        ai="agent" if by_agent else "assistant" if assisted_by else None,
     )
 
 
@@ -167,6 +172,16 @@ def brought_change_of(world: World, pull: PullRequest, positions: dict[tuple[int
     change.merge_position, change.merged_into, change.carries_others = how.position, pull.base_branch, False
     change.carried_by = f"gh-pr:{world.github}:{how.carrier.id}" if how.carrier else None
     return change
+
+
+def assistants_of(world: World, pull: PullRequest) -> list[str]:
+    """The AI assistants of which the pull request "or the commit that it was merged as" bears a sign."""
+    return sorted({*pull.assisted_by, *assistants_at(world, pull.repository_id, pull.merge_commit_sha)})
+
+
+def assistants_at(world: World, repository: int, sha: str | None) -> list[str]:
+    """Those of a commit of the history."""
+    return next((c.assisted_by for c in world.commits if (c.repository_id, c.sha) == (repository, sha)), [])
 
 
 def matches(login: str, patterns: list[str]) -> bool:
@@ -209,6 +224,7 @@ def custom_change_of(world: World, change: CustomChange, positions: dict[tuple[i
     that name, where times replace positions. An approval is a review."""
     repository = world.repository_named(change.service)
     reviewed_at = min((at for at in (change.first_review_at, change.approved_at) if at), default=None)
+    assisted_by = assistants_at(world, repository.id, change.merge_commit_sha) if repository else []
     return ChangeFact(
         id=f"custom:{world.custom}:{change.id}",
         service_id=world.service_id(repository.id) if repository else f"custom:{change.service.lower()}",
@@ -236,6 +252,8 @@ def custom_change_of(world: World, change: CustomChange, positions: dict[tuple[i
         reopened_count=0,
         is_reviewed=reviewed_at is not None and reviewed_at <= change.merged_at,
         names=names_in(world, change.title),
+        assisted_by=assisted_by,
+        ai="assistant" if assisted_by else None,
         is_pull_request=False,
     )
 

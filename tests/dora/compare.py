@@ -37,6 +37,8 @@ COLUMNS = {
         "merged_into",
         "carried_by",
         "carries_others",
+        "assisted_by",
+        "ai",
     ),
     "deployments": (
         "service_id",

@@ -79,6 +79,7 @@ def rows_of(world: World) -> Rows:
             committed_at=c.committed_at,
             authored_at=c.authored_at,
             headline=c.headline,
+            assisted_by=c.assisted_by,
         )
     for branch in world.branches:
         _add_branch(add, branch)
@@ -144,6 +145,7 @@ def _add_pull_request(add: Any, p: PullRequest) -> None:
         state=p.state,
         author_login=p.author_login,
         author_is_bot=p.author_is_bot,
+        assisted_by=p.assisted_by,
         base_branch=p.base_branch,
         head_branch=p.head_branch,
         created_at=p.created_at,

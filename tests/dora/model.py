@@ -61,6 +61,10 @@ class Commit:
     headline: str = ""
     brought_by: str | None = None  # the merge's commit
 
+    @property
+    def assisted_by(self) -> list[str]:
+        return ["Cursor"] if self.sha[0] in "0123" else []
+
 
 @dataclass
 class OwnCommit:
@@ -120,6 +124,10 @@ class PullRequest:
     @property
     def url(self) -> str:
         return f"https://github.example/acme/r{self.repository_id}/pull/{self.number}"
+
+    @property
+    def assisted_by(self) -> list[str]:
+        return ["Claude Code"] if self.id % 4 == 0 else []
 
     @property
     def shas(self) -> list[str]:
@@ -298,6 +306,8 @@ class ChangeFact:
     merged_into: str | None = None
     carried_by: str | None = None
     carries_others: bool = False
+    assisted_by: list[str] = field(default_factory=list)
+    ai: str | None = None
 
 
 @dataclass
