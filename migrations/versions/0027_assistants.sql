@@ -14,3 +14,9 @@ comment on column core.changes.assisted_by is
     'The AI assistants of which the pull request or the commit that it was merged as bears a sign, sorted.';
 comment on column core.changes.ai is
     'agent: opened by a coding agent (dora.agents); assistant: bears the sign of one; NULL: no sign, which proves nothing.';
+
+-- Messages were not read before: every pull request is read once more.
+delete from core.etl_checkpoints c
+using core.integrations i
+where i.id = c.integration_id and i.integration_type = 'github'
+  and (c.stream = 'probe' or c.stream like 'pull_requests%');

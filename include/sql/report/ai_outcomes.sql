@@ -2,8 +2,8 @@
 --
 -- Comparable: of the same service, band of size and quarter. Where a group holds only one kind, nothing of it counts. The others
 -- are weighted to the mix of the changes with AI. The test is the Wilcoxon test stratified by group (van Elteren 1960), for
--- shares as well, with the exact variance of tied ranks; a difference is told where chance alone makes such a one in at most 1 of
--- 100 comparisons (|z| at least 2.576). It is a comparison and not an experiment: who uses AI for what is not known.
+-- shares as well, with the exact variance of tied ranks. A difference is told from |z| 3.09 on: chance alone reaches it in 1 of 500
+-- measures, and in 1 of 100 pages of these five. It is a comparison and not an experiment: who uses AI for what is not known.
 with measured as (
     select a.client_id, m.measure, a.is_ai,
            -- Size itself is compared within service and quarter only.
@@ -59,10 +59,10 @@ select
     case when v.enough then v.text_with_ai else '—' end as with_ai_text,
     case when v.enough then v.text_others else '—' end as others_text,
     case when not v.enough
-             then 'not enough yet: ' || coalesce(e.n_ai, 0) || ' with AI and ' || coalesce(e.n_others, 0) || ' comparable others, 20 of each are needed'
-         when coalesce(abs(e.z), 0) < 2.576 then 'no difference beyond chance'
+             then 'not enough yet: 20 of each are needed'
+         when coalesce(abs(e.z), 0) < 3.09 then 'no difference beyond chance'
          when e.z > 0 then k.more else k.less end as verdict_text,
-    case when not v.enough or coalesce(abs(e.z), 0) < 2.576 then 'none' when k.measure = 'size' then 'differs'
+    case when not v.enough or coalesce(abs(e.z), 0) < 3.09 then 'none' when k.measure = 'size' then 'differs'
          when e.z > 0 then 'worse' else 'better' end as verdict
 from core.dora_state s
 join core.clients c on c.id = s.client_id

@@ -9,7 +9,7 @@ with counted as (
     from core.dora_state t
     join core.clients k on k.id = t.client_id
     left join lateral (
-        select x.change_id, x.ai, x.is_ai, x.merged_on > t.computed_through - 90 as recent
+        select x.change_id, x.ai, x.is_ai, x.is_recent as recent
         from report.ai_changes x where x.client_id = t.client_id and x.merged_on > t.computed_through - 180
     ) a on true
     group by t.client_id, t.computed_through, k.name
@@ -22,7 +22,7 @@ with counted as (
     select t.client_id, a.service_name, count(*) filter (where a.is_ai) as with_ai, count(*) as n,
            row_number() over (partition by t.client_id order by 1.0 * count(*) filter (where a.is_ai) / count(*) desc, a.service_name) as place
     from core.dora_state t
-    join report.ai_changes a on a.client_id = t.client_id and a.merged_on > t.computed_through - 90
+    join report.ai_changes a on a.client_id = t.client_id and a.is_recent
     group by t.client_id, a.service_name
     having count(*) >= 20
 )
