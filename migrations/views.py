@@ -2,7 +2,8 @@
 
 A file is a comment and a query. The comment's first paragraph becomes the view's comment; what follows is for readers of the
 file. Everything else is the same for all views and added here: the view reads as its caller (security_invoker), so that the
-policies of the tables decide, and pulse_staff and pulse_reader may read it. A view of core is a name for typed rows: pulse_etl
+policies of the tables decide, and pulse_staff and pulse_reader may read it; pulse_staff alone, where its name begins with
+operations_. A view of core is a name for typed rows: pulse_etl
 reads and writes through it.
 """
 
@@ -23,6 +24,7 @@ from migrations.errors import MigrateError
 INCLUDE = Path(__file__).resolve().parent.parent / "include" / "sql"
 COLUMN_COMMENTS = INCLUDE / "seeds" / "column_comments.yaml"
 SCHEMAS = ("core", "report")
+FOR_STAFF = "operations_"
 
 Connection = psycopg.Connection[Any]
 
@@ -57,9 +59,10 @@ class View:
         return sql.SQL(
             "create view {name} with (security_invoker = true) as {query};\n"
             "comment on view {name} is {description};\n"
-            "grant select on {name} to pulse_staff, pulse_reader;\n"
+            "grant select on {name} to {readers};\n"
         ).format(
             name=sql.Identifier(self.schema, self.name),
+            readers=sql.SQL("pulse_staff" if self.name.startswith(FOR_STAFF) else "pulse_staff, pulse_reader"),
             query=sql.SQL(self.query),
             description=self.description,
         ) + sql.SQL(

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 import yaml
 
 from pulse.superset.assets import HASH_KEY, AssetError, Ids, ViewColumn, assets_folder, build_bundle, load
+from pulse.superset.provision import FOR_STAFF
 from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
 
@@ -157,14 +159,30 @@ def test_every_dataset_reads_a_report_view_with_its_columns(configs: Configs, vi
 def test_every_expression_runs_for_a_reader(db: TestDatabase, configs: Configs) -> None:
     client = db.add_client("techcorp")
     db.wait_replica()
-    connection = db.connect(f"pulse_client_{client}", replica=True)
+    reader, staff = (db.connect(role, replica=True) for role in (f"pulse_client_{client}", "pulse_staff"))
     for dataset in part(configs, "datasets").values():
         table = f"report.{dataset['table_name']}"
+        connection = staff if dataset["table_name"].startswith(FOR_STAFF) else reader
         for column in dataset["columns"]:
             if column.get("expression"):
                 connection.execute(f"select {column['expression']} from {table}")
         for metric in dataset["metrics"]:
             connection.execute(f"select {metric['expression']} from {table}")
+
+
+def test_what_is_for_staff_is_closed_to_clients_and_on_staffs_dashboards_alone(
+    db: TestDatabase, configs: Configs
+) -> None:
+    reader = db.connect(f"pulse_client_{db.add_client('techcorp')}", replica=True)
+    closed = {d["uuid"]: d["table_name"] for d in part(configs, "datasets").values() if FOR_STAFF in d["table_name"]}
+    assert closed
+    for table in closed.values():
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            reader.execute(f"select from report.{table}")  # type: ignore[arg-type]
+    own = {chart["uuid"] for chart in part(configs, "charts").values() if chart["dataset_uuid"] in closed}
+    for name, spec in load().dashboards.items():
+        shown = charts_of(configs[f"dashboards/{name}.yaml"])
+        assert bool(own & set(shown)) <= bool(spec.get("staff")), name
 
 
 def test_charts_use_what_their_dataset_has_and_no_sql_of_their_own(configs: Configs) -> None:

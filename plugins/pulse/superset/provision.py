@@ -34,6 +34,8 @@ STAFF_ROLE = "pulse_staff"
 ADMIN_ROLE = "Admin"
 BASE_RULE = "pulse: closed"
 RULE_GROUP = "client"
+# How all clients are served: clients' users may read none of these, and neither may their database roles.
+FOR_STAFF = "operations_"
 # Published reference values, the same for everyone. They contain no client's rows and no client_id to filter by.
 REFERENCE_DATASETS = frozenset({"benchmarks"})
 
@@ -93,7 +95,8 @@ def ensure_client(api: SupersetApi, client_id: int, slug: str, active: bool) -> 
     if not datasets:
         raise SupersetError(f"client {slug}: Superset has no datasets yet; ensure_assets has to run first")
     _ensure_rule(api, f"pulse: {role}", "Regular", f"client_id = {int(client_id)}", [role_id], _tenant_ids(datasets))
-    _ensure_permissions(api, role, (VIEWER | _dataset_permissions(datasets)) if active else frozenset())
+    own = {name: row for name, row in datasets.items() if not name.startswith(FOR_STAFF)}
+    _ensure_permissions(api, role, (VIEWER | _dataset_permissions(own)) if active else frozenset())
     _assert_closed(api, datasets, role)
 
 
