@@ -220,6 +220,8 @@ def theme(brand: Brand, dark: bool) -> dict[str, Any]:
         "colorInfo": primary,
         "colorSuccess": "#3FB37F" if dark else "#1B7F53",
         "colorWarning": "#E0A92E" if dark else "#9A6700",
+        # Superset's own grey of small texts is too faint to read (WCAG 2.2, 1.4.3).
+        "colorTextDescription": "rgba(255,255,255,0.72)" if dark else "rgba(0,0,0,0.66)",
         "colorError": "#FF7875" if dark else "#C62F3B",
         # Text on buttons is white, unless the brand's colour is too light for that.
         "colorTextLightSolid": "#FFFFFF" if contrast(primary, "#FFFFFF") >= 3 else "#10131A",

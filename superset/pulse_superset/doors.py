@@ -11,7 +11,7 @@ from typing import Any
 from flask import jsonify, redirect, request, url_for
 from werkzeug.routing import RequestRedirect
 
-from pulse_superset import answers, identity, rows
+from pulse_superset import answers, identity, rows, shell
 from pulse_superset.connections import STAFF_ROLES
 from pulse_superset.landing import landing_path
 
@@ -23,6 +23,8 @@ FOR_EVERYONE = frozenset(
         "/static/appbuilder/<path:filename>",
         "/pulse/static/<path:filename>",
         "/pulse/brief/stop/<token>",
+        shell.MANIFEST,
+        shell.ICON,
         "/login/",
         "/logout/",
         "/lang/<string:locale>",

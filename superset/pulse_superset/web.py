@@ -12,7 +12,7 @@ from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from pulse import environ
-from pulse_superset import accounts, answers, bounds, doors, identity, links, people, rows, turns
+from pulse_superset import accounts, answers, bounds, doors, identity, links, people, rows, shell, turns
 from pulse_superset.benchmarks import name_the_year
 from pulse_superset.brief import views as brief
 from pulse_superset.edge import Edge, TrustedProxies
@@ -39,6 +39,7 @@ def install(app: Flask) -> None:
     pages.add_url_rule(doors.START, "start", lambda: redirect(landing_path()))
     pages.add_url_rule(rows.RULE, "rows", rows.show)
     brief.add_to(pages)
+    shell.add_to(pages)
     app.register_blueprint(pages)
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
     people.install()
@@ -50,6 +51,7 @@ def install(app: Flask) -> None:
     app.after_request_funcs.setdefault(None, [])[:0] = [_own_policy]
     app.after_request(name_the_year)
     app.after_request(_finish)
+    app.after_request(shell.finish_page)
     app.after_request(answers.plain)
 
 

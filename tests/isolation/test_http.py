@@ -181,6 +181,8 @@ def test_filter_values_samples_and_cached_answers(
 
 # What a client's user may open; everything else that Superset has is refused.
 OPEN = {
+    "/pulse/manifest.webmanifest",
+    "/pulse/icon.svg",
     *("/static/<path:filename>", "/static/appbuilder/<path:filename>", "/pulse/static/<path:filename>"),
     *("/login/", "/lang/<string:locale>", "/health", "/healthcheck", "/ping", "/superset/language_pack/<lang>/"),
     *("/api/v1/security/login", "/api/v1/security/refresh", "/api/v1/security/csrf_token/"),
