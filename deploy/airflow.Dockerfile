@@ -6,7 +6,7 @@ COPY constraints/airflow-py311.txt ./
 # Tests run in a checkout: no image has their tools.
 RUN grep -vE '^(pytest|iniconfig)==' airflow-py311.txt > image.txt \
     && pip install --no-cache-dir --require-hashes -r image.txt
-COPY alembic.ini ./
+COPY alembic.ini pyproject.toml ./
 COPY dags dags
 COPY deploy deploy
 COPY include include

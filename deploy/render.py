@@ -47,6 +47,8 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             # Accounts of people, where ./pulse up has the simple auth manager.
             "AIRFLOW__CORE__AUTH_MANAGER": "pulse.access.fab.FabAccess",
             "AIRFLOW__FAB__CONFIG_FILE": str(INSIDE / "deploy" / "webserver_config.py"),
+            # One JSON object per line, for whatever collects the containers' logs.
+            "AIRFLOW__LOGGING__JSON_LOGS": "True",
         },
         # For the job airflow-init, which makes the first accounts.
         "accounts": {name: found.secrets[name] for name in FIRST_PASSWORDS},
@@ -66,6 +68,8 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             "PYTHONPATH": f"{INSIDE}:{INSIDE / 'plugins'}",
         }
         | {f"PULSE_{name.upper()}_HOST": HOSTS[name] for name in ("primary", "meta")},
+        # For Prometheus (profile monitoring).
+        "monitoring": {"PULSE_METRICS_TOKEN": found.secrets["PULSE_METRICS_TOKEN"]},
         "demo": {
             "PULSE_DEMO_SECRET": found.secrets["PULSE_DEMO_SECRET"],
             "PULSE_AIRFLOW_ADMIN_PASSWORD": found.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"],

@@ -5,7 +5,8 @@ WORKDIR /opt/pulse
 COPY constraints/superset-py311.txt ./
 RUN pip install --no-cache-dir --require-hashes -r superset-py311.txt
 COPY superset superset
-COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/tenancy.py plugins/pulse/
+COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/scrape.py plugins/pulse/tenancy.py \
+    plugins/pulse/
 COPY stack/probes.py stack/
 USER pulse
 WORKDIR /var/lib/pulse/superset

@@ -28,6 +28,7 @@ def test_the_containers_get_the_launchers_variables(tmp_path: Path, rendered: di
     assert set(rendered["airflow"]) == set(environment.airflow_variables(local)) | {
         "AIRFLOW__CORE__AUTH_MANAGER",
         "AIRFLOW__FAB__CONFIG_FILE",
+        "AIRFLOW__LOGGING__JSON_LOGS",
     }
     assert set(rendered["superset"]) == set(environment.superset_variables(local)) | {"PULSE_TRUSTED_PROXIES"}
 
