@@ -2,9 +2,11 @@
 FROM python:3.11-slim
 RUN useradd --uid 50000 --create-home pulse && install -d -o pulse -g pulse /var/lib/pulse
 WORKDIR /opt/pulse
-COPY constraints/airflow-py311.txt ./
+# Or kubernetes, with what runs tasks in pods.
+ARG LOCK=airflow
+COPY constraints/${LOCK}-py311.txt lock.txt
 # Tests run in a checkout: no image has their tools.
-RUN grep -vE '^(pytest|iniconfig)==' airflow-py311.txt > image.txt \
+RUN grep -vE '^(pytest|iniconfig)==' lock.txt > image.txt \
     && pip install --no-cache-dir --require-hashes -r image.txt
 COPY alembic.ini pyproject.toml ./
 COPY dags dags

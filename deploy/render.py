@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from pulse import environ  # noqa: E402
+from pulse.tenancy import POOLER_ROLE  # noqa: E402
 from stack import environment, files  # noqa: E402
 from stack.ports import StackPorts  # noqa: E402
 from stack.secret_file import load_secrets  # noqa: E402
@@ -60,6 +61,9 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             "PULSE_TRUSTED_PROXIES": "edge",
         },
         "postgres": {"POSTGRES_PASSWORD": roles.password("postgres")},
+        # CloudNativePG and PgBouncer take logins in this form.
+        "superuser": {"username": "postgres", "password": roles.password("postgres")},
+        "pooler": {"username": POOLER_ROLE, "password": roles.password(POOLER_ROLE)},
         "replication": {"PULSE_REPLICATION_PASSWORD": roles.password("pulse_replication")},
         # Only this job has the secret of the roles that write.
         "init": {

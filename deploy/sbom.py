@@ -1,4 +1,4 @@
-"""Bills of materials of both images, as CycloneDX 1.6: python -m deploy.sbom FOLDER
+"""Bills of materials of the images, as CycloneDX 1.6: python -m deploy.sbom FOLDER
 
 Needs cyclonedx-bom, which the tests' environment has. They say what the locks pin, with hashes and under this version's name;
 what the base images bring is not in them. The same locks give the same bytes.
@@ -12,12 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {
-    name: ROOT / "constraints" / f"{name}-py311.txt" for name in ("airflow", "superset")
+    name: ROOT / "constraints" / f"{name}-py311.txt" for name in ("airflow", "kubernetes", "superset")
 }  # what the images install
 
 
 def write(folder: Path) -> list[Path]:
-    """The files pulse-airflow.cdx.json and pulse-superset.cdx.json. Raises subprocess.CalledProcessError."""
+    """The files pulse-NAME.cdx.json. Raises subprocess.CalledProcessError."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, lock in LOCKS.items():

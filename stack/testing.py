@@ -14,7 +14,7 @@ from pathlib import Path
 from pulse import environ
 from stack import environment, files
 from stack.context import Stack, existing_stack, stack_to_start
-from stack.install.debian import ensure_browser, ensure_prometheus
+from stack.install.tools import ensure_all
 from stack.lifecycle import remove_state, start
 from stack.paths import AIRFLOW_VENV, ROOT, TEST_STATE
 from stack.steps import StepFailed
@@ -39,8 +39,7 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
     `long` repeats the property tests on many random worlds, and the soak with several seeds.
     """
     _environment()
-    ensure_browser()
-    ensure_prometheus()
+    ensure_all()
     if long:
         os.environ.update({name: value for name, value in LONG.items() if not os.environ.get(name)})
         arguments = [LONG_TIMEOUT, *arguments]

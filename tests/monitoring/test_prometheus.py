@@ -14,7 +14,7 @@ import pytest
 import requests
 import yaml
 
-from stack.install.debian import prometheus
+from stack.install.tools import find
 from stack.paths import ROOT
 from tests.monitoring.conftest import TOKEN, Endpoint
 from tests.monitoring.test_metrics import documented
@@ -27,7 +27,7 @@ QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["
 
 
 def promtool(*arguments: str) -> None:
-    program = prometheus("promtool")
+    program = find("promtool")
     assert program, "Prometheus is missing: ./pulse test fetches it where apt-get works"
     done = subprocess.run([program, *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -79,7 +79,7 @@ def server(pulse: Endpoint, superset: Endpoint, tmp_path_factory: pytest.TempPat
     with (folder / "log").open("wb") as out:
         process = subprocess.Popen(
             [
-                str(prometheus("prometheus")),
+                str(find("prometheus")),
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",

@@ -53,4 +53,4 @@ def test_secrets_are_generated_once_and_private(tmp_path: Path) -> None:
 def test_the_secret_of_roles_that_write_is_only_where_they_are_made(rendered: dict[str, dict[str, str]]) -> None:
     assert {name for name, variables in rendered.items() if "PULSE_ROLE_SECRET" in variables} == {"init"}
     superuser = rendered["postgres"]["POSTGRES_PASSWORD"]
-    assert [name for name, variables in rendered.items() if superuser in str(variables)] == ["postgres"]
+    assert [name for name, variables in rendered.items() if superuser in str(variables)] == ["postgres", "superuser"]

@@ -115,6 +115,6 @@ def test_the_workflows_steps_are_scripts_that_name_what_there_is() -> None:
         assert "${{" not in script
         for name in re.findall(r"(?:constraints|deploy|\.ci)/[\w.$-]+", script):
             for kind in ("airflow", "superset"):
-                assert (ROOT / name.replace("$name", kind)).exists(), name
+                assert (ROOT / name.replace("$file", kind)).exists(), name
         for module in re.findall(r"-m (deploy\.\w+)", script):
             assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
