@@ -43,7 +43,7 @@ class Endpoint:
         return requests.get(self.url + self.path, headers=headers, timeout=30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def world(cluster: Cluster) -> Iterator[TestDatabase]:
     """Three clients: acme reads two sources, bolt fails, gone is not active."""
     with TestDatabase.clone(cluster, TEMPLATE) as db:
@@ -82,7 +82,7 @@ def ran(db: TestDatabase, client_id: int, source: int, minutes: int, state: str 
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def pulse(world: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """What Airflow's API server shows. Airflow's own database has no tables."""
     home = tmp_path_factory.mktemp("airflow")
@@ -97,7 +97,7 @@ def pulse(world: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield endpoint
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def superset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """What Superset shows: its gunicorn with two workers, in front of an application that answers at once."""
     state = tmp_path_factory.mktemp("state")
