@@ -18,8 +18,8 @@ COPY sandbox sandbox
 COPY stack stack
 # The dashboards that sync_clients puts into Superset.
 COPY superset/assets superset/assets
-ARG PULSE_VERSION=unreleased
-ARG PULSE_REVISION=unknown
-LABEL org.opencontainers.image.title="Pulse: Airflow" org.opencontainers.image.version="$PULSE_VERSION" \
-    org.opencontainers.image.revision="$PULSE_REVISION" org.opencontainers.image.licenses="Apache-2.0"
+ARG VERSION=unreleased
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Pulse: Airflow" org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" org.opencontainers.image.licenses="Apache-2.0"
 USER pulse

@@ -8,10 +8,10 @@ COPY superset superset
 COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/scrape.py plugins/pulse/tenancy.py \
     plugins/pulse/
 COPY stack/probes.py stack/
-ARG PULSE_VERSION=unreleased
-ARG PULSE_REVISION=unknown
-LABEL org.opencontainers.image.title="Pulse: Superset" org.opencontainers.image.version="$PULSE_VERSION" \
-    org.opencontainers.image.revision="$PULSE_REVISION" org.opencontainers.image.licenses="Apache-2.0"
+ARG VERSION=unreleased
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Pulse: Superset" org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" org.opencontainers.image.licenses="Apache-2.0"
 USER pulse
 WORKDIR /var/lib/pulse/superset
 CMD ["gunicorn", "--config", "/opt/pulse/superset/gunicorn.conf.py", "--workers", "2", "--bind", "0.0.0.0:8088", \

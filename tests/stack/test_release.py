@@ -41,8 +41,8 @@ def test_the_version_is_in_one_place() -> None:
 def test_images_are_labelled() -> None:
     for path in (ROOT / "deploy").glob("*.Dockerfile"):
         text = path.read_text()
-        assert "ARG PULSE_VERSION" in text, path.name
-        assert 'org.opencontainers.image.version="$PULSE_VERSION"' in text, path.name
+        assert "ARG VERSION" in text, path.name
+        assert 'org.opencontainers.image.version="$VERSION"' in text, path.name
 
 
 def test_the_changelog_is_one() -> None:
