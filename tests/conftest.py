@@ -58,7 +58,7 @@ def _group_of(item: pytest.Item) -> str | None:
         if name in definitions:
             return name
     if any(found[-1].scope == "package" for found in definitions.values()):
-        return item.nodeid.rpartition("/")[0]
+        return item.nodeid.partition("::")[0].rpartition("/")[0]
     of_the_file = any(found[-1].scope == "module" for found in definitions.values())
     return item.nodeid.partition("::")[0] if of_the_file else None
 
