@@ -2,11 +2,13 @@
 FROM python:3.11-slim
 RUN useradd --uid 50000 --create-home pulse && install -d -o pulse -g pulse /var/lib/pulse
 WORKDIR /opt/pulse
-COPY constraints/airflow-py311.txt ./
+# Or kubernetes, with what runs tasks in pods.
+ARG LOCK=airflow
+COPY constraints/${LOCK}-py311.txt lock.txt
 # Tests run in a checkout: no image has their tools.
-RUN grep -vE '^(pytest|iniconfig)==' airflow-py311.txt > image.txt \
+RUN grep -vE '^(pytest|iniconfig)==' lock.txt > image.txt \
     && pip install --no-cache-dir --require-hashes -r image.txt
-COPY alembic.ini ./
+COPY alembic.ini pyproject.toml ./
 COPY dags dags
 COPY deploy deploy
 COPY include include
@@ -16,4 +18,8 @@ COPY sandbox sandbox
 COPY stack stack
 # The dashboards that sync_clients puts into Superset.
 COPY superset/assets superset/assets
+ARG VERSION=unreleased
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Pulse: Airflow" org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" org.opencontainers.image.licenses="Apache-2.0"
 USER pulse

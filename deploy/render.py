@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from pulse import environ  # noqa: E402
+from pulse.tenancy import POOLER_ROLE  # noqa: E402
 from stack import environment, files  # noqa: E402
 from stack.ports import StackPorts  # noqa: E402
 from stack.secret_file import load_secrets  # noqa: E402
@@ -47,6 +48,8 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             # Accounts of people, where ./pulse up has the simple auth manager.
             "AIRFLOW__CORE__AUTH_MANAGER": "pulse.access.fab.FabAccess",
             "AIRFLOW__FAB__CONFIG_FILE": str(INSIDE / "deploy" / "webserver_config.py"),
+            # One JSON object per line, for whatever collects the containers' logs.
+            "AIRFLOW__LOGGING__JSON_LOGS": "True",
         },
         # For the job airflow-init, which makes the first accounts.
         "accounts": {name: found.secrets[name] for name in FIRST_PASSWORDS},
@@ -58,6 +61,9 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             "PULSE_TRUSTED_PROXIES": "edge",
         },
         "postgres": {"POSTGRES_PASSWORD": roles.password("postgres")},
+        # CloudNativePG and PgBouncer take logins in this form.
+        "superuser": {"username": "postgres", "password": roles.password("postgres")},
+        "pooler": {"username": POOLER_ROLE, "password": roles.password(POOLER_ROLE)},
         "replication": {"PULSE_REPLICATION_PASSWORD": roles.password("pulse_replication")},
         # Only this job has the secret of the roles that write.
         "init": {
@@ -66,6 +72,8 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             "PYTHONPATH": f"{INSIDE}:{INSIDE / 'plugins'}",
         }
         | {f"PULSE_{name.upper()}_HOST": HOSTS[name] for name in ("primary", "meta")},
+        # For Prometheus (profile monitoring).
+        "monitoring": {"PULSE_METRICS_TOKEN": found.secrets["PULSE_METRICS_TOKEN"]},
         "demo": {
             "PULSE_DEMO_SECRET": found.secrets["PULSE_DEMO_SECRET"],
             "PULSE_AIRFLOW_ADMIN_PASSWORD": found.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"],

@@ -5,8 +5,13 @@ WORKDIR /opt/pulse
 COPY constraints/superset-py311.txt ./
 RUN pip install --no-cache-dir --require-hashes -r superset-py311.txt
 COPY superset superset
-COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/tenancy.py plugins/pulse/
+COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/scrape.py plugins/pulse/tenancy.py \
+    plugins/pulse/
 COPY stack/probes.py stack/
+ARG VERSION=unreleased
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Pulse: Superset" org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION" org.opencontainers.image.licenses="Apache-2.0"
 USER pulse
 WORKDIR /var/lib/pulse/superset
 CMD ["gunicorn", "--config", "/opt/pulse/superset/gunicorn.conf.py", "--workers", "2", "--bind", "0.0.0.0:8088", \

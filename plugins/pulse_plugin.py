@@ -1,5 +1,5 @@
-"""Registers Pulse with Airflow: links from a client's DAG and from the menu to the dashboards, the page Clients, and the app that
-tools push to."""
+"""Registers Pulse with Airflow: links from a client's DAG and from the menu to the dashboards, the page Clients, the app that
+tools push to, and the one that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -26,15 +26,23 @@ def _clients_app() -> dict[str, Any]:
     return {"app": create_app(), "url_prefix": PREFIX, "name": "pulse_clients"}
 
 
+@cache
+def _metrics_app() -> dict[str, Any]:
+    from pulse.health.metrics import create_app
+    from pulse.scrape import PATH
+
+    return {"app": create_app(), "url_prefix": PATH, "name": "pulse_metrics"}
+
+
 class _Apps:
     """The apps, made when the API server asks for them: the other processes of Airflow load the plugin, too."""
 
     def __get__(self, plugin: object, owner: type) -> list[dict[str, Any]]:
-        return [_ingest_app(), _clients_app()]
+        return [_ingest_app(), _clients_app(), _metrics_app()]
 
 
 class PulsePlugin(AirflowPlugin):
-    """Adds a "Dashboard" tab to each DAG, two menu entries, and the apps under /pulse/clients and /pulse/ingest."""
+    """Adds a "Dashboard" tab to each DAG, two menu entries, and the apps under /pulse."""
 
     name = "pulse"
     fastapi_apps = _Apps()

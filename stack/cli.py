@@ -27,13 +27,16 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--demo", dest="demo", action="store_true", default=None, help="with them, after --no-demo")
 
     commands.add_parser("down", help="stop everything")
+    commands.add_parser("version", help="print this version")
     status = commands.add_parser("status", help="what runs where, and who may log in")
     status.add_argument("--json", action="store_true", help="for scripts")
     logs = commands.add_parser("logs", help="a process's log; without a name, which logs there are")
     logs.add_argument("name", nargs="?")
     logs.add_argument("-f", "--follow", action="store_true", help="go on printing")
     logs.add_argument("-n", "--lines", type=int, default=100)
-    reset = commands.add_parser("reset", help="stop everything and delete all data, logs and secrets")
+    reset = commands.add_parser(
+        "reset", help="stop everything and delete all data, logs, secrets and backups in .pulse"
+    )
     reset.add_argument("--yes", action="store_true", help="do not ask")
     psql = commands.add_parser("psql", help="the clients' database; further arguments go to psql")
     psql.add_argument("--replica", action="store_true", help="on the replica (read only)")
@@ -109,6 +112,11 @@ def main(argv: list[str]) -> int:
             from stack.install.doctor import doctor
 
             return doctor(delete_leaks=arguments.delete_leaks)
+        if arguments.command == "version":
+            from pulse.version import version
+
+            print(version())
+            return 0
         if arguments.command == "lock":
             from stack.install.lock import lock
 

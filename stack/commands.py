@@ -96,7 +96,7 @@ def reset(arguments: argparse.Namespace, _: list[str]) -> int:
         print("Nothing to delete.")
         return 0
     if not arguments.yes:
-        _ask(f"This deletes every client's data, all logs and all secrets in {state}.", "reset")
+        _ask(f"This deletes every client's data, all logs, all secrets and all backups in {state}.", "reset")
     stack = existing_stack()
     Supervisor(state).stop_everything()
     remove_state(stack)

@@ -78,5 +78,6 @@ def _common(settings: Settings) -> dict[str, str]:
         "PULSE_REPLICA_HOST": settings.host("replica"),
         "PULSE_REPLICA_PORT": str(settings.ports.replica),
         "PULSE_READER_SECRET": settings.secrets["PULSE_READER_SECRET"],
+        "PULSE_METRICS_TOKEN": settings.secrets["PULSE_METRICS_TOKEN"],
         "PULSE_SUPERSET_PUBLIC_URL": settings.url("superset"),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from pulse import environ
 from stack import environment, files
 from stack.context import Stack, existing_stack, stack_to_start
-from stack.install.doctor import CHROMIUM
+from stack.install.tools import ensure_all
 from stack.lifecycle import remove_state, start
 from stack.paths import AIRFLOW_VENV, ROOT, TEST_STATE
 from stack.steps import StepFailed
@@ -40,7 +39,7 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
     `long` repeats the property tests on many random worlds, and the soak with several seeds.
     """
     _environment()
-    _ensure_browser()
+    ensure_all()
     if long:
         os.environ.update({name: value for name, value in LONG.items() if not os.environ.get(name)})
         arguments = [LONG_TIMEOUT, *arguments]
@@ -155,18 +154,3 @@ def counts(report: Path, code: int) -> tuple[int, int, int]:
 def closing_line(passed: int, failed: int, skipped: int) -> str:
     """What scripts read."""
     return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
-
-
-def _ensure_browser() -> None:
-    """Chromium for the browser test: installed where we may, else the test says what is missing."""
-    if any(map(shutil.which, CHROMIUM)) or os.geteuid() != 0 or not shutil.which("apt-get"):
-        return
-    print("… installing chromium for the browser test", flush=True)
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-q"],
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"],
-    ):
-        done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
-        if done.returncode != 0:
-            print(f"      {' '.join(command)} failed: {done.stderr.strip()[-300:]}", file=sys.stderr)

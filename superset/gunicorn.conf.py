@@ -1,6 +1,8 @@
 """How gunicorn serves Superset, under ./pulse up and in a container. Workers and address come from the command line."""
 
+import os
 import resource
+import shutil
 
 worker_class = "gthread"
 # Most of them wait for their turn: pulse_superset.share says how many run at once.
@@ -15,6 +17,14 @@ limit_request_field_size = 8190
 
 MEMORY_BYTES = 3 << 30  # of a worker's data: a request that would need more fails by itself
 RECYCLED_BYTES = 900 << 20  # a worker that has grown so large is replaced after its request
+
+
+def on_starting(server):  # type: ignore[no-untyped-def]
+    """A folder in which all workers count their requests: pulse_superset.measure. Counts begin at zero with the server."""
+    folder = os.path.join(os.environ["PULSE_STATE"], "superset", "metrics")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 def post_fork(server, worker):  # type: ignore[no-untyped-def]

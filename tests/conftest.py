@@ -51,12 +51,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group_of(item: pytest.Item) -> str | None:
-    """A shared session fixture, or the file when the test uses a fixture made once for its file; None: runs anywhere."""
+    """A shared session fixture, or the folder or file when the test uses a fixture made once for it; None: runs anywhere."""
     info = getattr(item, "_fixtureinfo", None)
     definitions = info.name2fixturedefs if info is not None else {}
     for name in SHARED:
         if name in definitions:
             return name
+    if any(found[-1].scope == "package" for found in definitions.values()):
+        return item.nodeid.partition("::")[0].rpartition("/")[0]
     of_the_file = any(found[-1].scope == "module" for found in definitions.values())
     return item.nodeid.partition("::")[0] if of_the_file else None
 

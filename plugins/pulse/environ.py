@@ -150,6 +150,7 @@ CERTIFICATES = _folder(
 )
 AIRFLOW_PORT = _number(YOU, "PULSE_AIRFLOW_PORT", 8080, "Containers: Airflow's port on this machine.")
 SUPERSET_PORT = _number(YOU, "PULSE_SUPERSET_PORT", 8088, "Containers: Superset's port on this machine.")
+PROMETHEUS_PORT = _number(YOU, "PULSE_PROMETHEUS_PORT", 9090, "Containers: Prometheus's port on this machine.")
 EDGE_HTTP_PORT = _number(YOU, "PULSE_EDGE_HTTP_PORT", 80, "Containers: the edge's port that leads to https.")
 EDGE_PORT = _number(YOU, "PULSE_EDGE_PORT", 443, "Containers: Superset's port at the edge.")
 EDGE_AIRFLOW_PORT = _number(YOU, "PULSE_EDGE_AIRFLOW_PORT", 8443, "Containers: Airflow's port at the edge.")
@@ -191,6 +192,9 @@ READER_SECRET = _secret(
 )
 REPLICATION_PASSWORD = _secret(
     "PULSE_REPLICATION_PASSWORD", "Containers: the replica's login at the primary, derived from `PULSE_ROLE_SECRET`."
+)
+METRICS_TOKEN = _secret(
+    "PULSE_METRICS_TOKEN", "Prometheus reads metrics with it ([monitoring.md](monitoring.md)). Without it nobody does."
 )
 FERNET_KEY = _secret("PULSE_FERNET_KEY", "Airflow encrypts Variables and Connections with it.")
 JWT_SECRET = _secret("PULSE_JWT_SECRET", "Airflow signs its tokens with it.")

@@ -23,6 +23,9 @@ SERVICE_ROLES = (
     "pulse_nobody",
 )
 
+# PgBouncer asks the replica for the verifiers of its logins with this one.
+POOLER_ROLE = "pulse_pooler"
+
 # Logins that only read on the replica, or check a sign-in; a client's login is one of them, too.
 READER_ROLES = ("pulse_auth", "pulse_staff", "pulse_nobody")
 

@@ -24,7 +24,9 @@ SOURCES = {
     "airflow": (AIRFLOW.requirements,),
     "tests": (AIRFLOW.requirements, TESTS.requirements),
     "superset": (SUPERSET.requirements,),
+    "kubernetes": (AIRFLOW.requirements, ROOT / "deploy" / "kubernetes" / "requirements.txt"),
 }
+LIKE_AIRFLOW = ("tests", "kubernetes")  # more packages beside Airflow's, whose versions stay
 LOCKS = {lock_of(name, version): sources for name, sources in SOURCES.items() for version in SUPPORTED}
 
 
@@ -32,7 +34,7 @@ def lock(*, upgrade: bool) -> int:
     """Resolve with uv and write all files; the next ./pulse up installs them. Raises StackError.
 
     `upgrade` takes the newest versions; without it, pins that still fit stay. Every Python gets the first one's versions, and
-    the tests get Airflow's. A package is installed only if its file has one of the hashes.
+    the tests and the image for Kubernetes get Airflow's. A package is installed only if its file has one of the hashes.
     """
     uv = find_uv()
     if uv is None:
@@ -43,7 +45,7 @@ def lock(*, upgrade: bool) -> int:
             target, python = lock_of(name, version), f"{version[0]}.{version[1]}"
             options = [*OPTIONS, "--python-version", python, "--output-file", str(target)]
             options += ["--upgrade"] * upgrade + ["--constraint", str(first)] * (target != first)
-            options += ["--constraint", str(lock_of("airflow", version))] * (name == "tests")
+            options += ["--constraint", str(lock_of("airflow", version))] * (name in LIKE_AIRFLOW)
             done = subprocess.run(
                 [str(uv), "pip", "compile", *options, *map(str, sources)],
                 capture_output=True,

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from migrations.errors import MigrateError
 from migrations.migrate import migrate as bring_up_to_date
-from pulse.tenancy import SERVICE_ROLES, RoleSecrets, client_of_role, scram_verifier, verifier_matches
+from pulse.tenancy import POOLER_ROLE, SERVICE_ROLES, RoleSecrets, client_of_role, scram_verifier, verifier_matches
 from stack.errors import StackError
 from stack.paths import ROOT
 from stack.postgres.cluster import REPLICATION_ROLE
@@ -32,12 +32,14 @@ class Servers(Protocol):
 
 
 def bootstrap_primary(cluster: Servers, database: str = DATABASE) -> None:
-    """Before the migrations: pulse_owner, the replication role, and the clients' database. May be repeated."""
+    """Before the migrations: pulse_owner, the logins of replication and PgBouncer, and the clients' database. May be repeated."""
     with cluster.primary.connect() as connection:
         ensure_role(connection, cluster.secrets, "pulse_owner", "login createrole")
         ensure_role(connection, cluster.secrets, REPLICATION_ROLE, "login replication")
+        ensure_role(connection, cluster.secrets, POOLER_ROLE, "login")
         close_database(connection, "postgres")
         close_database(connection, "template1")
+        connection.execute((BOOTSTRAP / "pooler.sql").read_text())
         ensure_database(connection, database, "pulse_owner")
     with cluster.primary.connect(database=database) as connection:
         connection.execute((BOOTSTRAP / "harden_database.sql").read_text())

@@ -81,7 +81,8 @@ def _airflow_programs(settings: Settings) -> list[Program]:
 def _superset_program(settings: Settings) -> Program:
     gunicorn = [str(SUPERSET_VENV / "bin" / "gunicorn"), "--config", str(ROOT / "superset" / "gunicorn.conf.py")]
     address = ["--workers", "1", "--bind", f"{LOOPBACK}:{settings.ports.superset}"]
-    code = _build_of(ROOT / "superset", ROOT / "plugins" / "pulse" / "tenancy.py", SUPERSET.lock)
+    pulse = ROOT / "plugins" / "pulse"
+    code = _build_of(ROOT / "superset", pulse / "tenancy.py", pulse / "scrape.py", SUPERSET.lock)
     env = environment.superset(settings) | code
     return Program("superset", [*gunicorn, *address, "superset.app:create_app()"], env, settings.state / "superset", 40)
 

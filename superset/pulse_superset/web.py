@@ -12,7 +12,7 @@ from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from pulse import environ
-from pulse_superset import accounts, answers, bounds, doors, identity, links, people, rows, shell, turns
+from pulse_superset import accounts, answers, bounds, doors, identity, links, measure, people, rows, shell, turns
 from pulse_superset.benchmarks import name_the_year
 from pulse_superset.brief import views as brief
 from pulse_superset.edge import Edge, TrustedProxies
@@ -32,7 +32,7 @@ class CookieInterface(SecureCookieSessionInterface):  # type: ignore[misc]
 
 def install(app: Flask) -> None:
     """Superset's FLASK_APP_MUTATOR."""
-    app.wsgi_app = Edge(turns.Gate(app.wsgi_app), TrustedProxies(environ.TRUSTED_PROXIES.get()))
+    app.wsgi_app = Edge(measure.Measured(turns.Gate(app.wsgi_app)), TrustedProxies(environ.TRUSTED_PROXIES.get()))
     app.session_interface = CookieInterface()
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
     pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")

@@ -20,6 +20,7 @@ from tests.conftest import ROOT
 from tests.support.servers import free_port
 
 PASSWORDS = {"admin": "admin-password-of-the-test", "data_team": "data-team-password-of-the-test"}
+METRICS_TOKEN = "metrics-token-of-the-test"
 MANAGERS = {"simple": "pulse.access.simple.SimpleAccess", "fab": "pulse.access.fab.FabAccess"}
 # What the data team may change, and reading routes that are a POST or that anybody may call.
 ALLOWED = {
@@ -118,6 +119,7 @@ def environment(home: Path, manager: str, port: int) -> dict[str, str]:
         "AIRFLOW__API_AUTH__JWT_SECRET": "jwt-secret-of-the-test-that-is-long-enough-for-sha512-signatures-of-tokens",
         "AIRFLOW__FAB__CONFIG_FILE": str(ROOT / "deploy" / "webserver_config.py"),
         "AIRFLOW_CONN_PULSE_REPLICA": "postgresql://nobody@127.0.0.1:1/none",
+        "PULSE_METRICS_TOKEN": METRICS_TOKEN,
         "PULSE_AIRFLOW_ADMIN_PASSWORD": PASSWORDS["admin"],
         "PULSE_AIRFLOW_DATA_TEAM_PASSWORD": PASSWORDS["data_team"],
     }
@@ -309,6 +311,24 @@ def test_the_page_clients_is_for_those_who_are_signed_in(server: Server) -> None
             assert server.call(who, "GET", path).status_code == 503
     for path in ("/pulse/clients/docs", "/pulse/clients/openapi.json"):
         assert server.call("admin", "GET", path).status_code == 404
+
+
+def test_metrics_are_for_the_token_and_tell_of_airflow(server: Server) -> None:
+    """Airflow mounts the page without authentication; a login of Airflow's is no token."""
+    url = f"{server.url}/pulse/metrics/"
+    assert requests.get(url, timeout=30).status_code == 401
+    assert server.call("admin", "GET", "/pulse/metrics/").status_code == 401
+    answer = requests.get(url, headers={"Authorization": f"Bearer {METRICS_TOKEN}"}, timeout=30)
+    assert answer.status_code == 200
+    # There is no clients' database here, and no scheduler.
+    for line in (
+        'pulse_database_up{server="meta"} 1.0',
+        'pulse_database_up{server="replica"} 0.0',
+        'pulse_tasks{state="queued"} 0.0',
+        "pulse_queue_seconds 0.0",
+        'pulse_process_up{process="scheduler"} 0.0',
+    ):
+        assert line in answer.text.splitlines()
 
 
 def test_only_an_admin_makes_keys_for_tools(server: Server) -> None:

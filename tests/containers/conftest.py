@@ -22,7 +22,7 @@ FIRST_NUMBERS_SECONDS = 900
 
 @pytest.fixture(scope="session")
 def containers() -> Iterator[Containers]:
-    """The whole file, with its profiles demo and edge. Volumes are new; images of an earlier run are built upon."""
+    """The whole file, with its profiles demo, edge and monitoring. Volumes are new; images of an earlier run are built upon."""
     engine = Engine(TEST_STATE.parent / "containers")
     engine.start()
     made = Containers(engine, engine.state)

@@ -27,6 +27,7 @@ PORTS = (
     environ.EDGE_HTTP_PORT,
     environ.EDGE_PORT,
     environ.EDGE_AIRFLOW_PORT,
+    environ.PROMETHEUS_PORT,
 )
 JOBS = {"init", "airflow-init", "superset-init", "demo-clients"}  # they end
 
@@ -73,7 +74,7 @@ class Containers:
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Docker Compose with the whole file."""
-        profiles = ["--profile", "demo", "--profile", "edge"]
+        profiles = ["--profile", "demo", "--profile", "edge", "--profile", "monitoring"]
         env = self.engine.variables | self.variables
         place = ["--project-name", PROJECT, "--project-directory", str(ROOT)]
         return run("docker", "compose", *place, *profiles, *arguments, env=env, check=check)

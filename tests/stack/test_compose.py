@@ -28,6 +28,7 @@ def test_the_containers_get_the_launchers_variables(tmp_path: Path, rendered: di
     assert set(rendered["airflow"]) == set(environment.airflow_variables(local)) | {
         "AIRFLOW__CORE__AUTH_MANAGER",
         "AIRFLOW__FAB__CONFIG_FILE",
+        "AIRFLOW__LOGGING__JSON_LOGS",
     }
     assert set(rendered["superset"]) == set(environment.superset_variables(local)) | {"PULSE_TRUSTED_PROXIES"}
 
@@ -52,4 +53,4 @@ def test_secrets_are_generated_once_and_private(tmp_path: Path) -> None:
 def test_the_secret_of_roles_that_write_is_only_where_they_are_made(rendered: dict[str, dict[str, str]]) -> None:
     assert {name for name, variables in rendered.items() if "PULSE_ROLE_SECRET" in variables} == {"init"}
     superuser = rendered["postgres"]["POSTGRES_PASSWORD"]
-    assert [name for name, variables in rendered.items() if superuser in str(variables)] == ["postgres"]
+    assert [name for name, variables in rendered.items() if superuser in str(variables)] == ["postgres", "superuser"]

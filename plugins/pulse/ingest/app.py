@@ -13,7 +13,7 @@ from fastapi import FastAPI, HTTPException, Path, Request
 from pydantic import BaseModel
 
 from pulse.clients.streams import OPTIONAL, REQUIRED, Stream
-from pulse.ingest import admin, body, limits, webhooks
+from pulse.ingest import admin, body, limits, measure, webhooks
 from pulse.ingest import records as pushed
 from pulse.ingest.gate import Gate, unauthorised
 from pulse.ingest.keys import digest
@@ -67,6 +67,7 @@ def create_app(start: Callable[[str], bool] = start_run) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.add_middleware(measure.Counted)
     for entity in REQUIRED:
         app.add_api_route(
             f"/v1/{{client}}/{entity}",

@@ -1,0 +1,1 @@
+"""Pulse on Kubernetes: manifests for kustomize, and what writes those that follow from other files (docs/kubernetes.md)."""
