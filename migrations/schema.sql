@@ -217,6 +217,18 @@ end $$;
 
 COMMENT ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) IS 'For migrations: row-level security and grants of a new table with client_id. etl may write, staff and reader may read.';
 
+CREATE FUNCTION core.raise_data_version() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    insert into core.data_versions as v (client_id, version) values (coalesce(new.client_id, old.client_id), 1)
+    on conflict (client_id) do update set version = v.version + 1, changed_at = now();
+    return null;
+end $$;
+
+COMMENT ON FUNCTION core.raise_data_version() IS 'Raises the version of the client of a row that was written.';
+
 CREATE FUNCTION core.range_text(unit text, low double precision, high double precision) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ("substring"(core.display_text(unit, low), '[^0-9.].*'::text) = "substring"(core.display_text(unit, high), '[^0-9.].*'::text)) THEN (("substring"(core.display_text(unit, low), '^[0-9.]+'::text) || ' to '::text) || core.display_text(unit, high)) ELSE ((core.display_text(unit, low) || ' to '::text) || core.display_text(unit, high)) END;
@@ -420,6 +432,8 @@ GRANT ALL ON FUNCTION core.merge_of(change_id text) TO pulse_etl;
 REVOKE ALL ON FUNCTION core.open_to_ingest(target regclass, rights text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.raise_data_version() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.range_text(unit text, low double precision, high double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.range_text(unit text, low double precision, high double precision) TO pulse_staff;
@@ -778,6 +792,29 @@ CREATE POLICY staff ON core.commits FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.commits TO pulse_etl;
 GRANT SELECT ON TABLE core.commits TO pulse_staff;
 GRANT SELECT ON TABLE core.commits TO pulse_reader;
+
+-- core.data_versions --------------------------------------------------------------------------------------------------
+CREATE TABLE core.data_versions (
+    client_id integer NOT NULL,
+    version bigint NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.data_versions FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.data_versions IS 'One row per client: raised by each stage that wrote a row of the client''s, and by each change of its settings, in the same transaction. Whoever sees a version sees the data that it stands for, on the replica, too.';
+ALTER TABLE ONLY core.data_versions ADD CONSTRAINT data_versions_pkey PRIMARY KEY (client_id);
+ALTER TABLE ONLY core.data_versions ADD CONSTRAINT data_versions_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.data_versions TO pulse_admin USING (true);
+CREATE POLICY auth ON core.data_versions FOR SELECT TO pulse_auth USING (true);
+ALTER TABLE core.data_versions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY etl ON core.data_versions TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
+CREATE POLICY owner ON core.data_versions TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+CREATE POLICY reader ON core.data_versions FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY staff ON core.data_versions FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.data_versions TO pulse_etl;
+GRANT SELECT ON TABLE core.data_versions TO pulse_staff;
+GRANT SELECT ON TABLE core.data_versions TO pulse_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE core.data_versions TO pulse_admin;
+GRANT SELECT ON TABLE core.data_versions TO pulse_auth;
 
 -- core.deployed_branch_commits ----------------------------------------------------------------------------------------
 CREATE TABLE core.deployed_branch_commits (
@@ -2650,6 +2687,7 @@ CREATE TABLE core.system_settings (
 );
 ALTER TABLE ONLY core.system_settings FORCE ROW LEVEL SECURITY;
 ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_pkey PRIMARY KEY (client_id, setting_key);
+CREATE TRIGGER raise_data_version AFTER INSERT OR DELETE OR UPDATE ON core.system_settings FOR EACH ROW EXECUTE FUNCTION core.raise_data_version();
 ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.system_settings TO pulse_admin USING (true);
 CREATE POLICY auth ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^(brand|feature)\.'::text));

@@ -214,6 +214,17 @@ def end_session(client_id: int, token_hash: str) -> None:
         )
 
 
+_VERSIONS = """
+    select coalesce(string_agg(client_id || ':' || version, ',' order by client_id), '') from core.data_versions
+    where %s = '{}'::integer[] or client_id = any(%s)
+"""
+
+
+def data_version(clients: list[int]) -> str:
+    """The versions of the data of these clients, or of all if there are none. Raises DatabaseAway."""
+    return str(_read(_VERSIONS, (clients, clients))[0][0])
+
+
 def brand_settings(client_id: int) -> dict[str, Any]:
     """The client's name and its `brand.*` settings (without the prefix). Raises DatabaseAway."""
     rows = _read(

@@ -24,8 +24,8 @@ from pulse.superset.provision import (
     ensure_assets,
     ensure_client,
     pulse_datasets,
-    touch_datasets,
 )
+from tests.support.airflow_api import wait_for
 from tests.support.stack import client_ids, database, login_of, superset_service
 from tests.support.superset_api import SupersetSession
 
@@ -257,21 +257,28 @@ def test_a_dataset_without_its_rules_is_an_error(api: SupersetApi, stranger: int
     assert made in covered
 
 
-def test_touching_datasets_invalidates_their_cache(stack: dict[str, Any], api: SupersetApi) -> None:
-    login = login_of(stack, "superset", "executive", "techcorp")
-    session = SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
+def test_a_publication_turns_over_the_cache_of_its_client_only(stack: dict[str, Any], api: SupersetApi) -> None:
     dataset = pulse_datasets(api)["kpi_current"]["id"]
+    logins = {slug: login_of(stack, "superset", "executive", slug) for slug in ("techcorp", "acme")}
+    base = stack["addresses"]["superset"]
+    people = {slug: SupersetSession(base, one["username"], one["password"]) for slug, one in logins.items()}
 
-    def cached() -> bool:
-        answer = session.chart_data(dataset, columns=["metric_type", "sort_order"], force=False)
+    def cached(slug: str) -> bool:
+        answer = people[slug].chart_data(dataset, columns=["metric_type", "sort_order"], force=False)
         assert answer.status_code == 200
         return bool(answer.json()["result"][0]["is_cached"])
 
-    cached()
-    assert cached()
-    touch_datasets(api)
-    assert not cached()
-    assert cached()
+    for slug in people:
+        cached(slug)
+        assert cached(slug)
+    with database(stack, "pulse_admin") as conn:
+        conn.execute(
+            "update core.data_versions set version = version + 1"
+            " where client_id = (select id from core.clients where slug = 'techcorp')"
+        )
+    wait_for("the new version is known", lambda: not cached("techcorp"), 30)
+    assert cached("techcorp")
+    assert cached("acme")
 
 
 def test_a_wrong_password_says_which_account_and_what_to_do(stack: dict[str, Any]) -> None:

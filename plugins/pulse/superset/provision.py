@@ -6,9 +6,7 @@ Superset combine the two with OR. This is the second wall; the first is the clie
 
 from __future__ import annotations
 
-import json
 import logging
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +23,6 @@ __all__ = [
     "assets_are_current",
     "ensure_assets",
     "ensure_client",
-    "touch_datasets",
 ]
 
 CONNECTION_ID = "pulse_superset"
@@ -98,13 +95,6 @@ def ensure_client(api: SupersetApi, client_id: int, slug: str, active: bool) -> 
     own = {name: row for name, row in datasets.items() if not name.startswith(FOR_STAFF)}
     _ensure_permissions(api, role, (VIEWER | _dataset_permissions(own)) if active else frozenset())
     _assert_closed(api, datasets, role)
-
-
-def touch_datasets(api: SupersetApi) -> None:
-    """Give every dataset a new version, so that answers cached before the publication are not used again."""
-    stamp = json.dumps({"published_at": datetime.now(UTC).isoformat()})
-    for dataset in pulse_datasets(api).values():
-        api.put(f"dataset/{dataset['id']}", {"extra": stamp})
 
 
 def pulse_datasets(api: SupersetApi) -> dict[str, dict[str, Any]]:

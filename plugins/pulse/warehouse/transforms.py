@@ -27,6 +27,14 @@ Stage = Literal["normalise", "dora"]
 DORA = ("begin", "facts", "links", "metrics", "flow", "quality", "end")
 
 
+WATERMARK = "staging/end/watermark.sql"  # how far normalise has read; no reader sees it
+# What Superset has cached of this client is of an older version now.
+_RAISE_VERSION = """
+    insert into core.data_versions as v (client_id, version) values ((select core.etl_client_id()), 1)
+    on conflict (client_id) do update set version = v.version + 1, changed_at = now()
+"""
+
+
 @dataclass(frozen=True)
 class StepResult:
     """One model's effect: `rows` it inserted, updated or deleted, and how long that took.
@@ -116,6 +124,8 @@ def _run_models(
             rejected[found.file] += len(found.records)
     if stage == "dora":
         _stop_where_blocked(conn)
+    if any(step.rows for step in results if step.file != WATERMARK):
+        conn.execute(_RAISE_VERSION)
     return [replace(step, rejected=rejected[step.file]) for step in results]
 
 
