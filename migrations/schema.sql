@@ -20,6 +20,24 @@ $$;
 
 COMMENT ON FUNCTION core.claim_runs() IS 'The clients that wish for a run and had none in the last minute. Each is given to one caller a minute.';
 
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+CREATE FUNCTION core.client_admin(session_hash text) RETURNS core.users
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select u
+    from core.user_sessions s
+    join core.users u on (u.client_id, u.id) = (s.client_id, s.user_id)
+    join core.clients c on c.id = u.client_id and c.active
+    where s.token_hash = session_hash and s.active and s.expires_at > now() and u.active and u.role = 'client_admin'
+$$;
+
+COMMENT ON FUNCTION core.client_admin(session_hash text) IS 'The client_admin whose session this is, by the hash of its token; NULL for everybody else.';
+
 CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN (unit = 'ratio'::text) THEN (to_char((value * (100)::double precision), 'FM999999999990.0'::text) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (0.95)::double precision)) THEN (to_char(value, 'FM999999999990.0'::text) || ' per day'::text) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (0.95)::double precision)) THEN (to_char((value * (7)::double precision), 'FM990.0'::text) || ' per week'::text) WHEN (unit = 'per_day'::text) THEN (to_char((value * (30.4)::double precision), 'FM990.0'::text) || ' per month'::text) WHEN ((unit = 'hours'::text) AND ((value * (60)::double precision) < (59.5)::double precision)) THEN (to_char((value * (60)::double precision), 'FM90'::text) || ' min'::text) WHEN ((unit = 'hours'::text) AND (value < (47.95)::double precision)) THEN (to_char(value, 'FM990.0'::text) || ' h'::text) WHEN (unit = 'hours'::text) THEN (to_char((value / (24)::double precision), 'FM999999999990.0'::text) || ' days'::text) ELSE to_char(value, 'FM999999999990.0'::text) END;
@@ -176,6 +194,62 @@ $$;
 
 COMMENT ON FUNCTION core.ingest_source() IS 'The integration whose key hash this transaction has in pulse.ingest_key; no row when it is unknown or revoked.';
 
+CREATE FUNCTION core.invite_person(session_hash text, email text, full_name text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+declare
+    admin   core.users := core.client_admin(session_hash);
+    person  core.users;
+    asked   timestamptz;
+begin
+    if admin.client_id is null then
+        return 'forbidden';
+    end if;
+    if email !~ '^[a-z0-9!#$%&''*+/=?^_`{|}~.-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+$' or length(email) > 254
+       or full_name ~ '[[:cntrl:]]' or length(full_name) > 120 then
+        raise exception 'not an address, or not a name' using errcode = 'invalid_parameter_value';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('pulse.people'), admin.client_id);
+    select u.* into person from core.users u where u.client_id = admin.client_id and u.email = invite_person.email and u.active;
+    if person.password_hash <> '' or person.origin = 'sso' then
+        return 'is here';
+    end if;
+    if person.origin = 'variable' then
+        return 'declared';
+    end if;
+    select l.asked_at into asked from core.password_links l
+    where l.client_id = admin.client_id and l.email = invite_person.email;
+    if asked > now() - interval '5 minutes' then
+        return 'just now';
+    end if;
+    if (select count(*) filter (where l.asked_at > now() - interval '1 hour') >= 30 or count(*) >= 300
+        from core.password_links l where l.client_id = admin.client_id) then
+        return 'too many';
+    end if;
+    insert into core.password_links as l (client_id, email, full_name, kind, asked_by, send_at)
+    values (admin.client_id, invite_person.email, invite_person.full_name, 'invited', admin.email, now())
+    on conflict on constraint password_links_pkey do update
+        set kind = 'invited', full_name = coalesce(nullif(excluded.full_name, ''), l.full_name),
+            asked_by = excluded.asked_by, asked_at = now(), asks = l.asks + 1, send_at = now(), problem = '';
+    return 'invited';
+end $_$;
+
+COMMENT ON FUNCTION core.invite_person(session_hash text, email text, full_name text) IS 'Invites somebody to the client of this client_admin, and says what came of it: invited, is here, declared (by the Variable), just now, too many, forbidden. Whether the address belongs to another client is found out when the link is used.';
+
+CREATE FUNCTION core.look_link(token_hash text) RETURNS TABLE(client_id integer, email text, full_name text, kind text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select l.client_id, l.email, l.full_name, l.kind
+    from core.password_links l
+    join core.clients c on c.id = l.client_id and c.active
+    left join core.users u on u.client_id = l.client_id and u.email = l.email
+    where l.token_hash = look_link.token_hash and l.expires_at > now() and (u.active or l.kind = 'invited')
+$$;
+
+COMMENT ON FUNCTION core.look_link(token_hash text) IS 'Whose link this is, by the hash of its token; no row when it is unknown, used or too old.';
+
 CREATE FUNCTION core.merge_of(change_id text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (change_id ~ '^[a-z0-9_]+-(pr|commit):'::text) THEN regexp_replace(change_id, '-(pr|commit):'::text, '-merge:'::text) ELSE NULL::text END;
@@ -193,6 +267,27 @@ begin
 end $$;
 
 COMMENT ON FUNCTION core.open_to_ingest(target regclass, rights text) IS 'For migrations: pulse_ingest may use the table''s rows of the integration whose key it has.';
+
+CREATE FUNCTION core.people(session_hash text) RETURNS TABLE(email text, full_name text, role text, origin text, state text, problem text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    with mine as (select a.client_id from core.client_admin(session_hash) a where a.client_id is not null)
+    select coalesce(u.email, l.email), coalesce(nullif(u.full_name, ''), l.full_name, ''), coalesce(u.role, 'executive'),
+           coalesce(u.origin, 'people'),
+           case when u.password_hash <> '' or u.origin = 'sso' then 'active'
+                when l.expires_at > now() then 'invited'
+                when l.send_at is not null then 'waiting'
+                else 'expired' end,
+           coalesce(l.problem, '')
+    from (select * from core.users where active and client_id = (select client_id from mine)) u
+    full join (select * from core.password_links where client_id = (select client_id from mine)) l on l.email = u.email
+    -- A link of somebody who was removed is no person.
+    where u.id is not null or l.kind = 'invited'
+    order by 1
+$$;
+
+COMMENT ON FUNCTION core.people(session_hash text) IS 'The people of the client whose client_admin has this session, and those who are invited.';
 
 CREATE FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) RETURNS void
     LANGUAGE plpgsql
@@ -232,6 +327,48 @@ $$;
 
 COMMENT ON FUNCTION core.reader_client_id() IS 'The active client whose login opened this session; NULL for every other login.';
 
+CREATE FUNCTION core.remove_person(session_hash text, email text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    admin   core.users := core.client_admin(session_hash);
+    person  core.users;
+begin
+    if admin.client_id is null then
+        return 'forbidden';
+    end if;
+    perform pg_advisory_xact_lock(hashtext('pulse.people'), admin.client_id);
+    select u.* into person from core.users u where u.client_id = admin.client_id and u.email = remove_person.email and u.active;
+    if person.id = admin.id then
+        return 'yourself';
+    end if;
+    if person.origin = 'variable' then
+        return 'declared';
+    end if;
+    delete from core.password_links l
+    where l.client_id = admin.client_id and l.email = remove_person.email and (person.id is not null or l.kind = 'invited');
+    if person.id is null and not found then
+        return 'unknown';
+    end if;
+    update core.users u set active = false, password_hash = '', declared_hash = '', updated_at = now()
+    where u.client_id = admin.client_id and u.id = person.id;
+    return 'removed';
+end $$;
+
+COMMENT ON FUNCTION core.remove_person(session_hash text, email text) IS 'Removes somebody whom the Variable does not name from the client of this client_admin, and ends their sessions. Says what came of it: removed, yourself, declared, unknown, forbidden.';
+
+CREATE FUNCTION core.request_link(email text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    insert into core.password_requests (email)
+    select lower(request_link.email)
+    where (select count(*) from (select from core.password_requests limit 1000) r) < 1000
+$$;
+
+COMMENT ON FUNCTION core.request_link(email text) IS 'Notes that somebody has forgotten a password. The same work for every address.';
+
 CREATE FUNCTION core.run_started(slug text, wished bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -266,11 +403,6 @@ $$;
 
 COMMENT ON FUNCTION core.setting(key text, fallback jsonb) IS 'A setting of the client this transaction works for, or the fallback.';
 
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
 CREATE FUNCTION core.shown_person(client integer, person text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (SELECT CASE (s.setting_value #>> '{}'::text[]) WHEN 'names'::text THEN shown_person.person WHEN 'pseudonyms'::text THEN ('person '::text || "left"(md5(((((shown_person.person || ' '::text) || c.id) || ' '::text) || EXTRACT(epoch FROM c.created_at))), 6)) ELSE NULL::text END AS "case" FROM (core.system_settings s JOIN core.clients c ON ((c.id = s.client_id))) WHERE ((s.client_id = shown_person.client) AND (s.setting_key = 'privacy.people'::text)));
@@ -292,6 +424,43 @@ CREATE FUNCTION core.stop_report(token_hash text) RETURNS text
 $$;
 
 COMMENT ON FUNCTION core.stop_report(token_hash text) IS 'Stops the report that a message was, by the hash of the token in its link. NULL when there is no such message.';
+
+CREATE FUNCTION core.take_link(token_hash text, password_hash text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+declare
+    link core.password_links;
+begin
+    if password_hash is null or password_hash !~ '^scrypt:32768:8:1\$[^$]{8,64}\$[0-9a-f]{128}$' then
+        raise exception 'not a hash of a password' using errcode = 'invalid_parameter_value';
+    end if;
+    select l.* into link
+    from core.password_links l
+    join core.look_link(take_link.token_hash) found on (found.client_id, found.email) = (l.client_id, l.email)
+    for update of l;
+    -- Of two who use a link at once, the second waits here, and then finds no row.
+    if not found or link.token_hash is distinct from take_link.token_hash then
+        return null;
+    end if;
+    delete from core.password_links l where (l.client_id, l.email) = (link.client_id, link.email);
+    update core.users u
+    set password_hash = take_link.password_hash, active = true, updated_at = now(),
+        origin = case when u.active then u.origin else 'people' end,
+        full_name = coalesce(nullif(u.full_name, ''), link.full_name)
+    where (u.client_id, u.email) = (link.client_id, link.email);
+    if not found then
+        insert into core.users (client_id, email, full_name, password_hash, role, origin)
+        values (link.client_id, link.email, link.full_name, take_link.password_hash, 'executive', 'people')
+        on conflict (email) do nothing;
+        if not found then
+            return 'elsewhere';
+        end if;
+    end if;
+    return 'set';
+end $_$;
+
+COMMENT ON FUNCTION core.take_link(token_hash text, password_hash text) IS 'Sets the password of the person whose link this is, and uses the link up. NULL when there is no such link; elsewhere when the address has a login at another client already.';
 
 CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
     LANGUAGE sql STABLE
@@ -372,6 +541,8 @@ GRANT USAGE ON SCHEMA report TO pulse_etl;
 REVOKE ALL ON FUNCTION core.claim_runs() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.claim_runs() TO pulse_ingest;
 
+REVOKE ALL ON FUNCTION core.client_admin(session_hash text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.display_text(unit text, value double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_etl;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_staff;
@@ -414,10 +585,19 @@ GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at
 REVOKE ALL ON FUNCTION core.ingest_source() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.ingest_source() TO pulse_ingest;
 
+REVOKE ALL ON FUNCTION core.invite_person(session_hash text, email text, full_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.invite_person(session_hash text, email text, full_name text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.look_link(token_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.look_link(token_hash text) TO pulse_auth;
+
 REVOKE ALL ON FUNCTION core.merge_of(change_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.merge_of(change_id text) TO pulse_etl;
 
 REVOKE ALL ON FUNCTION core.open_to_ingest(target regclass, rights text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.people(session_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.people(session_hash text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) FROM PUBLIC;
 
@@ -427,6 +607,12 @@ GRANT ALL ON FUNCTION core.range_text(unit text, low double precision, high doub
 
 REVOKE ALL ON FUNCTION core.reader_client_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.reader_client_id() TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.remove_person(session_hash text, email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.remove_person(session_hash text, email text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.request_link(email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.request_link(email text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.run_started(slug text, wished bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.run_started(slug text, wished bigint) TO pulse_ingest;
@@ -446,6 +632,9 @@ GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_re
 
 REVOKE ALL ON FUNCTION core.stop_report(token_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.stop_report(token_hash text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.take_link(token_hash text, password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.take_link(token_hash text, password_hash text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
 
@@ -730,6 +919,7 @@ CREATE POLICY auth ON core.clients FOR SELECT TO pulse_auth USING (true);
 ALTER TABLE core.clients ENABLE ROW LEVEL SECURITY;
 CREATE POLICY etl ON core.clients FOR SELECT TO pulse_etl USING ((id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY ingest ON core.clients FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
+CREATE POLICY links ON core.clients FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
 CREATE POLICY owner ON core.clients TO pulse_owner USING (((SESSION_USER = ANY (ARRAY['pulse_owner'::name, 'pulse_admin'::name])) OR (('pulse_client_'::text || id) = SESSION_USER)));
 CREATE POLICY reader ON core.clients FOR SELECT TO pulse_reader USING ((id = ( SELECT core.reader_client_id() AS reader_client_id)));
 CREATE POLICY staff ON core.clients FOR SELECT TO pulse_staff USING (true);
@@ -2161,6 +2351,57 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.open_pull_requests TO pulse_etl;
 GRANT SELECT ON TABLE core.open_pull_requests TO pulse_staff;
 GRANT SELECT ON TABLE core.open_pull_requests TO pulse_reader;
 
+-- core.password_links -------------------------------------------------------------------------------------------------
+CREATE TABLE core.password_links (
+    client_id integer NOT NULL,
+    email text NOT NULL,
+    full_name text DEFAULT ''::text NOT NULL,
+    kind text NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    asks integer DEFAULT 1 NOT NULL,
+    send_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    token_hash text,
+    expires_at timestamp with time zone,
+    problem text DEFAULT ''::text NOT NULL,
+    CONSTRAINT password_links_email_check CHECK ((email = lower(email))),
+    CONSTRAINT password_links_kind_check CHECK ((kind = ANY (ARRAY['declared'::text, 'invited'::text, 'reset'::text])))
+);
+ALTER TABLE ONLY core.password_links FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.password_links IS 'One row per person with an open link. kind: an invitation of the Variable, one of the page People, or a forgotten password.';
+COMMENT ON COLUMN core.password_links.send_at IS 'When a mail is to go out; empty when none is. The link before it counts until then.';
+COMMENT ON COLUMN core.password_links.token_hash IS 'SHA-256 of the token in the link, in hex. The token is stored nowhere.';
+ALTER TABLE ONLY core.password_links ADD CONSTRAINT password_links_pkey PRIMARY KEY (client_id, email);
+CREATE INDEX password_links_token ON core.password_links USING btree (token_hash);
+ALTER TABLE ONLY core.password_links ADD CONSTRAINT password_links_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.password_links TO pulse_admin USING (true);
+CREATE POLICY links ON core.password_links TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+CREATE POLICY owner ON core.password_links TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.password_links ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.password_links TO pulse_admin;
+
+-- core.password_requests ----------------------------------------------------------------------------------------------
+CREATE TABLE core.password_requests (
+    id bigint NOT NULL,
+    email text NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.password_requests FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.password_requests ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.password_requests_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.password_requests ADD CONSTRAINT password_requests_pkey PRIMARY KEY (id);
+CREATE POLICY admin ON core.password_requests TO pulse_admin USING (true);
+CREATE POLICY owner ON core.password_requests TO pulse_owner USING ((SESSION_USER = ANY (ARRAY['pulse_owner'::name, 'pulse_auth'::name])));
+ALTER TABLE core.password_requests ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,DELETE ON TABLE core.password_requests TO pulse_admin;
+
 -- core.projects -------------------------------------------------------------------------------------------------------
 CREATE TABLE core.projects (
     client_id integer NOT NULL,
@@ -2701,6 +2942,7 @@ ALTER TABLE ONLY core.user_sessions ADD CONSTRAINT user_sessions_pkey PRIMARY KE
 ALTER TABLE ONLY core.user_sessions ADD CONSTRAINT user_sessions_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id) ON DELETE CASCADE;
 CREATE POLICY admin ON core.user_sessions TO pulse_admin USING (true);
 CREATE POLICY auth ON core.user_sessions TO pulse_auth USING (true);
+CREATE POLICY links ON core.user_sessions TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
 CREATE POLICY owner ON core.user_sessions TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.user_sessions ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.user_sessions TO pulse_admin;
@@ -2721,13 +2963,19 @@ CREATE TABLE core.users (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     sessions_from timestamp with time zone DEFAULT to_timestamp((0)::double precision) NOT NULL,
     reports text[] DEFAULT '{}'::text[] NOT NULL,
+    declared_hash text DEFAULT ''::text NOT NULL,
+    origin text DEFAULT 'variable'::text NOT NULL,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
+    CONSTRAINT users_origin_check CHECK ((origin = ANY (ARRAY['variable'::text, 'people'::text, 'sso'::text]))),
     CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text, 'signals'::text])),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
     CONSTRAINT users_theme_mode_check CHECK ((theme_mode = ANY (ARRAY['light'::text, 'dark'::text, 'system'::text])))
 );
 ALTER TABLE ONLY core.users FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.users.password_hash IS 'scrypt, as werkzeug writes it. Empty: the person has no password (yet).';
 COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly, and signals (when a number moves by more than chance, or a target is reached or missed).';
+COMMENT ON COLUMN core.users.declared_hash IS 'The hash of the password that the Variable has. It becomes the person''s when the Variable changes, so that a password which the person has set stays.';
+COMMENT ON COLUMN core.users.origin IS 'Who rules this person: the Variable, the page People, or the sign-in provider at the first sign-in. The Variable takes over whomever it names.';
 ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.users_id_seq
     START WITH 1
@@ -2742,6 +2990,7 @@ CREATE TRIGGER end_sessions BEFORE UPDATE ON core.users FOR EACH ROW WHEN (((((o
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.users TO pulse_admin USING (true);
 CREATE POLICY auth ON core.users FOR SELECT TO pulse_auth USING (true);
+CREATE POLICY links ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
 CREATE POLICY owner ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.users ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.users TO pulse_admin;

@@ -15,6 +15,7 @@ import psycopg
 
 from pulse import environ
 from pulse.ingest import keys
+from pulse.people import links
 from pulse.reports import mail
 from pulse.reports.send import brief_of
 from pulse.superset.api import SupersetApi, SupersetError
@@ -193,6 +194,21 @@ def token(arguments: argparse.Namespace, _: list[str]) -> int:
         raise StackError(str(problem)) from problem
     except psycopg.OperationalError as error:
         raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+
+
+def invite(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Make a link by which a person sets a password."""
+    stack = _started()
+    os.environ[environ.SUPERSET_PUBLIC_URL.name] = stack.settings.url("superset")
+    try:
+        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
+            link = links.make(admin, arguments.client, arguments.email)
+    except links.NoSuchPerson as problem:
+        raise StackError(str(problem)) from problem
+    except psycopg.OperationalError as error:
+        raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+    print(f"{link}\n\nPass it on to {arguments.email}. It is shown once, and works once, for {links.HOURS} hours.")
+    return 0
 
 
 def report(arguments: argparse.Namespace, _: list[str]) -> int:

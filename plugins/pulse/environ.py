@@ -116,7 +116,7 @@ TRUSTED_PROXIES = _list(
     " https, and from which address. In containers: `edge`.",
 )
 SMTP_HOST = _text(
-    YOU, "PULSE_SMTP_HOST", "", "Host of the mail server that reports are sent through. Empty: none are sent."
+    YOU, "PULSE_SMTP_HOST", "", "Host of the mail server for reports, invitations and alerts. Empty: no mail is sent."
 )
 SMTP_PORT = _number(YOU, "PULSE_SMTP_PORT", 587, "Its port.")
 SMTP_SECURITY = _text(

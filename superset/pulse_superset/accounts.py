@@ -163,6 +163,12 @@ def find_account(email: str) -> Account | None:
     return Account(*rows[0]) if rows else None
 
 
+def is_client_admin(email: str) -> bool:
+    """Whether this person manages the people of their client. Raises DatabaseAway."""
+    account = find_account(email)
+    return account is not None and account.active and account.role == "client_admin"
+
+
 _SESSION = """
     select u.active and c.active, s.id is not null, coalesce(s.active and s.expires_at > now(), false),
            floor(extract(epoch from u.sessions_from))::bigint

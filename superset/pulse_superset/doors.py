@@ -11,7 +11,7 @@ from typing import Any
 from flask import jsonify, redirect, request, url_for
 from werkzeug.routing import RequestRedirect
 
-from pulse_superset import answers, identity, rows
+from pulse_superset import answers, branding, identity, password_pages, rows
 from pulse_superset.connections import STAFF_ROLES
 from pulse_superset.landing import landing_path
 
@@ -23,6 +23,8 @@ FOR_EVERYONE = frozenset(
         "/static/appbuilder/<path:filename>",
         "/pulse/static/<path:filename>",
         "/pulse/brief/stop/<token>",
+        password_pages.FORGOT,
+        password_pages.SET,
         "/login/",
         "/logout/",
         "/lang/<string:locale>",
@@ -37,6 +39,7 @@ FOR_EVERYONE = frozenset(
 DASHBOARDS = "/api/v1/dashboard/"
 FOR_CLIENTS = {
     rows.RULE: {"GET"},
+    branding.PEOPLE: {"GET", "POST"},  # for a client_admin: the page asks
     "/pulse/brief/": {"GET"},
     "/pulse/brief.pdf": {"GET"},
     "/superset/dashboard/<dashboard_id_or_slug>/": {"GET"},

@@ -12,7 +12,19 @@ from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from pulse import environ
-from pulse_superset import accounts, answers, bounds, doors, identity, links, people, rows, turns
+from pulse_superset import (
+    accounts,
+    answers,
+    bounds,
+    doors,
+    identity,
+    links,
+    password_pages,
+    people,
+    people_page,
+    rows,
+    turns,
+)
 from pulse_superset.benchmarks import name_the_year
 from pulse_superset.brief import views as brief
 from pulse_superset.edge import Edge, TrustedProxies
@@ -39,6 +51,8 @@ def install(app: Flask) -> None:
     pages.add_url_rule(doors.START, "start", lambda: redirect(landing_path()))
     pages.add_url_rule(rows.RULE, "rows", rows.show)
     brief.add_to(pages)
+    password_pages.add_to(pages)
+    people_page.add_to(pages)
     app.register_blueprint(pages)
     app.context_processor(lambda: {"pulse_theme": preferred_theme})
     people.install()
@@ -93,6 +107,8 @@ def _own_policy(response: Any) -> Any:
     """A page of ours brings a narrower content security policy than Superset's."""
     if "pulse_policy" in g:
         response.headers["Content-Security-Policy"] = g.pulse_policy
+    if "pulse_referrer_policy" in g:
+        response.headers["Referrer-Policy"] = g.pulse_referrer_policy
     return response
 
 
