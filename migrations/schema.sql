@@ -1,11 +1,200 @@
 -- The tables and functions that the migrations come to, as pg_dump shows them, sorted by table. Generated: edit a migration
 -- and run ./pulse schema. The views are in include/sql/report and include/sql/core, one file each.
 
+CREATE SCHEMA audit;
+
 CREATE SCHEMA core;
 
 CREATE SCHEMA raw;
 
 CREATE SCHEMA report;
+
+CREATE FUNCTION audit.add(kind text, client integer, what text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select audit.note(
+        kind, coalesce(nullif(current_setting('pulse.actor', true), ''), session_user),
+        coalesce(current_setting('pulse.address', true), ''), client, what)
+$$;
+
+COMMENT ON FUNCTION audit.add(kind text, client integer, what text) IS 'Adds an event of this transaction: pulse.actor names who acts (default: the login), pulse.address from where.';
+
+CREATE FUNCTION audit.clients() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'INSERT' then
+        perform audit.add('client added', new.id, new.slug);
+    elsif new.active is distinct from old.active then
+        perform audit.add(case when new.active then 'client activated' else 'client deactivated' end, new.id, new.slug);
+    elsif (new.name, new.time_zone) is distinct from (old.name, old.time_zone) then
+        perform audit.add('setting changed', new.id, format('name and zone: %s, %s', new.name, new.time_zone));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.clients() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.forget_old() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    gone bigint := 0;
+begin
+    -- A day's worth at once: it may be called as often as one likes.
+    if exists (select from audit.log where at < now() - interval '1 year 1 day') then
+        delete from audit.log where at < now() - interval '1 year';
+        get diagnostics gone = row_count;
+        perform audit.note('purged', 'pulse', '', null, gone || ' events older than a year');
+    end if;
+    return gone;
+end $$;
+
+COMMENT ON FUNCTION audit.forget_old() IS 'Deletes events that are older than a year, at most once a day; how many.';
+
+CREATE FUNCTION audit.keep() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'DELETE' and old.at < now() - interval '1 year' then
+        return old;
+    end if;
+    raise exception 'the audit is only added to' using errcode = 'insufficient_privilege';
+end $$;
+
+COMMENT ON FUNCTION audit.keep() IS 'Trigger: refuses changes of the audit, also the superuser''s.';
+
+CREATE FUNCTION audit.keys() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'INSERT' then
+        perform audit.add('key made', new.client_id, format('key %s, %s of source %s, %s', new.id, new.kind, new.integration_id, new.label));
+    elsif new.revoked_at is not null and old.revoked_at is null then
+        perform audit.add('key revoked', new.client_id, format('key %s', new.id));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.keys() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.links() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'INSERT' or new.asked_at is distinct from old.asked_at then
+        perform audit.add(case when new.kind = 'reset' then 'password forgotten' else 'person invited' end, new.client_id,
+            format('%s, asked by %s', new.email, new.asked_by));
+    end if;
+    if new.token_hash is not null and (tg_op = 'INSERT' or new.token_hash is distinct from old.token_hash) then
+        perform audit.add('link made', new.client_id, new.email);
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.links() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone DEFAULT NULL::timestamp with time zone, ref uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    insert into audit.log (ref, at, kind, who, address, client_id, what)
+    values (coalesce(ref, gen_random_uuid()), least(at, clock_timestamp()), kind, left(who, 254), left(address, 64),
+            client_id, left(what, 500))
+    on conflict do nothing
+$$;
+
+COMMENT ON FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone, ref uuid) IS 'Adds an event. With the ref of one that is there already, it does nothing.';
+
+CREATE FUNCTION audit.people() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'DELETE' then
+        perform audit.add('person deleted', old.client_id, old.email);
+    elsif tg_op = 'INSERT' then
+        perform audit.add('person added', new.client_id, format('%s as %s (%s)', new.email, new.role, new.origin));
+    else
+        if new.active is distinct from old.active then
+            perform audit.add(case when new.active then 'person added' else 'person removed' end, new.client_id, new.email);
+        end if;
+        if (new.email, new.role) is distinct from (old.email, old.role) then
+            perform audit.add('role changed', new.client_id,
+                format('%s as %s, was %s as %s', new.email, new.role, old.email, old.role));
+        end if;
+        if new.password_hash <> old.password_hash and new.password_hash <> '' then
+            perform audit.add('password changed', new.client_id, new.email);
+        end if;
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.people() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.reports() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if new.sent_at is not null and old.sent_at is null then
+        perform audit.add('report sent', new.client_id, format('%s to user %s', new.report, new.user_id));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.reports() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.settings() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'DELETE' then
+        perform audit.add('setting changed', old.client_id, format('%s: default, was %s', old.setting_key,
+            left(old.setting_value::text, 200)));
+    elsif tg_op = 'INSERT' then
+        perform audit.add('setting changed', new.client_id, format('%s: %s', new.setting_key, left(new.setting_value::text, 200)));
+    elsif new.setting_value <> old.setting_value then
+        perform audit.add('setting changed', new.client_id, format('%s: %s, was %s', new.setting_key,
+            left(new.setting_value::text, 200), left(old.setting_value::text, 200)));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.settings() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.sources() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    kept text[] := array['updated_at', 'created_at', 'id', 'client_id'];
+    changed text;
+begin
+    if tg_op = 'DELETE' then
+        perform audit.add('source changed', old.client_id, old.name || ' deleted');
+    elsif tg_op = 'INSERT' then
+        perform audit.add('source changed', new.client_id, format('%s (%s) added', new.name, new.integration_type));
+    else
+        -- The names only: what an admin declares may hold what is nobody's business.
+        select string_agg(n.key, ', ' order by n.key) into changed
+        from jsonb_each(to_jsonb(new)) n join jsonb_each(to_jsonb(old)) o on o.key = n.key and o.value <> n.value
+        where n.key <> all (kept);
+        if changed is not null then
+            perform audit.add('source changed', new.client_id, format('%s: %s', new.name, changed));
+        end if;
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.sources() IS 'Trigger: notes what changes.';
 
 CREATE FUNCTION core.claim_runs() RETURNS TABLE(slug text, wished bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -210,6 +399,7 @@ begin
        or full_name ~ '[[:cntrl:]]' or length(full_name) > 120 then
         raise exception 'not an address, or not a name' using errcode = 'invalid_parameter_value';
     end if;
+    perform set_config('pulse.actor', admin.email, true);
     perform pg_advisory_xact_lock(hashtext('pulse.people'), admin.client_id);
     select u.* into person from core.users u where u.client_id = admin.client_id and u.email = invite_person.email and u.active;
     if person.password_hash <> '' or person.origin = 'sso' then
@@ -338,6 +528,7 @@ begin
     if admin.client_id is null then
         return 'forbidden';
     end if;
+    perform set_config('pulse.actor', admin.email, true);
     perform pg_advisory_xact_lock(hashtext('pulse.people'), admin.client_id);
     select u.* into person from core.users u where u.client_id = admin.client_id and u.email = remove_person.email and u.active;
     if person.id = admin.id then
@@ -443,6 +634,7 @@ begin
     if not found or link.token_hash is distinct from take_link.token_hash then
         return null;
     end if;
+    perform set_config('pulse.actor', link.email, true);
     delete from core.password_links l where (l.client_id, l.email) = (link.client_id, link.email);
     update core.users u
     set password_hash = take_link.password_hash, active = true, updated_at = now(),
@@ -517,12 +709,30 @@ $$;
 
 COMMENT ON FUNCTION core.worked_hours(moment timestamp with time zone) IS 'Working hours from the start of the client''s calendar to a moment.';
 
+CREATE VIEW audit.events WITH (security_invoker='true') AS
+ SELECT l.at,
+    l.kind,
+    l.who,
+    l.address AS from_where,
+    c.slug AS client,
+    l.what,
+    l.login,
+    l.id
+   FROM (audit.log l
+     LEFT JOIN core.clients c ON ((c.id = l.client_id)));
+
+COMMENT ON VIEW audit.events IS 'Who did what, when and from where, for staff. docs/audit.md lists the kinds.';
+
 CREATE SEQUENCE core.record_ids
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+
+GRANT USAGE ON SCHEMA audit TO pulse_staff;
+GRANT USAGE ON SCHEMA audit TO pulse_auth;
+GRANT USAGE ON SCHEMA audit TO pulse_admin;
 
 GRANT USAGE ON SCHEMA core TO pulse_etl;
 GRANT USAGE ON SCHEMA core TO pulse_admin;
@@ -537,6 +747,31 @@ GRANT USAGE ON SCHEMA raw TO pulse_ingest;
 GRANT USAGE ON SCHEMA report TO pulse_staff;
 GRANT USAGE ON SCHEMA report TO pulse_reader;
 GRANT USAGE ON SCHEMA report TO pulse_etl;
+
+REVOKE ALL ON FUNCTION audit.add(kind text, client integer, what text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.clients() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.forget_old() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.forget_old() TO pulse_admin;
+
+REVOKE ALL ON FUNCTION audit.keep() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.keys() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.links() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone, ref uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone, ref uuid) TO pulse_auth;
+GRANT ALL ON FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone, ref uuid) TO pulse_admin;
+
+REVOKE ALL ON FUNCTION audit.people() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.reports() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.settings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.claim_runs() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.claim_runs() TO pulse_ingest;
@@ -653,6 +888,49 @@ REVOKE ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) FROM P
 GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO pulse_etl;
 
 GRANT USAGE ON SEQUENCE core.record_ids TO pulse_etl;
+
+-- audit.events --------------------------------------------------------------------------------------------------------
+GRANT SELECT ON TABLE audit.events TO pulse_staff;
+
+-- audit.log -----------------------------------------------------------------------------------------------------------
+CREATE TABLE audit.log (
+    id bigint NOT NULL,
+    ref uuid DEFAULT gen_random_uuid() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    kind text NOT NULL,
+    who text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    client_id integer,
+    what text DEFAULT ''::text NOT NULL,
+    login text DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT log_kind_check CHECK ((kind ~ '^[a-z][a-z ]{1,39}$'::text))
+);
+ALTER TABLE ONLY audit.log FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE audit.log IS 'One row per event. Nobody, the owner included, can change one, or delete one that is younger than a year.';
+COMMENT ON COLUMN audit.log.ref IS 'Made by whoever notes the event, so that it is there once, however often it is written.';
+COMMENT ON COLUMN audit.log.who IS 'The person''s e-mail address or name; of what a process does by itself, its name.';
+COMMENT ON COLUMN audit.log.address IS 'The network address that the person came from; empty for processes.';
+COMMENT ON COLUMN audit.log.login IS 'The database login that wrote the row.';
+ALTER TABLE audit.log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit.log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY audit.log ADD CONSTRAINT log_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY audit.log ADD CONSTRAINT log_ref_key UNIQUE (ref);
+CREATE INDEX log_at ON audit.log USING btree (at);
+CREATE INDEX log_client ON audit.log USING btree (client_id, at);
+CREATE TRIGGER keep BEFORE DELETE OR UPDATE ON audit.log FOR EACH ROW EXECUTE FUNCTION audit.keep();
+CREATE TRIGGER keep_all BEFORE TRUNCATE ON audit.log FOR EACH STATEMENT EXECUTE FUNCTION audit.keep();
+CREATE POLICY added ON audit.log FOR INSERT TO pulse_owner WITH CHECK (true);
+ALTER TABLE audit.log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY old ON audit.log FOR DELETE TO pulse_owner USING ((at < (now() - '1 year'::interval)));
+CREATE POLICY owner ON audit.log FOR SELECT TO pulse_owner USING (((SESSION_USER = 'pulse_owner'::name) OR (at < (now() - '1 year'::interval))));
+CREATE POLICY staff ON audit.log FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT ON TABLE audit.log TO pulse_staff;
 
 -- core.alerts ---------------------------------------------------------------------------------------------------------
 CREATE TABLE core.alerts (
@@ -913,6 +1191,7 @@ ALTER TABLE core.clients ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_slug_key UNIQUE (slug);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.clients FOR EACH ROW EXECUTE FUNCTION audit.clients();
 CREATE TRIGGER end_client_sessions AFTER UPDATE ON core.clients FOR EACH ROW WHEN ((old.active AND (NOT new.active))) EXECUTE FUNCTION core.end_client_sessions();
 CREATE POLICY admin ON core.clients TO pulse_admin USING (true);
 CREATE POLICY auth ON core.clients FOR SELECT TO pulse_auth USING (true);
@@ -1913,6 +2192,7 @@ ALTER TABLE core.ingest_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.ingest_keys ADD CONSTRAINT ingest_keys_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX ingest_keys_hash ON core.ingest_keys USING btree (key_hash) WHERE (revoked_at IS NULL);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.ingest_keys FOR EACH ROW EXECUTE FUNCTION audit.keys();
 ALTER TABLE ONLY core.ingest_keys ADD CONSTRAINT ingest_keys_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY admin ON core.ingest_keys TO pulse_admin USING (true);
 CREATE POLICY ingest ON core.ingest_keys FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
@@ -1990,6 +2270,7 @@ ALTER TABLE core.integrations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_client_id_integration_type_name_key UNIQUE (client_id, integration_type, name);
 ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_pkey PRIMARY KEY (client_id, id);
+CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON core.integrations FOR EACH ROW EXECUTE FUNCTION audit.sources();
 ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.integrations TO pulse_admin USING (true);
 CREATE POLICY etl ON core.integrations FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -2374,6 +2655,7 @@ COMMENT ON COLUMN core.password_links.send_at IS 'When a mail is to go out; empt
 COMMENT ON COLUMN core.password_links.token_hash IS 'SHA-256 of the token in the link, in hex. The token is stored nowhere.';
 ALTER TABLE ONLY core.password_links ADD CONSTRAINT password_links_pkey PRIMARY KEY (client_id, email);
 CREATE INDEX password_links_token ON core.password_links USING btree (token_hash);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.password_links FOR EACH ROW EXECUTE FUNCTION audit.links();
 ALTER TABLE ONLY core.password_links ADD CONSTRAINT password_links_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.password_links TO pulse_admin USING (true);
 CREATE POLICY links ON core.password_links TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
@@ -2693,6 +2975,7 @@ COMMENT ON COLUMN core.reports_sent.unsubscribe_hash IS 'SHA-256 of the token in
 COMMENT ON COLUMN core.reports_sent.about IS 'Of signals, the event that was told: a metric and what happened; period_start is its day.';
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start, about);
 CREATE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
+CREATE TRIGGER audit AFTER UPDATE ON core.reports_sent FOR EACH ROW EXECUTE FUNCTION audit.reports();
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
 CREATE POLICY admin ON core.reports_sent TO pulse_admin USING (true);
 CREATE POLICY owner ON core.reports_sent TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -2882,6 +3165,7 @@ CREATE TABLE core.system_settings (
 );
 ALTER TABLE ONLY core.system_settings FORCE ROW LEVEL SECURITY;
 ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_pkey PRIMARY KEY (client_id, setting_key);
+CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON core.system_settings FOR EACH ROW EXECUTE FUNCTION audit.settings();
 ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.system_settings TO pulse_admin USING (true);
 CREATE POLICY auth ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^(brand|feature)\.'::text));
@@ -2986,6 +3270,7 @@ ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_pkey PRIMARY KEY (client_id, id);
 CREATE UNIQUE INDEX users_email ON core.users USING btree (email);
+CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON core.users FOR EACH ROW EXECUTE FUNCTION audit.people();
 CREATE TRIGGER end_sessions BEFORE UPDATE ON core.users FOR EACH ROW WHEN (((((old.email IS DISTINCT FROM new.email) OR (old.password_hash IS DISTINCT FROM new.password_hash)) OR (old.role IS DISTINCT FROM new.role)) OR (old.active IS DISTINCT FROM new.active))) EXECUTE FUNCTION core.end_sessions();
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.users TO pulse_admin USING (true);

@@ -92,6 +92,7 @@ begin
     if not found or link.token_hash is distinct from take_link.token_hash then
         return null;
     end if;
+    perform set_config('pulse.actor', link.email, true);
     delete from core.password_links l where (l.client_id, l.email) = (link.client_id, link.email);
     update core.users u
     set password_hash = take_link.password_hash, active = true, updated_at = now(),
@@ -161,6 +162,7 @@ begin
        or full_name ~ '[[:cntrl:]]' or length(full_name) > 120 then
         raise exception 'not an address, or not a name' using errcode = 'invalid_parameter_value';
     end if;
+    perform set_config('pulse.actor', admin.email, true);
     perform pg_advisory_xact_lock(hashtext('pulse.people'), admin.client_id);
     select u.* into person from core.users u where u.client_id = admin.client_id and u.email = invite_person.email and u.active;
     if person.password_hash <> '' or person.origin = 'sso' then
@@ -199,6 +201,7 @@ begin
     if admin.client_id is null then
         return 'forbidden';
     end if;
+    perform set_config('pulse.actor', admin.email, true);
     perform pg_advisory_xact_lock(hashtext('pulse.people'), admin.client_id);
     select u.* into person from core.users u where u.client_id = admin.client_id and u.email = remove_person.email and u.active;
     if person.id = admin.id then

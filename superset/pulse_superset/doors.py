@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import jsonify, redirect, request, url_for
+from flask import g, jsonify, redirect, request, url_for
 from werkzeug.routing import RequestRedirect
 
 from pulse_superset import answers, branding, identity, password_pages, rows
@@ -81,6 +81,7 @@ def guard() -> Any:
     try:
         known = identity.of_request()
     except identity.Refused as refused:
+        g.pulse_refused = str(refused)
         return _refuse(401, str(refused))
     if isinstance(request.routing_exception, RequestRedirect) or rule() in FOR_EVERYONE:
         return None

@@ -7,7 +7,12 @@ mailed by Airflow's side (pulse.people).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+from flask import request
 
 from pulse_superset import accounts
 
@@ -34,15 +39,23 @@ class Person:
     problem: str
 
 
+@contextmanager
+def _transaction() -> Iterator[Any]:
+    """On the primary; the audit gets to know where the request came from."""
+    with accounts.primary.transaction() as cursor:
+        cursor.execute("select set_config('pulse.address', %s, true)", (request.remote_addr or "",))
+        yield cursor
+
+
 def request_link(email: str) -> None:
     """Note that somebody has forgotten the password of this address; whether it exists is found out elsewhere."""
-    with accounts.primary.transaction() as cursor:
+    with _transaction() as cursor:
         cursor.execute("select core.request_link(%s)", (email,))
 
 
 def look(token: str) -> Link | None:
     """Whose link this is; None if it is unknown, used or too old."""
-    with accounts.primary.transaction() as cursor:
+    with _transaction() as cursor:
         cursor.execute("select client_id, email, full_name, kind from core.look_link(%s)", (_digest(token),))
         row = cursor.fetchone()
     return Link(*row) if row else None
@@ -50,7 +63,7 @@ def look(token: str) -> Link | None:
 
 def take(token: str, password_hash: str) -> str | None:
     """Set the password and use the link up: 'set', 'elsewhere' (a login at another client), None: no link."""
-    with accounts.primary.transaction() as cursor:
+    with _transaction() as cursor:
         cursor.execute("select core.take_link(%s, %s)", (_digest(token), password_hash))
         row = cursor.fetchone()
     return str(row[0]) if row and row[0] else None
@@ -58,21 +71,21 @@ def take(token: str, password_hash: str) -> str | None:
 
 def people(session_hash: str) -> list[Person]:
     """The people of a client_admin's client, the admin among them; nobody for any other session."""
-    with accounts.primary.transaction() as cursor:
+    with _transaction() as cursor:
         cursor.execute("select * from core.people(%s)", (session_hash,))
         return [Person(*row) for row in cursor.fetchall()]
 
 
 def invite(session_hash: str, email: str, full_name: str) -> str:
     """Invite somebody to the client_admin's client; what came of it, as core.invite_person says."""
-    with accounts.primary.transaction() as cursor:
+    with _transaction() as cursor:
         cursor.execute("select core.invite_person(%s, %s, %s)", (session_hash, email, full_name))
         return str(cursor.fetchone()[0])
 
 
 def remove(session_hash: str, email: str) -> str:
     """Remove somebody from the client_admin's client; what came of it, as core.remove_person says."""
-    with accounts.primary.transaction() as cursor:
+    with _transaction() as cursor:
         cursor.execute("select core.remove_person(%s, %s)", (session_hash, email))
         return str(cursor.fetchone()[0])
 

@@ -18,7 +18,7 @@ from superset.exceptions import SupersetSecurityException
 from superset.security import SupersetSecurityManager
 
 from pulse.tenancy import superset_role
-from pulse_superset import accounts, answers, bounds, ended, identity, sessions, throttle
+from pulse_superset import accounts, answers, audit, bounds, ended, identity, sessions, throttle
 from pulse_superset.connections import client_of_superset_role, clients_of
 from pulse_superset.identity import CLAIM, OneIdentity
 from pulse_superset.sessions import Session
@@ -52,6 +52,9 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         user = self._client_login(account, password) if account else self._staff_login(username, password)
         if user is not None and attempt is not None:
             attempt.succeeded()
+        if user is None or username != SERVICE_ACCOUNT:  # that a task signs in for its run tells nobody anything
+            kind = audit.REFUSED_SIGN_IN if user is None else audit.SIGNED_IN
+            audit.note(kind, account.email if account else username, _kind(), account.client_id if account else None)
         return user
 
     def _account_key(self, account: accounts.Account | None, username: str) -> str:
@@ -139,6 +142,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
     def session_holds(self, user: Any, clients: set[int], session: Session) -> bool:
         """Whether the session is this user's and has not ended."""
         ended.write_pending_sometimes()
+        audit.write_pending_sometimes()
         if clients:
             valid = clients == {session.client_id} and sessions.is_valid(session)
         else:
@@ -148,7 +152,10 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
 
     def on_user_logout(self, user: Any) -> None:
         """End the sessions of the cookie and of the token, and with them the refresh token."""
+        found = g.get("pulse_identity")
         identity.end_sessions()
+        if found is not None:
+            audit.signed_out(found)
 
     def clients_of_user(self, user: Any) -> set[int]:
         """The clients whose roles a user has; empty for staff and for nobody."""

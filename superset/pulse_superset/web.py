@@ -15,6 +15,7 @@ from pulse import environ
 from pulse_superset import (
     accounts,
     answers,
+    audit,
     bounds,
     doors,
     identity,
@@ -64,6 +65,7 @@ def install(app: Flask) -> None:
     app.after_request_funcs.setdefault(None, [])[:0] = [_own_policy]
     app.after_request(name_the_year)
     app.after_request(_finish)
+    app.after_request(audit.look)
     app.after_request(answers.plain)
 
 

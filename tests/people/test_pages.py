@@ -348,3 +348,78 @@ def test_without_the_primary_nothing_is_pretended(world: World, admin: Browser) 
     while admin.page(PEOPLE).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+def events(world: World, who: str) -> list[tuple[str, str, str | None, str]]:
+    """What somebody did, in order."""
+    with world.db.cluster.primary.connect(database=world.db.name) as staff:
+        staff.execute("set session authorization pulse_staff")
+        return staff.execute(
+            "select kind, from_where, client, what from audit.events where who = %s order by id", [who]
+        ).fetchall()
+
+
+def test_sign_ins_refusals_and_logouts_are_in_the_audit(world: World) -> None:
+    email = world.add("techcorp", "watched")
+    browser = Browser(world.url)
+    assert not browser.sign_in(email, "wrong")
+    assert browser.sign_in(email.upper())
+    assert browser.page(PEOPLE).status_code == 403
+    browser.page("/api/v1/dataset/related/owners")
+    assert browser.page("/pulse/brief.pdf").content.startswith(b"%PDF")
+    browser.page("/logout/")
+    assert events(world, email) == [
+        ("sign in refused", "127.0.0.1", "techcorp", "browser"),
+        ("signed in", "127.0.0.1", "techcorp", "browser"),
+        ("refused", "127.0.0.1", "techcorp", "GET /api/v1/me/"),  # the role of these tests may not
+        ("refused", "127.0.0.1", "techcorp", "GET /pulse/people/"),
+        ("refused", "127.0.0.1", "techcorp", "GET /api/v1/dataset/related/<column_name>"),
+        ("downloaded", "127.0.0.1", "techcorp", "GET /pulse/brief.pdf, brief-techcorp-empty.pdf"),
+        ("signed out", "127.0.0.1", "techcorp", ""),
+    ]
+    Browser(world.url).sign_in("staff")
+    assert [row[0] for row in events(world, "staff")][-1] == "signed in"
+    Browser(world.url).sign_in("who\nis\u202ethat")
+    assert [row[0] for row in events(world, "who isthat")] == ["sign in refused"]
+    odd = requests.get(f"{world.url}/api/v1/me/", headers={"Authorization": "Bearer x, y"}, timeout=60)
+    assert odd.status_code == 401
+    assert "Authorization must be" in events(world, "visitor at 127.0.0.1")[-1][3]
+
+
+def test_who_is_refused_again_and_again_fills_no_table(world: World) -> None:
+    email = world.add("techcorp", "prober")
+    browser = Browser(world.url)
+    assert browser.sign_in(email)
+    for _ in range(45):
+        browser.page(PEOPLE)
+    noted = [row[3] for row in events(world, email) if row[0] == "refused"]
+    assert 31 <= len(noted) <= 33, "a minute may end meanwhile"
+    assert "and more of the same in this minute" in noted
+
+
+def test_what_people_do_on_the_pages_is_in_the_audit(world: World, mailbox: Mailbox, admin: Browser, boss: str) -> None:
+    email = "noted@techcorp.example"
+    before = len(events(world, boss))
+    admin.submit(PEOPLE, action="invite", email=email)
+    (path,) = mailed(world, mailbox).values()
+    Browser(world.url).submit(path, password=NEW, again=NEW)
+    admin.submit(PEOPLE, action="remove", email=email)
+    assert events(world, boss)[before:] == [
+        ("person invited", "127.0.0.1", "techcorp", f"{email}, asked by {boss}"),
+        ("person removed", "127.0.0.1", "techcorp", email),
+    ]
+    assert events(world, email) == [("person added", "127.0.0.1", "techcorp", f"{email} as executive (people)")]
+
+
+def test_events_wait_while_the_primary_is_away(world: World) -> None:
+    email = world.add("techcorp", "patient")
+    with world.primary_away():
+        assert Browser(world.url).sign_in(email), "nobody waits for the audit"
+        assert events(world, email) == []
+    deadline = time.monotonic() + 30
+    visitor = Browser(world.url)
+    assert visitor.sign_in(email)
+    while len(events(world, email)) < 2:
+        assert time.monotonic() < deadline
+        visitor.is_in()
+        time.sleep(0.5)

@@ -45,6 +45,7 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     belongs to another client, or if PostgreSQL cannot use a pattern.
     """
     with conn.transaction():
+        conn.execute("select set_config('pulse.actor', 'sync_clients', true)")
         if wrong := refusals(conn, spec.settings):
             way_out = f"Correct it in the Variable pulse_client_{slug} and trigger sync_clients."
             raise SpecError("\n".join(f"client {slug}: settings.{line}. {way_out}" for line in wrong))
@@ -65,6 +66,7 @@ def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool
     two: a broken secrets backend looks just like that.
     """
     with conn.transaction():
+        conn.execute("select set_config('pulse.actor', 'sync_clients', true)")
         active = conn.execute("select id, slug from core.clients where active order by slug").fetchall()
         gone = [(client_id, slug) for client_id, slug in active if slug not in declared]
         if gone and not allow_many and (not declared or (len(active) > 2 and len(gone) * 2 > len(active))):

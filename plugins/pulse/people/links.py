@@ -84,7 +84,8 @@ def take_requests(connection: Connection) -> int:
                 [email],
             ).fetchone()
             if row is not None and is_address(email):
-                asked += ask(connection, *row, "the person")
+                client_id, address, name, kind = row
+                asked += ask(connection, client_id, address, name, kind, "the person")
     return asked
 
 
