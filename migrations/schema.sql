@@ -542,7 +542,7 @@ begin
     if person.id is null and not found then
         return 'unknown';
     end if;
-    update core.users u set active = false, password_hash = '', declared_hash = '', updated_at = now()
+    update core.users u set active = false, password_hash = '', declared_hash = '', sso_subject = '', updated_at = now()
     where u.client_id = admin.client_id and u.id = person.id;
     return 'removed';
 end $$;
@@ -599,6 +599,72 @@ CREATE FUNCTION core.shown_person(client integer, person text) RETURNS text
     RETURN (SELECT CASE (s.setting_value #>> '{}'::text[]) WHEN 'names'::text THEN shown_person.person WHEN 'pseudonyms'::text THEN ('person '::text || "left"(md5(((((shown_person.person || ' '::text) || c.id) || ' '::text) || EXTRACT(epoch FROM c.created_at))), 6)) ELSE NULL::text END AS "case" FROM (core.system_settings s JOIN core.clients c ON ((c.id = s.client_id))) WHERE ((s.client_id = shown_person.client) AND (s.setting_key = 'privacy.people'::text)));
 
 COMMENT ON FUNCTION core.shown_person(client integer, person text) IS 'A login as the client wants it shown: nothing (the default), a pseudonym or the login itself.';
+
+CREATE FUNCTION core.sso_client(provider text, domain text) RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select case when count(*) = 1 then min(c.id) filter (where p.setting_value = to_jsonb(provider)) end
+    from core.system_settings d
+    join core.clients c on c.id = d.client_id and c.active
+    left join core.system_settings p on p.client_id = c.id and p.setting_key = 'sso.provider'
+    where d.setting_key = 'sso.domains' and d.setting_value ? domain
+$$;
+
+COMMENT ON FUNCTION core.sso_client(provider text, domain text) IS 'The client whose people with addresses of this domain the provider signs in; NULL if there is none, or more than one.';
+
+CREATE FUNCTION core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    home    integer := core.sso_client(provider, split_part(email, '@', 2));
+    person  core.users;
+    bound   text;
+begin
+    if email <> lower(email) or subject = '' or role not in ('executive', 'manager', 'client_admin') then
+        raise exception 'not a person' using errcode = 'invalid_parameter_value';
+    end if;
+    perform set_config('pulse.actor', email, true);
+    perform pg_advisory_xact_lock(hashtext('pulse.sso'), hashtext(email));
+    select u.* into person from core.users u where u.email = sso_sign_in.email for update;
+    if not found then
+        if home is null or not exists (select from core.system_settings s where s.client_id = home
+                                       and s.setting_key = 'sso.create' and s.setting_value = 'true'::jsonb) then
+            return 'unknown';
+        end if;
+        if role is null then
+            return 'no role';
+        end if;
+        insert into core.users (client_id, email, full_name, password_hash, role, origin, sso_subject)
+        values (home, email, left(full_name, 120), '', role, 'sso', subject);
+        return 'in';
+    end if;
+    -- One client's provider does not speak for another's people, whatever it says about their addresses.
+    select s.setting_value #>> '{}' into bound from core.system_settings s
+    where s.client_id = person.client_id and s.setting_key = 'sso.provider';
+    if home is distinct from person.client_id and not (everyone and coalesce(bound, provider) = provider) then
+        return 'unknown';
+    end if;
+    if not person.active or not exists (select from core.clients c where c.id = person.client_id and c.active) then
+        return 'not active';
+    end if;
+    if person.sso_subject not in ('', subject) then
+        return 'somebody else';
+    end if;
+    if person.origin = 'sso' and role is null then
+        return 'no role';
+    end if;
+    update core.users u
+    set sso_subject = subject, updated_at = now(),
+        role = case when u.origin = 'sso' then sso_sign_in.role else u.role end
+    where (u.client_id, u.id) = (person.client_id, person.id)
+      and (u.sso_subject, u.role) is distinct from
+          (subject, case when u.origin = 'sso' then sso_sign_in.role else u.role end);
+    return 'in';
+end $$;
+
+COMMENT ON FUNCTION core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text) IS 'Whether somebody whom a provider has signed in is a person here: in, unknown, not active, somebody else (the address had another owner there), no role. Where the client says so, a person of its domains is created, and only there.';
 
 CREATE FUNCTION core.stop_report(token_hash text) RETURNS text
     LANGUAGE sql SECURITY DEFINER
@@ -864,6 +930,12 @@ GRANT ALL ON FUNCTION core.setting(key text, fallback jsonb) TO pulse_etl;
 REVOKE ALL ON FUNCTION core.shown_person(client integer, person text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_staff;
 GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.sso_client(provider text, domain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.sso_client(provider text, domain text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.stop_report(token_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.stop_report(token_hash text) TO pulse_auth;
@@ -3172,8 +3244,10 @@ CREATE POLICY auth ON core.system_settings FOR SELECT TO pulse_auth USING ((sett
 CREATE POLICY etl ON core.system_settings FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY ingest ON core.system_settings FOR SELECT TO pulse_ingest USING (((client_id = ( SELECT s.client_id
    FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))) AND (setting_key ~~ 'ingest.%'::text)));
+CREATE POLICY links ON core.system_settings FOR SELECT TO pulse_owner USING (((SESSION_USER = 'pulse_auth'::name) AND (setting_key ~ '^sso\.'::text)));
 CREATE POLICY owner ON core.system_settings TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 CREATE POLICY reader ON core.system_settings FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY sso ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^sso\.'::text));
 CREATE POLICY staff ON core.system_settings FOR SELECT TO pulse_staff USING (true);
 ALTER TABLE core.system_settings ENABLE ROW LEVEL SECURITY;
 GRANT SELECT ON TABLE core.system_settings TO pulse_staff;
@@ -3249,6 +3323,7 @@ CREATE TABLE core.users (
     reports text[] DEFAULT '{}'::text[] NOT NULL,
     declared_hash text DEFAULT ''::text NOT NULL,
     origin text DEFAULT 'variable'::text NOT NULL,
+    sso_subject text DEFAULT ''::text NOT NULL,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
     CONSTRAINT users_origin_check CHECK ((origin = ANY (ARRAY['variable'::text, 'people'::text, 'sso'::text]))),
     CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text, 'signals'::text])),
@@ -3260,6 +3335,7 @@ COMMENT ON COLUMN core.users.password_hash IS 'scrypt, as werkzeug writes it. Em
 COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly, and signals (when a number moves by more than chance, or a target is reached or missed).';
 COMMENT ON COLUMN core.users.declared_hash IS 'The hash of the password that the Variable has. It becomes the person''s when the Variable changes, so that a password which the person has set stays.';
 COMMENT ON COLUMN core.users.origin IS 'Who rules this person: the Variable, the page People, or the sign-in provider at the first sign-in. The Variable takes over whomever it names.';
+COMMENT ON COLUMN core.users.sso_subject IS 'Who the person is at the sign-in provider (issuer and subject), since the first sign-in there: an address may be given to somebody else one day.';
 ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.users_id_seq
     START WITH 1

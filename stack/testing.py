@@ -40,7 +40,7 @@ def run_tests(arguments: list[str], *, with_stack: bool, long: bool = False) -> 
     `long` repeats the property tests on many random worlds, and the soak with several seeds.
     """
     _environment()
-    _ensure_browser()
+    _ensure_programs()
     if long:
         os.environ.update({name: value for name, value in LONG.items() if not os.environ.get(name)})
         arguments = [LONG_TIMEOUT, *arguments]
@@ -157,15 +157,21 @@ def closing_line(passed: int, failed: int, skipped: int) -> str:
     return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
 
 
-def _ensure_browser() -> None:
-    """Chromium for the browser test: installed where we may, else the test says what is missing."""
-    if any(map(shutil.which, CHROMIUM)) or os.geteuid() != 0 or not shutil.which("apt-get"):
+def _ensure_programs() -> None:
+    """Chromium for the browser test, and Node for the sign-in provider: installed where we may, else the tests say what is
+    missing."""
+    _ensure("chromium", "the browser test", CHROMIUM, ["chromium"])
+    _ensure("Node", "the sign-in provider", ("npm",), ["nodejs", "npm"])
+
+
+def _ensure(name: str, purpose: str, commands: tuple[str, ...], packages: list[str]) -> None:
+    if any(map(shutil.which, commands)) or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    print("… installing chromium for the browser test", flush=True)
+    print(f"… installing {name} for {purpose}", flush=True)
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-q"],
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"],
+        ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages],
     ):
         done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
         if done.returncode != 0:

@@ -135,6 +135,12 @@ ALERTS_TO = _text(
     "Who gets a mail when a client has a problem: one address, or several with commas between them.",
 )
 SMTP = (ALERTS_TO, SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)
+OIDC_PROVIDERS = _text(
+    YOU,
+    "PULSE_OIDC_PROVIDERS",
+    "",
+    "Providers of single sign-on, as JSON ([people.md](people.md#single-sign-on)). It holds their secrets.",
+)
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
 COMPOSE = _folder(
     YOU,

@@ -11,7 +11,7 @@ from typing import Any
 from flask import g, jsonify, redirect, request, url_for
 from werkzeug.routing import RequestRedirect
 
-from pulse_superset import answers, branding, identity, password_pages, rows
+from pulse_superset import answers, branding, identity, password_pages, rows, sso_pages
 from pulse_superset.connections import STAFF_ROLES
 from pulse_superset.landing import landing_path
 
@@ -25,6 +25,9 @@ FOR_EVERYONE = frozenset(
         "/pulse/brief/stop/<token>",
         password_pages.FORGOT,
         password_pages.SET,
+        sso_pages.CHOOSE,
+        sso_pages.START,
+        sso_pages.BACK,
         "/login/",
         "/logout/",
         "/lang/<string:locale>",

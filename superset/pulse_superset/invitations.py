@@ -90,5 +90,22 @@ def remove(session_hash: str, email: str) -> str:
         return str(cursor.fetchone()[0])
 
 
+def sso_client(provider: str, domain: str) -> int | None:
+    """The client whose people with addresses of this domain the provider signs in."""
+    with _transaction() as cursor:
+        cursor.execute("select core.sso_client(%s, %s)", (provider, domain))
+        row = cursor.fetchone()
+    return int(row[0]) if row and row[0] else None
+
+
+def sso_sign_in(provider: str, everyone: bool, email: str, subject: str, full_name: str, role: str | None) -> str:
+    """Whether somebody whom a provider has signed in is a person here: 'in', or why not, as core.sso_sign_in says."""
+    with _transaction() as cursor:
+        cursor.execute(
+            "select core.sso_sign_in(%s, %s, %s, %s, %s, %s)", (provider, everyone, email, subject, full_name, role)
+        )
+        return str(cursor.fetchone()[0])
+
+
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -24,6 +24,7 @@ from pulse_superset.identity import CLAIM, OneIdentity
 from pulse_superset.sessions import Session
 
 SERVICE_ACCOUNT = "pulse_service"  # its password is long and random, and the data stops when it cannot log in
+SSO_ONLY = "Your company signs in with single sign-on: follow the link below the form."
 WRONG = "The name or the password is wrong."
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,15 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         if not accounts.password_matches(account.password_hash, password) or not account.active:
             logger.info("login refused for user %s of client %s", account.user_id, account.client_id)
             return None
+        if account.sso_only:
+            answers.say(SSO_ONLY)
+            if not request.is_json:
+                flash(SSO_ONLY, "warning")
+            return None
+        return self.begin_session(account)
+
+    def begin_session(self, account: accounts.Account) -> Any:
+        """Superset's user for somebody who has shown who they are, with a new session; None if the client is not ready."""
         user = self._synchronise_user(account)
         if user is None:
             return None

@@ -24,6 +24,7 @@ from pulse_superset import (
     people,
     people_page,
     rows,
+    sso_pages,
     turns,
 )
 from pulse_superset.benchmarks import name_the_year
@@ -54,8 +55,9 @@ def install(app: Flask) -> None:
     brief.add_to(pages)
     password_pages.add_to(pages)
     people_page.add_to(pages)
+    sso_pages.add_to(pages)
     app.register_blueprint(pages)
-    app.context_processor(lambda: {"pulse_theme": preferred_theme})
+    app.context_processor(lambda: {"pulse_theme": preferred_theme, "pulse_sso": bool(sso_pages.known())})
     people.install()
     # Before anything of Superset's runs: wait for a turn, then find out who it is and what they may open.
     app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, _limit_body]

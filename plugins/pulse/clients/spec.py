@@ -15,6 +15,7 @@ from pulse.clients.base import Declared, repeated
 from pulse.clients.explain import explain
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.settings import Settings
+from pulse.clients.sign_in import SingleSignOn
 from pulse.clients.weak_passwords import bad_hash, weakness
 from pulse.source_types import declarations
 
@@ -141,6 +142,9 @@ class ClientSpec(Declared):
         default_factory=lambda: Branding.model_validate({}), description="how the dashboards look"
     )
     users: list[User] = Field([], description="the client's logins")
+    sso: SingleSignOn = Field(
+        default_factory=lambda: SingleSignOn.model_validate({}), description="who signs in through a provider"
+    )
     settings: Settings = Field(
         default_factory=lambda: Settings.model_validate({}), description="what counts in the metrics: see below"
     )

@@ -101,7 +101,9 @@ def _sync_row(conn: Connection, slug: str, spec: ClientSpec) -> tuple[int, int]:
 def _sync_settings(conn: Connection, client_id: int, spec: ClientSpec) -> int:
     branding = spec.branding.model_dump()
     branding["app_name"] = branding["app_name"] or spec.name
-    wanted = {**{f"brand.{key}": value for key, value in branding.items()}, **spec.settings.given()}
+    sso = spec.sso.model_dump(exclude_unset=True, exclude_none=True)
+    wanted = {f"brand.{key}": value for key, value in branding.items()}
+    wanted |= {f"sso.{key}": value for key, value in sso.items()} | spec.settings.given()
     written = conn.execute(
         "delete from core.system_settings where client_id = %s and not setting_key = any (%s)",
         [client_id, list(wanted)],

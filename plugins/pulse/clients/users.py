@@ -32,6 +32,7 @@ def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) ->
 
     Raises SpecError if an address belongs to another client.
     """
+    _refuse_domains_of_others(conn, client_id, slug, spec)
     written = 0
     for user in spec.users:
         row = conn.execute(
@@ -51,6 +52,20 @@ def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) ->
         if spec.active and not password and not active:
             written += links.ask(conn, client_id, user.email, user.name, "declared", "the Variable")
     return written + _end_reports_and_logins(conn, client_id, spec)
+
+
+def _refuse_domains_of_others(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> None:
+    rows = conn.execute(
+        "select d.domain, c.slug from core.system_settings s join core.clients c on c.id = s.client_id"
+        " cross join jsonb_array_elements_text(s.setting_value) d (domain)"
+        " where s.setting_key = 'sso.domains' and s.client_id <> %s and d.domain = any (%s) order by 1, 2",
+        [client_id, spec.sso.domains],
+    ).fetchall()
+    if rows:
+        raise SpecError(
+            f"client {slug}: sso.domains: '{rows[0][0]}' is a domain of client {rows[0][1]}. People of a domain are of"
+            " one client: remove it from one of the two."
+        )
 
 
 def _hashes(user: User, stored: str, declared: str) -> tuple[str, str]:
@@ -77,7 +92,7 @@ def _end_reports_and_logins(conn: Connection, client_id: int, spec: ClientSpec) 
     ).rowcount
     # The password goes, too: whoever is named again begins anew.
     written += conn.execute(
-        "update core.users set active = false, password_hash = '', declared_hash = '', updated_at = now()"
+        "update core.users set active = false, password_hash = '', declared_hash = '', sso_subject = '', updated_at = now()"
         " where client_id = %s and origin = 'variable' and not email = any (%s) and (active or password_hash <> '')",
         [client_id, named],
     ).rowcount

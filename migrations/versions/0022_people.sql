@@ -2,7 +2,8 @@
 
 alter table core.users
     add column declared_hash text not null default '',
-    add column origin text not null default 'variable' check (origin in ('variable', 'people', 'sso'));
+    add column origin text not null default 'variable' check (origin in ('variable', 'people', 'sso')),
+    add column sso_subject text not null default '';
 update core.users set declared_hash = password_hash;
 comment on column core.users.password_hash is 'scrypt, as werkzeug writes it. Empty: the person has no password (yet).';
 comment on column core.users.declared_hash is
@@ -11,6 +12,9 @@ comment on column core.users.declared_hash is
 comment on column core.users.origin is
     'Who rules this person: the Variable, the page People, or the sign-in provider at the first sign-in. The Variable takes over '
     'whomever it names.';
+comment on column core.users.sso_subject is
+    'Who the person is at the sign-in provider (issuer and subject), since the first sign-in there: an address may be given to '
+    'somebody else one day.';
 
 -- One row per person with an open link. It goes when the link is used, so that no link is used twice.
 create table core.password_links (
@@ -53,6 +57,10 @@ create policy links on core.password_links to pulse_owner using (session_user = 
 create policy links on core.users to pulse_owner using (session_user = 'pulse_auth');
 create policy links on core.user_sessions to pulse_owner using (session_user = 'pulse_auth');
 create policy links on core.clients for select to pulse_owner using (session_user = 'pulse_auth');
+
+create policy links on core.system_settings for select to pulse_owner
+    using (session_user = 'pulse_auth' and setting_key ~ '^sso\.');
+create policy sso on core.system_settings for select to pulse_auth using (setting_key ~ '^sso\.');
 
 create function core.request_link(email text) returns void
     language sql volatile security definer set search_path = pg_catalog
@@ -215,7 +223,7 @@ begin
     if person.id is null and not found then
         return 'unknown';
     end if;
-    update core.users u set active = false, password_hash = '', declared_hash = '', updated_at = now()
+    update core.users u set active = false, password_hash = '', declared_hash = '', sso_subject = '', updated_at = now()
     where u.client_id = admin.client_id and u.id = person.id;
     return 'removed';
 end $$;
@@ -223,7 +231,77 @@ comment on function core.remove_person(text, text) is
     'Removes somebody whom the Variable does not name from the client of this client_admin, and ends their sessions. Says what '
     'came of it: removed, yourself, declared, unknown, forbidden.';
 
-revoke execute on function core.request_link(text), core.look_link(text), core.take_link(text, text), core.client_admin(text),
+-- --------------------------------------------------------------------------------------------- single sign-on
+
+create function core.sso_client(provider text, domain text) returns integer
+    language sql stable security definer set search_path = pg_catalog
+    as $$
+    select case when count(*) = 1 then min(c.id) filter (where p.setting_value = to_jsonb(provider)) end
+    from core.system_settings d
+    join core.clients c on c.id = d.client_id and c.active
+    left join core.system_settings p on p.client_id = c.id and p.setting_key = 'sso.provider'
+    where d.setting_key = 'sso.domains' and d.setting_value ? domain
+$$;
+comment on function core.sso_client(text, text) is
+    'The client whose people with addresses of this domain the provider signs in; NULL if there is none, or more than one.';
+
+create function core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text)
+    returns text
+    language plpgsql volatile security definer set search_path = pg_catalog
+    as $$
+declare
+    home    integer := core.sso_client(provider, split_part(email, '@', 2));
+    person  core.users;
+    bound   text;
+begin
+    if email <> lower(email) or subject = '' or role not in ('executive', 'manager', 'client_admin') then
+        raise exception 'not a person' using errcode = 'invalid_parameter_value';
+    end if;
+    perform set_config('pulse.actor', email, true);
+    perform pg_advisory_xact_lock(hashtext('pulse.sso'), hashtext(email));
+    select u.* into person from core.users u where u.email = sso_sign_in.email for update;
+    if not found then
+        if home is null or not exists (select from core.system_settings s where s.client_id = home
+                                       and s.setting_key = 'sso.create' and s.setting_value = 'true'::jsonb) then
+            return 'unknown';
+        end if;
+        if role is null then
+            return 'no role';
+        end if;
+        insert into core.users (client_id, email, full_name, password_hash, role, origin, sso_subject)
+        values (home, email, left(full_name, 120), '', role, 'sso', subject);
+        return 'in';
+    end if;
+    -- One client's provider does not speak for another's people, whatever it says about their addresses.
+    select s.setting_value #>> '{}' into bound from core.system_settings s
+    where s.client_id = person.client_id and s.setting_key = 'sso.provider';
+    if home is distinct from person.client_id and not (everyone and coalesce(bound, provider) = provider) then
+        return 'unknown';
+    end if;
+    if not person.active or not exists (select from core.clients c where c.id = person.client_id and c.active) then
+        return 'not active';
+    end if;
+    if person.sso_subject not in ('', subject) then
+        return 'somebody else';
+    end if;
+    if person.origin = 'sso' and role is null then
+        return 'no role';
+    end if;
+    update core.users u
+    set sso_subject = subject, updated_at = now(),
+        role = case when u.origin = 'sso' then sso_sign_in.role else u.role end
+    where (u.client_id, u.id) = (person.client_id, person.id)
+      and (u.sso_subject, u.role) is distinct from
+          (subject, case when u.origin = 'sso' then sso_sign_in.role else u.role end);
+    return 'in';
+end $$;
+comment on function core.sso_sign_in(text, boolean, text, text, text, text) is
+    'Whether somebody whom a provider has signed in is a person here: in, unknown, not active, somebody else (the address had '
+    'another owner there), no role. Where the client says so, a person of its domains is created, and only there.';
+
+revoke execute on function core.sso_client(text, text), core.sso_sign_in(text, boolean, text, text, text, text),
+    core.request_link(text), core.look_link(text), core.take_link(text, text), core.client_admin(text),
     core.people(text), core.invite_person(text, text, text), core.remove_person(text, text) from public;
-grant execute on function core.request_link(text), core.look_link(text), core.take_link(text, text), core.people(text),
+grant execute on function core.sso_client(text, text), core.sso_sign_in(text, boolean, text, text, text, text),
+    core.request_link(text), core.look_link(text), core.take_link(text, text), core.people(text),
     core.invite_person(text, text, text), core.remove_person(text, text) to pulse_auth;
