@@ -32,6 +32,9 @@ from stack.status import report as state_of
 from stack.supervision.supervisor import Supervisor, our_processes
 from stack.testing import run_apart, run_tests
 
+# Who acts, for the audit.
+BY_HAND = "-c pulse.actor=by_hand"
+
 
 def up(arguments: argparse.Namespace, _: list[str]) -> int:
     """Start everything; prints the addresses and who may log in."""
@@ -188,7 +191,7 @@ def token(arguments: argparse.Namespace, _: list[str]) -> int:
     stack = _started()
     os.environ[environ.WEBHOOK_SECRET.name] = stack.settings.secrets[environ.WEBHOOK_SECRET.name]
     try:
-        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
+        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary"), options=BY_HAND) as admin:
             return _token(arguments, admin, stack.settings.url("airflow"))
     except keys.KeyProblem as problem:
         raise StackError(str(problem)) from problem
@@ -201,7 +204,7 @@ def invite(arguments: argparse.Namespace, _: list[str]) -> int:
     stack = _started()
     os.environ[environ.SUPERSET_PUBLIC_URL.name] = stack.settings.url("superset")
     try:
-        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
+        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary"), options=BY_HAND) as admin:
             link = links.make(admin, arguments.client, arguments.email)
     except links.NoSuchPerson as problem:
         raise StackError(str(problem)) from problem

@@ -178,6 +178,9 @@ AIRFLOW_PUBLIC_URL = _text(
     "",
     "Airflow's address in a browser. Its pages may show dashboards in a frame.",
 )
+OIDC_NAMES = _list(
+    LAUNCHER, "PULSE_OIDC_NAMES", (), "Names of the providers in `PULSE_OIDC_PROVIDERS`, for the check of Variables."
+)
 BUILD = _text(
     LAUNCHER, "PULSE_BUILD", "", "Hash of a process's code: `./pulse up` restarts the process when it differs."
 )

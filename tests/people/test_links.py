@@ -196,7 +196,9 @@ def test_a_server_that_is_away_is_named(admin: Connection, mailbox: Mailbox, mon
     assert "cannot be used" in str(rows(admin, "select problem from core.password_links"))
 
 
-def test_the_postman_sends_within_seconds_and_two_send_once(admin: Connection, mailbox: Mailbox) -> None:
+def test_the_postman_sends_within_seconds_and_two_send_once(
+    admin: Connection, db: TestDatabase, mailbox: Mailbox
+) -> None:
     client = declare(admin, CEO).client_id
     for number in range(10):
         links.ask(admin, client, f"p{number}@initech.example", "", "invited", "boss")
@@ -212,6 +214,10 @@ def test_the_postman_sends_within_seconds_and_two_send_once(admin: Connection, m
         for postman in postmen:
             postman.end()
     assert sorted(mailbox.addresses()) == sorted({*mailbox.addresses()})
+    with db.cluster.primary.connect(database=db.name) as staff:
+        staff.execute("set session authorization pulse_staff")
+        found = staff.execute("select distinct who from audit.events where kind = 'link made'").fetchall()
+    assert found == [("postman",)]
 
 
 def test_a_link_by_hand_needs_a_person(admin: Connection, db: TestDatabase) -> None:

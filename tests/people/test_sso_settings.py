@@ -17,6 +17,12 @@ GOOD = {"name": "okta", "issuer": "https://id.example", "client_id": "pulse"}
 SETTINGS = {"provider": "okta", "domains": ["initech.example"]}
 
 
+@pytest.fixture(autouse=True)
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The installation has one provider."""
+    monkeypatch.setenv("PULSE_OIDC_NAMES", "okta")
+
+
 def parsed(**sso: Any) -> Any:
     return parse_spec("initech", json.dumps({"name": "Initech", "sso": sso}))
 
@@ -99,6 +105,15 @@ def test_a_domain_belongs_to_one_client(db: TestDatabase, monkeypatch: pytest.Mo
         # Should two claim it all the same, it is nobody's.
         db.set_setting(db.add_client("third"), "sso.domains", ["initech.example"])
         assert found("okta", "initech.example") == (None,)
+
+
+def test_a_provider_that_is_not_there_is_named(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = db.connect("pulse_admin", autocommit=True)
+    for names, said in (("house,entra", "there are: house, entra"), ("", "there is none")):
+        monkeypatch.setenv("PULSE_OIDC_NAMES", names)
+        with pytest.raises(SpecError, match=f"client initech: sso.provider: .*'okta' .{said}.*PULSE_OIDC_PROVIDERS"):
+            sync_client(admin, "initech", parsed(**SETTINGS))
+    assert admin.execute("select count(*) from core.clients").fetchone() == (0,)
 
 
 def test_nobody_is_created_outside_the_domain(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from pulse import environ
 from pulse.clients.passwords import hash_password, verifies
 from pulse.clients.spec import ClientSpec, SpecError, User
 from pulse.people import links
@@ -30,8 +31,9 @@ _UPSERT = (
 def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> int:
     """Write the people of a client, and ask for the invitations of those who are new and have no password; the rows written.
 
-    Raises SpecError if an address belongs to another client.
+    Raises SpecError if an address or a domain belongs to another client, or there is no such sign-in provider.
     """
+    _refuse_unknown_provider(slug, spec)
     _refuse_domains_of_others(conn, client_id, slug, spec)
     written = 0
     for user in spec.users:
@@ -52,6 +54,17 @@ def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) ->
         if spec.active and not password and not active:
             written += links.ask(conn, client_id, user.email, user.name, "declared", "the Variable")
     return written + _end_reports_and_logins(conn, client_id, spec)
+
+
+def _refuse_unknown_provider(slug: str, spec: ClientSpec) -> None:
+    """With `only`, nobody of the client could sign in."""
+    names = environ.OIDC_NAMES.get()
+    if spec.sso.provider is not None and spec.sso.provider not in names:
+        there = f"there are: {', '.join(names)}" if names else "there is none"
+        raise SpecError(
+            f"client {slug}: sso.provider: this installation has no provider '{spec.sso.provider}' ({there}). Correct the name,"
+            f" or have an operator add it to {environ.OIDC_PROVIDERS.name} and start Pulse again."
+        )
 
 
 def _refuse_domains_of_others(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> None:

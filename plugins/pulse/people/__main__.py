@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("email")
     arguments = parser.parse_args()
     try:
-        with closing(connect("pulse_admin")) as connection, connection.transaction():
+        with closing(connect("pulse_admin", options="-c pulse.actor=by_hand")) as connection, connection.transaction():
             print(make(connection, arguments.client, arguments.email))
     except NoSuchPerson as problem:
         print(f"pulse: {problem}", file=sys.stderr)

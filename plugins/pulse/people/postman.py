@@ -41,7 +41,7 @@ class Postman:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                with closing(connect("pulse_admin", autocommit=True)) as connection:
+                with closing(connect("pulse_admin", autocommit=True, options="-c pulse.actor=postman")) as connection:
                     self._go_round(connection)
             except psycopg.OperationalError as error:
                 log.warning("no link can be sent now: %s", error)
