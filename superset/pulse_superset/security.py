@@ -17,6 +17,7 @@ from superset.errors import ErrorLevel, SupersetError, SupersetErrorType
 from superset.exceptions import SupersetSecurityException
 from superset.security import SupersetSecurityManager
 
+from pulse.addresses import is_address
 from pulse.tenancy import superset_role
 from pulse_superset import accounts, answers, audit, bounds, ended, identity, sessions, throttle
 from pulse_superset.connections import client_of_superset_role, clients_of
@@ -55,8 +56,15 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
             attempt.succeeded()
         if user is None or username != SERVICE_ACCOUNT:  # that a task signs in for its run tells nobody anything
             kind = audit.REFUSED_SIGN_IN if user is None else audit.SIGNED_IN
-            audit.note(kind, account.email if account else username, _kind(), account.client_id if account else None)
+            audit.note(kind, self._noted(account, username), _kind(), account.client_id if account else None)
         return user
+
+    def _noted(self, account: accounts.Account | None, username: str) -> str:
+        """Who tried to sign in. What is no name here may be a password in the wrong field."""
+        if account is not None:
+            return account.email
+        known = is_address(username) or self.find_user(username=username) is not None
+        return username if known else "(an unknown name)"
 
     def _account_key(self, account: accounts.Account | None, username: str) -> str:
         """The same text for every name of one account: an e-mail address in any case, a name and an address of staff."""
