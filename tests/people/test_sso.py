@@ -285,6 +285,12 @@ def test_the_sign_in_page_leads_to_both(world: World) -> None:
         page = chromium.new_page()
         page.goto(f"{world.url}/login/")
         expect(page.get_by_role("link", name="Forgot password?")).to_be_visible(timeout=60_000)
+        link, field = (page.locator(name).bounding_box() for name in ("#pulse-forgot a >> nth=0", "#password"))
+        assert link is not None
+        assert field is not None
+        assert abs(link["x"] - field["x"]) < 60, "below the form, and not at the edge of the page"
+        assert 0 < link["y"] - field["y"] < 200
+        page.screenshot(path=world.log.parent / "login.png")
         page.get_by_role("link", name="Single sign-on").click()
         page.get_by_label("Your e-mail address at work").fill("clicks@techcorp.example")
         page.get_by_role("button", name="Go on").click()
