@@ -50,8 +50,9 @@ def sync_clients() -> None:
 
     @task
     def deactivate_missing_clients() -> list[str]:
-        from pulse.orchestration.sync_tasks import deactivate_undeclared
+        from pulse.orchestration.sync_tasks import deactivate_undeclared, forget_old
 
+        forget_old()
         return deactivate_undeclared()
 
     # One faulty Variable must not stop the other clients' roles from being created.

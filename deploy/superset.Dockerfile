@@ -5,8 +5,10 @@ WORKDIR /opt/pulse
 COPY constraints/superset-py311.txt ./
 RUN pip install --no-cache-dir --require-hashes -r superset-py311.txt
 COPY superset superset
-COPY plugins/pulse/__init__.py plugins/pulse/environ.py plugins/pulse/scrape.py plugins/pulse/tenancy.py \
-    plugins/pulse/
+COPY plugins/pulse/__init__.py plugins/pulse/addresses.py plugins/pulse/environ.py plugins/pulse/scrape.py \
+     plugins/pulse/sso.py plugins/pulse/tenancy.py plugins/pulse/texts.py plugins/pulse/
+COPY plugins/pulse/clients/__init__.py plugins/pulse/clients/passwords.py plugins/pulse/clients/weak_passwords.py \
+     plugins/pulse/clients/
 COPY stack/probes.py stack/
 ARG VERSION=unreleased
 ARG REVISION=unknown

@@ -1,11 +1,200 @@
 -- The tables and functions that the migrations come to, as pg_dump shows them, sorted by table. Generated: edit a migration
 -- and run ./pulse schema. The views are in include/sql/report and include/sql/core, one file each.
 
+CREATE SCHEMA audit;
+
 CREATE SCHEMA core;
 
 CREATE SCHEMA raw;
 
 CREATE SCHEMA report;
+
+CREATE FUNCTION audit.add(kind text, client integer, what text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select audit.note(
+        kind, coalesce(nullif(current_setting('pulse.actor', true), ''), session_user),
+        coalesce(current_setting('pulse.address', true), ''), client, what)
+$$;
+
+COMMENT ON FUNCTION audit.add(kind text, client integer, what text) IS 'Adds an event of this transaction: pulse.actor names who acts (default: the login), pulse.address from where.';
+
+CREATE FUNCTION audit.clients() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'INSERT' then
+        perform audit.add('client added', new.id, new.slug);
+    elsif new.active is distinct from old.active then
+        perform audit.add(case when new.active then 'client activated' else 'client deactivated' end, new.id, new.slug);
+    elsif (new.name, new.time_zone) is distinct from (old.name, old.time_zone) then
+        perform audit.add('setting changed', new.id, format('name and zone: %s, %s', new.name, new.time_zone));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.clients() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.forget_old() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    gone bigint := 0;
+begin
+    -- A day's worth at once: it may be called as often as one likes.
+    if exists (select from audit.log where at < now() - interval '1 year 1 day') then
+        delete from audit.log where at < now() - interval '1 year';
+        get diagnostics gone = row_count;
+        perform audit.note('purged', 'pulse', '', null, gone || ' events older than a year');
+    end if;
+    return gone;
+end $$;
+
+COMMENT ON FUNCTION audit.forget_old() IS 'Deletes events that are older than a year, at most once a day; how many.';
+
+CREATE FUNCTION audit.keep() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'DELETE' and old.at < now() - interval '1 year' then
+        return old;
+    end if;
+    raise exception 'the audit is only added to' using errcode = 'insufficient_privilege';
+end $$;
+
+COMMENT ON FUNCTION audit.keep() IS 'Trigger: refuses changes of the audit, also the superuser''s.';
+
+CREATE FUNCTION audit.keys() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'INSERT' then
+        perform audit.add('key made', new.client_id, format('key %s, %s of source %s, %s', new.id, new.kind, new.integration_id, new.label));
+    elsif new.revoked_at is not null and old.revoked_at is null then
+        perform audit.add('key revoked', new.client_id, format('key %s', new.id));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.keys() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.links() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'INSERT' or new.asked_at is distinct from old.asked_at then
+        perform audit.add(case when new.kind = 'reset' then 'password forgotten' else 'person invited' end, new.client_id,
+            format('%s, asked by %s', new.email, new.asked_by));
+    end if;
+    if new.token_hash is not null and (tg_op = 'INSERT' or new.token_hash is distinct from old.token_hash) then
+        perform audit.add('link made', new.client_id, new.email);
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.links() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone DEFAULT NULL::timestamp with time zone, ref uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    insert into audit.log (ref, at, kind, who, address, client_id, what)
+    values (coalesce(ref, gen_random_uuid()), least(at, clock_timestamp()), kind, left(who, 254), left(address, 64),
+            client_id, left(what, 500))
+    on conflict do nothing
+$$;
+
+COMMENT ON FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone, ref uuid) IS 'Adds an event. With the ref of one that is there already, it does nothing.';
+
+CREATE FUNCTION audit.people() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'DELETE' then
+        perform audit.add('person deleted', old.client_id, old.email);
+    elsif tg_op = 'INSERT' then
+        perform audit.add('person added', new.client_id, format('%s as %s (%s)', new.email, new.role, new.origin));
+    else
+        if new.active is distinct from old.active then
+            perform audit.add(case when new.active then 'person added' else 'person removed' end, new.client_id, new.email);
+        end if;
+        if (new.email, new.role) is distinct from (old.email, old.role) then
+            perform audit.add('role changed', new.client_id,
+                format('%s as %s, was %s as %s', new.email, new.role, old.email, old.role));
+        end if;
+        if new.password_hash <> old.password_hash and new.password_hash <> '' then
+            perform audit.add('password changed', new.client_id, new.email);
+        end if;
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.people() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.reports() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if new.sent_at is not null and old.sent_at is null then
+        perform audit.add('report sent', new.client_id, format('%s to user %s', new.report, new.user_id));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.reports() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.settings() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'DELETE' then
+        perform audit.add('setting changed', old.client_id, format('%s: default, was %s', old.setting_key,
+            left(old.setting_value::text, 200)));
+    elsif tg_op = 'INSERT' then
+        perform audit.add('setting changed', new.client_id, format('%s: %s', new.setting_key, left(new.setting_value::text, 200)));
+    elsif new.setting_value <> old.setting_value then
+        perform audit.add('setting changed', new.client_id, format('%s: %s, was %s', new.setting_key,
+            left(new.setting_value::text, 200), left(old.setting_value::text, 200)));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.settings() IS 'Trigger: notes what changes.';
+
+CREATE FUNCTION audit.sources() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    kept text[] := array['updated_at', 'created_at', 'id', 'client_id'];
+    changed text;
+begin
+    if tg_op = 'DELETE' then
+        perform audit.add('source changed', old.client_id, old.name || ' deleted');
+    elsif tg_op = 'INSERT' then
+        perform audit.add('source changed', new.client_id, format('%s (%s) added', new.name, new.integration_type));
+    else
+        -- The names only: what an admin declares may hold what is nobody's business.
+        select string_agg(n.key, ', ' order by n.key) into changed
+        from jsonb_each(to_jsonb(new)) n join jsonb_each(to_jsonb(old)) o on o.key = n.key and o.value <> n.value
+        where n.key <> all (kept);
+        if changed is not null then
+            perform audit.add('source changed', new.client_id, format('%s: %s', new.name, changed));
+        end if;
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.sources() IS 'Trigger: notes what changes.';
 
 CREATE FUNCTION core.claim_runs() RETURNS TABLE(slug text, wished bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -19,6 +208,24 @@ CREATE FUNCTION core.claim_runs() RETURNS TABLE(slug text, wished bigint)
 $$;
 
 COMMENT ON FUNCTION core.claim_runs() IS 'The clients that wish for a run and had none in the last minute. Each is given to one caller a minute.';
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+CREATE FUNCTION core.client_admin(session_hash text) RETURNS core.users
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select u
+    from core.user_sessions s
+    join core.users u on (u.client_id, u.id) = (s.client_id, s.user_id)
+    join core.clients c on c.id = u.client_id and c.active
+    where s.token_hash = session_hash and s.active and s.expires_at > now() and u.active and u.role = 'client_admin'
+$$;
+
+COMMENT ON FUNCTION core.client_admin(session_hash text) IS 'The client_admin whose session this is, by the hash of its token; NULL for everybody else.';
 
 CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -176,6 +383,63 @@ $$;
 
 COMMENT ON FUNCTION core.ingest_source() IS 'The integration whose key hash this transaction has in pulse.ingest_key; no row when it is unknown or revoked.';
 
+CREATE FUNCTION core.invite_person(session_hash text, email text, full_name text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+declare
+    admin   core.users := core.client_admin(session_hash);
+    person  core.users;
+    asked   timestamptz;
+begin
+    if admin.client_id is null then
+        return 'forbidden';
+    end if;
+    if email !~ '^[a-z0-9!#$%&''*+/=?^_`{|}~.-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+$' or length(email) > 254
+       or full_name ~ '[[:cntrl:]]' or length(full_name) > 120 then
+        raise exception 'not an address, or not a name' using errcode = 'invalid_parameter_value';
+    end if;
+    perform set_config('pulse.actor', admin.email, true);
+    perform pg_advisory_xact_lock(hashtext('pulse.people'), admin.client_id);
+    select u.* into person from core.users u where u.client_id = admin.client_id and u.email = invite_person.email and u.active;
+    if person.password_hash <> '' or person.origin = 'sso' then
+        return 'is here';
+    end if;
+    if person.origin = 'variable' then
+        return 'declared';
+    end if;
+    select l.asked_at into asked from core.password_links l
+    where l.client_id = admin.client_id and l.email = invite_person.email;
+    if asked > now() - interval '5 minutes' then
+        return 'just now';
+    end if;
+    if (select count(*) filter (where l.asked_at > now() - interval '1 hour') >= 30 or count(*) >= 300
+        from core.password_links l where l.client_id = admin.client_id) then
+        return 'too many';
+    end if;
+    insert into core.password_links as l (client_id, email, full_name, kind, asked_by, send_at)
+    values (admin.client_id, invite_person.email, invite_person.full_name, 'invited', admin.email, now())
+    on conflict on constraint password_links_pkey do update
+        set kind = 'invited', full_name = coalesce(nullif(excluded.full_name, ''), l.full_name),
+            asked_by = excluded.asked_by, asked_at = now(), asks = l.asks + 1, send_at = now(), problem = '';
+    return 'invited';
+end $_$;
+
+COMMENT ON FUNCTION core.invite_person(session_hash text, email text, full_name text) IS 'Invites somebody to the client of this client_admin, and says what came of it: invited, is here, declared (by the Variable), just now, too many, forbidden. Whether the address belongs to another client is found out when the link is used.';
+
+CREATE FUNCTION core.look_link(token_hash text) RETURNS TABLE(client_id integer, email text, full_name text, kind text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select l.client_id, l.email, l.full_name, l.kind
+    from core.password_links l
+    join core.clients c on c.id = l.client_id and c.active
+    left join core.users u on u.client_id = l.client_id and u.email = l.email
+    where l.token_hash = look_link.token_hash and l.expires_at > now() and (u.active or l.kind = 'invited')
+$$;
+
+COMMENT ON FUNCTION core.look_link(token_hash text) IS 'Whose link this is, by the hash of its token; no row when it is unknown, used or too old.';
+
 CREATE FUNCTION core.merge_of(change_id text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (change_id ~ '^[a-z0-9_]+-(pr|commit):'::text) THEN regexp_replace(change_id, '-(pr|commit):'::text, '-merge:'::text) ELSE NULL::text END;
@@ -193,6 +457,27 @@ begin
 end $$;
 
 COMMENT ON FUNCTION core.open_to_ingest(target regclass, rights text) IS 'For migrations: pulse_ingest may use the table''s rows of the integration whose key it has.';
+
+CREATE FUNCTION core.people(session_hash text) RETURNS TABLE(email text, full_name text, role text, origin text, state text, problem text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    with mine as (select a.client_id from core.client_admin(session_hash) a where a.client_id is not null)
+    select coalesce(u.email, l.email), coalesce(nullif(u.full_name, ''), l.full_name, ''), coalesce(u.role, 'executive'),
+           coalesce(u.origin, 'people'),
+           case when u.password_hash <> '' or u.origin = 'sso' then 'active'
+                when l.expires_at > now() then 'invited'
+                when l.send_at is not null then 'waiting'
+                else 'expired' end,
+           coalesce(l.problem, '')
+    from (select * from core.users where active and client_id = (select client_id from mine)) u
+    full join (select * from core.password_links where client_id = (select client_id from mine)) l on l.email = u.email
+    -- A link of somebody who was removed is no person.
+    where u.id is not null or l.kind = 'invited'
+    order by 1
+$$;
+
+COMMENT ON FUNCTION core.people(session_hash text) IS 'The people of the client whose client_admin has this session, and those who are invited.';
 
 CREATE FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) RETURNS void
     LANGUAGE plpgsql
@@ -244,6 +529,49 @@ $$;
 
 COMMENT ON FUNCTION core.reader_client_id() IS 'The active client whose login opened this session; NULL for every other login.';
 
+CREATE FUNCTION core.remove_person(session_hash text, email text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    admin   core.users := core.client_admin(session_hash);
+    person  core.users;
+begin
+    if admin.client_id is null then
+        return 'forbidden';
+    end if;
+    perform set_config('pulse.actor', admin.email, true);
+    perform pg_advisory_xact_lock(hashtext('pulse.people'), admin.client_id);
+    select u.* into person from core.users u where u.client_id = admin.client_id and u.email = remove_person.email and u.active;
+    if person.id = admin.id then
+        return 'yourself';
+    end if;
+    if person.origin = 'variable' then
+        return 'declared';
+    end if;
+    delete from core.password_links l
+    where l.client_id = admin.client_id and l.email = remove_person.email and (person.id is not null or l.kind = 'invited');
+    if person.id is null and not found then
+        return 'unknown';
+    end if;
+    update core.users u set active = false, password_hash = '', declared_hash = '', sso_subject = '', updated_at = now()
+    where u.client_id = admin.client_id and u.id = person.id;
+    return 'removed';
+end $$;
+
+COMMENT ON FUNCTION core.remove_person(session_hash text, email text) IS 'Removes somebody whom the Variable does not name from the client of this client_admin, and ends their sessions. Says what came of it: removed, yourself, declared, unknown, forbidden.';
+
+CREATE FUNCTION core.request_link(email text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    insert into core.password_requests (email)
+    select lower(request_link.email)
+    where (select count(*) from (select from core.password_requests limit 1000) r) < 1000
+$$;
+
+COMMENT ON FUNCTION core.request_link(email text) IS 'Notes that somebody has forgotten a password. The same work for every address.';
+
 CREATE FUNCTION core.run_started(slug text, wished bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -278,16 +606,77 @@ $$;
 
 COMMENT ON FUNCTION core.setting(key text, fallback jsonb) IS 'A setting of the client this transaction works for, or the fallback.';
 
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
 CREATE FUNCTION core.shown_person(client integer, person text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN (SELECT CASE (s.setting_value #>> '{}'::text[]) WHEN 'names'::text THEN shown_person.person WHEN 'pseudonyms'::text THEN ('person '::text || "left"(md5(((((shown_person.person || ' '::text) || c.id) || ' '::text) || EXTRACT(epoch FROM c.created_at))), 6)) ELSE NULL::text END AS "case" FROM (core.system_settings s JOIN core.clients c ON ((c.id = s.client_id))) WHERE ((s.client_id = shown_person.client) AND (s.setting_key = 'privacy.people'::text)));
 
 COMMENT ON FUNCTION core.shown_person(client integer, person text) IS 'A login as the client wants it shown: nothing (the default), a pseudonym or the login itself.';
+
+CREATE FUNCTION core.sso_client(provider text, domain text) RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select case when count(*) = 1 then min(c.id) filter (where p.setting_value = to_jsonb(provider)) end
+    from core.system_settings d
+    join core.clients c on c.id = d.client_id and c.active
+    left join core.system_settings p on p.client_id = c.id and p.setting_key = 'sso.provider'
+    where d.setting_key = 'sso.domains' and d.setting_value ? domain
+$$;
+
+COMMENT ON FUNCTION core.sso_client(provider text, domain text) IS 'The client whose people with addresses of this domain the provider signs in; NULL if there is none, or more than one.';
+
+CREATE FUNCTION core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+declare
+    home    integer := core.sso_client(provider, split_part(email, '@', 2));
+    person  core.users;
+    bound   text;
+begin
+    if email <> lower(email) or subject = '' or role not in ('executive', 'manager', 'client_admin') then
+        raise exception 'not a person' using errcode = 'invalid_parameter_value';
+    end if;
+    perform set_config('pulse.actor', email, true);
+    perform pg_advisory_xact_lock(hashtext('pulse.sso'), hashtext(email));
+    select u.* into person from core.users u where u.email = sso_sign_in.email for update;
+    if not found then
+        if home is null or not exists (select from core.system_settings s where s.client_id = home
+                                       and s.setting_key = 'sso.create' and s.setting_value = 'true'::jsonb) then
+            return 'unknown';
+        end if;
+        if role is null then
+            return 'no role';
+        end if;
+        insert into core.users (client_id, email, full_name, password_hash, role, origin, sso_subject)
+        values (home, email, left(full_name, 120), '', role, 'sso', subject);
+        return 'in';
+    end if;
+    -- One client's provider does not speak for another's people, whatever it says about their addresses.
+    select s.setting_value #>> '{}' into bound from core.system_settings s
+    where s.client_id = person.client_id and s.setting_key = 'sso.provider';
+    if home is distinct from person.client_id and not (everyone and coalesce(bound, provider) = provider) then
+        return 'unknown';
+    end if;
+    if not person.active or not exists (select from core.clients c where c.id = person.client_id and c.active) then
+        return 'not active';
+    end if;
+    if person.sso_subject not in ('', subject) then
+        return 'somebody else';
+    end if;
+    if person.origin = 'sso' and role is null then
+        return 'no role';
+    end if;
+    update core.users u
+    set sso_subject = subject, updated_at = now(),
+        role = case when u.origin = 'sso' then sso_sign_in.role else u.role end
+    where (u.client_id, u.id) = (person.client_id, person.id)
+      and (u.sso_subject, u.role) is distinct from
+          (subject, case when u.origin = 'sso' then sso_sign_in.role else u.role end);
+    return 'in';
+end $$;
+
+COMMENT ON FUNCTION core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text) IS 'Whether somebody whom a provider has signed in is a person here: in, unknown, not active, somebody else (the address had another owner there), no role. Where the client says so, a person of its domains is created, and only there.';
 
 CREATE FUNCTION core.stop_report(token_hash text) RETURNS text
     LANGUAGE sql SECURITY DEFINER
@@ -304,6 +693,44 @@ CREATE FUNCTION core.stop_report(token_hash text) RETURNS text
 $$;
 
 COMMENT ON FUNCTION core.stop_report(token_hash text) IS 'Stops the report that a message was, by the hash of the token in its link. NULL when there is no such message.';
+
+CREATE FUNCTION core.take_link(token_hash text, password_hash text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+declare
+    link core.password_links;
+begin
+    if password_hash is null or password_hash !~ '^scrypt:32768:8:1\$[^$]{8,64}\$[0-9a-f]{128}$' then
+        raise exception 'not a hash of a password' using errcode = 'invalid_parameter_value';
+    end if;
+    select l.* into link
+    from core.password_links l
+    join core.look_link(take_link.token_hash) found on (found.client_id, found.email) = (l.client_id, l.email)
+    for update of l;
+    -- Of two who use a link at once, the second waits here, and then finds no row.
+    if not found or link.token_hash is distinct from take_link.token_hash then
+        return null;
+    end if;
+    perform set_config('pulse.actor', link.email, true);
+    delete from core.password_links l where (l.client_id, l.email) = (link.client_id, link.email);
+    update core.users u
+    set password_hash = take_link.password_hash, active = true, updated_at = now(),
+        origin = case when u.active then u.origin else 'people' end,
+        full_name = coalesce(nullif(u.full_name, ''), link.full_name)
+    where (u.client_id, u.email) = (link.client_id, link.email);
+    if not found then
+        insert into core.users (client_id, email, full_name, password_hash, role, origin)
+        values (link.client_id, link.email, link.full_name, take_link.password_hash, 'executive', 'people')
+        on conflict (email) do nothing;
+        if not found then
+            return 'elsewhere';
+        end if;
+    end if;
+    return 'set';
+end $_$;
+
+COMMENT ON FUNCTION core.take_link(token_hash text, password_hash text) IS 'Sets the password of the person whose link this is, and uses the link up. NULL when there is no such link; elsewhere when the address has a login at another client already.';
 
 CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
     LANGUAGE sql STABLE
@@ -360,12 +787,30 @@ $$;
 
 COMMENT ON FUNCTION core.worked_hours(moment timestamp with time zone) IS 'Working hours from the start of the client''s calendar to a moment.';
 
+CREATE VIEW audit.events WITH (security_invoker='true') AS
+ SELECT l.at,
+    l.kind,
+    l.who,
+    l.address AS from_where,
+    c.slug AS client,
+    l.what,
+    l.login,
+    l.id
+   FROM (audit.log l
+     LEFT JOIN core.clients c ON ((c.id = l.client_id)));
+
+COMMENT ON VIEW audit.events IS 'Who did what, when and from where, for staff. docs/audit.md lists the kinds.';
+
 CREATE SEQUENCE core.record_ids
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+
+GRANT USAGE ON SCHEMA audit TO pulse_staff;
+GRANT USAGE ON SCHEMA audit TO pulse_auth;
+GRANT USAGE ON SCHEMA audit TO pulse_admin;
 
 GRANT USAGE ON SCHEMA core TO pulse_etl;
 GRANT USAGE ON SCHEMA core TO pulse_admin;
@@ -381,8 +826,35 @@ GRANT USAGE ON SCHEMA report TO pulse_staff;
 GRANT USAGE ON SCHEMA report TO pulse_reader;
 GRANT USAGE ON SCHEMA report TO pulse_etl;
 
+REVOKE ALL ON FUNCTION audit.add(kind text, client integer, what text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.clients() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.forget_old() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.forget_old() TO pulse_admin;
+
+REVOKE ALL ON FUNCTION audit.keep() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.keys() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.links() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone, ref uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone, ref uuid) TO pulse_auth;
+GRANT ALL ON FUNCTION audit.note(kind text, who text, address text, client_id integer, what text, at timestamp with time zone, ref uuid) TO pulse_admin;
+
+REVOKE ALL ON FUNCTION audit.people() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.reports() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.settings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.sources() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION core.claim_runs() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.claim_runs() TO pulse_ingest;
+
+REVOKE ALL ON FUNCTION core.client_admin(session_hash text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.display_text(unit text, value double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_etl;
@@ -426,10 +898,19 @@ GRANT ALL ON FUNCTION core.hours_between(from_at timestamp with time zone, to_at
 REVOKE ALL ON FUNCTION core.ingest_source() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.ingest_source() TO pulse_ingest;
 
+REVOKE ALL ON FUNCTION core.invite_person(session_hash text, email text, full_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.invite_person(session_hash text, email text, full_name text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.look_link(token_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.look_link(token_hash text) TO pulse_auth;
+
 REVOKE ALL ON FUNCTION core.merge_of(change_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.merge_of(change_id text) TO pulse_etl;
 
 REVOKE ALL ON FUNCTION core.open_to_ingest(target regclass, rights text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.people(session_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.people(session_hash text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) FROM PUBLIC;
 
@@ -441,6 +922,12 @@ GRANT ALL ON FUNCTION core.range_text(unit text, low double precision, high doub
 
 REVOKE ALL ON FUNCTION core.reader_client_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.reader_client_id() TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.remove_person(session_hash text, email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.remove_person(session_hash text, email text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.request_link(email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.request_link(email text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.run_started(slug text, wished bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.run_started(slug text, wished bigint) TO pulse_ingest;
@@ -458,8 +945,17 @@ REVOKE ALL ON FUNCTION core.shown_person(client integer, person text) FROM PUBLI
 GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_staff;
 GRANT ALL ON FUNCTION core.shown_person(client integer, person text) TO pulse_reader;
 
+REVOKE ALL ON FUNCTION core.sso_client(provider text, domain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.sso_client(provider text, domain text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.sso_sign_in(provider text, everyone boolean, email text, subject text, full_name text, role text) TO pulse_auth;
+
 REVOKE ALL ON FUNCTION core.stop_report(token_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.stop_report(token_hash text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.take_link(token_hash text, password_hash text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.take_link(token_hash text, password_hash text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
 
@@ -478,6 +974,49 @@ REVOKE ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) FROM P
 GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO pulse_etl;
 
 GRANT USAGE ON SEQUENCE core.record_ids TO pulse_etl;
+
+-- audit.events --------------------------------------------------------------------------------------------------------
+GRANT SELECT ON TABLE audit.events TO pulse_staff;
+
+-- audit.log -----------------------------------------------------------------------------------------------------------
+CREATE TABLE audit.log (
+    id bigint NOT NULL,
+    ref uuid DEFAULT gen_random_uuid() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    kind text NOT NULL,
+    who text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    client_id integer,
+    what text DEFAULT ''::text NOT NULL,
+    login text DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT log_kind_check CHECK ((kind ~ '^[a-z][a-z ]{1,39}$'::text))
+);
+ALTER TABLE ONLY audit.log FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE audit.log IS 'One row per event. Nobody, the owner included, can change one, or delete one that is younger than a year.';
+COMMENT ON COLUMN audit.log.ref IS 'Made by whoever notes the event, so that it is there once, however often it is written.';
+COMMENT ON COLUMN audit.log.who IS 'The person''s e-mail address or name; of what a process does by itself, its name.';
+COMMENT ON COLUMN audit.log.address IS 'The network address that the person came from; empty for processes.';
+COMMENT ON COLUMN audit.log.login IS 'The database login that wrote the row.';
+ALTER TABLE audit.log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit.log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY audit.log ADD CONSTRAINT log_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY audit.log ADD CONSTRAINT log_ref_key UNIQUE (ref);
+CREATE INDEX log_at ON audit.log USING btree (at);
+CREATE INDEX log_client ON audit.log USING btree (client_id, at);
+CREATE TRIGGER keep BEFORE DELETE OR UPDATE ON audit.log FOR EACH ROW EXECUTE FUNCTION audit.keep();
+CREATE TRIGGER keep_all BEFORE TRUNCATE ON audit.log FOR EACH STATEMENT EXECUTE FUNCTION audit.keep();
+CREATE POLICY added ON audit.log FOR INSERT TO pulse_owner WITH CHECK (true);
+ALTER TABLE audit.log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY old ON audit.log FOR DELETE TO pulse_owner USING ((at < (now() - '1 year'::interval)));
+CREATE POLICY owner ON audit.log FOR SELECT TO pulse_owner USING (((SESSION_USER = 'pulse_owner'::name) OR (at < (now() - '1 year'::interval))));
+CREATE POLICY staff ON audit.log FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT ON TABLE audit.log TO pulse_staff;
 
 -- core.alerts ---------------------------------------------------------------------------------------------------------
 CREATE TABLE core.alerts (
@@ -743,12 +1282,14 @@ ALTER TABLE core.clients ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_slug_key UNIQUE (slug);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.clients FOR EACH ROW EXECUTE FUNCTION audit.clients();
 CREATE TRIGGER end_client_sessions AFTER UPDATE ON core.clients FOR EACH ROW WHEN ((old.active AND (NOT new.active))) EXECUTE FUNCTION core.end_client_sessions();
 CREATE POLICY admin ON core.clients TO pulse_admin USING (true);
 CREATE POLICY auth ON core.clients FOR SELECT TO pulse_auth USING (true);
 ALTER TABLE core.clients ENABLE ROW LEVEL SECURITY;
 CREATE POLICY etl ON core.clients FOR SELECT TO pulse_etl USING ((id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY ingest ON core.clients FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
+CREATE POLICY links ON core.clients FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
 CREATE POLICY owner ON core.clients TO pulse_owner USING (((SESSION_USER = ANY (ARRAY['pulse_owner'::name, 'pulse_admin'::name])) OR (('pulse_client_'::text || id) = SESSION_USER)));
 CREATE POLICY reader ON core.clients FOR SELECT TO pulse_reader USING ((id = ( SELECT core.reader_client_id() AS reader_client_id)));
 CREATE POLICY staff ON core.clients FOR SELECT TO pulse_staff USING (true);
@@ -1767,6 +2308,7 @@ ALTER TABLE core.ingest_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.ingest_keys ADD CONSTRAINT ingest_keys_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX ingest_keys_hash ON core.ingest_keys USING btree (key_hash) WHERE (revoked_at IS NULL);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.ingest_keys FOR EACH ROW EXECUTE FUNCTION audit.keys();
 ALTER TABLE ONLY core.ingest_keys ADD CONSTRAINT ingest_keys_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY admin ON core.ingest_keys TO pulse_admin USING (true);
 CREATE POLICY ingest ON core.ingest_keys FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_ingest'::name));
@@ -1844,6 +2386,7 @@ ALTER TABLE core.integrations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_client_id_integration_type_name_key UNIQUE (client_id, integration_type, name);
 ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_pkey PRIMARY KEY (client_id, id);
+CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON core.integrations FOR EACH ROW EXECUTE FUNCTION audit.sources();
 ALTER TABLE ONLY core.integrations ADD CONSTRAINT integrations_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.integrations TO pulse_admin USING (true);
 CREATE POLICY etl ON core.integrations FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
@@ -2205,6 +2748,58 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.open_pull_requests TO pulse_etl;
 GRANT SELECT ON TABLE core.open_pull_requests TO pulse_staff;
 GRANT SELECT ON TABLE core.open_pull_requests TO pulse_reader;
 
+-- core.password_links -------------------------------------------------------------------------------------------------
+CREATE TABLE core.password_links (
+    client_id integer NOT NULL,
+    email text NOT NULL,
+    full_name text DEFAULT ''::text NOT NULL,
+    kind text NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    asks integer DEFAULT 1 NOT NULL,
+    send_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    token_hash text,
+    expires_at timestamp with time zone,
+    problem text DEFAULT ''::text NOT NULL,
+    CONSTRAINT password_links_email_check CHECK ((email = lower(email))),
+    CONSTRAINT password_links_kind_check CHECK ((kind = ANY (ARRAY['declared'::text, 'invited'::text, 'reset'::text])))
+);
+ALTER TABLE ONLY core.password_links FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.password_links IS 'One row per person with an open link. kind: an invitation of the Variable, one of the page People, or a forgotten password.';
+COMMENT ON COLUMN core.password_links.send_at IS 'When a mail is to go out; empty when none is. The link before it counts until then.';
+COMMENT ON COLUMN core.password_links.token_hash IS 'SHA-256 of the token in the link, in hex. The token is stored nowhere.';
+ALTER TABLE ONLY core.password_links ADD CONSTRAINT password_links_pkey PRIMARY KEY (client_id, email);
+CREATE INDEX password_links_token ON core.password_links USING btree (token_hash);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.password_links FOR EACH ROW EXECUTE FUNCTION audit.links();
+ALTER TABLE ONLY core.password_links ADD CONSTRAINT password_links_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.password_links TO pulse_admin USING (true);
+CREATE POLICY links ON core.password_links TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+CREATE POLICY owner ON core.password_links TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+ALTER TABLE core.password_links ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.password_links TO pulse_admin;
+
+-- core.password_requests ----------------------------------------------------------------------------------------------
+CREATE TABLE core.password_requests (
+    id bigint NOT NULL,
+    email text NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.password_requests FORCE ROW LEVEL SECURITY;
+ALTER TABLE core.password_requests ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.password_requests_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.password_requests ADD CONSTRAINT password_requests_pkey PRIMARY KEY (id);
+CREATE POLICY admin ON core.password_requests TO pulse_admin USING (true);
+CREATE POLICY owner ON core.password_requests TO pulse_owner USING ((SESSION_USER = ANY (ARRAY['pulse_owner'::name, 'pulse_auth'::name])));
+ALTER TABLE core.password_requests ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,DELETE ON TABLE core.password_requests TO pulse_admin;
+
 -- core.projects -------------------------------------------------------------------------------------------------------
 CREATE TABLE core.projects (
     client_id integer NOT NULL,
@@ -2498,6 +3093,7 @@ COMMENT ON COLUMN core.reports_sent.unsubscribe_hash IS 'SHA-256 of the token in
 COMMENT ON COLUMN core.reports_sent.about IS 'Of signals, the event that was told: a metric and what happened; period_start is its day.';
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_pkey PRIMARY KEY (client_id, user_id, report, period_start, about);
 CREATE INDEX reports_sent_unsubscribe ON core.reports_sent USING btree (unsubscribe_hash);
+CREATE TRIGGER audit AFTER UPDATE ON core.reports_sent FOR EACH ROW EXECUTE FUNCTION audit.reports();
 ALTER TABLE ONLY core.reports_sent ADD CONSTRAINT reports_sent_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id);
 CREATE POLICY admin ON core.reports_sent TO pulse_admin USING (true);
 CREATE POLICY owner ON core.reports_sent TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
@@ -2687,6 +3283,7 @@ CREATE TABLE core.system_settings (
 );
 ALTER TABLE ONLY core.system_settings FORCE ROW LEVEL SECURITY;
 ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_pkey PRIMARY KEY (client_id, setting_key);
+CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON core.system_settings FOR EACH ROW EXECUTE FUNCTION audit.settings();
 CREATE TRIGGER raise_data_version AFTER INSERT OR DELETE OR UPDATE ON core.system_settings FOR EACH ROW EXECUTE FUNCTION core.raise_data_version();
 ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.system_settings TO pulse_admin USING (true);
@@ -2694,8 +3291,10 @@ CREATE POLICY auth ON core.system_settings FOR SELECT TO pulse_auth USING ((sett
 CREATE POLICY etl ON core.system_settings FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY ingest ON core.system_settings FOR SELECT TO pulse_ingest USING (((client_id = ( SELECT s.client_id
    FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))) AND (setting_key ~~ 'ingest.%'::text)));
+CREATE POLICY links ON core.system_settings FOR SELECT TO pulse_owner USING (((SESSION_USER = 'pulse_auth'::name) AND (setting_key ~ '^sso\.'::text)));
 CREATE POLICY owner ON core.system_settings TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 CREATE POLICY reader ON core.system_settings FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
+CREATE POLICY sso ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^sso\.'::text));
 CREATE POLICY staff ON core.system_settings FOR SELECT TO pulse_staff USING (true);
 ALTER TABLE core.system_settings ENABLE ROW LEVEL SECURITY;
 GRANT SELECT ON TABLE core.system_settings TO pulse_staff;
@@ -2748,6 +3347,7 @@ ALTER TABLE ONLY core.user_sessions ADD CONSTRAINT user_sessions_pkey PRIMARY KE
 ALTER TABLE ONLY core.user_sessions ADD CONSTRAINT user_sessions_client_id_user_id_fkey FOREIGN KEY (client_id, user_id) REFERENCES core.users(client_id, id) ON DELETE CASCADE;
 CREATE POLICY admin ON core.user_sessions TO pulse_admin USING (true);
 CREATE POLICY auth ON core.user_sessions TO pulse_auth USING (true);
+CREATE POLICY links ON core.user_sessions TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
 CREATE POLICY owner ON core.user_sessions TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.user_sessions ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.user_sessions TO pulse_admin;
@@ -2768,13 +3368,21 @@ CREATE TABLE core.users (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     sessions_from timestamp with time zone DEFAULT to_timestamp((0)::double precision) NOT NULL,
     reports text[] DEFAULT '{}'::text[] NOT NULL,
+    declared_hash text DEFAULT ''::text NOT NULL,
+    origin text DEFAULT 'variable'::text NOT NULL,
+    sso_subject text DEFAULT ''::text NOT NULL,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
+    CONSTRAINT users_origin_check CHECK ((origin = ANY (ARRAY['variable'::text, 'people'::text, 'sso'::text]))),
     CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text, 'signals'::text])),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
     CONSTRAINT users_theme_mode_check CHECK ((theme_mode = ANY (ARRAY['light'::text, 'dark'::text, 'system'::text])))
 );
 ALTER TABLE ONLY core.users FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.users.password_hash IS 'scrypt, as werkzeug writes it. Empty: the person has no password (yet).';
 COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly, and signals (when a number moves by more than chance, or a target is reached or missed).';
+COMMENT ON COLUMN core.users.declared_hash IS 'The hash of the password that the Variable has. It becomes the person''s when the Variable changes, so that a password which the person has set stays.';
+COMMENT ON COLUMN core.users.origin IS 'Who rules this person: the Variable, the page People, or the sign-in provider at the first sign-in. The Variable takes over whomever it names.';
+COMMENT ON COLUMN core.users.sso_subject IS 'Who the person is at the sign-in provider (issuer and subject), since the first sign-in there: an address may be given to somebody else one day.';
 ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.users_id_seq
     START WITH 1
@@ -2785,10 +3393,12 @@ ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_pkey PRIMARY KEY (client_id, id);
 CREATE UNIQUE INDEX users_email ON core.users USING btree (email);
+CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON core.users FOR EACH ROW EXECUTE FUNCTION audit.people();
 CREATE TRIGGER end_sessions BEFORE UPDATE ON core.users FOR EACH ROW WHEN (((((old.email IS DISTINCT FROM new.email) OR (old.password_hash IS DISTINCT FROM new.password_hash)) OR (old.role IS DISTINCT FROM new.role)) OR (old.active IS DISTINCT FROM new.active))) EXECUTE FUNCTION core.end_sessions();
 ALTER TABLE ONLY core.users ADD CONSTRAINT users_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.users TO pulse_admin USING (true);
 CREATE POLICY auth ON core.users FOR SELECT TO pulse_auth USING (true);
+CREATE POLICY links ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
 CREATE POLICY owner ON core.users TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 ALTER TABLE core.users ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.users TO pulse_admin;

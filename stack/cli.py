@@ -69,6 +69,11 @@ def parser() -> argparse.ArgumentParser:
     revoke = actions.add_parser("revoke", help="revoke a key, from the next request on")
     revoke.add_argument("client")
     revoke.add_argument("id", type=int)
+    invite = commands.add_parser(
+        "invite", help="print a link by which a client's person sets a password, to pass on by hand"
+    )
+    invite.add_argument("client")
+    invite.add_argument("email")
     backup = commands.add_parser(
         "backup", help="back up primary and metadata server now (the keeper does it every day)"
     )

@@ -15,6 +15,7 @@ import psycopg
 
 from pulse import environ
 from pulse.ingest import keys
+from pulse.people import links
 from pulse.reports import mail
 from pulse.reports.send import brief_of
 from pulse.superset.api import SupersetApi, SupersetError
@@ -30,6 +31,9 @@ from stack.status import access_table, processes_table
 from stack.status import report as state_of
 from stack.supervision.supervisor import Supervisor, our_processes
 from stack.testing import run_apart, run_tests
+
+# Who acts, for the audit.
+BY_HAND = "-c pulse.actor=by_hand"
 
 
 def up(arguments: argparse.Namespace, _: list[str]) -> int:
@@ -187,12 +191,27 @@ def token(arguments: argparse.Namespace, _: list[str]) -> int:
     stack = _started()
     os.environ[environ.WEBHOOK_SECRET.name] = stack.settings.secrets[environ.WEBHOOK_SECRET.name]
     try:
-        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
+        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary"), options=BY_HAND) as admin:
             return _token(arguments, admin, stack.settings.url("airflow"))
     except keys.KeyProblem as problem:
         raise StackError(str(problem)) from problem
     except psycopg.OperationalError as error:
         raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+
+
+def invite(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Make a link by which a person sets a password."""
+    stack = _started()
+    os.environ[environ.SUPERSET_PUBLIC_URL.name] = stack.settings.url("superset")
+    try:
+        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary"), options=BY_HAND) as admin:
+            link = links.make(admin, arguments.client, arguments.email)
+    except links.NoSuchPerson as problem:
+        raise StackError(str(problem)) from problem
+    except psycopg.OperationalError as error:
+        raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+    print(f"{link}\n\nPass it on to {arguments.email}. It is shown once, and works once, for {links.HOURS} hours.")
+    return 0
 
 
 def report(arguments: argparse.Namespace, _: list[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pulse import environ, sso
 from stack.airflow import settings as airflow_settings
 from stack.paths import AIRFLOW_VENV, SUPERSET_VENV
 from stack.ports import LOOPBACK
@@ -50,7 +51,8 @@ def airflow(settings: Settings) -> dict[str, str]:
 
 
 def superset_variables(settings: Settings) -> dict[str, str]:
-    """What Superset gets wherever it runs."""
+    """What Superset gets wherever it runs. Raises BadProvider: better now than when somebody signs in."""
+    sso.providers()
     return _common(settings) | {
         "FLASK_APP": "superset",
         "SUPERSET_CONFIG_PATH": str(settings.root / "superset" / "superset_config.py"),
@@ -60,6 +62,7 @@ def superset_variables(settings: Settings) -> dict[str, str]:
         "PULSE_SUPERSET_STAFF_PASSWORD": settings.secrets["PULSE_SUPERSET_STAFF_PASSWORD"],
         # Who may show a dashboard in a frame: the tab of a client's DAG.
         "PULSE_AIRFLOW_PUBLIC_URL": settings.url("airflow"),
+        environ.OIDC_PROVIDERS.name: environ.OIDC_PROVIDERS.get(),
     }
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from stack.supervision.programs import SHARED_WITH_SUPERSET
 
 ROOT = Path(__file__).resolve().parents[1]
 # Folder on the import path: the packages in it.
@@ -71,3 +74,19 @@ def test_a_part_imports_only_what_it_may(part: str) -> None:
         if any(is_in(found, forbidden) for forbidden in FORBIDDEN[part])
     ]
     assert not wrong
+
+
+def test_supersets_image_and_restart_know_what_superset_imports() -> None:
+    known, needed = modules(), set()
+    waiting = [name for name in known if name.partition(".")[0] == "pulse_superset"]
+    while waiting:
+        name = waiting.pop()
+        for found in imports(known[name]):
+            # A module needs the packages that it is in.
+            parents = [".".join(found.split(".")[:count]) for count in range(1, found.count(".") + 2)]
+            new = {one for one in parents if one in known and one.partition(".")[0] == "pulse"} - needed
+            needed |= new
+            waiting += new
+    files = {str(known[name].relative_to(ROOT / "plugins" / "pulse")) for name in needed}
+    assert set(SHARED_WITH_SUPERSET) == files
+    assert set(re.findall(r"plugins/pulse/(\S+\.py)", (ROOT / "deploy" / "superset.Dockerfile").read_text())) == files

@@ -116,7 +116,7 @@ TRUSTED_PROXIES = _list(
     " https, and from which address. In containers: `edge`.",
 )
 SMTP_HOST = _text(
-    YOU, "PULSE_SMTP_HOST", "", "Host of the mail server that reports are sent through. Empty: none are sent."
+    YOU, "PULSE_SMTP_HOST", "", "Host of the mail server for reports, invitations and alerts. Empty: no mail is sent."
 )
 SMTP_PORT = _number(YOU, "PULSE_SMTP_PORT", 587, "Its port.")
 SMTP_SECURITY = _text(
@@ -135,6 +135,12 @@ ALERTS_TO = _text(
     "Who gets a mail when a client has a problem: one address, or several with commas between them.",
 )
 SMTP = (ALERTS_TO, SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)
+OIDC_PROVIDERS = _text(
+    YOU,
+    "PULSE_OIDC_PROVIDERS",
+    "",
+    "Providers of single sign-on, as JSON ([people.md](people.md#single-sign-on)). It holds their secrets.",
+)
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
 COMPOSE = _folder(
     YOU,
@@ -172,6 +178,9 @@ AIRFLOW_PUBLIC_URL = _text(
     "PULSE_AIRFLOW_PUBLIC_URL",
     "",
     "Airflow's address in a browser. Its pages may show dashboards in a frame.",
+)
+OIDC_NAMES = _list(
+    LAUNCHER, "PULSE_OIDC_NAMES", (), "Names of the providers in `PULSE_OIDC_PROVIDERS`, for the check of Variables."
 )
 BUILD = _text(
     LAUNCHER, "PULSE_BUILD", "", "Hash of a process's code: `./pulse up` restarts the process when it differs."

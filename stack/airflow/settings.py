@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pulse import environ
+from pulse import environ, sso
 from stack.settings import Settings
 
 
@@ -44,6 +44,7 @@ def variables(settings: Settings) -> dict[str, str]:
         "AIRFLOW_CONN_PULSE_INGEST": settings.database_url("pulse_ingest", "primary"),
         "AIRFLOW_CONN_PULSE_REPLICA": settings.database_url("pulse_staff", "replica"),
         "AIRFLOW_CONN_PULSE_SUPERSET": settings.url("superset").replace("://", f"://{service}@"),
+        environ.OIDC_NAMES.name: ",".join(sso.providers()),
         "PULSE_WEBHOOK_SECRET": secrets["PULSE_WEBHOOK_SECRET"],
         "PULSE_PRIVATE_URLS": ",".join(dict.fromkeys(allowed)),
         **{variable.name: os.environ[variable.name] for variable in environ.SMTP if os.environ.get(variable.name)},

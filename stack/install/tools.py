@@ -1,6 +1,6 @@
-"""Programs that tests need and no Python package of ours brings: a browser, Prometheus, PgBouncer, kubectl.
+"""Programs that tests need and no Python package of ours brings: a browser, Node, Prometheus, PgBouncer, kubectl.
 
-What cannot be fetched is left out; the tests that need it then fail and say so. Nothing but the browser is installed: Debian
+What cannot be fetched is left out; the tests that need it then fail and say so. Nothing but the browser and Node is installed: Debian
 would start the others as services, so they are unpacked into a folder of ours.
 """
 
@@ -35,7 +35,8 @@ KUBECTL = (
 
 def ensure_all() -> None:
     """Fetch what is missing and can be had."""
-    _ensure_browser()
+    _install("chromium", "the browser tests", CHROMIUM, ["chromium"])
+    _install("Node", "what tests take from npm", ("npm",), ["nodejs", "npm"])
     for program, packages in PACKAGES.items():
         if find(program) is None and shutil.which("apt-get"):
             print(f"… fetching {packages[0]} for the tests", flush=True)
@@ -56,11 +57,11 @@ def libraries() -> list[Path]:
     return [path for path in FOLDER.glob("*/usr/lib/*-linux-gnu/*.so*") if path.is_file()]
 
 
-def _ensure_browser() -> None:
-    if any(map(shutil.which, CHROMIUM)) or os.geteuid() != 0 or not shutil.which("apt-get"):
+def _install(name: str, purpose: str, commands: tuple[str, ...], packages: list[str]) -> None:
+    if any(map(shutil.which, commands)) or os.geteuid() != 0 or not shutil.which("apt-get"):
         return
-    print("… installing chromium for the browser test", flush=True)
-    for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "chromium"]):
+    print(f"… installing {name} for {purpose}", flush=True)
+    for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
         _apt(command, Path.cwd())
 
 

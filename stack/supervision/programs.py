@@ -16,6 +16,11 @@ from stack.settings import Settings
 
 DATABASES = ("meta", "primary", "replica")
 KEEPER = "keeper"
+# What Superset's process imports of Airflow's side; deploy/superset.Dockerfile copies the same.
+SHARED_WITH_SUPERSET = (
+    *("__init__.py", "addresses.py", "environ.py", "scrape.py", "sso.py", "tenancy.py", "texts.py"),
+    *("clients/__init__.py", "clients/passwords.py", "clients/weak_passwords.py"),
+)
 AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 
 
@@ -81,8 +86,8 @@ def _airflow_programs(settings: Settings) -> list[Program]:
 def _superset_program(settings: Settings) -> Program:
     gunicorn = [str(SUPERSET_VENV / "bin" / "gunicorn"), "--config", str(ROOT / "superset" / "gunicorn.conf.py")]
     address = ["--workers", "1", "--bind", f"{LOOPBACK}:{settings.ports.superset}"]
-    pulse = ROOT / "plugins" / "pulse"
-    code = _build_of(ROOT / "superset", pulse / "tenancy.py", pulse / "scrape.py", SUPERSET.lock)
+    shared = [ROOT / "plugins" / "pulse" / name for name in SHARED_WITH_SUPERSET]
+    code = _build_of(ROOT / "superset", *shared, SUPERSET.lock)
     env = environment.superset(settings) | code
     return Program("superset", [*gunicorn, *address, "superset.app:create_app()"], env, settings.state / "superset", 40)
 

@@ -49,6 +49,7 @@ class Account:
     theme_mode: str
     password_hash: str
     active: bool  # the user and the client
+    sso_only: bool  # the client wants people with this address to come through its sign-in provider
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,11 @@ def _read(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
 
 
 _ACCOUNT = """
-    select u.client_id, u.id, u.email, u.full_name, u.role, u.theme_mode, u.password_hash, u.active and c.active
+    select u.client_id, u.id, u.email, u.full_name, u.role, u.theme_mode, u.password_hash, u.active and c.active,
+           exists (select from core.system_settings o
+                   join core.system_settings d on d.client_id = o.client_id and d.setting_key = 'sso.domains'
+                   where o.client_id = u.client_id and o.setting_key = 'sso.only' and o.setting_value = 'true'::jsonb
+                     and d.setting_value ? split_part(u.email, '@', 2))
     from core.users u join core.clients c on c.id = u.client_id
     where u.email = %s
 """
@@ -161,6 +166,12 @@ def find_account(email: str) -> Account | None:
     """The client's user with this e-mail address. Raises DatabaseAway."""
     rows = _read(_ACCOUNT, (email.strip().lower(),))
     return Account(*rows[0]) if rows else None
+
+
+def is_client_admin(email: str) -> bool:
+    """Whether this person manages the people of their client. Raises DatabaseAway."""
+    account = find_account(email)
+    return account is not None and account.active and account.role == "client_admin"
 
 
 _SESSION = """
@@ -236,6 +247,15 @@ def brand_settings(client_id: int) -> dict[str, Any]:
     if rows:
         settings["client_name"] = rows[0][0]
     return settings
+
+
+def sso_roles(client_id: int) -> dict[str, str]:
+    """The roles that a claim of the client's sign-in provider gives, by the claim's value. Raises DatabaseAway."""
+    rows = _read(
+        "select setting_value from core.system_settings where client_id = %s and setting_key = 'sso.roles'",
+        (client_id,),
+    )
+    return dict(rows[0][0]) if rows else {}
 
 
 @dataclass(frozen=True)

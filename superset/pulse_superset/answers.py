@@ -38,9 +38,15 @@ def say(message: str) -> None:
     g.pulse_message = message
 
 
+def own_page(status: int) -> int:
+    """The status of a page of ours that says by itself what is wrong: it is left as it is."""
+    g.pulse_own_status = status
+    return status
+
+
 def plain(response: Any) -> Any:
     """After a request: in place of an error's own text, a plain one."""
-    if response.status_code < 400 or _is_staff():
+    if response.status_code < 400 or _is_staff() or response.status_code == g.get("pulse_own_status"):
         return response
     message = g.get("pulse_message")
     if message is None:

@@ -26,6 +26,7 @@ from pulse_superset.landing import landing_path
 
 CACHE_SECONDS = 20
 BRIEF = "/pulse/brief/"
+PEOPLE = "/pulse/people/"
 LIGHT_BACKGROUND = "#FFFFFF"
 DARK_BACKGROUND = "#141414"
 MAX_LOGO_CHARACTERS = 400_000
@@ -243,6 +244,15 @@ class Theme(dict[str, Any]):
         return theme(current_brand(), self._dark)
 
 
+def _of_admins(known: Any) -> list[dict[str, Any]]:
+    """The page that only a client_admin has."""
+    try:
+        admin = known.clients and accounts.is_client_admin(known.user.username)
+    except accounts.DatabaseAway:
+        return []
+    return [navigation.entry("People", PEOPLE)] if admin else []
+
+
 def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), the menu, and no version."""
     scheme = {
@@ -257,5 +267,5 @@ def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     known = g.get("pulse_identity") if has_request_context() else None
     if known is not None:
         own = [dict(link) for link in navigation.links()] if known.clients else menu.get("menu") or []
-        menu["menu"] = [*own[:1], {"name": "Brief", "label": "Brief", "icon": "", "url": BRIEF}, *own[1:]]
+        menu["menu"] = [*own[:1], navigation.entry("Brief", BRIEF), *own[1:], *_of_admins(known)]
     return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}

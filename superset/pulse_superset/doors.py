@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import jsonify, redirect, request, url_for
+from flask import g, jsonify, redirect, request, url_for
 from werkzeug.routing import RequestRedirect
 
-from pulse_superset import answers, identity, rows, shell
+from pulse_superset import answers, branding, identity, password_pages, rows, shell, sso_pages
 from pulse_superset.connections import STAFF_ROLES
 from pulse_superset.landing import landing_path
 
@@ -25,6 +25,11 @@ FOR_EVERYONE = frozenset(
         "/pulse/brief/stop/<token>",
         shell.MANIFEST,
         shell.ICON,
+        password_pages.FORGOT,
+        password_pages.SET,
+        sso_pages.CHOOSE,
+        sso_pages.START,
+        sso_pages.BACK,
         "/login/",
         "/logout/",
         "/lang/<string:locale>",
@@ -39,6 +44,7 @@ FOR_EVERYONE = frozenset(
 DASHBOARDS = "/api/v1/dashboard/"
 FOR_CLIENTS = {
     rows.RULE: {"GET"},
+    branding.PEOPLE: {"GET", "POST"},  # for a client_admin: the page asks
     "/pulse/brief/": {"GET"},
     "/pulse/brief.pdf": {"GET"},
     "/superset/dashboard/<dashboard_id_or_slug>/": {"GET"},
@@ -80,6 +86,7 @@ def guard() -> Any:
     try:
         known = identity.of_request()
     except identity.Refused as refused:
+        g.pulse_refused = str(refused)
         return _refuse(401, str(refused))
     if isinstance(request.routing_exception, RequestRedirect) or rule() in FOR_EVERYONE:
         return None

@@ -16,12 +16,9 @@ def links() -> tuple[dict[str, Any], ...]:
     files = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(DASHBOARDS.glob("*.yaml"))}
     specs = {name: spec for name, spec in files.items() if not spec.get("staff")}
     order = sorted(specs, key=lambda name: (not specs[name].get("landing"), specs[name].get("place", 99), name))
-    return tuple(
-        {
-            "name": specs[name]["title"],
-            "label": specs[name]["title"],
-            "icon": "",
-            "url": f"/superset/dashboard/{name.replace('_', '-')}/",
-        }
-        for name in order
-    )
+    return tuple(entry(specs[name]["title"], f"/superset/dashboard/{name.replace('_', '-')}/") for name in order)
+
+
+def entry(title: str, url: str) -> dict[str, Any]:
+    """An entry of Superset's main menu."""
+    return {"name": title, "label": title, "icon": "", "url": url}

@@ -17,13 +17,15 @@ from superset.errors import ErrorLevel, SupersetError, SupersetErrorType
 from superset.exceptions import SupersetSecurityException
 from superset.security import SupersetSecurityManager
 
+from pulse.addresses import is_address
 from pulse.tenancy import superset_role
-from pulse_superset import accounts, answers, bounds, ended, identity, sessions, throttle, versions
+from pulse_superset import accounts, answers, audit, bounds, ended, identity, sessions, throttle, versions
 from pulse_superset.connections import client_of_superset_role, clients_of
 from pulse_superset.identity import CLAIM, OneIdentity
 from pulse_superset.sessions import Session
 
 SERVICE_ACCOUNT = "pulse_service"  # its password is long and random, and the data stops when it cannot log in
+SSO_ONLY = "Your company signs in with single sign-on: follow the link below the form."
 WRONG = "The name or the password is wrong."
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,17 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         user = self._client_login(account, password) if account else self._staff_login(username, password)
         if user is not None and attempt is not None:
             attempt.succeeded()
+        if user is None or username != SERVICE_ACCOUNT:  # that a task signs in for its run tells nobody anything
+            kind = audit.REFUSED_SIGN_IN if user is None else audit.SIGNED_IN
+            audit.note(kind, self._noted(account, username), _kind(), account.client_id if account else None)
         return user
+
+    def _noted(self, account: accounts.Account | None, username: str) -> str:
+        """Who tried to sign in. What is no name here may be a password in the wrong field."""
+        if account is not None:
+            return account.email
+        known = is_address(username) or self.find_user(username=username) is not None
+        return username if known else "(an unknown name)"
 
     def _account_key(self, account: accounts.Account | None, username: str) -> str:
         """The same text for every name of one account: an e-mail address in any case, a name and an address of staff."""
@@ -73,6 +85,15 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         if not accounts.password_matches(account.password_hash, password) or not account.active:
             logger.info("login refused for user %s of client %s", account.user_id, account.client_id)
             return None
+        if account.sso_only:
+            answers.say(SSO_ONLY)
+            if not request.is_json:
+                flash(SSO_ONLY, "warning")
+            return None
+        return self.begin_session(account)
+
+    def begin_session(self, account: accounts.Account) -> Any:
+        """Superset's user for somebody who has shown who they are, with a new session; None if the client is not ready."""
         user = self._synchronise_user(account)
         if user is None:
             return None
@@ -139,6 +160,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
     def session_holds(self, user: Any, clients: set[int], session: Session) -> bool:
         """Whether the session is this user's and has not ended."""
         ended.write_pending_sometimes()
+        audit.write_pending_sometimes()
         if clients:
             valid = clients == {session.client_id} and sessions.is_valid(session)
         else:
@@ -148,7 +170,10 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
 
     def on_user_logout(self, user: Any) -> None:
         """End the sessions of the cookie and of the token, and with them the refresh token."""
+        found = g.get("pulse_identity")
         identity.end_sessions()
+        if found is not None:
+            audit.signed_out(found)
 
     def clients_of_user(self, user: Any) -> set[int]:
         """The clients whose roles a user has; empty for staff and for nobody."""

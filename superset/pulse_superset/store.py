@@ -1,6 +1,6 @@
-"""Pulse's two tables in Superset's own database, which all workers share and which is there when the primary is not.
+"""Pulse's tables in Superset's own database, which all workers share and which is there when the primary is not.
 
-superset/bootstrap.py creates them. They hold hashes and counters, never a password, a token or a name.
+superset/bootstrap.py creates them. They hold no password and no token.
 """
 
 from __future__ import annotations
@@ -37,6 +37,19 @@ known_addresses = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# Events that the audit on the primary does not have yet.
+audit_events = Table(
+    "pulse_audit_events",
+    metadata,
+    Column("ref", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("client_id", Integer),
+    Column("what", Text, nullable=False),
 )
 
 

@@ -65,6 +65,11 @@ def begin(account: str, address: str) -> Try:
     return Try(account, address, wait)
 
 
+def ask(address: str) -> int:
+    """Count a "Forgot password?" from an address: 0, or the seconds to wait. Mails to one person have their own bound."""
+    return _claim(_hash("forgot", address), FREE_TRIES, LONGEST_WAIT_SECONDS)
+
+
 def _claim(key: str, free: int, longest: int) -> int:
     """Take the next try of a key: 0, or the seconds until there is one."""
     store.run(

@@ -12,7 +12,23 @@ from flask_login import current_user, user_logged_in
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from pulse import environ
-from pulse_superset import accounts, answers, bounds, doors, identity, links, measure, people, rows, shell, turns
+from pulse_superset import (
+    accounts,
+    answers,
+    audit,
+    bounds,
+    doors,
+    identity,
+    links,
+    measure,
+    password_pages,
+    people,
+    people_page,
+    rows,
+    shell,
+    sso_pages,
+    turns,
+)
 from pulse_superset.benchmarks import name_the_year
 from pulse_superset.brief import views as brief
 from pulse_superset.edge import Edge, TrustedProxies
@@ -40,8 +56,11 @@ def install(app: Flask) -> None:
     pages.add_url_rule(rows.RULE, "rows", rows.show)
     brief.add_to(pages)
     shell.add_to(pages)
+    password_pages.add_to(pages)
+    people_page.add_to(pages)
+    sso_pages.add_to(pages)
     app.register_blueprint(pages)
-    app.context_processor(lambda: {"pulse_theme": preferred_theme})
+    app.context_processor(lambda: {"pulse_theme": preferred_theme, "pulse_sso": bool(sso_pages.known())})
     people.install()
     # Before anything of Superset's runs: wait for a turn, then find out who it is and what they may open.
     app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, _limit_body]
@@ -52,6 +71,7 @@ def install(app: Flask) -> None:
     app.after_request(name_the_year)
     app.after_request(_finish)
     app.after_request(shell.finish_page)
+    app.after_request(audit.look)
     app.after_request(answers.plain)
 
 
@@ -95,6 +115,8 @@ def _own_policy(response: Any) -> Any:
     """A page of ours brings a narrower content security policy than Superset's."""
     if "pulse_policy" in g:
         response.headers["Content-Security-Policy"] = g.pulse_policy
+    if "pulse_referrer_policy" in g:
+        response.headers["Referrer-Policy"] = g.pulse_referrer_policy
     return response
 
 

@@ -197,6 +197,8 @@ OPEN = {
     *("/api/v1/dashboard/<int:pk>/filter_state", "/api/v1/dashboard/<int:pk>/filter_state/<string:key>"),
     "/api/v1/dashboard/permalink/<string:key>",
     *("/pulse/brief/", "/pulse/brief.pdf", "/pulse/brief/stop/<token>", "/pulse/rows/"),
+    *("/pulse/sso/", "/pulse/sso/<name>/", "/pulse/sso/<name>/back/"),
+    *("/pulse/forgot/", "/pulse/password/<token>"),  # /pulse/people/ is for a client_admin
 }
 COLUMNS = ("owners", "created_by", "changed_by", "roles", "tables", "database", "user", "users", "dashboards", "chart")
 IDS = "q=(include_ids:!(1,2,3,4,5,6,7,8,9,10),page_size:100)"

@@ -21,7 +21,7 @@ HEADER = """\
 # pg_dump writes a comment of three lines before each object.
 OBJECT = re.compile(r"^--\n-- Name: .*\n--\n", re.MULTILINE)
 # The table that a statement is about: CREATE TABLE core.x, CREATE INDEX … ON core.x, COMMENT ON COLUMN core.x.y, …
-TABLE = re.compile(r"\b(?:TABLE|ONLY|ON|COLUMN) ((?:core|raw)\.\w+)")
+TABLE = re.compile(r"\b(?:TABLE|ONLY|ON|COLUMN) ((?:audit|core|raw)\.\w+)")
 
 
 def schema_text(cluster: Cluster, database: str) -> str:
@@ -33,7 +33,7 @@ def schema_text(cluster: Cluster, database: str) -> str:
             "--schema-only",
             "--no-owner",
             "--restrict-key=none",
-            *(f"--schema={schema}" for schema in ("core", "raw", "report")),
+            *(f"--schema={schema}" for schema in ("audit", "core", "raw", "report")),
             *(f"--exclude-table={view.full_name}" for view in read_views()),
             "--dbname",
             cluster.primary.url("postgres", database),

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
+from pulse.access import noted
 from pulse.access.route import ROUTE
 from pulse.access.throttle import Throttle
 
@@ -62,7 +63,9 @@ class Walls:
 
         await self.app(scope, _replay(body, receive), collect)
         token = _token(seen)
-        if token is None and not _sets_cookie(seen[0]):
+        worked = token is not None or _sets_cookie(seen[0])
+        noted.note(account, address, worked=worked)
+        if not worked:
             _THROTTLE.failed(account, address)
         else:
             _THROTTLE.succeeded(account, address)

@@ -26,6 +26,7 @@ from pulse.clients.settings import (
     TargetSettings,
     WorkSettings,
 )
+from pulse.clients.sign_in import SingleSignOn
 from pulse.clients.spec import Branding, ClientSpec, User, json_schema
 from pulse.source_types import declarations
 
@@ -34,7 +35,7 @@ SCHEMA = DOCS / "client.schema.json"
 _BLOCK = re.compile(r"(<!-- generated: (\w+) .*?-->\n).*?(<!-- end -->)", re.DOTALL)
 
 _FIELDS = ("field", "default", "allowed", "meaning")
-_HIDDEN = ("type", "branding", "users", "settings", "integrations")
+_HIDDEN = ("type", "branding", "users", "sso", "settings", "integrations")
 
 
 def wanted() -> dict[Path, str]:
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 def _client_table() -> str:
-    rows = [*_rows(ClientSpec), *_rows(Branding, "branding."), *_rows(User, "users[].")]
+    rows = [*_rows(ClientSpec), *_rows(Branding, "branding."), *_rows(User, "users[]."), *_rows(SingleSignOn, "sso.")]
     return _table(_FIELDS, rows)
 
 

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
+from pulse import addresses
 from pulse.clients.base import Declared, repeated
 from pulse.clients.explain import explain
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.settings import Settings
+from pulse.clients.sign_in import SingleSignOn
 from pulse.clients.weak_passwords import bad_hash, weakness
 from pulse.source_types import declarations
 
@@ -68,16 +70,18 @@ def _decoded(data_uri: str) -> str:
 
 
 class User(Declared):
-    """One login of the client; exactly one of password and password_hash."""
+    """One login of the client. Without password and password_hash, the person gets an invitation by mail."""
 
     email: str = Field(
-        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
-        max_length=254,
-        description="the login; an address belongs to one client",
+        pattern=addresses.PATTERN,
+        max_length=addresses.LONGEST,
+        description="the login; an address belongs to one client. Without a password, the person is invited by mail",
         examples=["ceo@example.com"],
     )
     name: str = Field("", max_length=120, description="the person's name")
-    role: Literal["executive", "manager", "client_admin"] = Field("executive", description="the person's role")
+    role: Literal["executive", "manager", "client_admin"] = Field(
+        "executive", description="the person's role; a `client_admin` also has the page People"
+    )
     theme_mode: Literal["light", "dark", "system"] = Field(
         "system", description="light or dark mode; `system`: as the person's device"
     )
@@ -89,8 +93,8 @@ class User(Declared):
     )
     password: SecretStr | None = Field(
         None,
-        description="at least 12 characters, and not easily guessed; stored only as a scrypt hash. Either this or"
-        " `password_hash` is required",
+        description="at least 12 characters, and not easily guessed; stored only as a scrypt hash. Without it and"
+        " `password_hash`, the person sets one: best",
     )
     password_hash: SecretStr | None = Field(None, description="the hash itself: `scrypt:32768:8:1$<salt>$<hex>`")
 
@@ -108,8 +112,10 @@ class User(Declared):
 
     @model_validator(mode="after")
     def _one_credential(self) -> User:
-        if (self.password is None) == (self.password_hash is None):
-            raise ValueError(f"{self.email}: give either password or password_hash")
+        if self.password is not None and self.password_hash is not None:
+            raise ValueError(
+                f"{self.email}: give password or password_hash, not both; or neither, to invite the person"
+            )
         if self.password is not None and (why := weakness(self.password.get_secret_value(), self.email)):
             raise ValueError(f"{self.email}: the password {why}")
         if self.password_hash is not None and (why := bad_hash(self.password_hash.get_secret_value())):
@@ -136,6 +142,9 @@ class ClientSpec(Declared):
         default_factory=lambda: Branding.model_validate({}), description="how the dashboards look"
     )
     users: list[User] = Field([], description="the client's logins")
+    sso: SingleSignOn = Field(
+        default_factory=lambda: SingleSignOn.model_validate({}), description="who signs in through a provider"
+    )
     settings: Settings = Field(
         default_factory=lambda: Settings.model_validate({}), description="what counts in the metrics: see below"
     )

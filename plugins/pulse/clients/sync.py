@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from pulse.clients.passwords import hash_password, verifies
 from pulse.clients.patterns import refusals
 from pulse.clients.spec import ClientSpec, SpecError
+from pulse.clients.users import sync_users
 from pulse.tenancy import ensure_client_role
 
 Connection = psycopg.Connection[Any]
@@ -45,13 +45,14 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     belongs to another client, or if PostgreSQL cannot use a pattern.
     """
     with conn.transaction():
+        conn.execute("select set_config('pulse.actor', 'sync_clients', true)")
         if wrong := refusals(conn, spec.settings):
             way_out = f"Correct it in the Variable pulse_client_{slug} and trigger sync_clients."
             raise SpecError("\n".join(f"client {slug}: settings.{line}. {way_out}" for line in wrong))
         written = 0
         client_id, rows = _sync_row(conn, slug, spec)
         written += rows
-        written += _sync_users(conn, client_id, slug, spec)
+        written += sync_users(conn, client_id, slug, spec)
         written += _sync_settings(conn, client_id, spec)
         written += _sync_integrations(conn, client_id, slug, spec)
         written += int(ensure_client_role(conn, client_id, active=spec.active))
@@ -65,6 +66,7 @@ def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool
     two: a broken secrets backend looks just like that.
     """
     with conn.transaction():
+        conn.execute("select set_config('pulse.actor', 'sync_clients', true)")
         active = conn.execute("select id, slug from core.clients where active order by slug").fetchall()
         gone = [(client_id, slug) for client_id, slug in active if slug not in declared]
         if gone and not allow_many and (not declared or (len(active) > 2 and len(gone) * 2 > len(active))):
@@ -96,54 +98,12 @@ def _sync_row(conn: Connection, slug: str, spec: ClientSpec) -> tuple[int, int]:
     return int(found[0]), rows
 
 
-def _sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> int:
-    written = 0
-    for user in spec.users:
-        row = conn.execute(
-            "select u.client_id, u.password_hash, c.slug from core.users u join core.clients c on c.id = u.client_id"
-            " where u.email = %s",
-            [user.email],
-        ).fetchone()
-        if row is not None and row[0] != client_id:
-            raise SpecError(
-                f"client {slug}: users: {user.email} is already a user of client {row[2]}. A login names only an e-mail"
-                f" address, so the address can belong to only one client: use another one, or remove it there first."
-            )
-        stored = row[1] if row else ""
-        if user.password_hash is not None:
-            password_hash = user.password_hash.get_secret_value()
-        else:
-            assert user.password is not None
-            clear = user.password.get_secret_value()
-            password_hash = stored if verifies(clear, stored) else hash_password(clear)
-        written += conn.execute(
-            "insert into core.users as t (client_id, email, full_name, password_hash, role, theme_mode, reports,"
-            " active) values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (email) do update set full_name = excluded.full_name,"
-            " password_hash = excluded.password_hash, role = excluded.role, theme_mode = excluded.theme_mode,"
-            " reports = excluded.reports, active = excluded.active, updated_at = now()"
-            " where (t.full_name, t.password_hash, t.role, t.theme_mode, t.reports, t.active) is distinct from"
-            " (excluded.full_name, excluded.password_hash, excluded.role, excluded.theme_mode, excluded.reports,"
-            " excluded.active)",
-            [client_id, user.email, user.name, password_hash, user.role, user.theme_mode, user.reports, spec.active],
-        ).rowcount
-    # Whoever stopped a report gets it again when the Variable asks for it anew.
-    written += conn.execute(
-        "delete from core.reports_stopped s using core.users u where s.client_id = %s"
-        " and (u.client_id, u.id) = (s.client_id, s.user_id) and not s.report = any (u.reports)",
-        [client_id],
-    ).rowcount
-    written += conn.execute(
-        "update core.users set active = false, updated_at = now()"
-        " where client_id = %s and active and not (email = any (%s) and %s)",
-        [client_id, [user.email for user in spec.users], spec.active],
-    ).rowcount
-    return written
-
-
 def _sync_settings(conn: Connection, client_id: int, spec: ClientSpec) -> int:
     branding = spec.branding.model_dump()
     branding["app_name"] = branding["app_name"] or spec.name
-    wanted = {**{f"brand.{key}": value for key, value in branding.items()}, **spec.settings.given()}
+    sso = spec.sso.model_dump(exclude_unset=True, exclude_none=True)
+    wanted = {f"brand.{key}": value for key, value in branding.items()}
+    wanted |= {f"sso.{key}": value for key, value in sso.items()} | spec.settings.given()
     written = conn.execute(
         "delete from core.system_settings where client_id = %s and not setting_key = any (%s)",
         [client_id, list(wanted)],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from email.message import EmailMessage
-from email.utils import formatdate
 from itertools import groupby
 from typing import Any
 
@@ -72,15 +71,9 @@ def _untold(connection: Connection, condition: str, order: str) -> list[tuple[An
 
 def _message(begun: list[tuple[Any, ...]], over: list[tuple[Any, ...]]) -> EmailMessage:
     parts = [*_paragraphs("", begun), *_paragraphs("Over: ", over)]
-    made = EmailMessage()
-    made["From"] = environ.SMTP_FROM.get()
-    made["To"] = environ.ALERTS_TO.get()
-    made["Subject"] = " ".join(f"Pulse: {parts[0].splitlines()[0]}".split())[:150]
-    made["Date"] = formatdate(usegmt=True)
-    made["Message-ID"] = mail.new_message_id()
-    made["Auto-Submitted"] = "auto-generated"
-    made.set_content("\n\n".join(parts) + "\n\nThe page Clients in Airflow has every client.\n")
-    return made
+    subject = " ".join(f"Pulse: {parts[0].splitlines()[0]}".split())[:150]
+    text = "\n\n".join(parts) + "\n\nThe page Clients in Airflow has every client.\n"
+    return mail.notice(environ.ALERTS_TO.get(), subject, text)
 
 
 def _paragraphs(head: str, rows: list[tuple[Any, ...]]) -> Iterable[str]:

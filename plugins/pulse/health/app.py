@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pulse import environ
 from pulse.health import state
 from pulse.orchestration.dag import dag_id
+from pulse.people import postman
 
 PREFIX = "/pulse/clients"
 AWAY = "The replica does not answer. The primary and Airflow may work: ./pulse status says which process is away."
@@ -32,7 +33,7 @@ def create_app() -> FastAPI:
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    app = FastAPI(title="Pulse: clients", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Pulse: clients", openapi_url=None, docs_url=None, redoc_url=None, lifespan=postman.working)
     allowed = [Depends(requires_access_view(AccessView.PLUGINS))]
 
     @app.get("/", dependencies=allowed)

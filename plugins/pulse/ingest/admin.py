@@ -95,7 +95,7 @@ async def revoke_key(client: Client, key_id: Annotated[int, Path(ge=1, lt=2**63)
 
 async def _as_admin(work: Callable[[psycopg.Connection[Any]], T]) -> T:
     def run() -> T:
-        with closing(connect("pulse_admin")) as conn, conn.transaction():
+        with closing(connect("pulse_admin", options="-c pulse.actor=airflow_admin")) as conn, conn.transaction():
             return work(conn)
 
     return await asyncio.to_thread(run)

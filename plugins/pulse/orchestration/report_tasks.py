@@ -36,7 +36,7 @@ def send_reports_of(slug: str) -> int:
         row = conn.execute("select id from core.clients where slug = %s and active", [slug]).fetchone()
     if row is None:
         raise ValueError(f"{slug!r} is not an active client")
-    with closing(connect("pulse_admin", autocommit=True)) as conn:
+    with closing(connect("pulse_admin", autocommit=True, options="-c pulse.actor=send_reports")) as conn:
         return send_due(
             conn, int(row[0]), slug, datetime.now(UTC), lambda: brief_of(api_from_connection(), slug, scheduled=True)
         )

@@ -6,11 +6,14 @@ import logging
 from contextlib import closing
 from typing import Any
 
+import psycopg
 from airflow.sdk import Variable
 from airflow.sdk.log import mask_secret
 
 from pulse.clients.spec import VARIABLE_PREFIX, ClientSpec, SpecError, parse_spec
 from pulse.clients.sync import deactivate_missing, sync_client
+from pulse.people import links
+from pulse.reports import mail
 from pulse.superset.provision import api_from_connection, ensure_assets, ensure_client
 from pulse.warehouse.connect import connect
 
@@ -34,6 +37,7 @@ def sync_declared_client(slug: str) -> dict[str, Any]:
     _mask(spec)
     with closing(connect("pulse_admin")) as conn:
         result = sync_client(conn, slug, spec)
+        _tell_of_links(conn, slug, result.client_id)
     log.info("client %s: %d rows written", slug, result.rows_written)
     return {"client_id": result.client_id, "active": result.active, "rows_written": result.rows_written}
 
@@ -49,6 +53,13 @@ def deactivate_undeclared() -> list[str]:
     for result in gone:
         log.warning("client %s no longer has a Variable and was deactivated", result.slug)
     return [result.slug for result in gone]
+
+
+def forget_old() -> None:
+    """Delete what is kept for a time only: events of the audit after a year, links that nobody used after a month."""
+    with closing(connect("pulse_admin", autocommit=True)) as conn:
+        conn.execute("select audit.forget_old()")
+        links.forget_old(conn)
 
 
 def active_slugs(only: str = "") -> list[str]:
@@ -69,6 +80,25 @@ def provision_all() -> None:
     ensure_assets(api)
     for client_id, slug, active in clients:
         ensure_client(api, client_id, slug, active)
+
+
+def _tell_of_links(conn: psycopg.Connection[Any], slug: str, client_id: int) -> None:
+    """Say whose invitation cannot be mailed, and what to do."""
+    with conn.transaction():
+        unsent = links.unsent(conn, client_id)
+        waiting = conn.execute(
+            "select email from core.password_links where client_id = %s and send_at is not null and problem = ''",
+            [client_id],
+        ).fetchall()
+    if not mail.is_set():
+        unsent += [(email, links.NO_SERVER) for (email,) in waiting]
+    for email, problem in unsent:
+        log.warning(
+            "client %s: %s has no link to set a password (%s). Make one with `./pulse invite %s %s` (containers:"
+            " `docker compose exec airflow-scheduler python -m pulse.people %s %s`) and pass it on; or set PULSE_SMTP_HOST and"
+            " PULSE_SMTP_FROM, and start Pulse again",
+            *(slug, email, problem, slug, email, slug, email),
+        )
 
 
 def _mask(spec: ClientSpec) -> None:

@@ -1,4 +1,5 @@
-"""A message with the brief, and the mail server that takes it. Standard library only: the launcher sends with it, too."""
+"""Messages (the brief, or a few lines), and the mail server that takes them. Standard library only: the launcher sends with it,
+too."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from email.message import EmailMessage
 from email.utils import formataddr, formatdate, make_msgid, parseaddr
 
 from pulse import environ
+from pulse.addresses import is_address
+from pulse.texts import one_line
 
 TIMEOUT_SECONDS = 30
 
@@ -55,14 +58,8 @@ def is_set() -> bool:
 
 
 def message(content: Content, email: str, name: str, message_id: str, stop_link: str | None) -> EmailMessage:
-    """The message for one person. Without `stop_link` it is one that somebody asked for by hand."""
-    made = EmailMessage()
-    made["From"] = _sender()
-    made["To"] = formataddr((_one_line(name), email))
-    made["Subject"] = _one_line(content.subject)
-    made["Date"] = formatdate(usegmt=True)
-    made["Message-ID"] = message_id
-    made["Auto-Submitted"] = "auto-generated"
+    """The message for one person. Without `stop_link` it is one that somebody asked for by hand. Raises Refused."""
+    made = _headed(_person(email, name), content.subject, message_id)
     if stop_link:
         made["List-Unsubscribe"] = f"<{stop_link}>"
         made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -70,6 +67,38 @@ def message(content: Content, email: str, name: str, message_id: str, stop_link:
     made.add_alternative(content.html, subtype="html")
     made.add_attachment(content.pdf, maintype="application", subtype="pdf", filename=content.file_name)
     return made
+
+
+def note(email: str, name: str, subject: str, text: str) -> EmailMessage:
+    """A few lines for one person. Raises Refused if that is no address, and NoMailServer."""
+    made = _headed(_person(email, name), subject, new_message_id())
+    made.set_content(text)
+    return made
+
+
+def notice(addresses: str, subject: str, text: str) -> EmailMessage:
+    """A few lines for the addresses that an operator has set, with commas between them. Raises NoMailServer."""
+    made = _headed(addresses, subject, new_message_id())
+    made.set_content(text)
+    return made
+
+
+def _headed(to: str, subject: str, message_id: str) -> EmailMessage:
+    made = EmailMessage()
+    made["From"] = _sender()
+    made["To"] = to
+    made["Subject"] = _one_line(subject)
+    made["Date"] = formatdate(usegmt=True)
+    made["Message-ID"] = message_id
+    made["Auto-Submitted"] = "auto-generated"
+    return made
+
+
+def _person(email: str, name: str) -> str:
+    """One address as a header has it. Names come from people: what could end a header or begin another address is no name."""
+    if not is_address(email):
+        raise Refused(f"{email!r} is not an e-mail address")
+    return formataddr((_one_line(one_line(name)), email))
 
 
 def new_message_id() -> str:

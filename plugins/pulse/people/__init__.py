@@ -1,0 +1,1 @@
+"""Links by which people set their passwords: who gets one, and the mail with it."""

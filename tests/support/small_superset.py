@@ -1,0 +1,33 @@
+"""Superset's own application with Pulse's settings, for tests that need its pages and no dashboards: no stack, a few seconds.
+
+Run inside Superset's environment, it makes its tables in the database that PULSE_SUPERSET_DB_URL names, and a role for each
+client. Then it serves. Arguments: the port, the ids of the clients with commas between them, the password of the account `staff`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Serve until the process ends."""
+    port, clients, password = sys.argv[1:]
+    from superset.app import create_app
+
+    app = create_app()
+    with app.app_context():
+        from superset.extensions import db, security_manager
+
+        from pulse_superset import store
+
+        db.create_all()
+        store.create()
+        for client in clients.split(","):
+            security_manager.add_role(f"client_{client}")
+        staff = security_manager.find_role("Admin") or security_manager.add_role("Admin")
+        security_manager.add_user("staff", "Pulse", "staff", "staff@pulse.invalid", staff, password=password)
+    app.run("127.0.0.1", int(port), threaded=True)
+
+
+if __name__ == "__main__":
+    main()
