@@ -1,6 +1,6 @@
 """Programs that tests need and no Python package of ours brings: a browser, Node, Prometheus, PgBouncer, kubectl.
 
-What cannot be fetched is left out; the tests that need it then fail and say so. Nothing but the browser and Node is installed: Debian
+What cannot be fetched is left out; the tests that need it then fail and say so. Only the browser and Node are installed: Debian
 would start the others as services, so they are unpacked into a folder of ours.
 """
 
