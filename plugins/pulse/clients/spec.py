@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from difflib import get_close_matches
 from functools import cache
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from pulse.clients.base import Declared, repeated
 from pulse.clients.explain import explain
 from pulse.clients.integration import CommonIntegration
+from pulse.clients.masking import hidden_keys, hidden_part, is_hidden, masked_places, refusal
 from pulse.clients.settings import Settings
 from pulse.clients.weak_passwords import bad_hash, weakness
 from pulse.source_types import declarations
@@ -68,7 +71,7 @@ def _decoded(data_uri: str) -> str:
 
 
 class User(Declared):
-    """One login of the client; exactly one of password and password_hash."""
+    """One login of the client."""
 
     email: str = Field(
         pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
@@ -87,12 +90,14 @@ class User(Declared):
         " moves by more than chance, or a target is reached or missed; between 6:00 and 20:00)",
         examples=[["monthly", "signals"]],
     )
-    password: SecretStr | None = Field(
+    scrypt: SecretStr | None = Field(
         None,
-        description="at least 12 characters, and not easily guessed; stored only as a scrypt hash. Either this or"
-        " `password_hash` is required",
+        description="the hash of the person's password, `scrypt:32768:8:1$<salt>$<hex>`; without it, the password that is in"
+        " use stays",
     )
-    password_hash: SecretStr | None = Field(None, description="the hash itself: `scrypt:32768:8:1$<salt>$<hex>`")
+    # Old names: Airflow hides their values.
+    password: SkipJsonSchema[SecretStr | None] = None
+    password_hash: SkipJsonSchema[SecretStr | None] = None
 
     @field_validator("email")
     @classmethod
@@ -108,13 +113,20 @@ class User(Declared):
 
     @model_validator(mode="after")
     def _one_credential(self) -> User:
-        if (self.password is None) == (self.password_hash is None):
-            raise ValueError(f"{self.email}: give either password or password_hash")
+        given = [name for name in ("scrypt", "password", "password_hash") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{self.email}: give only one of {', '.join(given)}")
         if self.password is not None and (why := weakness(self.password.get_secret_value(), self.email)):
             raise ValueError(f"{self.email}: the password {why}")
-        if self.password_hash is not None and (why := bad_hash(self.password_hash.get_secret_value())):
-            raise ValueError(f"{self.email}: password_hash {why}")
+        if self.hash is not None and (why := bad_hash(self.hash)):
+            raise ValueError(f"{self.email}: {given[0]} {why}")
         return self
+
+    @property
+    def hash(self) -> str | None:
+        """The declared hash of the password."""
+        declared = self.scrypt or self.password_hash
+        return declared.get_secret_value() if declared else None
 
 
 if TYPE_CHECKING:
@@ -171,17 +183,46 @@ def parse_spec(slug: str, text: str) -> ClientSpec:
     Raises SpecError with one line per mistake, each with the client, the field and what to do. The values of secret
     fields are never repeated.
     """
-    if not SLUG.fullmatch(slug):
+    if wrong := wrong_slug(slug):
         raise SpecError(
-            f"client {slug}: the Variable's name must be {VARIABLE_PREFIX}<slug>; the slug has 2 to 40 lower-case letters,"
-            " digits and underscores, and starts with a letter. Rename the Variable."
+            f"client {slug}: the Variable's name must be {VARIABLE_PREFIX}<slug>; {wrong}. Rename the Variable."
         )
+    masked = masked_places(_json(text))
+    mistakes = [refusal(path) for path in masked]
     try:
-        return ClientSpec.model_validate_json(text)
+        spec = ClientSpec.model_validate_json(text)
     except ValidationError as error:
+        found = explain(error, json_schema())
+        # What a mask breaks besides is no mistake of its own.
+        mistakes += [one for one in found if not any(path.startswith(one.partition(": ")[0]) for path in masked)]
+    if mistakes:
         way_out = f"Correct it in Admin > Variables > {VARIABLE_PREFIX}{slug} and trigger sync_clients."
-        lines = [f"client {slug}: {_sentence(mistake)} {way_out}" for mistake in explain(error, json_schema())]
-        raise SpecError("\n".join(lines)) from None
+        raise SpecError("\n".join(f"client {slug}: {_sentence(mistake)} {way_out}" for mistake in mistakes))
+    return spec
+
+
+def wrong_slug(slug: str) -> str | None:
+    """Why a slug cannot be used, as the rest of a sentence; None if it can."""
+    if not SLUG.fullmatch(slug):
+        return "the slug has 2 to 40 lower-case letters, digits and underscores, and starts with a letter"
+    if is_hidden(slug):
+        return (
+            f"Airflow hides the whole value of a Variable whose name contains a word like '{hidden_part(slug)}', so that its"
+            " form would store '***': choose another slug"
+        )
+    return None
+
+
+def old_names(text: str) -> list[str]:
+    """A line for each key of an acceptable Variable whose value Airflow hides, with the way out."""
+    return hidden_keys(_json(text))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:  # the model says what is wrong with it
+        return None
 
 
 def _sentence(text: str) -> str:

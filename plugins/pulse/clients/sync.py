@@ -110,10 +110,11 @@ def _sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -
                 f" address, so the address can belong to only one client: use another one, or remove it there first."
             )
         stored = row[1] if row else ""
-        if user.password_hash is not None:
-            password_hash = user.password_hash.get_secret_value()
+        if user.hash is not None:
+            password_hash = user.hash
+        elif user.password is None:
+            password_hash = stored
         else:
-            assert user.password is not None
             clear = user.password.get_secret_value()
             password_hash = stored if verifies(clear, stored) else hash_password(clear)
         written += conn.execute(
@@ -179,7 +180,7 @@ def _sync_integrations(conn: Connection, client_id: int, slug: str, spec: Client
                 integration.type,
                 name,
                 integration.url,
-                connection_id(slug, integration.type, name),
+                integration.connection or connection_id(slug, integration.type, name),
                 Jsonb(integration.config()),
                 spec.schedule_minutes,
                 active,

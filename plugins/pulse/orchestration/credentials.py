@@ -8,7 +8,7 @@ from airflow.sdk import BaseHook, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from pulse.clients.base import is_masked
+from pulse.clients.masking import is_masked
 from pulse.clients.spec import VARIABLE_PREFIX, parse_spec
 from pulse.errors import ConfigError
 from pulse.sources.base import Credential, Integration

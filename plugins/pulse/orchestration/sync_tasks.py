@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Variable
 from airflow.sdk.log import mask_secret
 
-from pulse.clients.spec import VARIABLE_PREFIX, ClientSpec, SpecError, parse_spec
+from pulse.clients.spec import VARIABLE_PREFIX, ClientSpec, SpecError, old_names, parse_spec
 from pulse.clients.sync import deactivate_missing, sync_client
 from pulse.superset.provision import api_from_connection, ensure_assets, ensure_client
 from pulse.warehouse.connect import connect
@@ -32,6 +32,8 @@ def sync_declared_client(slug: str) -> dict[str, Any]:
         )
     spec = parse_spec(slug, text)
     _mask(spec)
+    for line in old_names(text):
+        log.warning("client %s: %s", slug, line)
     with closing(connect("pulse_admin")) as conn:
         result = sync_client(conn, slug, spec)
     log.info("client %s: %d rows written", slug, result.rows_written)
@@ -72,7 +74,7 @@ def provision_all() -> None:
 
 
 def _mask(spec: ClientSpec) -> None:
-    secrets = [user.password or user.password_hash for user in spec.users]
+    secrets = [user.password or user.scrypt or user.password_hash for user in spec.users]
     secrets += [integration.token for integration in spec.integrations]
     for secret in secrets:
         if secret is not None:
