@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import date
@@ -98,8 +99,17 @@ def _client(
         ],
     }
     connections = {
-        f"github__{slug}": {"conn_type": "http", "password": f"ghp_sandbox_{owner}"},
-        f"jira__{slug}": {"conn_type": "http", "login": f"pulse@{slug}.example", "password": f"jira_sandbox_{slug}"},
+        f"github__{slug}": {
+            "conn_type": "pulse_github",
+            "password": f"ghp_sandbox_{owner}",
+            "extra": json.dumps({"organization": owner, "base_url": f"{sandbox_url}/github"}),
+        },
+        f"jira__{slug}": {
+            "conn_type": "pulse_jira",
+            "login": f"pulse@{slug}.example",
+            "password": f"jira_sandbox_{slug}",
+            "extra": json.dumps({"base_url": f"{sandbox_url}/jira/{slug}"}),
+        },
     }
     return DemoClient(variable, connections)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from stack import files
 from stack.airflow import runs
@@ -109,7 +110,7 @@ def _wanted(settings: Settings, options: Options) -> dict[str, Any]:
 
 
 def _relocate(api: AirflowApi, old: str, new: str, passwords: DerivedPasswords) -> None:
-    """Write the sandbox's new address into the Variables that name the old one. Raises StackError for one with a mask."""
+    """Write the sandbox's new address where the old one is named. Raises StackError for a Variable that Airflow hides."""
     for variable in api.call("GET", "variables", limit=1000)["variables"]:
         key, text = variable["key"], str(variable["value"])
         if key.startswith("pulse_client_") and old in text:
@@ -121,6 +122,11 @@ def _relocate(api: AirflowApi, old: str, new: str, passwords: DerivedPasswords) 
                 )
             body = {"key": key, "value": json.dumps(moved, ensure_ascii=False)}
             api.call("PATCH", f"variables/{key}", body)
+    for connection in api.call("GET", "connections", limit=1000)["connections"]:
+        if old in str(connection["extra"]):
+            body = {name: connection[name] for name in ("connection_id", "conn_type")}
+            body["extra"] = connection["extra"].replace(old, new)
+            api.call("PATCH", f"connections/{quote(body['connection_id'], safe='')}", body, update_mask="extra")
 
 
 def _with_hashes(variable: dict[str, Any], passwords: DerivedPasswords) -> dict[str, Any]:
