@@ -49,10 +49,10 @@ def masked_places(value: Any) -> list[str]:
 
 
 def refusal(path: str) -> str:
-    """Why a mask is refused at a place, and the way out."""
+    """Why a mask is refused at a place, and the way out, as the rest of a sentence about it."""
     way_out = MOVED.get(path.rpartition(".")[2], "")
     return (
-        f"{path}: is '***', which Airflow shows instead of a secret: the Variable was saved from a form that hid it."
+        f"is '***', which Airflow shows instead of a secret: the Variable was saved from a form that hid it."
         f" Enter the value again{', or ' + way_out if way_out else ''}"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
@@ -13,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic.json_schema import SkipJsonSchema
 
 from pulse.clients.base import Declared, repeated
-from pulse.clients.explain import explain
+from pulse.clients.explain import Mistake, mistakes_of
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.masking import hidden_keys, hidden_part, is_hidden, masked_places, refusal
 from pulse.clients.settings import Settings
@@ -31,6 +32,10 @@ Colour = Annotated[str, Field(pattern=_COLOUR, examples=["#2456C8"])]
 
 class SpecError(ValueError):
     """A client's Variable is not acceptable. One line per mistake: client, field, what is wrong, what to do."""
+
+    def __init__(self, text: str, mistakes: Sequence[Mistake] = ()) -> None:
+        super().__init__(text)
+        self.mistakes = list(mistakes)
 
 
 class Branding(Declared):
@@ -177,27 +182,29 @@ class ClientSpec(Declared):
         return value
 
 
-def parse_spec(slug: str, text: str) -> ClientSpec:
+def parse_spec(slug: str, text: str, way_out: str = "") -> ClientSpec:
     """The checked declaration of a client.
 
-    Raises SpecError with one line per mistake, each with the client, the field and what to do. The values of secret
-    fields are never repeated.
+    Raises SpecError with one line per mistake, each with the client, the field and what to do (`way_out`: where to correct
+    it; by default in the Variable). The values of secret fields are never repeated.
     """
     if wrong := wrong_slug(slug):
-        raise SpecError(
-            f"client {slug}: the Variable's name must be {VARIABLE_PREFIX}<slug>; {wrong}. Rename the Variable."
+        mistake = Mistake(
+            "the name", f"the Variable's name must be {VARIABLE_PREFIX}<slug>; {wrong}. Rename the Variable", slug
         )
+        raise SpecError(f"client {slug}: {mistake.rule}.", [mistake])
     masked = masked_places(_json(text))
-    mistakes = [refusal(path) for path in masked]
+    mistakes = [Mistake(path, refusal(path)) for path in masked]
     try:
         spec = ClientSpec.model_validate_json(text)
     except ValidationError as error:
-        found = explain(error, json_schema())
         # What a mask breaks besides is no mistake of its own.
-        mistakes += [one for one in found if not any(path.startswith(one.partition(": ")[0]) for path in masked)]
+        found = mistakes_of(error, json_schema())
+        mistakes += [one for one in found if not any(path.startswith(one.field) for path in masked)]
     if mistakes:
-        way_out = f"Correct it in Admin > Variables > {VARIABLE_PREFIX}{slug} and trigger sync_clients."
-        raise SpecError("\n".join(f"client {slug}: {_sentence(mistake)} {way_out}" for mistake in mistakes))
+        way_out = way_out or f"Correct it in Admin > Variables > {VARIABLE_PREFIX}{slug} and trigger sync_clients."
+        lines = [f"client {slug}: {_sentence(str(mistake))} {way_out}" for mistake in mistakes]
+        raise SpecError("\n".join(lines), mistakes)
     return spec
 
 

@@ -29,8 +29,7 @@ def credential_for(integration: Integration) -> Credential:
             source=integration.name,
             message=f"there is no token: the Connection {integration.connection_id} does not exist or has no password",
             remedy=f"add it in Admin > Connections (id {integration.connection_id}, a type that begins with Pulse, password = the"
-            " token"
-            + _login_hint(integration),
+            " token" + _login_hint(integration),
         )
     if is_masked(credential.token):
         raise ConfigError(
