@@ -41,8 +41,8 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     """Upsert a client's rows and its database role as pulse_admin, in one transaction.
 
     Users and integrations that are no longer declared are deactivated; settings are removed. Triggers end the sessions of
-    users whose password, role or activity changes, in the same transaction. Raises SpecError if a user's e-mail address
-    belongs to another client, or if PostgreSQL cannot use a pattern.
+    users whose password, role or activity changes, in the same transaction. Raises SpecError if somebody logs in to another
+    client with a user's e-mail address, or if PostgreSQL cannot use a pattern.
     """
     with conn.transaction():
         if wrong := refusals(conn, spec.settings):
@@ -100,15 +100,22 @@ def _sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -
     written = 0
     for user in spec.users:
         row = conn.execute(
-            "select u.client_id, u.password_hash, c.slug from core.users u join core.clients c on c.id = u.client_id"
-            " where u.email = %s",
+            "select u.client_id, u.password_hash, c.slug, u.active and c.active from core.users u"
+            " join core.clients c on c.id = u.client_id where u.email = %s",
             [user.email],
         ).fetchone()
         if row is not None and row[0] != client_id:
-            raise SpecError(
-                f"client {slug}: users: {user.email} is already a user of client {row[2]}. A login names only an e-mail"
-                f" address, so the address can belong to only one client: use another one, or remove it there first."
-            )
+            if row[3]:
+                raise SpecError(
+                    f"client {slug}: users: {user.email} is already a user of client {row[2]}. A login names only an e-mail"
+                    f" address, so the address can belong to only one client: use another one, or remove it there first."
+                )
+            # Nobody logs in with it any more: the person's old account keeps its history, without the address.
+            written += conn.execute(
+                "update core.users set email = 'gone:' || id, updated_at = now() where client_id = %s and email = %s",
+                [row[0], user.email],
+            ).rowcount
+            row = None
         stored = row[1] if row else ""
         if user.hash is not None:
             password_hash = user.hash
