@@ -175,7 +175,7 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
     with stack.cluster.meta.connect(database="airflow") as airflow:
         purge.purge_airflow(airflow, slug, dag_id(slug), marks, connections, removed)
     with stack.cluster.primary.connect(database="pulse") as clients:
-        purge.purge_tables(clients, client_id, removed)
+        purge.purge_tables(clients, slug, client_id, removed)
     with stack.cluster.meta.connect(database="superset") as superset:
         purge.purge_superset(superset, client_id, emails, marks, removed)
     _forget_note(stack, slug)

@@ -49,7 +49,7 @@ _USERS_OF = """
 """
 
 
-def purge_tables(clients: Connection, client_id: int, found: Found) -> None:
+def purge_tables(clients: Connection, slug: str, client_id: int, found: Found) -> None:
     """Delete every row of the client, and its login. `clients`: the clients' database as superuser."""
     role = client_role(client_id)
     with clients.transaction():
@@ -58,6 +58,7 @@ def purge_tables(clients: Connection, client_id: int, found: Found) -> None:
         for (table,) in clients.execute(_WITH_COLUMN, ["client_id"]).fetchall():
             _delete(clients, "pulse", table, sql.SQL("client_id = %s"), [client_id], found)
         _delete(clients, "pulse", "core.clients", sql.SQL("id = %s"), [client_id], found)
+        clients.execute("delete from core.declaration_faults where slug = %s", [slug])
         if clients.execute("select from pg_roles where rolname = %s", [role]).fetchone():
             clients.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
             found.add("pulse: database login", 1)

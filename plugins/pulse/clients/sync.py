@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from pulse.clients.explain import Mistake
 from pulse.clients.passwords import hash_password, verifies
 from pulse.clients.patterns import refusals
 from pulse.clients.spec import ClientSpec, SpecError
@@ -47,7 +48,8 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     with conn.transaction():
         if wrong := refusals(conn, spec.settings):
             way_out = f"Correct it in the Variable pulse_client_{slug} and trigger sync_clients."
-            raise SpecError("\n".join(f"client {slug}: settings.{line}. {way_out}" for line in wrong))
+            mistakes = [Mistake(f"settings.{line.partition(': ')[0]}", line.partition(": ")[2]) for line in wrong]
+            raise SpecError("\n".join(f"client {slug}: settings.{line}. {way_out}" for line in wrong), mistakes)
         written = 0
         client_id, rows = _sync_row(conn, slug, spec)
         written += rows
@@ -106,10 +108,11 @@ def _sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -
         ).fetchone()
         if row is not None and row[0] != client_id:
             if row[3]:
-                raise SpecError(
-                    f"client {slug}: users: {user.email} is already a user of client {row[2]}. A login names only an e-mail"
-                    f" address, so the address can belong to only one client: use another one, or remove it there first."
+                rule = (
+                    f"{user.email} is already a user of client {row[2]}. A login names only an e-mail address, so the address"
+                    " can belong to only one client: use another one, or remove it there first"
                 )
+                raise SpecError(f"client {slug}: users: {rule}.", [Mistake("users", rule)])
             # Nobody logs in with it any more: the person's old account keeps its history, without the address.
             written += conn.execute(
                 "update core.users set email = 'gone:' || id, updated_at = now() where client_id = %s and email = %s",

@@ -18,7 +18,7 @@ from pulse import environ
 from pulse.health.state import Health
 from pulse.reports import mail
 
-TOLD = ("failing", "late", "check")  # what needs somebody; the rest is on the page Clients
+TOLD = ("faulty", "failing", "late", "check")  # what needs somebody; the rest is on the page Clients
 NAMED = 10  # clients of a kind that a message names
 
 Connection = psycopg.Connection[Any]
@@ -26,7 +26,7 @@ Connection = psycopg.Connection[Any]
 
 def note(connection: Connection, found: Iterable[Health]) -> None:
     """Write down what has begun and what is over, as pulse_admin."""
-    problems = {(h.client_id, h.kind): h.cause for h in found if h.state in TOLD}
+    problems = {(h.client_id, h.kind): h.cause for h in found if h.state in TOLD and h.client_id}
     with connection.transaction():
         known = {
             (client, kind): number
