@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,12 +12,14 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from pulse import errors
 from pulse.clients.faults import forget_faults
 from pulse.clients.spec import SpecError
 from pulse.health import alerts, state
 from pulse.health import app as pages
 from pulse.orchestration.sync_tasks import sync_declared_client
 from pulse.warehouse.connect import client_transaction
+from tests.conftest import ROOT
 from tests.support.database import TestDatabase
 
 NOW = datetime.now(UTC)
@@ -147,6 +151,18 @@ def test_a_faulty_variable_is_shown_with_all_its_faults(db: TestDatabase, monkey
         forget_faults(admin, ["known"])
     db.wait_replica()
     assert [(one.slug, one.state, one.faults) for one in state.read()] == [("known", "good", [])]
+
+
+def test_the_runbook_has_every_state_and_every_class_of_error() -> None:
+    text = (ROOT / "docs" / "runbook.md").read_text()
+    headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert set(alerts.TOLD) <= set(headings), "a mail links to its state"
+    source = inspect.getsource(state._judge)
+    for named in re.findall(r'return \(?\s*\d, "([a-z ]+)"', source):
+        assert named == "good" or named in text, named
+    classes = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.PulseError)}
+    for one in classes - {errors.RateLimited}:
+        assert f"`{one.__name__}`" in text, one
 
 
 def _without_login(app: FastAPI) -> FastAPI:

@@ -90,6 +90,8 @@ def _paragraphs(head: str, rows: list[tuple[Any, ...]]) -> Iterable[str]:
         slugs = [row[1] for row in same]
         who = f"client {slugs[0]}" if len(same) == 1 else f"{len(same)} clients"
         named = ", ".join(slugs[:NAMED]) + (f" and {len(slugs) - NAMED} more" if len(slugs) > NAMED else "")
-        lines = [f"{head}{who} {kind.partition(':')[0]}", same[0][3]]
+        state = kind.partition(":")[0]
+        lines = [f"{head}{who} {state}", same[0][3]]
+        lines += [f"More: docs/runbook.md#{state}"] if not head else []
         lines += [f"Clients: {named}"] if len(same) > 1 else []
         yield "\n".join([*lines, f"Since {min(row[4] for row in same):%Y-%m-%d %H:%M} UTC"])
