@@ -123,7 +123,7 @@ def _rename(arguments: argparse.Namespace, stack: Stack) -> int:
     variables.declared(old)
     _nothing_runs(stack, old)
     with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
-        taken = admin.execute("select from core.clients where slug = %s", [new]).fetchone()
+        taken = admin.execute("select 1 from core.clients where slug = %s", [new]).fetchone()
     if variables.read(new) is not None or taken:
         raise StackError(f"there is a client {new} already")
     with stack.cluster.meta.connect(database="airflow") as airflow:
@@ -138,6 +138,7 @@ def _rename(arguments: argparse.Namespace, stack: Stack) -> int:
             raise
         with airflow.transaction():
             purge.purge_dag(airflow, dag_id(old), traces.Found())
+    purge.purge_dag_files(stack.state, old, dag_id(old), traces.Found())
     print(f"Renamed: {', '.join(names)}.")
     print(
         f"The client's rows, logins, sessions and Superset role stay. Its DAG is {dag_id(new)} from now on. Tools that push"

@@ -17,7 +17,7 @@ Connection = psycopg.Connection[Any]
 PASSES = 12  # a table that another one refers to goes after it
 
 _WITH_COLUMN = """
-    select c.oid::regclass::text from pg_class c
+    select case n.nspname when 'public' then '' else n.nspname || '.' end || quote_ident(c.relname) from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attname = %s and not a.attisdropped
     where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_'
@@ -59,7 +59,7 @@ def purge_tables(clients: Connection, slug: str, client_id: int, found: Found) -
             _delete(clients, "pulse", table, sql.SQL("client_id = %s"), [client_id], found)
         _delete(clients, "pulse", "core.clients", sql.SQL("id = %s"), [client_id], found)
         clients.execute("delete from core.declaration_faults where slug = %s", [slug])
-        if clients.execute("select from pg_roles where rolname = %s", [role]).fetchone():
+        if clients.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
             clients.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
             found.add("pulse: database login", 1)
     # So that the deleted rows are not only invisible.
@@ -77,7 +77,7 @@ def purge_airflow(
         purge_dag(airflow, dag_id, found)
         whole = Marks((*marks.words, slug)).pattern
         for table, text in _ABOUT.items():
-            _delete(airflow, "airflow", table, sql.SQL(f"{text} ~ %s"), [whole], found)  # type: ignore[arg-type]
+            _delete(airflow, "airflow", table, sql.SQL(f"{text} ~ %s"), [whole], found)
         for table in ("task_instance", "task_instance_history"):
             changed = airflow.execute(
                 sql.SQL("update {} set rendered_map_index = null where rendered_map_index ~ %s").format(sql.SQL(table)),
@@ -134,7 +134,7 @@ def purge_superset(superset: Connection, client_id: int, emails: list[str], mark
         _delete(superset, "superset", "ab_user", sql.SQL("id = any (%s)"), [people], found)
         rule = "(select id from row_level_security_filters where name = %s)"
         for table in ("rls_filter_roles", "rls_filter_tables"):
-            superset.execute(f"delete from {table} where rls_filter_id in {rule}", [f"pulse: {role}"])  # type: ignore[arg-type]
+            superset.execute(f"delete from {table} where rls_filter_id in {rule}", [f"pulse: {role}"])
         _delete(superset, "superset", "row_level_security_filters", sql.SQL("name = %s"), [f"pulse: {role}"], found)
         for table in (
             "ab_permission_view_role",
@@ -144,7 +144,7 @@ def purge_superset(superset: Connection, client_id: int, emails: list[str], mark
             "rls_filter_roles",
         ):
             superset.execute(
-                f"delete from {table} where role_id in (select id from ab_role where name = %s)",  # type: ignore[arg-type]
+                f"delete from {table} where role_id in (select id from ab_role where name = %s)",
                 [role],
             )
         _delete(superset, "superset", "ab_role", sql.SQL("name = %s"), [role], found)
@@ -153,23 +153,37 @@ def purge_superset(superset: Connection, client_id: int, emails: list[str], mark
 
 def purge_files(state: Path, slug: str, client_id: int, dag_id: str, marks: Marks, found: Found) -> None:
     """Delete the client's DAG file, task logs and cached charts, and the lines of other logs that name it."""
-    logs = state / "airflow" / "logs"
+    purge_dag_files(state, slug, dag_id, found)
     cache = state / "superset" / "cache"
-    folders = [logs / f"dag_id={dag_id}", cache / "app"]
-    folders += [one for one in cache.glob("*/client-*") if str(client_id) in one.name.split("-")]
-    for folder in folders:
-        if folder.is_dir():
-            found.add(f"files below {folder.relative_to(state)}", sum(path.is_file() for path in folder.rglob("*")))
-            shutil.rmtree(folder)
-    stubs = state / "airflow" / "client_dags"
-    for path in [stubs / f"{slug}.py", *stubs.glob(f"__pycache__/{slug}.*")]:
-        if path.exists():
-            path.unlink()
-            found.add(f"file {path.relative_to(state)}", 1)
+    folders = [one for one in cache.glob("*/client-*") if str(client_id) in one.name.split("-")]
+    for folder in [cache / "app", *folders]:
+        _remove(state, folder, found)
     whole = Marks((*marks.words, slug))
     for path in files(state):
         if path.suffix == ".log" and holds(path, whole):
             found.add(f"lines of {path.relative_to(state)}", _without_lines(path, whole))
+
+
+def purge_dag_files(state: Path, slug: str, dag_id: str, found: Found) -> None:
+    """Delete a client's DAG file and the logs of its tasks and of reading it."""
+    stubs, logs = state / "airflow" / "client_dags", state / "airflow" / "logs"
+    for path in (
+        logs / f"dag_id={dag_id}",
+        stubs / f"{slug}.py",
+        *stubs.glob(f"__pycache__/{slug}.*"),
+        *logs.glob(f"dag_processor/*/*/{slug}.py.log"),
+    ):
+        _remove(state, path, found)
+
+
+def _remove(state: Path, path: Path, found: Found) -> None:
+    """Delete a file or folder, if it is there."""
+    if path.is_dir():
+        found.add(f"files below {path.relative_to(state)}", sum(one.is_file() for one in path.rglob("*")))
+        shutil.rmtree(path)
+    elif path.exists():
+        found.add(f"file {path.relative_to(state)}", 1)
+        path.unlink()
 
 
 def _without_lines(path: Path, marks: Marks) -> int:
@@ -185,7 +199,7 @@ def _without_lines(path: Path, marks: Marks) -> int:
 
 
 def _delete(connection: Connection, name: str, table: str, where: sql.SQL, values: list[Any], found: Found) -> None:
-    query = sql.SQL("delete from {} where {}").format(sql.SQL(table), where)  # type: ignore[arg-type]
+    query = sql.SQL("delete from {} where {}").format(sql.SQL(table), where)
     found.add(f"{name}: {table}", connection.execute(query, values).rowcount)
 
 

@@ -17,12 +17,13 @@ LEFT_OUT = ("postgres", "venv", "test", "backups")
 _CHUNK = 1 << 20
 
 _TABLES = """
-    select c.oid::regclass::text, coalesce(array_agg(a.attname) filter (where a.atttypid = 'bytea'::regtype), '{}')
+    select case n.nspname when 'public' then '' else n.nspname || '.' end || quote_ident(c.relname),
+           coalesce(array_agg(a.attname) filter (where a.atttypid = 'bytea'::regtype), '{}')
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     where c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    group by c.oid order by 1
+    group by c.oid, n.nspname, c.relname order by 1
 """
 
 
@@ -65,7 +66,7 @@ def marks_of(slug: str, client_id: int | None, emails: Iterable[str], connection
 def search_database(name: str, connection: Connection, marks: Marks, found: Found) -> None:
     """Count the rows of every table that hold a mark. `connection`: one that sees all rows."""
     for table, binary in connection.execute(_TABLES).fetchall():
-        tests = [sql.SQL("t::text ~ %(p)s")]
+        tests: list[sql.Composable] = [sql.SQL("t::text ~ %(p)s")]
         tests += [sql.SQL("encode(t.{}, 'escape') ~ %(p)s").format(sql.Identifier(column)) for column in binary]
         query = sql.SQL("select count(*) from {} t where {}").format(sql.SQL(table), sql.SQL(" or ").join(tests))
         row = connection.execute(query, {"p": marks.pattern}).fetchone()

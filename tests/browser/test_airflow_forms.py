@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser.test_dashboards import CHROMIUM, FLAGS
-from tests.support.airflow_api import AirflowApi
+from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.stack import database, login_of
 
 SLUG = "acme"
@@ -96,3 +97,56 @@ def test_an_edit_in_the_form_changes_only_what_was_edited(
         edit(page, stack, ANOTHER, COLOUR)
         airflow.trigger("sync_clients")
     assert json.loads(airflow.get(f"variables/{variable}")["value"]) == shown
+
+
+def fill(page: Page, section: str, **fields: str) -> None:
+    """Open a section of the form and fill its fields."""
+    page.get_by_role("dialog").get_by_text(section, exact=False).first.click()
+    for name, value in fields.items():
+        field = page.locator(f"[name=element_{name}]").first
+        expect(field).to_be_visible()
+        field.fill(value)
+
+
+def test_a_client_is_added_by_the_form(page: Page, stack: dict[str, Any], airflow: AirflowApi) -> None:
+    """First with a wrong token: the form says so, and nothing is written. Then with the right one."""
+    slug = f"form{secrets.token_hex(3)}"
+    sandbox = stack["addresses"]["sandbox"]
+    # Airflow's form for the Connection, with the type that asks for what GitHub needs, and its test.
+    airflow.set_connection(f"github__{slug}", conn_type="pulse_github", password="ghp_nobody")
+    try:
+        for token, state in (("ghp_nobody", "failed"), ("ghp_sandbox_acme", "success")):
+            airflow.set_connection(f"github__{slug}", conn_type="pulse_github", password=token)
+            before = airflow.latest_run("onboard_client")
+            page.goto(f"{stack['addresses']['airflow']}/dags/onboard_client")
+            page.get_by_role("button", name="Trigger").first.click()
+            fill(page, "The client", slug=slug, name="Made by the form")
+            fill(page, "Its people", executives=f"ceo@{slug}.example")
+            fill(
+                page,
+                "· GitHub",
+                github_organization="acme",
+                github_base_url=f"{sandbox}/github",
+                github_repositories="billing",
+            )
+            page.get_by_role("dialog").get_by_role("button", name="Trigger").click()
+            run = wait_for(
+                "a run of the form",
+                lambda before=before: (  # type: ignore[misc]
+                    (found := airflow.latest_run("onboard_client"))
+                    and (before is None or found["dag_run_id"] != before["dag_run_id"])
+                    and found
+                ),
+                60,
+            )
+            assert airflow.wait_run("onboard_client", run["dag_run_id"]) == state
+            written = airflow.call("GET", f"variables/pulse_client_{slug}")
+            assert written.status_code == (404 if state == "failed" else 200)
+        declared = json.loads(written.json()["value"])
+        assert declared["users"] == [{"email": f"ceo@{slug}.example", "role": "executive"}]
+        assert declared["integrations"][0]["repositories"] == ["billing"]
+        assert "***" not in written.text
+    finally:
+        airflow.call("DELETE", f"variables/pulse_client_{slug}")
+        airflow.call("DELETE", f"connections/github__{slug}")
+        airflow.trigger("sync_clients")

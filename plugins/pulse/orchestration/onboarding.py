@@ -99,12 +99,12 @@ def write_variable(form: Form) -> str:
 def declared(form: Form) -> tuple[str, dict[str, Any], list[tuple[str, str]]]:
     """The slug and the Variable that a form declares, and for each part of the Variable the form's field."""
     places: list[tuple[str, str]] = []
-    users = []
+    users: list[dict[str, Any]] = []
     for field, role in PEOPLE:
         for email in _list(form.get(field)):
             places.append((f"users[{len(users)}]", field))
             users.append({"email": str(email).strip(), "role": role})
-    integrations = []
+    integrations: list[Any] = []
     for kind, integration in (("github", _github(form)), ("jira", _jira(form))):
         if integration:
             places.append((f"integrations[{len(integrations)}]", kind))

@@ -13,7 +13,7 @@ from pulse.sources.check import check_source
 GITHUB = "https://api.github.com"
 
 
-class _TokenHook(BaseHook):
+class _TokenHook(BaseHook):  # type: ignore[misc]
     """Tests the token of a Connection against the upstream that its fields name."""
 
     conn_name_attr = "conn_id"
