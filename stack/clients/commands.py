@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from stack.clients import purge, rename, traces, variables
 from stack.context import Stack
 from stack.errors import StackError
 
+GONE_SECONDS = 60
 EXCLUDED = "PostgreSQL's write-ahead log and the backups still hold the client until they are rotated out."
 
 
@@ -48,7 +50,7 @@ def run(arguments: argparse.Namespace, stack: Stack) -> int:
 
 
 def _add(arguments: argparse.Namespace, stack: Stack) -> int:
-    text = sys.stdin.read() if arguments.file == "-" else Path(arguments.file).read_text(encoding="utf-8")
+    text = _text(arguments.file)
     where = f"Correct it in {arguments.file} and run the command again."
     spec = parse_spec(arguments.client, text, where)
     if lines := old_names(text):
@@ -64,7 +66,7 @@ def _add(arguments: argparse.Namespace, stack: Stack) -> int:
 
 def _check(arguments: argparse.Namespace, stack: Stack) -> int:
     if arguments.file:
-        text = Path(arguments.file).read_text(encoding="utf-8")
+        text = _text(arguments.file)
     else:
         variables.declared(arguments.client)
         text = variables.read(arguments.client) or ""
@@ -72,6 +74,14 @@ def _check(arguments: argparse.Namespace, stack: Stack) -> int:
     for line in old_names(text):
         print(f"client {arguments.client}: {line}")
     return 0 if all(report.ok for report in _ask(arguments.client, spec)) else 1
+
+
+def _text(file: str) -> str:
+    """What a file, or standard input, says."""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StackError(f"{file} cannot be read: {error}") from error
 
 
 def _ask(slug: str, spec: ClientSpec) -> list[Report]:
@@ -120,26 +130,37 @@ def _rename(arguments: argparse.Namespace, stack: Stack) -> int:
     old, new = arguments.client, arguments.to
     if wrong := wrong_slug(new):
         raise StackError(f"{new}: {wrong}")
-    variables.declared(old)
+    variable = variables.declared(old)
+    spec = parse_spec(old, json.dumps(variable))
     _nothing_runs(stack, old)
     with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
         taken = admin.execute("select 1 from core.clients where slug = %s", [new]).fetchone()
+        others = admin.execute(
+            "select distinct i.connection_id from core.integrations i join core.clients c on c.id = i.client_id"
+            " where c.slug <> %s",
+            [old],
+        ).fetchall()
     if variables.read(new) is not None or taken:
         raise StackError(f"there is a client {new} already")
+    shared = [row[0] for row in others]
+    names = rename.new_names(spec, old, new, shared)
     with stack.cluster.meta.connect(database="airflow") as airflow:
-        names = rename.rename_in_airflow(airflow, old, new)
+        renamed = rename.rename_in_airflow(airflow, old, new, names)
         try:
             with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
-                rename.rename_in_tables(admin, old, new)
+                rename.rename_in_tables(admin, old, new, names)
         except KeyError:
             pass  # it was declared and never synchronised
         except psycopg.Error:
-            rename.rename_in_airflow(airflow, new, old)
+            rename.rename_in_airflow(airflow, new, old, {after: before for before, after in names.items()})
             raise
+        if rename.keep_shared(variable, old, shared):
+            variables.write(new, variable)
+        _wait_gone(stack.state / "airflow" / "client_dags" / f"{old}.py")
         with airflow.transaction():
             purge.purge_dag(airflow, dag_id(old), traces.Found())
     purge.purge_dag_files(stack.state, old, dag_id(old), traces.Found())
-    print(f"Renamed: {', '.join(names)}.")
+    print(f"Renamed: {', '.join(renamed)}.")
     print(
         f"The client's rows, logins, sessions and Superset role stay. Its DAG is {dag_id(new)} from now on. Tools that push"
         f" for it use /pulse/ingest/v1/{new}/ from now on. Connections that come from the environment or a secrets backend keep"
@@ -160,6 +181,7 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
                 f"client {slug} is active: run ./pulse client disable {slug} first, and wait until its run is over"
             )
         _nothing_runs(stack, slug)
+        slugs = [one[0] for one in clients.execute("select slug from core.clients where id <> %s", [client_id])]
         emails = [one[0] for one in clients.execute("select email from core.users where client_id = %s", [client_id])]
         own = clients.execute(
             "select distinct connection_id from core.integrations where client_id = %s and connection_id not in"
@@ -175,12 +197,14 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
     removed = traces.Found()
     with stack.cluster.meta.connect(database="airflow") as airflow:
         purge.purge_airflow(airflow, slug, dag_id(slug), marks, connections, removed)
-    with stack.cluster.primary.connect(database="pulse") as clients:
-        purge.purge_tables(clients, slug, client_id, removed)
     with stack.cluster.meta.connect(database="superset") as superset:
         purge.purge_superset(superset, client_id, emails, marks, removed)
     _forget_note(stack, slug)
+    purge.purge_old_logs(stack.state, slugs, removed)
     purge.purge_files(stack.state, slug, client_id, dag_id(slug), marks, removed)
+    # Last, because these rows say what to look for: a purge that was interrupted begins again.
+    with stack.cluster.primary.connect(database="pulse") as clients:
+        purge.purge_tables(clients, slug, client_id, removed)
     left = _search(stack, marks)
     _tell("Removed", removed)
     _tell("Left", left)
@@ -244,6 +268,13 @@ def _nothing_runs(stack: Stack, slug: str) -> None:
         ).fetchone()
     if row is not None:
         raise StackError(f"a run of {row[0]} is under way: nothing was changed. Run the command again when it is over")
+
+
+def _wait_gone(path: Path) -> None:
+    """Wait until Airflow has removed the DAG file of a name that is no client's any more: it would read it again."""
+    deadline = time.monotonic() + GONE_SECONDS
+    while path.exists() and time.monotonic() < deadline:
+        time.sleep(0.5)
 
 
 def _sync(stack: Stack, said: str) -> int:

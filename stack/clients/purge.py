@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,18 @@ def purge_dag_files(state: Path, slug: str, dag_id: str, found: Found) -> None:
         *logs.glob(f"dag_processor/*/*/{slug}.py.log"),
     ):
         _remove(state, path, found)
+
+
+def purge_old_logs(state: Path, slugs: Iterable[str], found: Found) -> None:
+    """Delete what was kept of reading the DAG files of clients that there are not (or not under that name)."""
+    there = set(slugs)
+    airflow = state / "airflow"
+    for path in (
+        *airflow.glob("logs/dag_processor/*/clients/*.py.log"),
+        *airflow.glob("client_dags/__pycache__/*.pyc"),
+    ):
+        if path.name.partition(".")[0] not in there:
+            _remove(state, path, found)
 
 
 def _remove(state: Path, path: Path, found: Found) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from pulse.clients.spec import parse_spec
 from pulse.tenancy import client_role
 from stack.clients.purge import purge_files, purge_tables
-from stack.clients.rename import rename_in_tables
+from stack.clients.rename import keep_shared, new_names, rename_in_tables
 from stack.clients.traces import Found, Marks, marks_of, search_database, search_files
 from tests.support.database import TestDatabase
 from tests.support.rows import fill_every_table, tenant_relations
@@ -66,21 +69,44 @@ def test_a_mark_is_a_whole_word(db: TestDatabase) -> None:
 
 
 def test_a_renamed_client_keeps_its_number_and_its_rows(db: TestDatabase) -> None:
-    client_id, other = db.add_client("old"), db.add_client("older")
-    for kind, held_by in (("github", "github__old"), ("jira", "jira__old__site"), ("http_json", "of_all__older")):
-        number = db.add_integration(client_id, kind)
+    client_id, other = db.add_client("old"), db.add_client("old__too")
+    names = {"github__old": "github__new", "jira__old__site": "jira__new__site"}
+    for client, kind, held_by in (
+        (client_id, "github", "github__old"),
+        (client_id, "jira", "jira__old__site"),
+        (other, "github", "github__old__too"),
+    ):
+        number = db.add_integration(client, kind)
         with db.connect("pulse_admin") as admin:
             admin.execute("update core.integrations set connection_id = %s where id = %s", [held_by, number])
     with db.connect("pulse_admin") as admin:
-        rename_in_tables(admin, "old", "new")
+        rename_in_tables(admin, "old", "new", names)
         rows = admin.execute("select id, slug from core.clients order by id").fetchall()
         held = admin.execute("select connection_id from core.integrations order by 1").fetchall()
         with pytest.raises(KeyError):
-            rename_in_tables(admin, "old", "newer")
+            rename_in_tables(admin, "old", "newer", {})
         with pytest.raises(psycopg.errors.UniqueViolation):
-            rename_in_tables(admin, "new", "older")
-    assert rows == [(client_id, "new"), (other, "older")]
-    assert held == [("github__new",), ("jira__new__site",), ("of_all__older",)]
+            rename_in_tables(admin, "new", "old__too", {})
+    assert rows == [(client_id, "new"), (other, "old__too")]
+    assert held == [("github__new",), ("github__old__too",), ("jira__new__site",)]
+
+
+def test_a_connection_of_several_clients_keeps_its_name() -> None:
+    variable: dict[str, Any] = {
+        "name": "Old",
+        "integrations": [
+            {"type": "github", "organization": "old"},
+            {"type": "jira", "name": "site", "base_url": "https://old.example"},
+            {"type": "jira", "name": "own", "base_url": "https://own.example", "connection": "of_all"},
+        ],
+    }
+    spec = parse_spec("old", json.dumps(variable))
+    everything = {"github__old": "github__new", "jira__old__site": "jira__new__site"}
+    assert new_names(spec, "old", "new", []) == everything
+    assert not keep_shared(variable, "old", ["of_all", "github__older"])
+    assert new_names(spec, "old", "new", ["github__old"]) == {"jira__old__site": "jira__new__site"}
+    assert keep_shared(variable, "old", ["github__old"])
+    assert [one.get("connection") for one in variable["integrations"]] == ["github__old", None, "of_all"]
 
 
 def test_files_and_lines_of_logs_that_name_the_client_go(tmp_path: Path) -> None:
