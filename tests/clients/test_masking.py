@@ -13,6 +13,7 @@ from pulse.clients.masking import HIDDEN_NAMES, hidden_keys, is_hidden, masked_p
 from pulse.clients.passwords import verifies
 from pulse.clients.spec import SpecError, json_schema, old_names, parse_spec
 from sandbox import demo
+from stack.airflow.demo import DerivedPasswords, _with_hashes
 
 STREAM: dict[str, Any] = {
     "name": "deploys",
@@ -82,6 +83,16 @@ def test_the_demo_can_still_log_in_with_its_passwords() -> None:
     user = parse_spec("acme", json.dumps(demo.recorded_client("http://127.0.0.1:1", given).variable)).users[0]
     assert user.hash is not None
     assert verifies("correct horse battery", user.hash)
+
+
+def test_an_older_demo_client_gets_its_passwords_back_when_the_sandbox_moves() -> None:
+    """Airflow's API shows the old keys as masks, and what it shows is written again."""
+    shown = {"name": "Acme", "users": [{"email": email, "password": "***"} for email in _emails("acme")]}
+    passwords = DerivedPasswords("secret")
+    users = parse_spec("acme", json.dumps(_with_hashes(shown, passwords))).users
+    assert [user.hash is not None and verifies(passwords[user.email], user.hash) for user in users] == [True, True]
+    foreign = {"users": [{"email": "a@other.example", "password": "***"}]}
+    assert masked_places(_with_hashes(foreign, passwords)) == ["users[0].password"]
 
 
 def test_pairs_are_read_as_an_object() -> None:
