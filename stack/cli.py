@@ -113,6 +113,9 @@ def _client_commands(client: argparse.ArgumentParser) -> None:
     )
     purge.add_argument("client")
     purge.add_argument("--yes", action="store_true", help="remove it")
+    purge.add_argument(
+        "--was", metavar="SLUG", action="append", default=[], help="a name that it had before it was renamed"
+    )
     purge.add_argument("--search", metavar="TEXT", action="append", default=[], help="search for this text, too")
     purge.add_argument("--report", metavar="FILE", help="write the signed report to this file")
 

@@ -159,7 +159,7 @@ def _rename(arguments: argparse.Namespace, stack: Stack) -> int:
         _wait_gone(stack.state / "airflow" / "client_dags" / f"{old}.py")
         with airflow.transaction():
             purge.purge_dag(airflow, dag_id(old), traces.Found())
-    purge.purge_dag_files(stack.state, old, dag_id(old), traces.Found())
+    purge.purge_dag_files(stack.state, old, traces.Found())
     print(f"Renamed: {', '.join(renamed)}.")
     print(
         f"The client's rows, logins, sessions and Superset role stay. Its DAG is {dag_id(new)} from now on. Tools that push"
@@ -175,6 +175,9 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
         row = clients.execute("select id, active from core.clients where slug = %s", [slug]).fetchone()
         if row is None:
             raise StackError(f"there is no client {slug}: ./pulse client list shows the clients")
+        taken = clients.execute("select slug from core.clients where slug = any (%s)", [arguments.was]).fetchone()
+        if taken is not None:
+            raise StackError(f"--was {taken[0]}: another client has this name now, and nothing was changed")
         client_id, active = int(row[0]), bool(row[1])
         if active:
             raise StackError(
@@ -184,24 +187,26 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
         slugs = [one[0] for one in clients.execute("select slug from core.clients where id <> %s", [client_id])]
         emails = [one[0] for one in clients.execute("select email from core.users where client_id = %s", [client_id])]
         own = clients.execute(
-            "select distinct connection_id from core.integrations where client_id = %s and connection_id not in"
-            " (select connection_id from core.integrations where client_id <> %s)",
+            "select distinct connection_id, integration_type, name from core.integrations where client_id = %s"
+            " and connection_id not in (select connection_id from core.integrations where client_id <> %s)",
             [client_id, client_id],
         ).fetchall()
+    names = [slug, *arguments.was]
     connections = [one[0] for one in own]
-    marks = traces.marks_of(slug, client_id, emails, connections, *arguments.search)
+    connections += [connection_id(was, kind, name) for was in arguments.was for _, kind, name in own]
+    marks = traces.marks_of(names, client_id, *emails, *connections, *arguments.search)
     if not arguments.yes:
         _tell("There is", _search(stack, marks))
         print(f"\nNothing was removed. ./pulse client purge {slug} --yes removes it all. {EXCLUDED}")
         return 0
     removed = traces.Found()
     with stack.cluster.meta.connect(database="airflow") as airflow:
-        purge.purge_airflow(airflow, slug, dag_id(slug), marks, connections, removed)
+        purge.purge_airflow(airflow, names, marks, connections, removed)
     with stack.cluster.meta.connect(database="superset") as superset:
         purge.purge_superset(superset, client_id, emails, marks, removed)
     _forget_note(stack, slug)
     purge.purge_old_logs(stack.state, slugs, removed)
-    purge.purge_files(stack.state, slug, client_id, dag_id(slug), marks, removed)
+    purge.purge_files(stack.state, names, client_id, marks, removed)
     # Last, because these rows say what to look for: a purge that was interrupted begins again.
     with stack.cluster.primary.connect(database="pulse") as clients:
         purge.purge_tables(clients, slug, client_id, removed)

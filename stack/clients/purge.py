@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from pulse.clients.spec import VARIABLE_PREFIX
+from pulse.orchestration.dag import dag_id
 from pulse.tenancy import client_role, superset_role
 from stack.clients.traces import Found, Marks, files, holds
 
@@ -68,15 +69,18 @@ def purge_tables(clients: Connection, slug: str, client_id: int, found: Found) -
         clients.execute(sql.SQL("vacuum {}").format(sql.SQL(table)))
 
 
-def purge_airflow(
-    airflow: Connection, slug: str, dag_id: str, marks: Marks, connections: list[str], found: Found
-) -> None:
-    """Delete the client's Variable, Connections, DAG with its runs, and what other DAGs' runs say of it."""
+def purge_airflow(airflow: Connection, slugs: list[str], marks: Marks, connections: list[str], found: Found) -> None:
+    """Delete the client's Variable, Connections, DAG with its runs, and what other DAGs' runs say of it.
+
+    `slugs`: its slug, and those that it had before.
+    """
     with airflow.transaction():
-        _delete(airflow, "airflow", "variable", sql.SQL("key = %s"), [f"{VARIABLE_PREFIX}{slug}"], found)
+        keys = [f"{VARIABLE_PREFIX}{slug}" for slug in slugs]
+        _delete(airflow, "airflow", "variable", sql.SQL("key = any (%s)"), [keys], found)
         _delete(airflow, "airflow", "connection", sql.SQL("conn_id = any (%s)"), [connections], found)
-        purge_dag(airflow, dag_id, found)
-        whole = Marks((*marks.words, slug)).pattern
+        for slug in slugs:
+            purge_dag(airflow, dag_id(slug), found)
+        whole = Marks((*marks.words, *slugs)).pattern
         for table, text in _ABOUT.items():
             _delete(airflow, "airflow", table, sql.SQL(f"{text} ~ %s"), [whole], found)
         for table in ("task_instance", "task_instance_history"):
@@ -88,12 +92,12 @@ def purge_airflow(
         _delete_runs(airflow, whole, found)
 
 
-def purge_dag(airflow: Connection, dag_id: str, found: Found) -> None:
+def purge_dag(airflow: Connection, name: str, found: Found) -> None:
     """Delete a DAG and everything that refers to it."""
     todo = [
         (table, column) for column in _DAG_COLUMNS for (table,) in airflow.execute(_WITH_COLUMN, [column]).fetchall()
     ]
-    _until_done(airflow, "airflow", [(table, column, [dag_id]) for table, column in todo], found)
+    _until_done(airflow, "airflow", [(table, column, [name]) for table, column in todo], found)
 
 
 def _delete_runs(airflow: Connection, pattern: str, found: Found) -> None:
@@ -152,24 +156,25 @@ def purge_superset(superset: Connection, client_id: int, emails: list[str], mark
         _delete(superset, "superset", "pulse_ended_sessions", sql.SQL("client_id = %s"), [client_id], found)
 
 
-def purge_files(state: Path, slug: str, client_id: int, dag_id: str, marks: Marks, found: Found) -> None:
+def purge_files(state: Path, slugs: list[str], client_id: int, marks: Marks, found: Found) -> None:
     """Delete the client's DAG file, task logs and cached charts, and the lines of other logs that name it."""
-    purge_dag_files(state, slug, dag_id, found)
+    for slug in slugs:
+        purge_dag_files(state, slug, found)
     cache = state / "superset" / "cache"
     folders = [one for one in cache.glob("*/client-*") if str(client_id) in one.name.split("-")]
     for folder in [cache / "app", *folders]:
         _remove(state, folder, found)
-    whole = Marks((*marks.words, slug))
+    whole = Marks((*marks.words, *slugs))
     for path in files(state):
         if path.suffix == ".log" and holds(path, whole):
             found.add(f"lines of {path.relative_to(state)}", _without_lines(path, whole))
 
 
-def purge_dag_files(state: Path, slug: str, dag_id: str, found: Found) -> None:
+def purge_dag_files(state: Path, slug: str, found: Found) -> None:
     """Delete a client's DAG file and the logs of its tasks and of reading it."""
     stubs, logs = state / "airflow" / "client_dags", state / "airflow" / "logs"
     for path in (
-        logs / f"dag_id={dag_id}",
+        logs / f"dag_id={dag_id(slug)}",
         stubs / f"{slug}.py",
         *stubs.glob(f"__pycache__/{slug}.*"),
         *logs.glob(f"dag_processor/*/*/{slug}.py.log"),

@@ -55,12 +55,10 @@ class Found:
             self.places[place] = self.places.get(place, 0) + count
 
 
-def marks_of(slug: str, client_id: int | None, emails: Iterable[str], connections: Iterable[str], *more: str) -> Marks:
-    """What names a client: its DAG, tag, Variable, Connections, logins and people, and whatever else is to be searched for."""
-    own = [f"pulse__{slug}", f"pulse_client_{slug}", f"client:{slug}"]
-    if client_id is not None:
-        own += [f"pulse: client_{client_id}"]
-    return Marks(tuple(dict.fromkeys([*own, *emails, *connections, *more])))
+def marks_of(slugs: Iterable[str], client_id: int, *more: str) -> Marks:
+    """What names a client: its DAG, tag, Variable and rule, and the texts that are given (Connections, people, others)."""
+    own = [name for slug in slugs for name in (f"pulse__{slug}", f"pulse_client_{slug}", f"client:{slug}")]
+    return Marks(tuple(dict.fromkeys([*own, f"pulse: client_{client_id}", *more])))
 
 
 def search_database(name: str, connection: Connection, marks: Marks, found: Found) -> None:

@@ -166,7 +166,7 @@ def test_a_purged_client_is_nowhere(stack: dict[str, Any], client: Marked, airfl
     number = client_id(stack, client.new)
     assert pulse("disable", client.new).returncode == 0
     quiet(airflow, "sync_clients", f"pulse__{client.new}")
-    dry = pulse("purge", client.new, "--search", client.slug)
+    dry = pulse("purge", client.new, "--was", client.slug)
     assert dry.returncode == 0, dry.stderr
     assert "Nothing was removed" in dry.stdout
     for place in (
@@ -180,7 +180,7 @@ def test_a_purged_client_is_nowhere(stack: dict[str, Any], client: Marked, airfl
     assert client_id(stack, client.new) == number
 
     file = tmp_path / "report.json"
-    search = [f"--search={text}" for text in (client.slug, client.new, client.mark, f"{client.mark}.example")]
+    search = [f"--was={client.slug}", *(f"--search={text}" for text in (client.mark, f"{client.mark}.example"))]
     purged = pulse("purge", client.new, "--yes", *search, f"--report={file}")
     assert purged.returncode == 0, purged.stdout + purged.stderr
     assert "Nothing is left" in purged.stdout

@@ -36,7 +36,7 @@ def test_every_row_of_one_client_goes_and_no_other(db: TestDatabase) -> None:
     fill_every_table(db, (gone, stays))
     before = counts(db, stays)
     assert min(counts(db, gone).values()) == 1, "a table without a row proves nothing"
-    marks = marks_of("gone", gone, ["ceo@gone.example"], ["github__gone"])
+    marks = marks_of(["gone"], gone, "ceo@gone.example", "github__gone")
     with db.cluster.primary.connect(database=db.name) as superuser:
         superuser.execute("update core.users set email = 'ceo@gone.example' where client_id = %s", [gone])
         superuser.execute("insert into core.declaration_faults values ('gone', 0, 'name', 'ask ceo@gone.example')")
@@ -59,7 +59,7 @@ def test_a_mark_is_a_whole_word(db: TestDatabase) -> None:
         superuser.execute("create table core.texts (words text, bytes bytea)")
         superuser.execute("insert into core.texts values ('x pulse_client_acme_two y'), ('a.b@acme.examples')")
         found = Found()
-        marks = marks_of("acme", 7, ["b@acme.example"], [])
+        marks = marks_of(["acme"], 7, "b@acme.example")
         search_database("pulse", superuser, marks, found)
         assert found.places == {}
         superuser.execute("insert into core.texts values ('{\"pulse_client_acme\": 1}'), ('<b@acme.example>')")
@@ -133,9 +133,9 @@ def test_files_and_lines_of_logs_that_name_the_client_go(tmp_path: Path) -> None
     log = logs / "dag_id=sync_clients" / "attempt=1.log"
     log.parent.mkdir(parents=True)
     log.write_text("begin\nclient gone: 3 rows\nclient gone_too: 4 rows\nceo@gone.example\nend\n")
-    marks = marks_of("gone", 7, ["ceo@gone.example"], [])
+    marks = marks_of(["gone"], 7, "ceo@gone.example")
     found, left = Found(), Found()
-    purge_files(tmp_path, "gone", 7, "pulse__gone", marks, found)
+    purge_files(tmp_path, ["gone"], 7, marks, found)
     search_files(tmp_path, Marks((*marks.words, "gone")), left)
     assert left.places == {}
     assert log.read_text() == "begin\nclient gone_too: 4 rows\nend\n"
@@ -147,5 +147,5 @@ def test_files_and_lines_of_logs_that_name_the_client_go(tmp_path: Path) -> None
 def test_a_mark_across_two_reads_of_a_file_is_found(tmp_path: Path) -> None:
     (tmp_path / "big.bin").write_bytes(b"x" * ((1 << 20) - 5) + b" pulse__gone " + b"y" * 100)
     found = Found()
-    search_files(tmp_path, marks_of("gone", None, [], []), found)
+    search_files(tmp_path, marks_of(["gone"], 7), found)
     assert found.places == {"file big.bin": 1}
