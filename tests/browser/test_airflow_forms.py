@@ -112,8 +112,6 @@ def test_a_client_is_added_by_the_form(page: Page, stack: dict[str, Any], airflo
     """First with a wrong token: the form says so, and nothing is written. Then with the right one."""
     slug = f"form{secrets.token_hex(3)}"
     sandbox = stack["addresses"]["sandbox"]
-    # Airflow's form for the Connection, with the type that asks for what GitHub needs, and its test.
-    airflow.set_connection(f"github__{slug}", conn_type="pulse_github", password="ghp_nobody")
     try:
         for token, state in (("ghp_nobody", "failed"), ("ghp_sandbox_acme", "success")):
             airflow.set_connection(f"github__{slug}", conn_type="pulse_github", password=token)
