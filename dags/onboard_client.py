@@ -122,7 +122,7 @@ def onboard_client() -> None:
     def validate_form() -> None:
         from pulse.orchestration.onboarding import validate
 
-        validate(_form())
+        validate(_form(), first=True)
 
     @task
     def ask_sources() -> dict[str, list[str]]:

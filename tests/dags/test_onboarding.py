@@ -182,9 +182,10 @@ def test_a_good_form_writes_the_variable_and_starts_the_sync(onboard: Run, sandb
     assert [one.connection for one in spec.integrations] == ["", "shared_jira"]
     assert "No deployments were found in 30 days" in result["log"]
     assert "ghp_sandbox_acme" not in result["log"]
-    again = onboard()
-    assert again["states"]["write_variable"] == "failed"
-    assert "there is a Variable pulse_client_globex already" in failure(again)
+    again = onboard(time_zone="Mars")
+    assert again["states"]["validate_form"] == "failed"
+    assert "slug: there is a Variable pulse_client_globex already" in failure(again)
+    assert "'Mars' is not an IANA time zone" in failure(again), "all at once"
     assert again["variables"]["pulse_client_globex"] == text
 
 

@@ -26,14 +26,23 @@ log = logging.getLogger(__name__)
 Form = Mapping[str, Any]
 DESCRIPTION = "A client of Pulse: see docs/client-variable.md"
 WAY_OUT = "Correct it in the form and trigger onboard_client again."
+TAKEN = (
+    "there is a Variable pulse_client_{slug} already, and it was not changed. Choose another short name, or tick 'Replace an"
+    " existing client' to write it anew"
+)
 PEOPLE = (("executives", "executive"), ("managers", "manager"), ("admins", "client_admin"))
 _TOKEN = re.compile(r"gh[pousr]_\w|github_pat_|ATATT\w|glpat-|xox[a-z]-|-----BEGIN")
 
 
-def validate(form: Form) -> ClientSpec:
-    """The client that the form declares. Fails with every mistake at once: field of the form, value, rule, example."""
+def validate(form: Form, *, first: bool = False) -> ClientSpec:
+    """The client that the form declares. Fails with every mistake at once: field of the form, value, rule, example.
+
+    `first`: nothing has been written yet, so that a Variable of this name is another client's.
+    """
     slug, variable, places = declared(form)
-    mistakes = _form_mistakes(form, slug, variable)
+    mistakes = _form_mistakes(form, variable)
+    if first and _exists(slug) and not form.get("replace"):
+        mistakes.append(Mistake("slug", TAKEN.format(slug=slug)))
     spec = None
     try:
         spec = parse_spec(slug, json.dumps(variable), WAY_OUT)
@@ -86,11 +95,8 @@ def write_variable(form: Form) -> str:
         variable["settings"] |= _proposals(_reports(form), variable["settings"])
     key, text = f"{VARIABLE_PREFIX}{slug}", json.dumps(variable, indent=2, ensure_ascii=False)
     parse_spec(slug, text, WAY_OUT)
-    if Variable.get(key, default=None) is not None and not form.get("replace"):
-        raise AirflowFailException(
-            f"client {slug}: slug: there is a Variable {key} already, and it was not changed. Choose another slug, or tick"
-            " 'Replace an existing client' to write it anew"
-        )
+    if _exists(slug) and not form.get("replace"):
+        raise AirflowFailException(f"client {slug}: slug: {TAKEN.format(slug=slug)}.")
     Variable.set(key, text, DESCRIPTION)
     log.info("client %s: the Variable %s is written", slug, key)
     return key
@@ -157,7 +163,11 @@ def _list(value: Any) -> list[Any]:
     return [one for one in value if one not in ("", None)] if isinstance(value, list) else []
 
 
-def _form_mistakes(form: Form, slug: str, variable: dict[str, Any]) -> list[Mistake]:
+def _exists(slug: str) -> bool:
+    return Variable.get(f"{VARIABLE_PREFIX}{slug}", default=None) is not None
+
+
+def _form_mistakes(form: Form, variable: dict[str, Any]) -> list[Mistake]:
     """What the form demands beyond the Variable."""
     found = []
     if not variable["integrations"]:
