@@ -5,7 +5,8 @@ Reads every Variable `pulse_client_<slug>`, validates it, and updates the tables
 Superset role accordingly. Runs every five minutes; trigger it to apply a change at once. The client's DAG follows within
 seconds.
 
-**If `sync_client` is red** for a client, its Variable has a mistake. The log names the client, the field and what to do.
+**If `sync_client` is red** for a client, its Variable has a mistake. The page *Clients* and the log name every field, its value,
+the rule and an example.
 Other clients are not affected, and this one keeps its last valid declaration.
 
 **If `deactivate_missing_clients` is red**, many Variables disappeared at once, and nothing was changed. Restore them, or

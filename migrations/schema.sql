@@ -1357,6 +1357,25 @@ GRANT SELECT ON TABLE core.data_versions TO pulse_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE core.data_versions TO pulse_admin;
 GRANT SELECT ON TABLE core.data_versions TO pulse_auth;
 
+-- core.declaration_faults ---------------------------------------------------------------------------------------------
+CREATE TABLE core.declaration_faults (
+    slug text NOT NULL,
+    place integer NOT NULL,
+    field text NOT NULL,
+    rule text NOT NULL,
+    value text DEFAULT ''::text NOT NULL,
+    example text DEFAULT ''::text NOT NULL,
+    found_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY core.declaration_faults FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.declaration_faults IS 'The faults that the last sync_clients found in the Variable pulse_client_<slug>, in the order of its fields. None: the Variable is good, or gone. A value that might be a secret is not here.';
+ALTER TABLE ONLY core.declaration_faults ADD CONSTRAINT declaration_faults_pkey PRIMARY KEY (slug, place);
+CREATE POLICY admin ON core.declaration_faults TO pulse_admin USING (true);
+ALTER TABLE core.declaration_faults ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.declaration_faults FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE ON TABLE core.declaration_faults TO pulse_admin;
+GRANT SELECT ON TABLE core.declaration_faults TO pulse_staff;
+
 -- core.deployed_branch_commits ----------------------------------------------------------------------------------------
 CREATE TABLE core.deployed_branch_commits (
     client_id integer NOT NULL,

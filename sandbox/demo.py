@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
+import secrets
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from sandbox.world.recorded import LOGIN as RECORDED_ORGANISATION
 from sandbox.world.recorded import SLUG as RECORDED_SLUG
+
+SLUGS = ("techcorp", "acme", RECORDED_SLUG)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def _client(
         "time_zone": zone,
         "schedule_minutes": 30,
         "branding": brand,
-        "users": [{**user, "password": passwords[user["email"]]} for user in demo_users(slug)],
+        "users": [{**user, "scrypt": password_hash(passwords[user["email"]])} for user in demo_users(slug)],
         "settings": {
             "dora.incident_rule": {"source": "jira", "issue_types": ["Incident"], "labels": ["incident"]},
             **(settings or {}),
@@ -94,10 +99,26 @@ def _client(
         ],
     }
     connections = {
-        f"github__{slug}": {"conn_type": "http", "password": f"ghp_sandbox_{owner}"},
-        f"jira__{slug}": {"conn_type": "http", "login": f"pulse@{slug}.example", "password": f"jira_sandbox_{slug}"},
+        f"github__{slug}": {
+            "conn_type": "pulse_github",
+            "password": f"ghp_sandbox_{owner}",
+            "extra": json.dumps({"organization": owner, "base_url": f"{sandbox_url}/github"}),
+        },
+        f"jira__{slug}": {
+            "conn_type": "pulse_jira",
+            "login": f"pulse@{slug}.example",
+            "password": f"jira_sandbox_{slug}",
+            "extra": json.dumps({"base_url": f"{sandbox_url}/jira/{slug}"}),
+        },
     }
     return DemoClient(variable, connections)
+
+
+def password_hash(password: str) -> str:
+    """A password's hash as the Variable holds it (docs/client-variable.md, Passwords)."""
+    salt = secrets.token_urlsafe(12)
+    digest = hashlib.scrypt(password.encode(), salt=salt.encode(), n=32768, r=8, p=1, maxmem=132 * 32768 * 8)
+    return f"scrypt:32768:8:1${salt}${digest.hex()}"
 
 
 def _logo(name: str, colour: str, path: str) -> str:

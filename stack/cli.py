@@ -74,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
     )
     invite.add_argument("client")
     invite.add_argument("email")
+    _client_commands(
+        commands.add_parser("client", help="a client's life: add, check, list, disable, enable, rename, purge")
+    )
     backup = commands.add_parser(
         "backup", help="back up primary and metadata server now (the keeper does it every day)"
     )
@@ -96,6 +99,33 @@ def parser() -> argparse.ArgumentParser:
     ctl.add_argument("action", choices=("start", "stop", "restart"))
     ctl.add_argument("name")
     return top
+
+
+def _client_commands(client: argparse.ArgumentParser) -> None:
+    actions = client.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="check a client's JSON, ask its sources, and write its Variable")
+    add.add_argument("client", help="the slug")
+    add.add_argument("file", help="the JSON (docs/client-variable.md); - reads it from standard input")
+    add.add_argument("--replace", action="store_true", help="write the Variable of an existing client anew")
+    check = actions.add_parser("check", help="check a client's Variable and ask its sources; changes nothing")
+    check.add_argument("client")
+    check.add_argument("file", nargs="?", help="a JSON to check instead of the Variable")
+    actions.add_parser("list", help="every client and how it is")
+    for name, meaning in (("disable", "its DAG and its logins go, its data stays"), ("enable", "the reverse")):
+        actions.add_parser(name, help=meaning).add_argument("client")
+    rename = actions.add_parser("rename", help="give a client another slug; data, logins and Connections follow")
+    rename.add_argument("client")
+    rename.add_argument("to", metavar="NEW")
+    purge = actions.add_parser(
+        "purge", help="show everything that there is of a disabled client; with --yes, remove it"
+    )
+    purge.add_argument("client")
+    purge.add_argument("--yes", action="store_true", help="remove it")
+    purge.add_argument(
+        "--was", metavar="SLUG", action="append", default=[], help="a name that it had before it was renamed"
+    )
+    purge.add_argument("--search", metavar="TEXT", action="append", default=[], help="search for this text, too")
+    purge.add_argument("--report", metavar="FILE", help="write the signed report to this file")
 
 
 PASSES_ON = {"psql", "test", "bench"}  # commands whose unknown arguments are another program's

@@ -214,6 +214,16 @@ def invite(arguments: argparse.Namespace, _: list[str]) -> int:
     return 0
 
 
+def client(arguments: argparse.Namespace, _: list[str]) -> int:
+    """A client's life: add, check, list, disable, enable, rename, purge."""
+    stack = _started()
+    os.environ.update(environment.airflow(stack.settings))  # before anything imports Airflow
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    from stack.clients import commands
+
+    return commands.run(arguments, stack)
+
+
 def report(arguments: argparse.Namespace, _: list[str]) -> int:
     """A client's brief, as Superset draws it."""
     stack = existing_stack()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from stack import files
 from stack.airflow import runs
@@ -61,7 +63,7 @@ def declare(settings: Settings, options: Options) -> str:
         return "already there"
     api = runs.login(settings)
     if moved:
-        _relocate(api, note.sandbox, address)
+        _relocate(api, note.sandbox, address, DerivedPasswords(settings.secrets["PULSE_DEMO_SECRET"]))
         note.sandbox = address
         note.write(settings.state)
     for slug, client in clients.items():
@@ -107,11 +109,37 @@ def _wanted(settings: Settings, options: Options) -> dict[str, Any]:
     return wanted
 
 
-def _relocate(api: AirflowApi, old: str, new: str) -> None:
+def _relocate(api: AirflowApi, old: str, new: str, passwords: DerivedPasswords) -> None:
+    """Write the sandbox's new address where the old one is named. Raises StackError for a Variable that Airflow hides."""
     for variable in api.call("GET", "variables", limit=1000)["variables"]:
-        if variable["key"].startswith("pulse_client_") and old in str(variable["value"]):
-            body = {"key": variable["key"], "value": variable["value"].replace(old, new)}
-            api.call("PATCH", f"variables/{variable['key']}", body)
+        key, text = variable["key"], str(variable["value"])
+        if key.startswith("pulse_client_") and old in text:
+            moved = _with_hashes(json.loads(text.replace(old, new)), passwords)
+            if "***" in json.dumps(moved):
+                raise StackError(
+                    f"the sandbox has moved to {new}, but Airflow hides a part of the Variable {key}, so that it cannot be"
+                    f" written again: replace {old} there by hand, and the hidden keys as docs/client-variable.md says"
+                )
+            body = {"key": key, "value": json.dumps(moved, ensure_ascii=False)}
+            api.call("PATCH", f"variables/{key}", body)
+    for connection in api.call("GET", "connections", limit=1000)["connections"]:
+        if old in str(connection["extra"]):
+            body = {name: connection[name] for name in ("connection_id", "conn_type")}
+            body["extra"] = connection["extra"].replace(old, new)
+            api.call("PATCH", f"connections/{quote(body['connection_id'], safe='')}", body, update_mask="extra")
+
+
+def _with_hashes(variable: dict[str, Any], passwords: DerivedPasswords) -> dict[str, Any]:
+    """A demo client's Variable of an older installation, whose passwords Airflow hides, with their hashes instead."""
+    from sandbox import demo
+
+    known = {user["email"] for slug in demo.SLUGS for user in demo.demo_users(slug)}
+    users = variable.get("users", [])
+    for user in users:
+        if user.get("email") in known and "password" in user:
+            user["scrypt"] = demo.password_hash(passwords[user["email"]])
+            del user["password"]
+    return variable
 
 
 def _wait_first_runs(api: AirflowApi, note: Note, say: Say) -> None:

@@ -102,6 +102,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def environment(home: Path, manager: str, port: int) -> dict[str, str]:
     (home / "dags").mkdir()
     (home / "dags" / "one.py").write_text(DAG)
+    (home / "dags" / "onboard.py").write_text(DAG.replace("one()", "onboard_client()"))
     (home / "passwords.json").write_text(json.dumps(PASSWORDS))
     return {
         **{name: os.environ[name] for name in ("HOME", "PATH", "LANG") if name in os.environ},
@@ -239,6 +240,31 @@ def test_the_data_team_triggers_and_clears(server: Server) -> None:
         )
     assert server.call("data_team", "PATCH", "/api/v2/dags/one", json={"is_paused": True}).status_code == 403
     assert server.call("data_team", "DELETE", f"/api/v2/dags/one/dagRuns/{run_id}").status_code == 403
+
+
+def test_for_the_data_team_there_is_no_dag_that_adds_clients(server: Server) -> None:
+    """It writes Variables, which only an admin may, and its form holds what the data team does not see."""
+    path = "/api/v2/dags/onboard_client"
+    body: dict[str, Any] = {"logical_date": None, "conf": {"slug": "mine"}}
+    run_id = server.call("admin", "POST", f"{path}/dagRuns", json=body).json()["dag_run_id"]
+    run = {"dag_id": "onboard_client", "dag_run_id": run_id}
+    for method, route, sent in (
+        ("GET", path, None),
+        ("GET", f"{path}/dagRuns/{run_id}", None),
+        ("GET", f"{path}/dagRuns/{run_id}/taskInstances/step/logs/1", None),
+        ("POST", f"{path}/dagRuns", body),
+        ("POST", f"{path}/dagRuns/{run_id}/clear", {"dry_run": False}),
+        ("POST", f"{path}/clearTaskInstances", {"dag_run_id": run_id}),
+        ("POST", f"{path}/clearDagRuns", {"dag_runs": [run]}),
+        ("POST", "/api/v2/dags/~/clearDagRuns", {"dag_runs": [run]}),
+    ):
+        assert server.call("data_team", method, route, json=sent).status_code == 403, (method, route)
+        assert server.call("admin", method, route, json=sent).status_code != 403, (method, route)
+    for route in ("/api/v2/dags", "/api/v2/dags/~/dagRuns", "/ui/dags"):
+        assert "onboard_client" not in server.call("data_team", "GET", route).text, route
+        assert "onboard_client" in server.call("admin", "GET", route).text, route
+    listed = server.call("data_team", "POST", "/api/v2/dags/~/dagRuns/list", json={}).text
+    assert "onboard_client" not in listed
 
 
 def test_answers_are_shown_in_no_foreign_frame_and_the_cookie_is_closed(server: Server) -> None:

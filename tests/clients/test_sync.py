@@ -158,6 +158,29 @@ def test_an_address_belongs_to_one_client(admin: psycopg.Connection[Any]) -> Non
     assert all_rows(admin, "select slug from core.clients") == [("initech",)]
 
 
+@pytest.mark.parametrize("gone", ["inactive client", "removed person"])
+def test_an_address_that_nobody_uses_is_free_again(admin: psycopg.Connection[Any], gone: str) -> None:
+    first = sync(admin)
+    with admin.transaction():
+        admin.execute(
+            "insert into core.user_sessions (client_id, user_id, token_hash, expires_at)"
+            " select client_id, id, email, now() + interval '1 hour' from core.users"
+        )
+    sync(admin, **({"active": False} if gone == "inactive client" else {"users": SPEC["users"][1:]}))
+    users = [{"email": "ceo@initech.example", "password": "another-password-3"}]
+    other = sync(admin, "other", users=users)
+    assert sync(admin, "other", users=users).rows_written == 0
+    assert all_rows(admin, "select client_id, active from core.users where email = 'ceo@initech.example'") == [
+        (other.client_id, True)
+    ]
+    kept = all_rows(admin, "select client_id, active, email ~ 'initech' from core.users where email ~ '^gone'")
+    assert kept == [(first.client_id, False, False)]
+    old = all_rows(admin, "select active from core.user_sessions where token_hash = 'ceo@initech.example'")
+    assert old == [(False,)], "no session of the first client's account opens the second's"
+    with pytest.raises(SpecError, match="is already a user of client other"):
+        sync(admin)
+
+
 def test_a_vanished_variable_deactivates_its_client(admin: psycopg.Connection[Any]) -> None:
     for slug in ("one", "two", "three"):
         sync(admin, slug, users=[])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,9 +12,14 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from pulse import errors
+from pulse.clients.faults import forget_faults
+from pulse.clients.spec import SpecError
+from pulse.health import alerts, state
 from pulse.health import app as pages
-from pulse.health import state
+from pulse.orchestration.sync_tasks import sync_declared_client
 from pulse.warehouse.connect import client_transaction
+from tests.conftest import ROOT
 from tests.support.database import TestDatabase
 
 NOW = datetime.now(UTC)
@@ -84,6 +92,77 @@ def test_the_page_shows_them_and_no_markup_of_theirs(
     away = signed_in.get("/")
     assert away.status_code == 503
     assert "replica does not answer" in away.text
+
+
+def test_a_faulty_variable_is_shown_with_all_its_faults(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a client that has never been synchronised, and never with a secret."""
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_REPLICA", db.url("pulse_staff", replica=True))
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_ADMIN", db.url("pulse_admin"))
+    monkeypatch.setenv("PULSE_READER_SECRET", db.cluster.secrets.readers)
+    ran(db, db.add_client("known"), hours=0.1)
+    broken = {
+        "name": "X",
+        "time_zone": "Mars",
+        "schedule_minutes": 0,
+        "branding": {"primary_color": "<b>red"},
+        "users": [{"email": "a@b.example", "password": "short"}],
+        "integrations": [{"type": "github", "organization": "a", "expires_on": "***"}],
+    }
+    for slug in ("known", "unborn"):
+        monkeypatch.setenv(f"AIRFLOW_VAR_PULSE_CLIENT_{slug.upper()}", json.dumps(broken))
+        with pytest.raises(SpecError):
+            sync_declared_client(slug)
+    db.wait_replica()
+    known, unborn = state.read()
+    assert (known.slug, known.state, unborn.slug, unborn.state) == ("known", "faulty", "unborn", "faulty")
+    assert [fault["field"] for fault in known.faults] == [
+        "integrations[0].expires_on",
+        "time_zone",
+        "schedule_minutes",
+        "branding.primary_color",
+        "users[0]",
+    ]
+    assert known.faults[2] == {
+        "field": "schedule_minutes",
+        "rule": "must be a whole number from 1 to 10080",
+        "value": "0",
+        "example": "",
+    }
+    signed_in = TestClient(_without_login(pages.create_app()))
+    page = signed_in.get("/").text
+    for part in (
+        "5 fields of the Variable pulse_client_known",
+        "Europe/Berlin",
+        "&lt;b&gt;red",
+        "#2456C8",
+        "Airflow shows",
+    ):
+        assert part in page
+    assert "<b>red" not in page
+    assert "short" not in page
+    with db.connect("pulse_admin") as admin:
+        alerts.note(admin, state.read())
+        told = admin.execute("select kind from core.alerts where over_at is null").fetchall()
+    assert told == [("faulty",)], "of the client that has a row"
+
+    monkeypatch.setenv("AIRFLOW_VAR_PULSE_CLIENT_KNOWN", json.dumps({"name": "X"}))
+    sync_declared_client("known")
+    with db.connect("pulse_admin") as admin:
+        forget_faults(admin, ["known"])
+    db.wait_replica()
+    assert [(one.slug, one.state, one.faults) for one in state.read()] == [("known", "good", [])]
+
+
+def test_the_runbook_has_every_state_and_every_class_of_error() -> None:
+    text = (ROOT / "docs" / "runbook.md").read_text()
+    headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert set(alerts.TOLD) <= set(headings), "a mail links to its state"
+    source = inspect.getsource(state._judge)
+    for named in re.findall(r'return \(?\s*\d, "([a-z ]+)"', source):
+        assert named == "good" or named in text, named
+    classes = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.PulseError)}
+    for one in classes - {errors.RateLimited}:
+        assert f"`{one.__name__}`" in text, one
 
 
 def _without_login(app: FastAPI) -> FastAPI:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -11,24 +10,17 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationInfo, field_val
 
 from pulse.texts import has_trick
 
-# What Airflow's forms and lists show instead of a secret.
-_MASKED = re.compile(r"\*{3,}")
 # Secrets and images may have several lines.
 _LINES_ALLOWED = ("token", "password", "password_hash", "logo")
 
 
 class _Texts(BaseModel):
-    """Refuses texts that are no secret but Airflow's mask, or that are more than one line."""
+    """Refuses texts that are more than one line."""
 
     @field_validator("*")
     @classmethod
     def _one_honest_line(cls, value: Any, info: ValidationInfo) -> Any:
         for text in _texts(value):
-            if is_masked(text):
-                raise ValueError(
-                    "is '***', which Airflow shows instead of a secret: the Variable was saved from a form that hid it."
-                    " Enter the value again"
-                )
             if info.field_name not in _LINES_ALLOWED and has_trick(text):
                 raise ValueError("contains a line break or an invisible character: write it in one line")
         return value
@@ -44,11 +36,6 @@ class Exact(_Texts):
     """Part of a setting: nothing is converted, so what is stored is exactly what was given."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def is_masked(text: str) -> bool:
-    """Whether a text is only what Airflow shows instead of a secret."""
-    return _MASKED.fullmatch(text.strip()) is not None
 
 
 def repeated(names: Iterable[str]) -> str | None:

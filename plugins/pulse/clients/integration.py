@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from pulse.clients.base import Declared
 
@@ -38,16 +39,30 @@ class CommonIntegration(Declared):
         description="Jira: the site, or the gateway address for scoped tokens; `http_json`: what all paths begin with",
         examples=["https://example.atlassian.net"],
     )
-    token: SecretStr | None = Field(
-        None, description="instead of the Connection `<type>__<slug>`; it stays in the encrypted Variable"
+    connection: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_.-]{0,200}$",
+        description="the Airflow Connection that holds the token; default: `<type>__<slug>`, or `<type>__<slug>__<name>`",
+        examples=["github__acme"],
     )
-    login: str | None = Field(None, description="with `token`: Jira's e-mail address, or a GitHub App's id")
+    token: SkipJsonSchema[SecretStr | None] = None  # an old name: Airflow hides its value
+    login: SkipJsonSchema[str | None] = None  # belongs to token
     active: bool = Field(True, description="`false` stops extraction of this source")
-    token_expires: date | None = Field(
+    expires_on: date | None = Field(
         None,
         description="the token's last day; for three weeks before it, each run warns. GitHub reports it without this",
         examples=["2026-12-31"],
     )
+    token_expires: SkipJsonSchema[date | None] = None  # an old name of expires_on
+
+    @field_validator("connection")
+    @classmethod
+    def _not_one_of_pulses_own(cls, value: str) -> str:
+        if value.startswith("pulse_"):
+            raise ValueError(
+                f"'{value}' is a Connection that Pulse itself uses: name one that holds this source's token"
+            )
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -55,7 +70,7 @@ class CommonIntegration(Declared):
         if value is None:
             return value
         if value.username or value.password:
-            raise ValueError("contains a login: use token and login, or the Connection, instead")
+            raise ValueError("contains a login: put it into the Connection instead")
         if value.query is not None or value.fragment is not None:
             raise ValueError("contains a query: give only scheme, host and path")
         return value
@@ -69,4 +84,5 @@ class CommonIntegration(Declared):
         return self._common()
 
     def _common(self) -> dict[str, Any]:
-        return {"token_expires": self.token_expires.isoformat()} if self.token_expires else {}
+        last_day = self.expires_on or self.token_expires
+        return {"token_expires": last_day.isoformat()} if last_day else {}

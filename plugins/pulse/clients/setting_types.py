@@ -6,9 +6,10 @@ import re
 from datetime import date
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from pulse.clients.base import Exact, repeated
+from pulse.clients.masking import object_of_pairs
 
 # Syntax that PostgreSQL lacks or reads differently, also once several patterns have been joined into one.
 _NOT_IN_POSTGRES = re.compile(r"\(\?(?![:=!])|\\[1-9AZzBG]|\\p\{|(?<![\\\[])[*+?}]\+|(?<!\\)\{,")
@@ -102,7 +103,9 @@ class IncidentRule(Exact):
     issue_types: list[Text] = []
     labels: list[Text] = []
     priorities: list[Text] = []
-    fields: dict[str, list[Text]] = Field({}, description="custom field: the values that count")
+    fields: Annotated[dict[str, list[Text]], BeforeValidator(object_of_pairs)] = Field(
+        {}, description="custom field: the values that count"
+    )
     external_labels: list[Text] = Field([], description="labels of incidents that no change caused")
 
     @model_validator(mode="after")

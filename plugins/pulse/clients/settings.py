@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pulse.clients.base import Exact
 from pulse.clients.explain import explain
+from pulse.clients.masking import object_of_pairs
 from pulse.clients.setting_types import (
     Category,
     IncidentRule,
@@ -141,7 +142,7 @@ class DoraSettings(_Group):
             }
         ],
     )
-    dora_jira_services: dict[ProjectKey, Name] = Field(
+    dora_jira_services: Annotated[dict[ProjectKey, Name], BeforeValidator(object_of_pairs)] = Field(
         {},
         description="the service of a Jira project's issues, used when no component and no label names one",
         examples=[{"OPS": "checkout"}],

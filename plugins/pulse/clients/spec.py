@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from pulse import addresses
 from pulse.clients.base import Declared, repeated
-from pulse.clients.explain import explain
+from pulse.clients.explain import Mistake, mistakes_of
 from pulse.clients.integration import CommonIntegration
+from pulse.clients.masking import hidden_keys, hidden_part, is_hidden, masked_places, refusal
 from pulse.clients.settings import Settings
 from pulse.clients.sign_in import SingleSignOn
 from pulse.clients.weak_passwords import bad_hash, weakness
@@ -30,6 +34,10 @@ Colour = Annotated[str, Field(pattern=_COLOUR, examples=["#2456C8"])]
 
 class SpecError(ValueError):
     """A client's Variable is not acceptable. One line per mistake: client, field, what is wrong, what to do."""
+
+    def __init__(self, text: str, mistakes: Sequence[Mistake] = ()) -> None:
+        super().__init__(text)
+        self.mistakes = list(mistakes)
 
 
 class Branding(Declared):
@@ -70,7 +78,7 @@ def _decoded(data_uri: str) -> str:
 
 
 class User(Declared):
-    """One login of the client. Without password and password_hash, the person gets an invitation by mail."""
+    """One login of the client. Without a password's hash, the person gets an invitation by mail."""
 
     email: str = Field(
         pattern=addresses.PATTERN,
@@ -91,12 +99,13 @@ class User(Declared):
         " moves by more than chance, or a target is reached or missed; between 6:00 and 20:00)",
         examples=[["monthly", "signals"]],
     )
-    password: SecretStr | None = Field(
+    scrypt: SecretStr | None = Field(
         None,
-        description="at least 12 characters, and not easily guessed; stored only as a scrypt hash. Without it and"
-        " `password_hash`, the person sets one: best",
+        description="the hash of the person's password, `scrypt:32768:8:1$<salt>$<hex>`; without it, the person sets one: best",
     )
-    password_hash: SecretStr | None = Field(None, description="the hash itself: `scrypt:32768:8:1$<salt>$<hex>`")
+    # Old names: Airflow hides their values.
+    password: SkipJsonSchema[SecretStr | None] = None
+    password_hash: SkipJsonSchema[SecretStr | None] = None
 
     @field_validator("email")
     @classmethod
@@ -112,15 +121,20 @@ class User(Declared):
 
     @model_validator(mode="after")
     def _one_credential(self) -> User:
-        if self.password is not None and self.password_hash is not None:
-            raise ValueError(
-                f"{self.email}: give password or password_hash, not both; or neither, to invite the person"
-            )
+        given = [name for name in ("scrypt", "password", "password_hash") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{self.email}: give only one of {', '.join(given)}; or none, to invite the person")
         if self.password is not None and (why := weakness(self.password.get_secret_value(), self.email)):
             raise ValueError(f"{self.email}: the password {why}")
-        if self.password_hash is not None and (why := bad_hash(self.password_hash.get_secret_value())):
-            raise ValueError(f"{self.email}: password_hash {why}")
+        if self.hash is not None and (why := bad_hash(self.hash)):
+            raise ValueError(f"{self.email}: {given[0]} {why}")
         return self
+
+    @property
+    def hash(self) -> str | None:
+        """The declared hash of the password."""
+        declared = self.scrypt or self.password_hash
+        return declared.get_secret_value() if declared else None
 
 
 if TYPE_CHECKING:
@@ -174,23 +188,54 @@ class ClientSpec(Declared):
         return value
 
 
-def parse_spec(slug: str, text: str) -> ClientSpec:
+def parse_spec(slug: str, text: str, way_out: str = "") -> ClientSpec:
     """The checked declaration of a client.
 
-    Raises SpecError with one line per mistake, each with the client, the field and what to do. The values of secret
-    fields are never repeated.
+    Raises SpecError with one line per mistake, each with the client, the field and what to do (`way_out`: where to correct
+    it; by default in the Variable). The values of secret fields are never repeated.
     """
-    if not SLUG.fullmatch(slug):
-        raise SpecError(
-            f"client {slug}: the Variable's name must be {VARIABLE_PREFIX}<slug>; the slug has 2 to 40 lower-case letters,"
-            " digits and underscores, and starts with a letter. Rename the Variable."
+    if wrong := wrong_slug(slug):
+        mistake = Mistake(
+            "the name", f"the Variable's name must be {VARIABLE_PREFIX}<slug>; {wrong}. Rename the Variable", slug
         )
+        raise SpecError(f"client {slug}: {mistake.rule}.", [mistake])
+    masked = masked_places(_json(text))
+    mistakes = [Mistake(path, refusal(path)) for path in masked]
     try:
-        return ClientSpec.model_validate_json(text)
+        spec = ClientSpec.model_validate_json(text)
     except ValidationError as error:
-        way_out = f"Correct it in Admin > Variables > {VARIABLE_PREFIX}{slug} and trigger sync_clients."
-        lines = [f"client {slug}: {_sentence(mistake)} {way_out}" for mistake in explain(error, json_schema())]
-        raise SpecError("\n".join(lines)) from None
+        # What a mask breaks besides is no mistake of its own.
+        found = mistakes_of(error, json_schema())
+        mistakes += [one for one in found if not any(path.startswith(one.field) for path in masked)]
+    if mistakes:
+        way_out = way_out or f"Correct it in Admin > Variables > {VARIABLE_PREFIX}{slug} and trigger sync_clients."
+        lines = [f"client {slug}: {_sentence(str(mistake))} {way_out}" for mistake in mistakes]
+        raise SpecError("\n".join(lines), mistakes)
+    return spec
+
+
+def wrong_slug(slug: str) -> str | None:
+    """Why a slug cannot be used, as the rest of a sentence; None if it can."""
+    if not SLUG.fullmatch(slug):
+        return "the slug has 2 to 40 lower-case letters, digits and underscores, and starts with a letter"
+    if is_hidden(slug):
+        return (
+            f"Airflow hides the whole value of a Variable whose name contains a word like '{hidden_part(slug)}', so that its"
+            " form would store '***': choose another slug"
+        )
+    return None
+
+
+def old_names(text: str) -> list[str]:
+    """A line for each key of an acceptable Variable whose value Airflow hides, with the way out."""
+    return hidden_keys(_json(text))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:  # the model says what is wrong with it
+        return None
 
 
 def _sentence(text: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pulse.clients.base import Declared
+from pulse.clients.masking import object_of_pairs
 
 # Target fields by entity (columns of core.custom_*): those that every record needs, and those that it may have.
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -119,14 +120,14 @@ class Stream(Declared):
     path: str = Field(
         "", max_length=500, description="below base_url, such as /v1/incidents; required where there is one"
     )
-    params: dict[ParameterName, str | int | bool] = {}
+    params: Annotated[dict[ParameterName, str | int | bool], BeforeValidator(object_of_pairs)] = {}
     records: str = Field("", description="dotted path to the list in the response; empty: the response itself")
     pagination: Pagination = NoPagination()
     since: Since | None = Field(None, description="without it, each run reads everything and notices deleted records")
     fields: dict[str, str] = Field(
         description="target field: dotted path in the record. Without base_url, a field that is not given has its own name"
     )
-    values: dict[str, dict[str, str | None]] = Field(
+    values: dict[str, Annotated[dict[str, str | None], BeforeValidator(object_of_pairs)]] = Field(
         {}, description="target field: {their value: ours}; null skips the record, '*' applies to all other values"
     )
     constants: dict[str, Constant] = Field({}, description="target field: its value in every record")

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from pulse.clients.explain import Mistake
 from pulse.clients.patterns import refusals
 from pulse.clients.spec import ClientSpec, SpecError
 from pulse.clients.users import sync_users
@@ -41,14 +42,15 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     """Upsert a client's rows and its database role as pulse_admin, in one transaction.
 
     Users and integrations that are no longer declared are deactivated; settings are removed. Triggers end the sessions of
-    users whose password, role or activity changes, in the same transaction. Raises SpecError if a user's e-mail address
-    belongs to another client, or if PostgreSQL cannot use a pattern.
+    users whose password, role or activity changes, in the same transaction. Raises SpecError if somebody logs in to another
+    client with a user's e-mail address, or if PostgreSQL cannot use a pattern.
     """
     with conn.transaction():
         conn.execute("select set_config('pulse.actor', 'sync_clients', true)")
         if wrong := refusals(conn, spec.settings):
             way_out = f"Correct it in the Variable pulse_client_{slug} and trigger sync_clients."
-            raise SpecError("\n".join(f"client {slug}: settings.{line}. {way_out}" for line in wrong))
+            mistakes = [Mistake(f"settings.{line.partition(': ')[0]}", line.partition(": ")[2]) for line in wrong]
+            raise SpecError("\n".join(f"client {slug}: settings.{line}. {way_out}" for line in wrong), mistakes)
         written = 0
         client_id, rows = _sync_row(conn, slug, spec)
         written += rows
@@ -139,7 +141,7 @@ def _sync_integrations(conn: Connection, client_id: int, slug: str, spec: Client
                 integration.type,
                 name,
                 integration.url,
-                connection_id(slug, integration.type, name),
+                integration.connection or connection_id(slug, integration.type, name),
                 Jsonb(integration.config()),
                 spec.schedule_minutes,
                 active,

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from pulse import environ
+from pulse.clients.explain import Mistake
 from pulse.clients.passwords import hash_password, verifies
 from pulse.clients.spec import ClientSpec, SpecError, User
 from pulse.people import links
@@ -38,15 +39,19 @@ def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) ->
     written = 0
     for user in spec.users:
         row = conn.execute(
-            "select u.client_id, u.password_hash, u.declared_hash, u.active, c.slug from core.users u"
+            "select u.client_id, u.password_hash, u.declared_hash, u.active, c.slug, u.active and c.active from core.users u"
             " join core.clients c on c.id = u.client_id where u.email = %s",
             [user.email],
         ).fetchone()
         if row is not None and row[0] != client_id:
-            raise SpecError(
-                f"client {slug}: users: {user.email} is already a user of client {row[4]}. A login names only an e-mail"
-                f" address, so the address can belong to only one client: use another one, or remove it there first."
-            )
+            if row[5]:
+                rule = (
+                    f"{user.email} is already a user of client {row[4]}. A login names only an e-mail address, so the address"
+                    " can belong to only one client: use another one, or remove it there first"
+                )
+                raise SpecError(f"client {slug}: users: {rule}.", [Mistake("users", rule)])
+            written += _free_address(conn, row[0], user.email)
+            row = None
         stored, declared, active = (row[1], row[2], row[3]) if row else ("", "", False)
         password, declared = _hashes(user, stored, declared)
         person = [client_id, user.email, user.name, password, declared, user.role, user.theme_mode, user.reports]
@@ -56,15 +61,25 @@ def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) ->
     return written + _end_reports_and_logins(conn, client_id, spec)
 
 
+def _free_address(conn: Connection, client_id: int, email: str) -> int:
+    """Nobody logs in with it any more: the person's old account keeps its history, without the address."""
+    conn.execute("delete from core.password_links where client_id = %s and email = %s", [client_id, email])
+    return conn.execute(
+        "update core.users set email = 'gone:' || id, updated_at = now() where client_id = %s and email = %s",
+        [client_id, email],
+    ).rowcount
+
+
 def _refuse_unknown_provider(slug: str, spec: ClientSpec) -> None:
     """With `only`, nobody of the client could sign in."""
     names = environ.OIDC_NAMES.get()
     if spec.sso.provider is not None and spec.sso.provider not in names:
         there = f"there are: {', '.join(names)}" if names else "there is none"
-        raise SpecError(
-            f"client {slug}: sso.provider: this installation has no provider '{spec.sso.provider}' ({there}). Correct the name,"
-            f" or have an operator add it to {environ.OIDC_PROVIDERS.name} and start Pulse again."
+        rule = (
+            f"this installation has no provider '{spec.sso.provider}' ({there}). Correct the name, or have an operator add it"
+            f" to {environ.OIDC_PROVIDERS.name} and start Pulse again"
         )
+        raise SpecError(f"client {slug}: sso.provider: {rule}.", [Mistake("sso.provider", rule)])
 
 
 def _refuse_domains_of_others(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> None:
@@ -75,17 +90,17 @@ def _refuse_domains_of_others(conn: Connection, client_id: int, slug: str, spec:
         [client_id, spec.sso.domains],
     ).fetchall()
     if rows:
-        raise SpecError(
-            f"client {slug}: sso.domains: '{rows[0][0]}' is a domain of client {rows[0][1]}. People of a domain are of"
-            " one client: remove it from one of the two."
+        rule = (
+            f"'{rows[0][0]}' is a domain of client {rows[0][1]}. People of a domain are of one client: remove it from one of"
+            " the two"
         )
+        raise SpecError(f"client {slug}: sso.domains: {rule}.", [Mistake("sso.domains", rule)])
 
 
 def _hashes(user: User, stored: str, declared: str) -> tuple[str, str]:
     """The hash of the person's password, and of the declared one. What the person has set stays until the Variable changes."""
-    if user.password_hash is not None:
-        given = user.password_hash.get_secret_value()
-        return (stored if given == declared else given), given
+    if user.hash is not None:
+        return (stored if user.hash == declared else user.hash), user.hash
     if user.password is not None:
         clear = user.password.get_secret_value()
         if verifies(clear, declared):

@@ -17,7 +17,7 @@ from pulse import environ
 from pulse.health.state import Health
 from pulse.reports import mail
 
-TOLD = ("failing", "late", "check")  # what needs somebody; the rest is on the page Clients
+TOLD = ("faulty", "failing", "late", "check")  # what needs somebody; the rest is on the page Clients
 NAMED = 10  # clients of a kind that a message names
 
 Connection = psycopg.Connection[Any]
@@ -25,7 +25,7 @@ Connection = psycopg.Connection[Any]
 
 def note(connection: Connection, found: Iterable[Health]) -> None:
     """Write down what has begun and what is over, as pulse_admin."""
-    problems = {(h.client_id, h.kind): h.cause for h in found if h.state in TOLD}
+    problems = {(h.client_id, h.kind): h.cause for h in found if h.state in TOLD and h.client_id}
     with connection.transaction():
         known = {
             (client, kind): number
@@ -83,6 +83,8 @@ def _paragraphs(head: str, rows: list[tuple[Any, ...]]) -> Iterable[str]:
         slugs = [row[1] for row in same]
         who = f"client {slugs[0]}" if len(same) == 1 else f"{len(same)} clients"
         named = ", ".join(slugs[:NAMED]) + (f" and {len(slugs) - NAMED} more" if len(slugs) > NAMED else "")
-        lines = [f"{head}{who} {kind.partition(':')[0]}", same[0][3]]
+        state = kind.partition(":")[0]
+        lines = [f"{head}{who} {state}", same[0][3]]
+        lines += [f"More: docs/runbook.md#{state}"] if not head else []
         lines += [f"Clients: {named}"] if len(same) > 1 else []
         yield "\n".join([*lines, f"Since {min(row[4] for row in same):%Y-%m-%d %H:%M} UTC"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,8 +17,18 @@ LATE = timedelta(hours=26)  # as report.freshness
 # The latest runs of a client say how it is: older ones are history.
 _STATEMENT = """
     select c.id, c.slug, c.name, c.active, t.computed_through, r.*, now() as at,
-           coalesce(k.failed, 0) as failed_checks, k.messages
-    from core.clients c
+           coalesce(k.failed, 0) as failed_checks, k.messages, f.faults
+    from (
+        select c.id, c.slug, c.name, c.active from core.clients c
+        union all -- its first Variable is faulty
+        select distinct 0, f.slug, f.slug, true from core.declaration_faults f
+        where not exists (select from core.clients c where c.slug = f.slug)
+    ) c
+    left join lateral (
+        select array_agg(jsonb_build_object('field', field, 'rule', rule, 'value', value, 'example', example) order by place)
+            as faults
+        from core.declaration_faults f where f.slug = c.slug
+    ) f on true
     left join core.dora_state t on t.client_id = c.id
     left join lateral (
         select max(r.finished_at) filter (where r.state = 'success') as last_success,
@@ -45,7 +55,8 @@ _STATEMENT = """
 class Health:
     """One client: how urgent (0 is worst), a word for its state, the cause, and what the page shows beside them.
 
-    `kind`: the state and, of a failure, its class: clients with the same kind have the same cause.
+    `kind`: the state and, of a failure, its class: clients with the same kind have the same cause. `faults`: what is wrong
+    with its Variable, each with field, rule, value and example. `client_id`: 0 for a client that has never been synchronised.
     """
 
     client_id: int
@@ -60,6 +71,7 @@ class Health:
     budget: str
     rejected: int
     running: str
+    faults: list[dict[str, str]] = field(default_factory=list)
 
 
 def read() -> list[Health]:
@@ -86,12 +98,21 @@ def health_of(row: dict[str, Any]) -> Health:
         "—" if row["budget"] is None else str(row["budget"]),
         int(row["rejected"]),
         row["running"] or "",
+        row["faults"] or [],
     )
 
 
 def _judge(row: dict[str, Any]) -> tuple[int, str, str]:
     now: datetime = row["at"].astimezone(UTC)
     success, failure = row["last_success"], row["last_failure"]
+    if row["faults"]:
+        count = len(row["faults"])
+        return (
+            0,
+            "faulty",
+            f"{count} {'field' if count == 1 else 'fields'} of the Variable pulse_client_{row['slug']} must be corrected; until"
+            " then the client stays as it was. Correct it in Admin > Variables, then trigger sync_clients.",
+        )
     if not row["active"]:
         return 8, "not active", "Its Variable is gone or says so; its data is kept."
     if failure and (success is None or failure > success + timedelta(minutes=15)):

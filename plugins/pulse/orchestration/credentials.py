@@ -8,7 +8,7 @@ from airflow.sdk import BaseHook, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from pulse.clients.base import is_masked
+from pulse.clients.masking import is_masked
 from pulse.clients.spec import VARIABLE_PREFIX, parse_spec
 from pulse.errors import ConfigError
 from pulse.sources.base import Credential, Integration
@@ -28,8 +28,8 @@ def credential_for(integration: Integration) -> Credential:
             client=integration.client_slug,
             source=integration.name,
             message=f"there is no token: the Connection {integration.connection_id} does not exist or has no password",
-            remedy=f"add it in Admin > Connections (id {integration.connection_id}, password = the token"
-            + _login_hint(integration),
+            remedy=f"add it in Admin > Connections (id {integration.connection_id}, a type that begins with Pulse, password = the"
+            " token" + _login_hint(integration),
         )
     if is_masked(credential.token):
         raise ConfigError(

@@ -10,7 +10,8 @@ import psycopg
 from airflow.sdk import Variable
 from airflow.sdk.log import mask_secret
 
-from pulse.clients.spec import VARIABLE_PREFIX, ClientSpec, SpecError, parse_spec
+from pulse.clients.faults import forget_faults, note_faults
+from pulse.clients.spec import VARIABLE_PREFIX, ClientSpec, SpecError, old_names, parse_spec
 from pulse.clients.sync import deactivate_missing, sync_client
 from pulse.people import links
 from pulse.reports import mail
@@ -27,17 +28,24 @@ def declared_slugs() -> list[str]:
 
 
 def sync_declared_client(slug: str) -> dict[str, Any]:
-    """Check one client's Variable and write it into the tables. Raises SpecError."""
+    """Check one client's Variable and write it into the tables; its faults are noted for the page Clients. Raises SpecError."""
     text = Variable.get(f"{VARIABLE_PREFIX}{slug}", default=None)
     if text is None:
         raise SpecError(
             f"client {slug}: the Variable {VARIABLE_PREFIX}{slug} was deleted during this run: nothing was changed"
         )
-    spec = parse_spec(slug, text)
-    _mask(spec)
     with closing(connect("pulse_admin")) as conn:
-        result = sync_client(conn, slug, spec)
+        try:
+            spec = parse_spec(slug, text)
+            _mask(spec)
+            result = sync_client(conn, slug, spec)
+        except SpecError as error:
+            note_faults(conn, slug, error.mistakes)
+            raise
+        note_faults(conn, slug, [])
         _tell_of_links(conn, slug, result.client_id)
+    for line in old_names(text):
+        log.warning("client %s: %s", slug, line)
     log.info("client %s: %d rows written", slug, result.rows_written)
     return {"client_id": result.client_id, "active": result.active, "rows_written": result.rows_written}
 
@@ -49,7 +57,9 @@ def deactivate_undeclared() -> list[str]:
     """
     allow_many = (Variable.get(ALLOW_MASS_DEACTIVATION, default="") or "").strip().lower() == "true"
     with closing(connect("pulse_admin")) as conn:
-        gone = deactivate_missing(conn, set(declared_slugs()), allow_many=allow_many)
+        declared = declared_slugs()
+        gone = deactivate_missing(conn, set(declared), allow_many=allow_many)
+        forget_faults(conn, declared)
     for result in gone:
         log.warning("client %s no longer has a Variable and was deactivated", result.slug)
     return [result.slug for result in gone]
@@ -102,7 +112,7 @@ def _tell_of_links(conn: psycopg.Connection[Any], slug: str, client_id: int) -> 
 
 
 def _mask(spec: ClientSpec) -> None:
-    secrets = [user.password or user.password_hash for user in spec.users]
+    secrets = [user.password or user.scrypt or user.password_hash for user in spec.users]
     secrets += [integration.token for integration in spec.integrations]
     for secret in secrets:
         if secret is not None:

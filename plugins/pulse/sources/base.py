@@ -176,7 +176,7 @@ class Source(ABC):
         try:
             last_day = date.fromisoformat(expiry[:10])
         except ValueError:
-            self.stats.warn(f"the expiry of the token of {name} is not a date: write 'token_expires' as 2026-12-31")
+            self.stats.warn(f"the expiry of the token of {name} is not a date: write 'expires_on' as 2026-12-31")
             return
         if last_day - today <= WARN_BEFORE:
             self.stats.warn(

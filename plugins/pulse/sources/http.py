@@ -113,6 +113,7 @@ class HttpClient(Refusals):
         self.explains = explains
         self.stats = stats
         self.limiter = Limiter()
+        self.tries = TRIES
         self.moves = moves
         self.session = guard.session()
         self.session.auth = auth
@@ -158,7 +159,7 @@ class HttpClient(Refusals):
                 raise self.web_page(response, url)
             elif response.status_code >= 500 or response.status_code == 408:
                 failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: HTTP {response.status_code}")
-            elif response.status_code == 401 and failures + 1 < TRIES and self.auth.renew():
+            elif response.status_code == 401 and failures + 1 < self.tries and self.auth.renew():
                 failures += 1  # retried at once, because the new token may not live long
             elif not response.ok or response.is_redirect:
                 raise self.refusal(response, url)
@@ -226,7 +227,7 @@ class HttpClient(Refusals):
         return body
 
     def _pause_or_fail(self, failures: int, what: str) -> int:
-        if failures + 1 == TRIES:
+        if failures + 1 >= self.tries:
             raise self.failure(what)
         time.sleep(min(2.0**failures, 16) * random.uniform(0.5, 1.0))
         return failures + 1
@@ -237,7 +238,7 @@ class HttpClient(Refusals):
             self._wait(seconds + 1, 1, url)
 
     def _wait(self, seconds: float, attempt: int, url: str, reason: str = "") -> None:
-        if seconds > MAX_WAIT_SECONDS or attempt == TRIES:
+        if seconds > MAX_WAIT_SECONDS or attempt >= self.tries:
             detail = f" ({reason[:60]})" if reason else ""  # Jira says which of its limits was reached
             raise RateLimited(
                 client=self.client,

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from pulse.clients.streams import HttpJsonAuth, Since, Stream
 from pulse.errors import AccessLost, ConfigError, UpstreamError
-from pulse.sources.base import Credential, Scope, Source
+from pulse.sources.base import Credential, Integration, Scope, Source
 from pulse.sources.http_json import records
 from pulse.sources.http_json.client import JsonClient
 from pulse.warehouse.checkpoints import Checkpoint
@@ -29,22 +29,27 @@ OVERLAP = timedelta(minutes=10)
 _POSITION_LOST = (400, 404, 410, 422)
 
 
+def declared(integration: Integration, credential: Credential, stats: RunStats) -> tuple[JsonClient, dict[str, Stream]]:
+    """The client of a declared endpoint, and its streams by name. Raises ConfigError."""
+    config = integration.config
+    try:
+        auth = HttpJsonAuth.model_validate(config.get("auth") or {})
+        streams = {one["name"]: Stream.model_validate(one) for one in config["streams"]}
+    except (ValidationError, LookupError, TypeError):
+        raise ConfigError(
+            client=integration.client_slug,
+            source=integration.name,
+            message="the stored declaration cannot be read",
+            remedy="trigger sync_clients, which checks it",
+        ) from None
+    return JsonClient(integration, credential, auth, stats), streams
+
+
 class HttpJsonSource(Source):
     """The streams that an admin declares for one endpoint; each is a scope."""
 
     def connect(self, credential: Credential) -> None:
-        config = self.integration.config
-        try:
-            auth = HttpJsonAuth.model_validate(config.get("auth") or {})
-            self.streams = {one["name"]: Stream.model_validate(one) for one in config["streams"]}
-        except (ValidationError, LookupError, TypeError):
-            raise ConfigError(
-                client=self.integration.client_slug,
-                source=self.integration.name,
-                message="the stored declaration cannot be read",
-                remedy="trigger sync_clients, which checks it",
-            ) from None
-        self.upstream = JsonClient(self.integration, credential, auth, self.stats)
+        self.upstream, self.streams = declared(self.integration, credential, self.stats)
 
     def discover(self) -> list[Scope]:
         """The declared streams that are read, in their order; calls nothing and stores nothing."""
