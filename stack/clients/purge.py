@@ -64,6 +64,8 @@ def purge_tables(clients: Connection, slug: str, client_id: int, found: Found) -
         if clients.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
             clients.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
             found.add("pulse: database login", 1)
+    # The audit keeps that it happened, and nothing of whom.
+    clients.execute("select audit.add('client purged', null, %s)", [f"client {client_id}"])
     # So that the deleted rows are not only invisible.
     for (table,) in clients.execute(_WITH_COLUMN, ["client_id"]).fetchall():
         clients.execute(sql.SQL("vacuum {}").format(sql.SQL(table)))
