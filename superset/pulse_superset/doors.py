@@ -12,6 +12,7 @@ from flask import g, jsonify, redirect, request, url_for
 from werkzeug.routing import RequestRedirect
 
 from pulse_superset import answers, branding, identity, password_pages, rows, shell, sso_pages
+from pulse_superset.analytics import resources as analytics
 from pulse_superset.connections import STAFF_ROLES
 from pulse_superset.landing import landing_path
 
@@ -44,6 +45,9 @@ FOR_EVERYONE = frozenset(
 DASHBOARDS = "/api/v1/dashboard/"
 FOR_CLIENTS = {
     rows.RULE: {"GET"},
+    analytics.DOCUMENT: {"GET"},
+    analytics.PAGE: {"GET"},
+    analytics.ROWS: {"GET"},
     branding.PEOPLE: {"GET", "POST"},  # for a client_admin: the page asks
     "/pulse/brief/": {"GET"},
     "/pulse/brief.pdf": {"GET"},

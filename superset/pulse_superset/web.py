@@ -29,6 +29,7 @@ from pulse_superset import (
     sso_pages,
     turns,
 )
+from pulse_superset.analytics import views as analytics
 from pulse_superset.benchmarks import name_the_year
 from pulse_superset.brief import views as brief
 from pulse_superset.edge import Edge, TrustedProxies
@@ -55,6 +56,7 @@ def install(app: Flask) -> None:
     pages.add_url_rule(doors.START, "start", lambda: redirect(landing_path()))
     pages.add_url_rule(rows.RULE, "rows", rows.show)
     brief.add_to(pages)
+    analytics.add_to(pages)
     shell.add_to(pages)
     password_pages.add_to(pages)
     people_page.add_to(pages)

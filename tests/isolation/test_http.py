@@ -183,6 +183,7 @@ def test_filter_values_samples_and_cached_answers(
 OPEN = {
     "/pulse/manifest.webmanifest",
     "/pulse/icon.svg",
+    *("/api/v1/pulse/<resource>", "/api/v1/pulse/openapi.json", "/api/v1/pulse/docs/"),
     *("/static/<path:filename>", "/static/appbuilder/<path:filename>", "/pulse/static/<path:filename>"),
     *("/login/", "/lang/<string:locale>", "/health", "/healthcheck", "/ping", "/superset/language_pack/<lang>/"),
     *("/api/v1/security/login", "/api/v1/security/refresh", "/api/v1/security/csrf_token/"),

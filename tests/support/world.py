@@ -14,9 +14,16 @@ from tests.support.database import TestDatabase
 class World:
     """One client with repositories, changes, deployments and incidents. Times are aware; `now` is the real time."""
 
-    def __init__(self, db: TestDatabase, slug: str = "acme", time_zone: str = "UTC", **settings: Any) -> None:
+    def __init__(
+        self,
+        db: TestDatabase,
+        slug: str = "acme",
+        time_zone: str = "UTC",
+        client_id: int | None = None,
+        **settings: Any,
+    ) -> None:
         self.db = db
-        self.client_id = db.add_client(slug, slug.title(), time_zone=time_zone)
+        self.client_id = client_id or db.add_client(slug, slug.title(), time_zone=time_zone)
         self.github = db.add_integration(self.client_id, "github")
         self.jira = db.add_integration(self.client_id, "jira")
         for key, value in settings.items():

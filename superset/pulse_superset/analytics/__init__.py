@@ -1,0 +1,1 @@
+"""The analytics API: what the dashboards show, as JSON and CSV (docs/api.md)."""
