@@ -66,7 +66,7 @@ def test_filters_and_times(data: Data) -> None:
     both = api.rows("changes?limit=1000&service_name=techcorp-shop&service_name=techcorp-pay&is_bot=false")
     assert {row["service_name"] for row in shop} == {"techcorp-shop"}
     assert len(both) == data.count(data.techcorp, "evidence_changes")
-    since, until = (NOW - timedelta(days=n)).isoformat() for n in (20, 10)
+    since, until = ((NOW - timedelta(days=n)).isoformat() for n in (20, 10))
     some = api.rows(f"changes?since={quote(since)}&until={quote(until)}")
     assert some
     assert all(since <= row["merged_at"] < until for row in some)
@@ -160,7 +160,7 @@ def test_staff_read_all_clients_and_a_visitor_reads_nothing(data: Data) -> None:
         ("changes?title=%00", "title"),
         ("changes?" + "&".join(["title=a"] * 51), "title"),
         ("metrics?since=2026-01-01", "since"),
-        ("deployments?incident_keys=A", "incident_keys"),
+        ("restatements?evidence=1", "evidence"),
         ("changes?title%22%3B--=1", "such field"),
     ],
 )
@@ -194,7 +194,7 @@ def test_the_document_is_true(data: Data) -> None:
     for name in RESOURCES:
         [row] = api.get(f"{name}?limit=1").json()["data"]
         properties = document["components"]["schemas"][name]["properties"]
-        assert list(row) == list(properties)
+        assert set(row) == set(properties)
         assert all(one["description"] for one in properties.values()), name
         parameters = {one["name"] for one in document["paths"][f"{ROOT}{name}"]["get"]["parameters"]}
         assert {"limit", "cursor", "format", "client_id"} <= parameters

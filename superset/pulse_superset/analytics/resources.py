@@ -36,9 +36,9 @@ RESOURCES = {
         Resource(
             "series",
             "metric_series",
-            ("period_start", "metric_type", "grain", "scope_type", "scope_id"),
+            ("period_at", "metric_type", "grain", "scope_type", "scope_id"),
             "Every published number: metric, grain, scope and period.",
-            "period_start",
+            "period_at",
         ),
         Resource(
             "drivers",

@@ -40,18 +40,22 @@ def _answering(view: Any) -> Any:
     def answer(**values: Any) -> Any:
         known = identity.of_request()
         if known is None:
-            return jsonify(message="Nobody is signed in."), 401
+            return _refusal(401, "Nobody is signed in.")
         try:
             return view(login_for(known.roles), frozenset(known.clients), **values)
         except reading.BadRequest as error:
-            return jsonify(message=str(error)), 400
+            return _refusal(400, str(error))
         except accounts.DatabaseAway as away:
             logger.warning("the analytics API cannot read: %s", away)
-            answers.say(AWAY)
-            return jsonify(message=AWAY), 503, {"Retry-After": "30"}
+            return *_refusal(503, AWAY), {"Retry-After": "30"}
 
     answer.__name__, answer.__module__ = view.__name__, __name__
     return answer
+
+
+def _refusal(status: int, message: str) -> tuple[Any, int]:
+    answers.say(message)
+    return jsonify(message=message), status
 
 
 def _document(login: str, _clients: frozenset[int]) -> Any:
@@ -69,7 +73,7 @@ def _page(login: str, clients: frozenset[int]) -> Any:
 
 def _rows(login: str, clients: frozenset[int], resource: str) -> Any:
     if resource not in RESOURCES:
-        return jsonify(message=f"There is no {resource[:60]}: there are {', '.join(RESOURCES)}."), 404
+        return _refusal(404, f"There is no {resource[:60]!r}: there are {', '.join(RESOURCES)}.")
     given = dict(request.args.lists())
     kind = given.get("format", [""])[0] or request.accept_mimetypes.best_match(["application/json", "text/csv"], "")
     if kind not in ("json", "csv", "application/json", "text/csv"):
