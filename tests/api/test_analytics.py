@@ -124,6 +124,7 @@ def test_nobody_reads_another_clients_rows(data: Data, client: str, resource: st
     # A cursor of the other client's leads to one's own rows.
     theirs = data.api(name).get(f"{resource}?limit=1").json()["next"]
     if theirs:
+        theirs = theirs.replace("limit=1&", "limit=1000&")
         assert {row["client_id"] for row in api.rows(theirs)} <= {data.pages.clients[client]}
 
 

@@ -11,11 +11,7 @@ from tests.support.superset_api import SupersetSession
 def test_a_chart_as_csv_is_a_download_and_looking_at_it_is_none(stack: dict[str, Any]) -> None:
     login = login_of(stack, "superset", "executive", "techcorp")
     executive = SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
-    dataset = next(
-        row["id"]
-        for row in executive.call("GET", "api/v1/dataset/").json()["result"]
-        if row["table_name"] == "kpi_current"
-    )
+    dataset = next(int(row["id"]) for row in executive.datasets() if row["table_name"] == "kpi_current")
 
     def downloads() -> list[tuple[Any, ...]]:
         with database(stack, "pulse_admin") as primary, database(stack, "pulse_staff", replica=True) as staff:

@@ -122,7 +122,7 @@ def test_a_used_up_budget_defers_and_says_when_the_task_resumes(
         "body_regex": "query RepositoriesNamed.*billing",
         "count": 1,
         "status": 429,
-        "headers": {"Retry-After": "75"},
+        "headers": {"Retry-After": "63"},
     }
     request = urllib.request.Request(
         f"{stack['addresses']['sandbox']}/_sandbox/faults",
@@ -135,7 +135,7 @@ def test_a_used_up_budget_defers_and_says_when_the_task_resumes(
     _, state, _, error, seconds = runs(stack, client, "github")[0]
     assert state == "deferred"
     assert "rate limit" in error
-    assert 60 < seconds <= 76
+    assert 55 < seconds <= 64
     assert airflow.wait_run(client.dag_id, run_id, 240) == "success"
     assert runs(stack, client, "github")[0][1] == "success"
     instance = next(

@@ -173,7 +173,9 @@ def test_every_expression_runs_for_a_reader(db: TestDatabase, configs: Configs) 
 def test_what_is_for_staff_is_closed_to_clients_and_on_staffs_dashboards_alone(
     db: TestDatabase, configs: Configs
 ) -> None:
-    reader = db.connect(f"pulse_client_{db.add_client('techcorp')}", replica=True)
+    client = db.add_client("techcorp")
+    db.wait_replica()
+    reader = db.connect(f"pulse_client_{client}", replica=True, autocommit=True)
     closed = {d["uuid"]: d["table_name"] for d in part(configs, "datasets").values() if FOR_STAFF in d["table_name"]}
     assert closed
     for table in closed.values():
@@ -362,12 +364,12 @@ def test_the_examples_of_the_readme_can_be_built(copy: Path, views: Views, db: T
 @pytest.mark.parametrize(
     ("path", "old", "new", "message"),
     [
-        ("dashboards/executive_overview.yaml", "[risks,", "[risky,", "no chart 'risky'"),
-        ("dashboards/executive_overview.yaml", "[risks,", "[kpi_tiles,", "'kpi_tiles' is there twice"),
+        ("dashboards/executive_overview.yaml", "[rework_rate,", "[rewirk_rate,", "no chart 'rewirk_rate'"),
+        ("dashboards/executive_overview.yaml", "[rework_rate,", "[kpi_tiles,", "'kpi_tiles' is there twice"),
         (
             "dashboards/executive_overview.yaml",
-            "[risks,",
-            "[{chart: risks, width: 12},",
+            "[rework_rate,",
+            "[{chart: rework_rate, width: 12},",
             "is wider than 12",
         ),
         ("dashboards/executive_overview.yaml", "[time,", "[times,", "no filter 'times'"),
