@@ -134,7 +134,14 @@ ALERTS_TO = _text(
     "",
     "Who gets a mail when a client has a problem: one address, or several with commas between them.",
 )
-SMTP = (ALERTS_TO, SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)
+ALIVE_URL = _text(
+    YOU,
+    "PULSE_ALIVE_URL",
+    "",
+    "Asked every ten minutes as long as Airflow, the primary and the replica work: a monitoring service that tells when this"
+    " stops (a dead man's switch).",
+)
+SMTP = (ALERTS_TO, ALIVE_URL, SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)
 OIDC_PROVIDERS = _text(
     YOU,
     "PULSE_OIDC_PROVIDERS",

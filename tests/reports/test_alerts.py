@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import ClassVar
 
+import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from pulse.health import alerts
 from pulse.health.state import Health
+from pulse.orchestration import alert_tasks
 from pulse.reports import mail
 from tests.reports.conftest import Mailbox
 from tests.support.database import TestDatabase
@@ -86,3 +92,59 @@ def test_since_is_when_it_began(db: TestDatabase, mailbox: Mailbox, hear: Hear) 
     hear(health(db.add_client("acme"), "late", cause="Late."))
     since = mailbox.taken[0][1].get_content().partition("Since ")[2][:16]
     assert abs((datetime.now() - datetime.strptime(since, "%Y-%m-%d %H:%M")).total_seconds()) < 3600
+
+
+class Waiting(BaseHTTPRequestHandler):
+    """A monitoring service that waits for signs of life."""
+
+    asked: ClassVar[list[str]] = []
+    status: ClassVar[int] = 200
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Waiting]]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Waiting) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PULSE_ALIVE_URL", f"http://127.0.0.1:{server.server_port}/pulse")
+        Waiting.asked, Waiting.status = [], 200
+        yield Waiting
+        server.shutdown()
+
+
+def test_a_run_that_works_gives_a_sign_of_life(
+    db: TestDatabase, service: type[Waiting], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in db.conn_env().items():
+        monkeypatch.setenv(name, value)
+    db.add_client("acme")
+    db.wait_replica()
+    assert alert_tasks.tell_of_clients() == 0
+    assert service.asked == ["/pulse"]
+    service.status = 500
+    assert alert_tasks.tell_of_clients() == 0, "whoever waits complains"
+    assert "PULSE_ALIVE_URL does not take the sign of life" in caplog.text
+
+
+def test_without_the_databases_there_is_no_sign_of_life(
+    service: type[Waiting], monkeypatch: pytest.MonkeyPatch, db: TestDatabase
+) -> None:
+    for name, value in db.conn_env().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_REPLICA", "postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(psycopg.OperationalError):
+        alert_tasks.tell_of_clients()
+    assert service.asked == []
+
+
+def test_nobody_to_tell_skips_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PULSE_ALIVE_URL", raising=False)
+    with pytest.raises(AirflowSkipException, match=r"PULSE_ALERTS_TO.*PULSE_ALIVE_URL"):
+        alert_tasks.tell_of_clients()
