@@ -2550,6 +2550,7 @@ ALTER TABLE core.issues ADD CONSTRAINT issues_created_at_time CHECK (((created_a
 ALTER TABLE ONLY core.issues ADD CONSTRAINT issues_external_id UNIQUE (client_id, integration_id, external_id);
 ALTER TABLE core.issues ADD CONSTRAINT issues_external_id_length CHECK ((octet_length(external_id) <= 600)) NOT VALID;
 ALTER TABLE core.issues ADD CONSTRAINT issues_key_length CHECK ((octet_length(key) <= 400)) NOT VALID;
+ALTER TABLE core.issues ADD CONSTRAINT issues_key_of_project CHECK (((project_id IS NULL) OR (key IS NOT NULL))) NOT VALID;
 ALTER TABLE ONLY core.issues ADD CONSTRAINT issues_pkey PRIMARY KEY (client_id, integration_id, id);
 ALTER TABLE core.issues ADD CONSTRAINT issues_resolution_at_time CHECK (((resolution_at >= '1969-12-31 00:00:00+00'::timestamp with time zone) AND (resolution_at <= '2200-01-01 00:00:00+00'::timestamp with time zone))) NOT VALID;
 ALTER TABLE core.issues ADD CONSTRAINT issues_service_name_length CHECK ((octet_length(service_name) <= 400)) NOT VALID;

@@ -59,7 +59,7 @@ def test_this_environment_is_the_locked_one() -> None:
         if name in locked and version != locked[name]
     }
     assert not differing
-    assert set(installed) - set(locked) <= {"pip", "setuptools", "wheel"}
+    assert set(installed) - set(locked) <= {"pip", "setuptools", "wheel", "pulse-airflow"}
 
 
 def test_the_two_environments_differ_where_they_must() -> None:
