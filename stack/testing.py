@@ -27,7 +27,7 @@ ON_TWO_CORES = ["-n", "2", "--dist", "loadgroup", "--max-worker-restart", "0"]
 ON_ONE_CORE = ("-n", "--numprocesses", "--dist", "-s", "--capture", "--pdb", "--trace", "no:xdist", "-pno:xdist")
 FEW_FILES = 3
 # What --long asks for where the environment does not; one property test then takes many minutes.
-LONG = {environ.EXAMPLES.name: "200", environ.SOAK_SEEDS.name: "1,2,3,4,5"}
+LONG = {environ.EXAMPLES.name: "200", environ.SOAK_SEEDS.name: "1,2,3,4,5", environ.SOAK_ROUNDS.name: "200"}
 LONG_TIMEOUT = "--timeout=7200"
 # Folders of tests that take too long for the default run, and that each have an option of their own.
 APART = ("containers", "drills")

@@ -34,8 +34,8 @@ SCRIPT = "import sys; from tests.support.extraction import run_from_environment;
 def test_the_tables_equal_a_full_read_of_the_final_world(
     db: TestDatabase, sandbox: SandboxServer, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """200 rounds of changes, with a sync in each. Three in a hundred requests fail, as many see a change just before the answer,
-    and one sync in twenty is killed with kill -9."""
+    """Rounds of changes (100; 200 with `--long`), with a sync in each. Three in a hundred requests fail, as many see a change
+    just before the answer, and one sync in twenty is killed with kill -9."""
     sleep = time.sleep
     monkeypatch.setattr(
         http.time, "sleep", lambda seconds: sleep(seconds * 0.01)
