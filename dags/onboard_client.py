@@ -73,9 +73,7 @@ def _field(title: str, section: str, description: str, default: Any = None, **sc
             examples=ZONES,
         ),
         "schedule_minutes": _field("Minutes between runs", CLIENT, "60: hourly", 60, type="integer"),
-        "replace": _field(
-            "Replace an existing client", CLIENT, "Writes the whole Variable anew", False, type="boolean"
-        ),
+        "replace": _field("Replace an existing client", CLIENT, "Replaces the whole Variable", False, type="boolean"),
         "executives": _field("Executives", PEOPLE, "E-mail addresses, one a line", **_LINES),
         "managers": _field("Managers", PEOPLE, "E-mail addresses, one a line", **_LINES),
         "admins": _field("The client's admins", PEOPLE, "E-mail addresses, one a line", **_LINES),

@@ -1,6 +1,6 @@
 -- One row per active client: how fresh its numbers are, how its last day went, and what is left of its budget.
 --
--- The budget is the smallest that an upstream has told of in the last day.
+-- The budget is the smallest that an upstream reported in the last day.
 select
     c.id as client_id, c.name as client_name, c.slug, t.computed_through as counted_to,
     to_char(f.last_success_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as last_read, core.hours_between(f.last_success_at, now()) as age_hours, f.unread,

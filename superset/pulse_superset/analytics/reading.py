@@ -6,20 +6,14 @@ import base64
 import binascii
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extras import RealDictCursor
 
-from pulse import environ
-from pulse.tenancy import role_password
-from pulse_superset.accounts import DatabaseAway
 from pulse_superset.analytics.resources import Resource
-from pulse_superset.connections import CONNECT_TIMEOUT_SECONDS
+from pulse_superset.replica import reading
 
 USUAL, MOST = 100, 1000
 RESERVED = ("cursor", "format", "limit", "since", "until")
@@ -63,7 +57,7 @@ def columns(login: str, resource: Resource) -> list[Column]:
     with _lock:
         found = _known.get(resource.view)
     if found is None:
-        with _reading(login) as cursor:
+        with reading(login, "api") as cursor:
             cursor.execute(_COLUMNS, (resource.view,))
             found = [Column(row["attname"], row["format_type"], row["coalesce"]) for row in cursor.fetchall()]
         with _lock:
@@ -98,7 +92,7 @@ def page(login: str, resource: Resource, given: dict[str, list[str]]) -> Page:
         sql.SQL(", ").join(sql.SQL("{} desc").format(_sorted(name, types[name])) for name in _order(resource)),
         sql.Literal(limit + 1),
     )
-    with _reading(login) as cursor:
+    with reading(login, "api") as cursor:
         try:
             cursor.execute(statement, values)
         except psycopg2.DataError as error:
@@ -159,28 +153,3 @@ def _after(resource: Resource, types: dict[str, str], cursor: str) -> tuple[sql.
         sql.SQL(", ").join(_sorted(name, types[name]) for name in names),
         sql.SQL(", ").join(sql.SQL("%s::{}").format(sql.SQL(types[name])) for name in names),
     ), [value or "" for value in (values[0], *values)]
-
-
-@contextmanager
-def _reading(login: str) -> Iterator[Any]:
-    """A cursor of a read-only connection of its own. Raises DatabaseAway."""
-    try:
-        connection = psycopg2.connect(
-            host=environ.REPLICA_HOST.get(),
-            port=environ.REPLICA_PORT.get(),
-            dbname=environ.DATABASE.get(),
-            user=login,
-            password=role_password(environ.READER_SECRET.get(), login),
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            application_name="pulse superset api",
-        )
-    except psycopg2.OperationalError as error:
-        raise DatabaseAway(f"replica: {error}") from error
-    try:
-        connection.set_session(readonly=True)
-        with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            yield cursor
-    except psycopg2.OperationalError as error:
-        raise DatabaseAway(f"replica: {error}") from error
-    finally:
-        connection.close()

@@ -11,14 +11,8 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg2
-from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
-from psycopg2.extras import RealDictCursor
-
-from pulse import environ
-from pulse.tenancy import client_role, role_password
-from pulse_superset.accounts import DatabaseAway
-from pulse_superset.connections import CONNECT_TIMEOUT_SECONDS
+from pulse.tenancy import client_role
+from pulse_superset.replica import reading
 
 Row = dict[str, Any]
 
@@ -119,29 +113,10 @@ def day(value: date | None) -> str:
 
 def read(client_id: int) -> Brief:
     """The brief of a client. Raises DatabaseAway if the replica does not answer."""
-    login = client_role(client_id)
-    try:
-        connection = psycopg2.connect(
-            host=environ.REPLICA_HOST.get(),
-            port=environ.REPLICA_PORT.get(),
-            dbname=environ.DATABASE.get(),
-            user=login,
-            password=role_password(environ.READER_SECRET.get(), login),
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            application_name="pulse superset brief",
-        )
-    except psycopg2.OperationalError as error:
-        raise DatabaseAway(f"replica: {error}") from error
-    try:
-        connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
-        with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            rows: dict[str, list[Row]] = {}
-            for name, statement in _STATEMENTS.items():
-                cursor.execute(statement)
-                rows[name] = [dict(row) for row in cursor.fetchall()]
-    except psycopg2.OperationalError as error:
-        raise DatabaseAway(f"replica: {error}") from error
-    finally:
-        connection.close()
+    rows: dict[str, list[Row]] = {}
+    with reading(client_role(client_id), "brief") as cursor:
+        for name, statement in _STATEMENTS.items():
+            cursor.execute(statement)
+            rows[name] = [dict(row) for row in cursor.fetchall()]
     (client,) = rows["client"]
     return Brief(client_id, client["name"], client["slug"], ZoneInfo(client["time_zone"]), rows)
