@@ -45,6 +45,15 @@ def declared(integration: Integration, credential: Credential, stats: RunStats) 
     return JsonClient(integration, credential, auth, stats), streams
 
 
+# What had no readable id is no longer missing once every record was read.
+_FOUND = """
+    update raw.rejects set replayed_at = now()
+    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
+      and record_id is null and replayed_at is null
+    returning id
+"""
+
+
 class HttpJsonSource(Source):
     """The streams that an admin declares for one endpoint; each is a scope."""
 
@@ -91,10 +100,10 @@ class HttpJsonSource(Source):
         listed: set[bytes] = set()  # digests, because there may be many ids and long ones
         skipped, complete = 0, not resumed
         since = _since(stream.since, checkpoint.watermark_at)
-        for position, response, items in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
-            started_at = started_at or response.server_time.isoformat()
-            found = records.map_records(stream, items)
-            cursor = {"position": position, "started_at": started_at}
+        for read in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
+            started_at = started_at or read.server_time.isoformat()
+            found = records.map_records(stream, read.items, read.lost)
+            cursor = {"position": read.position, "started_at": started_at}
             self.store([found.page], [Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at, cursor)])
             listed.update(map(_digest, found.listed))
             skipped += found.skipped
@@ -104,7 +113,10 @@ class HttpJsonSource(Source):
                 f"client {self.integration.client_slug}, {self.integration.name}: stream {stream.name}: all {skipped}"
                 " records were skipped: check 'values' and the paths of the times"
             )
-        gone = self._gone(stream, listed) if stream.since is None and complete else []
+        gone = []
+        if stream.since is None and complete:
+            gone = self._gone(stream, listed)
+            self.query(_FOUND, scope=stream.name)
         watermark = datetime.fromisoformat(started_at) - OVERLAP
         self.store([Page(records.ENTITY, gone=gone)], [Checkpoint(checkpoint.stream, stream.name, watermark)])
 
