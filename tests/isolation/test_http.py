@@ -111,27 +111,29 @@ def columns_of(stack: dict[str, Any], view: str) -> list[str]:
 def test_every_dataset_answers_own_rows_only(
     stack: dict[str, Any], world: dict[str, Any], executive: Known, datasets: dict[str, int]
 ) -> None:
-    """All rows in every form for the first way of being known; a few for the others, which ask the same code."""
-    answered = 0
+    """All rows in every form for the first way of being known; a few in one form for the others, which ask the same code."""
+    unread: set[str] = set()
     forms = [
         (kind, form) for kind in ("full", "results", "samples", "drill_detail", "query") for form in ("json", "csv")
     ]
     rows: dict[str, Any] = {}
-    if executive.way is not WAYS[0]:
+    first = executive.way is WAYS[0]
+    if not first:
         forms, rows = [("full", "json"), ("samples", "csv"), ("drill_detail", "json")], {"row_limit": 100}
-    for name, dataset in datasets.items():
+    for number, (name, dataset) in enumerate(datasets.items()):
         columns = columns_of(stack, name)
-        for result_type, result_format in forms:
+        for result_type, result_format in forms if first else [forms[number % len(forms)]]:
             answer = executive.chart_data(
                 dataset, columns=columns, result_type=result_type, result_format=result_format, **rows
             )
             assert_clean(world, f"{name} {result_type} {result_format}", answer)
-            answered += answer.status_code == 200 and result_type == "full"
+            if result_type == "full" and answer.status_code != 200:
+                unread.add(name)
             if name.startswith(FOR_STAFF):
                 assert answer.status_code in (401, 403), f"{name} {result_type}: {answer.status_code}"
     if executive.way.accepted:
         closed = {name for name in datasets if name.startswith(FOR_STAFF)} | REFERENCE_DATASETS
-        assert answered >= len(datasets) - len(closed), "the executive's own rows must be readable"
+        assert unread <= closed, "the executive's own rows must be readable"
         assert closed > REFERENCE_DATASETS
 
 
