@@ -1047,6 +1047,22 @@ ALTER TABLE core.alerts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.alerts TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.alerts TO pulse_admin;
 
+-- core.backups --------------------------------------------------------------------------------------------------------
+CREATE TABLE core.backups (
+    server text NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT backups_server_check CHECK ((server ~ '^[a-z][a-z0-9_-]{0,62}$'::text))
+);
+ALTER TABLE ONLY core.backups FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.backups IS 'One row per server: when its newest backup was taken. The keeper of ./pulse writes it; so does, as pulse_admin, whatever else makes backups (docs/maintenance.md).';
+ALTER TABLE ONLY core.backups ADD CONSTRAINT backups_pkey PRIMARY KEY (server);
+CREATE POLICY admin ON core.backups TO pulse_admin USING (true);
+ALTER TABLE core.backups ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.backups FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.backups TO pulse_admin;
+GRANT SELECT ON TABLE core.backups TO pulse_staff;
+
 -- core.benchmark_means ------------------------------------------------------------------------------------------------
 CREATE TABLE core.benchmark_means (
     metric_type text NOT NULL,
@@ -2378,6 +2394,32 @@ CREATE POLICY staff ON core.ingest_runs FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_runs TO pulse_etl;
 GRANT SELECT ON TABLE core.ingest_runs TO pulse_staff;
 GRANT SELECT,INSERT,UPDATE ON TABLE core.ingest_runs TO pulse_ingest;
+
+-- core.installation_alerts --------------------------------------------------------------------------------------------
+CREATE TABLE core.installation_alerts (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    cause text NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    told_at timestamp with time zone,
+    over_at timestamp with time zone,
+    over_told_at timestamp with time zone
+);
+ALTER TABLE ONLY core.installation_alerts FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.installation_alerts IS 'As core.alerts, of problems that concern no single client: one row from the beginning of a problem to its end.';
+ALTER TABLE core.installation_alerts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.installation_alerts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.installation_alerts ADD CONSTRAINT installation_alerts_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX installation_alerts_open ON core.installation_alerts USING btree (kind) WHERE (over_at IS NULL);
+CREATE POLICY admin ON core.installation_alerts TO pulse_admin USING (true);
+ALTER TABLE core.installation_alerts ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.installation_alerts TO pulse_admin;
 
 -- core.integrations ---------------------------------------------------------------------------------------------------
 CREATE TABLE core.integrations (

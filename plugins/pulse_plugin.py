@@ -1,5 +1,5 @@
 """Registers Pulse with Airflow: links from a client's DAG and from the menu to the dashboards, the page Clients, the app that
-tools push to, and the one that Prometheus reads."""
+tools push to, the one that Prometheus reads, and the one that cleans Airflow's metadata."""
 
 from __future__ import annotations
 
@@ -34,11 +34,18 @@ def _metrics_app() -> dict[str, Any]:
     return {"app": create_app(), "url_prefix": PATH, "name": "pulse_metrics"}
 
 
+@cache
+def _maintenance_app() -> dict[str, Any]:
+    from pulse.maintenance.airflow import PREFIX, create_app
+
+    return {"app": create_app(), "url_prefix": PREFIX, "name": "pulse_maintenance"}
+
+
 class _Apps:
     """The apps, made when the API server asks for them: the other processes of Airflow load the plugin, too."""
 
     def __get__(self, plugin: object, owner: type) -> list[dict[str, Any]]:
-        return [_ingest_app(), _clients_app(), _metrics_app()]
+        return [_ingest_app(), _clients_app(), _metrics_app(), _maintenance_app()]
 
 
 class PulsePlugin(AirflowPlugin):
