@@ -347,6 +347,18 @@ end $_$;
 
 COMMENT ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) IS 'Makes the login of a client when it is missing (with this SCRAM verifier); NOLOGIN when the client is not active. Returns whether it was made.';
 
+CREATE FUNCTION core.erased_people() RETURNS TABLE(identity_hash text, salt text, words integer, everywhere boolean, pseudonym text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select e.identity_hash, e.salt, e.words, e.everywhere, e.pseudonym
+    from core.erased e
+    where e.client_id = case when session_user = 'pulse_ingest' then (select s.client_id from core.ingest_source() s)
+                             else core.etl_client_id() end
+$$;
+
+COMMENT ON FUNCTION core.erased_people() IS 'Who must not come back into the rows of the client that this transaction works for.';
+
 CREATE FUNCTION core.etl_client_id() RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -886,6 +898,10 @@ GRANT ALL ON FUNCTION core.enqueue_dora() TO pulse_etl;
 
 REVOKE ALL ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) TO pulse_admin;
+
+REVOKE ALL ON FUNCTION core.erased_people() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.erased_people() TO pulse_etl;
+GRANT ALL ON FUNCTION core.erased_people() TO pulse_ingest;
 
 REVOKE ALL ON FUNCTION core.etl_client_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.etl_client_id() TO pulse_etl;
@@ -1835,6 +1851,25 @@ CREATE POLICY staff ON core.dora_state FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_state TO pulse_etl;
 GRANT SELECT ON TABLE core.dora_state TO pulse_staff;
 GRANT SELECT ON TABLE core.dora_state TO pulse_reader;
+
+-- core.erased ---------------------------------------------------------------------------------------------------------
+CREATE TABLE core.erased (
+    client_id integer NOT NULL,
+    identity_hash text NOT NULL,
+    salt text NOT NULL,
+    words integer NOT NULL,
+    everywhere boolean NOT NULL,
+    pseudonym text NOT NULL,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT erased_words_check CHECK (((words >= 1) AND (words <= 20)))
+);
+ALTER TABLE ONLY core.erased FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.erased IS 'One row per login, name, address or account id of a person who was erased: whatever is loaded from then on has the pseudonym in its place. identity_hash: HMAC-SHA-256 (hexadecimal) of it, in small letters, with the client''s salt. words: of how many words it consists. everywhere: it is replaced in every text, not only where a person is named.';
+ALTER TABLE ONLY core.erased ADD CONSTRAINT erased_pkey PRIMARY KEY (client_id, identity_hash);
+ALTER TABLE ONLY core.erased ADD CONSTRAINT erased_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE core.erased ENABLE ROW LEVEL SECURITY;
+CREATE POLICY lookup ON core.erased FOR SELECT TO pulse_owner USING ((SESSION_USER = ANY (ARRAY['pulse_etl'::name, 'pulse_ingest'::name])));
+CREATE POLICY owner ON core.erased TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 
 -- core.etl_census -----------------------------------------------------------------------------------------------------
 CREATE TABLE core.etl_census (
