@@ -170,6 +170,12 @@ OIDC_PROVIDERS = _text(
     "Providers of single sign-on, as JSON ([people.md](people.md#single-sign-on)). It holds their secrets.",
 )
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
+SUPERUSER_URL = _text(
+    YOU,
+    "PULSE_SUPERUSER_URL",
+    None,
+    "Address of a PostgreSQL server that is there already, as superuser, for `python -m deploy.init_databases --clients`.",
+)
 COMPOSE = _folder(
     YOU,
     "PULSE_COMPOSE",
