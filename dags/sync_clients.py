@@ -51,9 +51,8 @@ def sync_clients() -> None:
 
     @task
     def deactivate_missing_clients() -> list[str]:
-        from pulse.orchestration.sync_tasks import deactivate_undeclared, forget_old
+        from pulse.orchestration.sync_tasks import deactivate_undeclared
 
-        forget_old()
         return deactivate_undeclared()
 
     # One faulty Variable must not stop the other clients' roles from being created.

@@ -347,6 +347,18 @@ end $_$;
 
 COMMENT ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) IS 'Makes the login of a client when it is missing (with this SCRAM verifier); NOLOGIN when the client is not active. Returns whether it was made.';
 
+CREATE FUNCTION core.erased_people() RETURNS TABLE(identity_hash text, salt text, words integer, everywhere boolean, pseudonym text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select e.identity_hash, e.salt, e.words, e.everywhere, e.pseudonym
+    from core.erased e
+    where e.client_id = case when session_user = 'pulse_ingest' then (select s.client_id from core.ingest_source() s)
+                             else core.etl_client_id() end
+$$;
+
+COMMENT ON FUNCTION core.erased_people() IS 'Who must not come back into the rows of the client that this transaction works for.';
+
 CREATE FUNCTION core.etl_client_id() RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog'
@@ -887,6 +899,10 @@ GRANT ALL ON FUNCTION core.enqueue_dora() TO pulse_etl;
 REVOKE ALL ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) TO pulse_admin;
 
+REVOKE ALL ON FUNCTION core.erased_people() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.erased_people() TO pulse_etl;
+GRANT ALL ON FUNCTION core.erased_people() TO pulse_ingest;
+
 REVOKE ALL ON FUNCTION core.etl_client_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.etl_client_id() TO pulse_etl;
 
@@ -1046,6 +1062,22 @@ CREATE POLICY admin ON core.alerts TO pulse_admin USING (true);
 ALTER TABLE core.alerts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.alerts TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.alerts TO pulse_admin;
+
+-- core.backups --------------------------------------------------------------------------------------------------------
+CREATE TABLE core.backups (
+    server text NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT backups_server_check CHECK ((server ~ '^[a-z][a-z0-9_-]{0,62}$'::text))
+);
+ALTER TABLE ONLY core.backups FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.backups IS 'One row per server: when its newest backup was taken. The keeper of ./pulse writes it; so does, as pulse_admin, whatever else makes backups (docs/maintenance.md).';
+ALTER TABLE ONLY core.backups ADD CONSTRAINT backups_pkey PRIMARY KEY (server);
+CREATE POLICY admin ON core.backups TO pulse_admin USING (true);
+ALTER TABLE core.backups ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.backups FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.backups TO pulse_admin;
+GRANT SELECT ON TABLE core.backups TO pulse_staff;
 
 -- core.benchmark_means ------------------------------------------------------------------------------------------------
 CREATE TABLE core.benchmark_means (
@@ -1820,6 +1852,25 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_state TO pulse_etl
 GRANT SELECT ON TABLE core.dora_state TO pulse_staff;
 GRANT SELECT ON TABLE core.dora_state TO pulse_reader;
 
+-- core.erased ---------------------------------------------------------------------------------------------------------
+CREATE TABLE core.erased (
+    client_id integer NOT NULL,
+    identity_hash text NOT NULL,
+    salt text NOT NULL,
+    words integer NOT NULL,
+    everywhere boolean NOT NULL,
+    pseudonym text NOT NULL,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT erased_words_check CHECK (((words >= 1) AND (words <= 20)))
+);
+ALTER TABLE ONLY core.erased FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.erased IS 'One row per login, name, address or account id of a person who was erased: whatever is loaded from then on has the pseudonym in its place. identity_hash: HMAC-SHA-256 (hexadecimal) of it, in small letters, with the client''s salt. words: of how many words it consists. everywhere: it is replaced in every text, not only where a person is named.';
+ALTER TABLE ONLY core.erased ADD CONSTRAINT erased_pkey PRIMARY KEY (client_id, identity_hash);
+ALTER TABLE ONLY core.erased ADD CONSTRAINT erased_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE core.erased ENABLE ROW LEVEL SECURITY;
+CREATE POLICY lookup ON core.erased FOR SELECT TO pulse_owner USING ((SESSION_USER = ANY (ARRAY['pulse_etl'::name, 'pulse_ingest'::name])));
+CREATE POLICY owner ON core.erased TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+
 -- core.etl_census -----------------------------------------------------------------------------------------------------
 CREATE TABLE core.etl_census (
     client_id integer NOT NULL,
@@ -2378,6 +2429,32 @@ CREATE POLICY staff ON core.ingest_runs FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_runs TO pulse_etl;
 GRANT SELECT ON TABLE core.ingest_runs TO pulse_staff;
 GRANT SELECT,INSERT,UPDATE ON TABLE core.ingest_runs TO pulse_ingest;
+
+-- core.installation_alerts --------------------------------------------------------------------------------------------
+CREATE TABLE core.installation_alerts (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    cause text NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    told_at timestamp with time zone,
+    over_at timestamp with time zone,
+    over_told_at timestamp with time zone
+);
+ALTER TABLE ONLY core.installation_alerts FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.installation_alerts IS 'As core.alerts, of problems that concern no single client: one row from the beginning of a problem to its end.';
+ALTER TABLE core.installation_alerts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.installation_alerts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.installation_alerts ADD CONSTRAINT installation_alerts_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX installation_alerts_open ON core.installation_alerts USING btree (kind) WHERE (over_at IS NULL);
+CREATE POLICY admin ON core.installation_alerts TO pulse_admin USING (true);
+ALTER TABLE core.installation_alerts ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.installation_alerts TO pulse_admin;
 
 -- core.integrations ---------------------------------------------------------------------------------------------------
 CREATE TABLE core.integrations (

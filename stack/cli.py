@@ -75,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
     invite.add_argument("client")
     invite.add_argument("email")
     _client_commands(
-        commands.add_parser("client", help="a client's life: add, check, list, disable, enable, rename, purge")
+        commands.add_parser(
+            "client", help="a client's life: add, check, list, disable, enable, rename, purge, erase-person"
+        )
     )
     backup = commands.add_parser(
         "backup", help="back up primary and metadata server now (the keeper does it every day)"
@@ -126,6 +128,22 @@ def _client_commands(client: argparse.ArgumentParser) -> None:
     )
     purge.add_argument("--search", metavar="TEXT", action="append", default=[], help="search for this text, too")
     purge.add_argument("--report", metavar="FILE", help="write the signed report to this file")
+    erase = actions.add_parser(
+        "erase-person", help="show where a person is named in a client's data; with --yes, erase the person"
+    )
+    erase.add_argument("client")
+    for name, meaning in (
+        ("login", "a login at the forge or tracker"),
+        ("email", "an e-mail address; a login of Pulse with it goes, too"),
+        ("name", "the name that is shown"),
+        ("account", "an account id, as Jira's"),
+    ):
+        erase.add_argument(f"--{name}", metavar=name.upper(), action="append", default=[], help=meaning)
+    erase.add_argument("--yes", action="store_true", help="erase the person")
+    erase.add_argument(
+        "--was", metavar="SLUG", action="append", default=[], help="a name that the client had before it was renamed"
+    )
+    erase.add_argument("--report", metavar="FILE", help="write the signed report to this file")
 
 
 PASSES_ON = {"psql", "test", "bench"}  # commands whose unknown arguments are another program's

@@ -215,7 +215,7 @@ def invite(arguments: argparse.Namespace, _: list[str]) -> int:
 
 
 def client(arguments: argparse.Namespace, _: list[str]) -> int:
-    """A client's life: add, check, list, disable, enable, rename, purge."""
+    """A client's life: add, check, list, disable, enable, rename, purge, erase-person."""
     stack = _started()
     os.environ.update(environment.airflow(stack.settings))  # before anything imports Airflow
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"

@@ -20,6 +20,7 @@ from pulse_superset import (
     doors,
     identity,
     links,
+    maintenance,
     measure,
     password_pages,
     people,
@@ -57,6 +58,7 @@ def install(app: Flask) -> None:
     pages.add_url_rule(rows.RULE, "rows", rows.show)
     brief.add_to(pages)
     analytics.add_to(pages)
+    maintenance.add_to(pages)
     shell.add_to(pages)
     password_pages.add_to(pages)
     people_page.add_to(pages)

@@ -156,6 +156,38 @@ def test_a_renamed_client_keeps_rows_logins_and_connections(
     assert "choose another slug" in pulse("rename", client.new, "secretlab").stderr
 
 
+def test_a_person_is_erased_and_a_run_does_not_bring_the_name_back(
+    stack: dict[str, Any], client: Marked, airflow: AirflowApi, tmp_path: Path
+) -> None:
+    number = client_id(stack, client.new)
+    authors = (
+        "select author_login, count(*) from core.pull_requests where client_id = %s and not author_is_bot"
+        " group by 1 order by 2 desc, 1"
+    )
+    with database(stack, "pulse_owner") as conn:
+        before = conn.execute(authors, [number]).fetchall()
+    login = before[0][0]
+    assert "say who it is" in pulse("erase-person", client.new).stderr
+    dry = pulse("erase-person", client.new, f"--login={login}", f"--was={client.slug}")
+    assert dry.returncode == 0, dry.stderr
+    assert "Nothing was changed" in dry.stdout
+    assert "pulse: raw.github_pull_requests" in dry.stdout
+    quiet(airflow, "sync_clients", f"pulse__{client.new}")
+    file = tmp_path / "erased.json"
+    done = pulse("erase-person", client.new, f"--login={login}", f"--was={client.slug}", "--yes", f"--report={file}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing is left" in done.stdout
+    report = json.loads(file.read_text())
+    assert report["left"] == {}
+    assert login not in file.read_text()
+    run = airflow.trigger(f"pulse__{client.new}", recompute=True)
+    assert airflow.wait_run(f"pulse__{client.new}", run, 420) == "success"
+    with database(stack, "pulse_owner") as conn:
+        after = conn.execute(authors, [number]).fetchall()
+    assert [count for _, count in after] == [count for _, count in before]
+    assert login not in dict(after)
+
+
 def test_an_active_client_is_not_purged(client: Marked) -> None:
     refused = pulse("purge", client.new, "--yes")
     assert refused.returncode == 1

@@ -19,7 +19,7 @@ Connection = psycopg.Connection[Any]
 # What a client's login may not read at all, not even for its own company.
 CLOSED = {
     *("core.users", "core.user_sessions", "core.transform_watermarks", "core.dora_queue", "core.work_state"),
-    *("core.alerts", "core.reports_sent", "core.reports_stopped", "core.password_links"),
+    *("core.alerts", "core.reports_sent", "core.reports_stopped", "core.password_links", "core.erased"),
     *("core.ingest_keys", "core.ingest_moves", "core.ingest_deliveries", "core.ingest_runs"),
 }
 

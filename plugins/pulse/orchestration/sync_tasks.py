@@ -65,13 +65,6 @@ def deactivate_undeclared() -> list[str]:
     return [result.slug for result in gone]
 
 
-def forget_old() -> None:
-    """Delete what is kept for a time only: events of the audit after a year, links that nobody used after a month."""
-    with closing(connect("pulse_admin", autocommit=True)) as conn:
-        conn.execute("select audit.forget_old()")
-        links.forget_old(conn)
-
-
 def active_slugs(only: str = "") -> list[str]:
     """The slugs of the active clients, sorted; `only`: just this one. Raises ValueError if it is not an active client."""
     with closing(connect("pulse_admin")) as conn:

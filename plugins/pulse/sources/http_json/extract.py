@@ -21,6 +21,7 @@ from pulse.sources.base import Credential, Integration, Scope, Source
 from pulse.sources.http_json import records
 from pulse.sources.http_json.client import JsonClient
 from pulse.warehouse.checkpoints import Checkpoint
+from pulse.warehouse.erased import Erased
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
@@ -97,6 +98,7 @@ class HttpJsonSource(Source):
         """Read all pages from the checkpoint's position on, then set the new watermark."""
         resumed = bool(checkpoint.cursor)
         started_at: str = checkpoint.cursor.get("started_at", "")
+        erased = Erased.of_client(self.conn, self.integration.client_id)
         listed: set[bytes] = set()  # digests, because there may be many ids and long ones
         skipped, complete = 0, not resumed
         since = _since(stream.since, checkpoint.watermark_at)
@@ -105,7 +107,7 @@ class HttpJsonSource(Source):
             found = records.map_records(stream, read.items, read.lost)
             cursor = {"position": read.position, "started_at": started_at}
             self.store([found.page], [Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at, cursor)])
-            listed.update(map(_digest, found.listed))
+            listed.update(_digest(erased.text(record_id)) for record_id in found.listed)
             skipped += found.skipped
             complete = complete and found.complete
         if skipped and skipped == len(listed):
