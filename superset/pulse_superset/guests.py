@@ -139,12 +139,19 @@ def check(guest: Guest, context: Any) -> None:
     if form.get("type") == "NATIVE_FILTER":
         columns = set(_filter_columns(dashboard, str(form.get("native_filter_id")), context.datasource.id))
         asked = [column for query in context.queries for column in query.columns or ()]
-        if not columns or any(column not in columns for column in asked) or any(q.metrics for q in context.queries):
+        if (
+            not columns
+            or any(str(column) not in columns for column in asked)
+            or any(q.metrics for q in context.queries)
+        ):
             raise TooMuch("The dashboard has no such filter.")
         return
     charts = {chart.id: chart for chart in dashboard.slices}
     chart = charts.get(form.get("slice_id"))
-    if chart is None or chart.datasource != context.datasource or {"chart_id", "parent_slice_id"} & set(form):
+    others = (
+        form.get("chart_id", form.get("slice_id")) != form.get("slice_id") or form.get("parent_slice_id") is not None
+    )
+    if chart is None or others or chart.datasource != context.datasource:
         raise TooMuch("The dashboard has no such chart.")
     context.slice_ = chart
 
