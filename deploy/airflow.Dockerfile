@@ -1,5 +1,6 @@
 # Airflow's processes, the init jobs and the sandbox.
-FROM python:3.11-slim
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --uid 50000 --create-home pulse && install -d -o pulse -g pulse /var/lib/pulse
 WORKDIR /opt/pulse
 # Or kubernetes, with what runs tasks in pods.

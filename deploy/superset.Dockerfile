@@ -1,5 +1,6 @@
 # Superset under gunicorn, and its init job.
-FROM python:3.11-slim
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --uid 50001 --create-home pulse && install -d -o pulse -g pulse /var/lib/pulse/superset
 WORKDIR /opt/pulse
 COPY constraints/superset-py311.txt ./

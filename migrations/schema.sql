@@ -37,6 +37,21 @@ end $$;
 
 COMMENT ON FUNCTION audit.clients() IS 'Trigger: notes what changes.';
 
+CREATE FUNCTION audit.embed_keys() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'INSERT' then
+        perform audit.add('key made', new.client_id, format('embedding key %s, %s', new.id, new.label));
+    elsif new.revoked_at is not null and old.revoked_at is null then
+        perform audit.add('key revoked', new.client_id, format('embedding key %s', new.id));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.embed_keys() IS 'Trigger: notes what changes.';
+
 CREATE FUNCTION audit.forget_old() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -256,6 +271,20 @@ CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at times
 $$;
 
 COMMENT ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) IS 'Hours from one moment to another; NULL when negative or when either is missing. working: count only working days.';
+
+CREATE FUNCTION core.embed_key(key_hash text, of_client integer DEFAULT NULL::integer, with_id bigint DEFAULT NULL::bigint) RETURNS TABLE(client_id integer, key_id bigint, label text, origins jsonb, dashboards jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select k.client_id, k.id, k.label, o.setting_value, d.setting_value
+    from core.embed_keys k
+    join core.clients c on c.id = k.client_id and c.active
+    join core.system_settings o on o.client_id = k.client_id and o.setting_key = 'embed.origins'
+    join core.system_settings d on d.client_id = k.client_id and d.setting_key = 'embed.dashboards'
+    where (k.key_hash = embed_key.key_hash or (k.client_id, k.id) = (of_client, with_id)) and k.revoked_at is null
+$$;
+
+COMMENT ON FUNCTION core.embed_key(key_hash text, of_client integer, with_id bigint) IS 'A key, by its hash or by client and id, and what may be embedded where; no row when it is unknown or revoked, or nothing may.';
 
 CREATE FUNCTION core.end_client_sessions() RETURNS trigger
     LANGUAGE plpgsql
@@ -842,6 +871,8 @@ REVOKE ALL ON FUNCTION audit.add(kind text, client integer, what text) FROM PUBL
 
 REVOKE ALL ON FUNCTION audit.clients() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.embed_keys() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.forget_old() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.forget_old() TO pulse_admin;
 
@@ -883,6 +914,9 @@ GRANT ALL ON FUNCTION core.effect_label(effect text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.embed_key(key_hash text, of_client integer, with_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.embed_key(key_hash text, of_client integer, with_id bigint) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.end_client_sessions() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.end_client_sessions() TO pulse_admin;
@@ -1851,6 +1885,39 @@ CREATE POLICY staff ON core.dora_state FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_state TO pulse_etl;
 GRANT SELECT ON TABLE core.dora_state TO pulse_staff;
 GRANT SELECT ON TABLE core.dora_state TO pulse_reader;
+
+-- core.embed_keys -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.embed_keys (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    key_hash text NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone
+);
+ALTER TABLE ONLY core.embed_keys FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.embed_keys IS 'One row per key with which a client''s own application asks for guest tokens.';
+COMMENT ON COLUMN core.embed_keys.key_hash IS 'SHA-256 of the key, in hex. The key itself is stored nowhere.';
+COMMENT ON COLUMN core.embed_keys.label IS 'Which application uses it.';
+COMMENT ON COLUMN core.embed_keys.revoked_at IS 'Since when neither the key nor a token made with it counts.';
+ALTER TABLE core.embed_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.embed_keys_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.embed_keys ADD CONSTRAINT embed_keys_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX embed_keys_hash ON core.embed_keys USING btree (key_hash) WHERE (revoked_at IS NULL);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.embed_keys FOR EACH ROW EXECUTE FUNCTION audit.embed_keys();
+ALTER TABLE ONLY core.embed_keys ADD CONSTRAINT embed_keys_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.embed_keys TO pulse_admin USING (true);
+CREATE POLICY embed ON core.embed_keys FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+ALTER TABLE core.embed_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.embed_keys TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT ON TABLE core.embed_keys TO pulse_admin;
+GRANT UPDATE(revoked_at) ON TABLE core.embed_keys TO pulse_admin;
 
 -- core.erased ---------------------------------------------------------------------------------------------------------
 CREATE TABLE core.erased (
@@ -3385,6 +3452,8 @@ CREATE TRIGGER raise_data_version AFTER INSERT OR DELETE OR UPDATE ON core.syste
 ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.system_settings TO pulse_admin USING (true);
 CREATE POLICY auth ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^(brand|feature)\.'::text));
+CREATE POLICY embed ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^embed\.'::text));
+CREATE POLICY embedding ON core.system_settings FOR SELECT TO pulse_owner USING (((SESSION_USER = 'pulse_auth'::name) AND (setting_key ~ '^embed\.'::text)));
 CREATE POLICY etl ON core.system_settings FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY ingest ON core.system_settings FOR SELECT TO pulse_ingest USING (((client_id = ( SELECT s.client_id
    FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))) AND (setting_key ~~ 'ingest.%'::text)));

@@ -59,16 +59,12 @@ def parser() -> argparse.ArgumentParser:
         help="delete rows of Airflow's audit log that hold secrets of command lines",
     )
     token = commands.add_parser("token", help="make, list or revoke the keys that tools push with (docs/push.md)")
-    actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
-    make = actions.add_parser("make", help="make a key of a client's source, and show it once")
-    make.add_argument("client")
-    make.add_argument("source", help="the integration's name")
-    make.add_argument("--label", default="", help="who uses it")
-    listing = actions.add_parser("list", help="the keys of a client")
-    listing.add_argument("client")
-    revoke = actions.add_parser("revoke", help="revoke a key, from the next request on")
-    revoke.add_argument("client")
-    revoke.add_argument("id", type=int)
+    _key_commands(token).add_argument("source", help="the integration's name")
+    _key_commands(
+        commands.add_parser(
+            "embed", help="make, list or revoke the keys that a client's site embeds with (docs/embedding.md)"
+        )
+    )
     invite = commands.add_parser(
         "invite", help="print a link by which a client's person sets a password, to pass on by hand"
     )
@@ -101,6 +97,19 @@ def parser() -> argparse.ArgumentParser:
     ctl.add_argument("action", choices=("start", "stop", "restart"))
     ctl.add_argument("name")
     return top
+
+
+def _key_commands(keys: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Make, list and revoke keys; returns the parser of `make`."""
+    actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
+    make = actions.add_parser("make", help="make a key, and show it once")
+    make.add_argument("client")
+    make.add_argument("--label", default="", help="who uses it")
+    actions.add_parser("list", help="the keys of a client").add_argument("client")
+    revoke = actions.add_parser("revoke", help="revoke a key, from the next request on")
+    revoke.add_argument("client")
+    revoke.add_argument("id", type=int)
+    return make
 
 
 def _client_commands(client: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import psycopg
 
-from pulse import environ
+from pulse import embedding, environ
 from pulse.ingest import keys
 from pulse.people import links
 from pulse.reports import mail
@@ -197,6 +197,19 @@ def token(arguments: argparse.Namespace, _: list[str]) -> int:
         raise StackError(str(problem)) from problem
     except psycopg.OperationalError as error:
         raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+
+
+def embed(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Make, list or revoke the keys that a client's own site embeds with."""
+    stack = _started()
+    try:
+        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary"), options=BY_HAND) as admin:
+            embedding.run(arguments, admin, stack.settings.url("superset"))
+    except embedding.KeyProblem as problem:
+        raise StackError(str(problem)) from problem
+    except psycopg.OperationalError as error:
+        raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+    return 0
 
 
 def invite(arguments: argparse.Namespace, _: list[str]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from pulse import environ
-from pulse_superset import web
+from pulse_superset import guests, web
 from pulse_superset.branding import HOUSE, Theme, bootstrap_overrides
 from pulse_superset.connections import mutate_connection
 from pulse_superset.eventlog import EventLogger
@@ -54,7 +54,12 @@ def _derived(purpose: str) -> str:
     return hmac.new(SECRET_KEY.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
 
+# Embedding (docs/embedding.md): pulse_superset.guests makes and reads the tokens.
 GUEST_TOKEN_JWT_SECRET = _derived("guest token")
+GUEST_TOKEN_JWT_AUDIENCE = guests.AUDIENCE
+GUEST_TOKEN_JWT_EXP_SECONDS = guests.LIFETIME_SECONDS
+GUEST_TOKEN_HEADER_NAME = guests.HEADER
+GUEST_TOKEN_VALIDATOR_HOOK = guests.no_other_token
 GLOBAL_ASYNC_QUERIES_JWT_SECRET = _derived("asynchronous queries")
 
 EVENT_LOGGER = EventLogger()
@@ -99,7 +104,7 @@ FEATURE_FLAGS = {
     "CACHE_QUERY_BY_USER": True,
     "DRILL_BY": False,
     "DRILL_TO_DETAIL": False,
-    "EMBEDDED_SUPERSET": False,
+    "EMBEDDED_SUPERSET": True,
     "EMBEDDABLE_CHARTS": False,
     "CSS_TEMPLATES": False,
     "MENU_HIDE_USER_INFO": True,

@@ -259,6 +259,48 @@ def sso_roles(client_id: int) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class EmbedKey:
+    """A key that counts, and what its client embeds."""
+
+    client_id: int
+    key_id: int
+    label: str
+    origins: list[str]
+    dashboards: list[str]
+
+
+def embed_key(
+    key_hash: str | None = None, *, client_id: int | None = None, key_id: int | None = None
+) -> EmbedKey | None:
+    """An embedding key by its hash, or by client and id; None if it does not count. Raises DatabaseAway."""
+    rows = _read(
+        "select client_id, key_id, label, origins, dashboards from core.embed_key(%s, %s, %s)",
+        (key_hash, client_id, key_id),
+    )
+    return EmbedKey(*rows[0]) if rows else None
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A dashboard that sites of a client may show in a frame."""
+
+    client_id: int
+    origins: list[str]
+    dashboard: str
+
+
+def embedded() -> list[Embedded]:
+    """Every dashboard that an active client embeds. Raises DatabaseAway."""
+    rows = _read(
+        "select o.client_id, o.setting_value, jsonb_array_elements_text(d.setting_value) from core.system_settings o"
+        " join core.system_settings d on d.client_id = o.client_id and d.setting_key = 'embed.dashboards'"
+        " join core.clients c on c.id = o.client_id and c.active where o.setting_key = 'embed.origins'",
+        (),
+    )
+    return [Embedded(*row) for row in rows]
+
+
+@dataclass(frozen=True)
 class Client:
     """An active client."""
 

@@ -144,7 +144,9 @@ def brand_of(client_id: int) -> Brand:
 
 
 def current_brand() -> Brand:
-    """The brand for whoever loads the page; the house brand for staff, for guests and outside a request."""
+    """The brand for whoever loads the page; the house brand for staff, for visitors and outside a request."""
+    if has_request_context() and "pulse_embedded_client" in g:
+        return brand_of(g.pulse_embedded_client)
     user = getattr(g, "user", None) if has_request_context() else None
     if user is None or getattr(user, "is_anonymous", True):
         return HOUSE

@@ -19,7 +19,7 @@ from superset.security import SupersetSecurityManager
 
 from pulse.addresses import is_address
 from pulse.tenancy import superset_role
-from pulse_superset import accounts, answers, audit, bounds, ended, identity, sessions, throttle, versions
+from pulse_superset import accounts, answers, audit, bounds, ended, guests, identity, sessions, throttle, versions
 from pulse_superset.connections import client_of_superset_role, clients_of
 from pulse_superset.identity import CLAIM, OneIdentity
 from pulse_superset.sessions import Session
@@ -190,6 +190,19 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         clients = frozenset(known.clients) if known is not None else frozenset()
         return [*super().get_rls_cache_key(datasource), versions.cache_key(datasource.table_name, clients)]
 
+    def _has_view_access(self, user: Any, permission_name: str, view_name: str) -> bool:
+        """A guest may do a small part of what the client's role may."""
+        if isinstance(user, guests.Guest) and (permission_name, view_name) not in guests.ALLOWED:
+            return False
+        return bool(super()._has_view_access(user, permission_name, view_name))
+
+    def get_user_roles_permissions(self, user: Any) -> dict[str, list[tuple[str, str]]]:
+        """What Superset's pages show and hide buttons by."""
+        if isinstance(user, guests.Guest):
+            return {"guest": sorted(guests.ALLOWED)}
+        found: dict[str, list[tuple[str, str]]] = super().get_user_roles_permissions(user)
+        return found
+
     def raise_for_access(self, *args: Any, **kwargs: Any) -> None:
         """Superset's own checks, and Pulse's: a client's user may not send SQL, nor ask for more than charts need."""
         query_context = kwargs.get("query_context")
@@ -197,6 +210,8 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         if query_context is not None and known is not None and known.clients:
             try:
                 bounds.check(query_context)
+                if known.is_guest:
+                    guests.check(known.user, query_context)
             except bounds.TooMuch as error:
                 answers.say(str(error))
                 raise SupersetSecurityException(

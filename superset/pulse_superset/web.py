@@ -18,6 +18,7 @@ from pulse_superset import (
     audit,
     bounds,
     doors,
+    embedding,
     identity,
     links,
     maintenance,
@@ -58,6 +59,7 @@ def install(app: Flask) -> None:
     pages.add_url_rule(rows.RULE, "rows", rows.show)
     brief.add_to(pages)
     analytics.add_to(pages)
+    embedding.add_to(pages)
     maintenance.add_to(pages)
     shell.add_to(pages)
     password_pages.add_to(pages)
@@ -68,6 +70,7 @@ def install(app: Flask) -> None:
     people.install()
     # Before anything of Superset's runs: wait for a turn, then find out who it is and what they may open.
     app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, _limit_body]
+    app.before_request(embedding.show)
     app.teardown_request(turns.give_back)
     user_logged_in.connect(_keep_session, app)
     # Flask calls these in reverse order; the first one after all that Superset adds.
@@ -90,7 +93,7 @@ def _limit_body() -> Any:
         # Read and thrown away, or the sender finds a broken connection in place of the answer.
         request.environ["wsgi.input"].read(min(request.content_length or 0, _THROWN_AWAY_BYTES))
         return "", 413
-    if known is not None and saves and (doors.rule() or "").endswith("/permalink"):
+    if known is not None and known.user_id is not None and saves and (doors.rule() or "").endswith("/permalink"):
         links.forget_old(known.user_id)
     return None
 
@@ -121,7 +124,7 @@ def _own_policy(response: Any) -> Any:
         response.headers["Content-Security-Policy"] = g.pulse_policy
     if "pulse_referrer_policy" in g:
         response.headers["Referrer-Policy"] = g.pulse_referrer_policy
-    return response
+    return embedding.frame(response)
 
 
 def _finish(response: Any) -> Any:

@@ -20,7 +20,7 @@ Connection = psycopg.Connection[Any]
 CLOSED = {
     *("core.users", "core.user_sessions", "core.transform_watermarks", "core.dora_queue", "core.work_state"),
     *("core.alerts", "core.reports_sent", "core.reports_stopped", "core.password_links", "core.erased"),
-    *("core.ingest_keys", "core.ingest_moves", "core.ingest_deliveries", "core.ingest_runs"),
+    *("core.embed_keys", "core.ingest_keys", "core.ingest_moves", "core.ingest_deliveries", "core.ingest_runs"),
 }
 
 

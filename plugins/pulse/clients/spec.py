@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from pulse import addresses
 from pulse.clients.base import Declared, repeated
+from pulse.clients.embedding import Embedding
 from pulse.clients.explain import Mistake, mistakes_of
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.masking import hidden_keys, hidden_part, is_hidden, masked_places, refusal
@@ -158,6 +159,9 @@ class ClientSpec(Declared):
     users: list[User] = Field([], description="the client's logins")
     sso: SingleSignOn = Field(
         default_factory=lambda: SingleSignOn.model_validate({}), description="who signs in through a provider"
+    )
+    embedding: Embedding = Field(
+        default_factory=lambda: Embedding.model_validate({}), description="what sites of the client may show in a frame"
     )
     settings: Settings = Field(
         default_factory=lambda: Settings.model_validate({}), description="what counts in the metrics: see below"

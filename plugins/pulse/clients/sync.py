@@ -106,6 +106,7 @@ def _sync_settings(conn: Connection, client_id: int, spec: ClientSpec) -> int:
     sso = spec.sso.model_dump(exclude_unset=True, exclude_none=True)
     wanted = {f"brand.{key}": value for key, value in branding.items()}
     wanted |= {f"sso.{key}": value for key, value in sso.items()} | spec.settings.given()
+    wanted |= {f"embed.{key}": value for key, value in spec.embedding.model_dump().items() if value}
     written = conn.execute(
         "delete from core.system_settings where client_id = %s and not setting_key = any (%s)",
         [client_id, list(wanted)],
