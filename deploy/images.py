@@ -1,7 +1,7 @@
 """The images of others by digest: python3.11 -m deploy.images pin FILE, or check FILE. Standard library only.
 
-`pin` asks the registries once which digest each tag of deploy/images.env has now, and writes FILE. `check` refuses a FILE in
-which an image is missing or is named by a tag alone. `docker compose --env-file FILE` then runs exactly these; a build takes
+`pin` asks the registries once which digest each tag of deploy/images.env has now, and writes FILE. `check` refuses a FILE where
+an image is missing or is named by a tag alone. `docker compose --env-file FILE` then runs exactly these; a build takes
 PYTHON_IMAGE as its argument.
 """
 

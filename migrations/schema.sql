@@ -1818,10 +1818,14 @@ CREATE TABLE core.dora_restatements (
     reason text NOT NULL,
     cause text DEFAULT ''::text NOT NULL,
     evidence jsonb DEFAULT '[]'::jsonb NOT NULL,
+    old_tier text,
+    new_tier text,
     CONSTRAINT dora_restatements_reason_check CHECK ((reason = ANY (ARRAY['definition'::text, 'data'::text])))
 );
 ALTER TABLE ONLY core.dora_restatements FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.dora_restatements IS 'One row per published number of an ended period that has changed: what it was, what it is, and which facts made it so.';
+COMMENT ON COLUMN core.dora_restatements.old_tier IS 'The tier before. A number whose tier alone has changed has a row, too: the benchmarks, or the tiers of the services that it is the median of, have changed.';
+COMMENT ON COLUMN core.dora_restatements.new_tier IS 'The tier since.';
 ALTER TABLE core.dora_restatements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.dora_restatements_id_seq
     START WITH 1

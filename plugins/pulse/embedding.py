@@ -83,7 +83,7 @@ def revoke(admin: Connection, slug: str, key_id: int) -> None:
         [slug, key_id],
     )
     if not done.rowcount:
-        raise KeyProblem(f"client {slug} has no embedding key {key_id}: list them")
+        raise KeyProblem(f"client {slug} has no embedding key {key_id}: ./pulse embed list {slug}")
 
 
 def run(arguments: argparse.Namespace, admin: Connection, superset: str) -> None:

@@ -99,9 +99,7 @@ WAYS = [
     ),
     Way("guest token", accepted=False, guest=True, guest_of="techcorp"),
     Way("guest token and login form", accepted=False, guest=True, guest_of="techcorp", form_login=True),
-    Way("guest token and token", accepted=False, guest_of="techcorp", header=_bearer),
     Way("another client's guest token and login form", accepted=False, guest_of="acme", form_login=True),
-    Way("another client's guest token and token", accepted=False, guest_of="acme", header=_bearer),
     Way("token as a guest token", accepted=False, guest_header=lambda token: token),
 ]
 

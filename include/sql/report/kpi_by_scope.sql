@@ -39,7 +39,8 @@ select
      from jsonb_each_text(m.tier_spread) t (label, n)) as tier_spread_text,
     peers.cumulative_share as peer_share, peers.year as peer_year, goal.status as target_status, goal.target_status_text,
     '/pulse/rows/?metric=' || m.metric_type || '&from=' || m.period_start || '&to=' || m.period_end
-        || coalesce('&service=' || core.url_part(v.name), '') as rows_path
+        || coalesce('&service=' || core.url_part(v.name), '') as rows_path,
+    chance.confidence_text
 from core.dora_state t
 join core.clients c on c.id = t.client_id
 join core.dora_metrics m
@@ -61,4 +62,6 @@ left join report.metric_targets goal
   on m.scope_type = 'client' and (goal.client_id, goal.metric_type) = (m.client_id, m.metric_type)
 left join core.benchmarks peers
   on peers.metric_type = m.metric_type and peers.kind = 'distribution' and peers.year = 2025
- and m.metric_value >= peers.lower_bound and (m.metric_value < peers.upper_bound or peers.upper_bound is null);
+ and m.metric_value >= peers.lower_bound and (m.metric_value < peers.upper_bound or peers.upper_bound is null)
+left join report.metric_confidence chance
+  on (chance.client_id, chance.metric_type, chance.scope_type, chance.scope_id) = (m.client_id, m.metric_type, m.scope_type, m.scope_id);

@@ -1,44 +1,13 @@
 -- One row per metric on a tile, one for all of them together (metric_type all), and one where sources are not read (sources): what
 -- moved, in a sentence.
 --
--- Only signals are reported, with the parts of the comparison "shift" that make up a third of the change or more. A part goes with
--- a change; nothing says that it caused it.
-with moves as (
-    select c.*, coalesce(c.mean_now - c.mean_before, c.value_now - c.value_before) as total
-    from core.metric_comparisons c
-    where c.comparison = 'shift'
-), parts as (
-    select client_id, metric_type, 1 as kind, service_id as part, sum(contribution) as contribution
-    from core.metric_drivers
-    where comparison = 'shift'
-    group by 1, 2, 3, 4
-    union all
-    select client_id, metric_type, 2, effect, sum(contribution)
-    from core.metric_drivers
-    where comparison = 'shift' and effect in ('coding', 'pickup', 'review', 'merge_to_deploy')
-    group by 1, 2, 3, 4
-), ranked as (
-    select p.*, m.total, p.contribution / m.total as share, count(*) over (of_kind) as n,
-           row_number() over (of_kind order by p.contribution / m.total desc, p.part) as place
-    from parts p
-    join moves m on (m.client_id, m.metric_type) = (p.client_id, p.metric_type) and m.total <> 0
-     and sign(m.total) = sign(m.value_now - m.value_before)
-    window of_kind as (partition by p.client_id, p.metric_type, p.kind)
-), leading_parts as (
-    select r.client_id, r.metric_type, count(*) as parts,
-           string_agg(l.label || ' (' || core.difference_text(k.unit, r.contribution) || ')', ' and ' order by r.kind, r.place)
-               as goes_with,
-           min(l.label) filter (where r.kind = 1 and r.place = 1) as service_name,
-           min(nullif(r.part, '')) filter (where r.kind = 1 and r.place = 1) as service_id,
-           min(r.part) filter (where r.kind = 2 and r.place = 1) as stage, min(core.difference_text(k.unit, r.total)) as total_text
-    from ranked r
-    join core.metric_catalogue k on k.metric_type = r.metric_type
-    left join core.services s on (s.client_id, s.id) = (r.client_id, r.part)
-    cross join lateral (
-        select case when r.kind = 2 then lower(core.effect_label(r.part)) when r.part = '' then 'incidents without a service'
-                    else coalesce(s.name, r.part) end as label
-    ) l
-    where r.n > 1 and (r.place = 1 and r.share >= 1.0 / 3 or r.place = 2 and r.share >= 0.25)
+-- Only signals are reported, with the parts that report.metric_parts has. A part goes with a change; nothing says that it caused it.
+with leading_parts as (
+    select client_id, metric_type, count(*) as parts, string_agg(part_text, ' and ' order by clause) as goes_with,
+           (array_agg(label order by clause) filter (where kind = 'service'))[1] as service_name,
+           (array_agg(service_id order by clause) filter (where kind = 'service'))[1] as service_id,
+           (array_agg(stage order by clause) filter (where kind = 'stage'))[1] as stage, min(total_text) as total_text
+    from report.metric_parts
     group by 1, 2
 ), described as (
     select t.client_id, t.client_name, t.metric_type, t.metric_label, t.sort_order, t.unit, t.verdict, t.verdict_text, t.null_reason,
@@ -47,7 +16,8 @@ with moves as (
            core.display_text(t.unit, m.value_before) as text_before, core.display_text(t.unit, m.value_now) as text_now,
            t.verdict in ('better', 'worse') and m.client_id is not null as is_moved
     from report.kpi_current t
-    left join moves m on (m.client_id, m.metric_type) = (t.client_id, t.metric_type)
+    left join core.metric_comparisons m
+      on (m.client_id, m.metric_type, m.comparison) = (t.client_id, t.metric_type, 'shift')
     left join leading_parts p on (p.client_id, p.metric_type) = (t.client_id, t.metric_type)
     where t.sort_order <= 5
 ), together as (
@@ -73,8 +43,7 @@ select
          when null_reason is not null then metric_label || ': nothing to judge in these 30 days.'
          else metric_label || ': ' || verdict_text || '.' end as sentence,
     case when is_moved then
-        '/pulse/rows/?metric=' || metric_type || '&from=' || before_from || '&to=' || now_until
-        || coalesce('&service=' || core.url_part(service_name), '') end as rows_path
+        '/pulse/rows/?metric=' || metric_type || '&from=' || before_from || '&to=' || now_until end as rows_path
 from described
 union all
 select

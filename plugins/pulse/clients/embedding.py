@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from pulse import environ
 from pulse.clients.base import Declared, repeated
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -45,12 +46,9 @@ def _dashboards() -> tuple[str, ...]:
     """The dashboards that executives have, by the last part of their addresses."""
     import yaml
 
-    from pulse.superset.assets import assets_folder, dashboard_slug
-
-    files = sorted((assets_folder() / "dashboards").glob("*.yaml"))
-    return tuple(
-        dashboard_slug(file.stem) for file in files if not yaml.safe_load(file.read_text(encoding="utf-8")).get("staff")
-    )
+    files = sorted((environ.ROOT.get() / "superset" / "assets" / "dashboards").glob("*.yaml"))
+    specs = {file.stem.replace("_", "-"): yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
+    return tuple(slug for slug, spec in specs.items() if not spec.get("staff"))
 
 
 def _is_a_dashboard(name: str) -> str:

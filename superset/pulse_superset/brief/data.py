@@ -25,6 +25,7 @@ _STATEMENTS = {
     "client": "select name, slug, time_zone from core.clients",
     "numbers": "select * from report.kpi_current where sort_order <= 5 order by sort_order",
     "sentences": "select metric_type, metric_label, sentence, rows_path from report.metric_sentences order by sort_order",
+    "parts": "select metric_type, part_text, rows_path from report.metric_parts order by sort_order, clause",
     "events": "select shifted_on as day, metric_type as about, sentence from report.metric_sentences"
     " where shifted_on is not null union all select target_by, metric_type || ' target ' || target || ' ' || status,"
     " metric_label || ': ' || target_status_text || '.' from report.metric_targets where status in ('reached', 'missed')"
@@ -73,6 +74,10 @@ class Brief:
     def moves(self) -> list[Row]:
         """The sentence of each number that has moved, and before them the one about sources that are not read."""
         return [row for row in self.rows["sentences"] if row["rows_path"] or row["metric_type"] == "sources"]
+
+    def parts(self, move: Row) -> list[Row]:
+        """What the sentence of a move says it goes with, with the way to the rows."""
+        return [row for row in self.rows["parts"] if row["metric_type"] == move["metric_type"]]
 
     def series(self, metric_type: str) -> list[Row]:
         """The weeks of a metric, the oldest first."""
