@@ -20,6 +20,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from werkzeug.security import check_password_hash
 
 from pulse import environ
+from pulse.languages import ENGLISH
 from pulse.tenancy import role_password
 
 LOGIN = "pulse_auth"
@@ -247,6 +248,21 @@ def brand_settings(client_id: int) -> dict[str, Any]:
     if rows:
         settings["client_name"] = rows[0][0]
     return settings
+
+
+def language(email: str) -> str:
+    """The language of a client's person, or else of the client; English for anybody else. Raises DatabaseAway."""
+    rows = _read(
+        "select coalesce(u.language, c.language) from core.users u join core.clients c on c.id = u.client_id where u.email = %s",
+        (email,),
+    )
+    return str(rows[0][0]) if rows else ENGLISH
+
+
+def client_language(client_id: int) -> str:
+    """A client's language. Raises DatabaseAway."""
+    rows = _read("select language from core.clients where id = %s", (client_id,))
+    return str(rows[0][0]) if rows else ENGLISH
 
 
 def sso_roles(client_id: int) -> dict[str, str]:

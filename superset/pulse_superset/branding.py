@@ -23,6 +23,7 @@ from superset.config import THEME_DEFAULT as STOCK_LIGHT
 from pulse_superset import accounts, navigation
 from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_on, turned
 from pulse_superset.landing import landing_path
+from pulse_superset.language import say
 
 CACHE_SECONDS = 20
 BRIEF = "/pulse/brief/"
@@ -250,7 +251,7 @@ def _of_admins(known: Any) -> list[dict[str, Any]]:
         admin = known.clients and accounts.is_client_admin(known.user.username)
     except accounts.DatabaseAway:
         return []
-    return [navigation.entry("People", PEOPLE)] if admin else []
+    return [navigation.entry(say("People"), PEOPLE)] if admin else []
 
 
 def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
@@ -258,14 +259,19 @@ def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     scheme = {
         "id": "pulse",
         "description": "",
-        "label": "Brand",
+        "label": say("Brand"),
         "isDefault": True,
         "colors": current_brand().chart_colors(),
     }
     menu = dict(data.get("menu_data") or {})
-    menu["navbar_right"] = {**menu.get("navbar_right", {}), "version_string": None, "version_sha": None}
+    menu["navbar_right"] = {
+        **menu.get("navbar_right", {}),
+        "version_string": None,
+        "version_sha": None,
+        "show_language_picker": False,
+    }
     known = g.get("pulse_identity") if has_request_context() else None
     if known is not None:
         own = [dict(link) for link in navigation.links()] if known.clients else menu.get("menu") or []
-        menu["menu"] = [*own[:1], navigation.entry("Brief", BRIEF), *own[1:], *_of_admins(known)]
+        menu["menu"] = [*own[:1], navigation.entry(say("Brief"), BRIEF), *own[1:], *_of_admins(known)]
     return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, jsonify
 from flask import Response as FlaskResponse
 
+from pulse_superset import language
 from pulse_superset.branding import current_brand
 
 MANIFEST = "/pulse/manifest.webmanifest"
@@ -31,7 +32,11 @@ def finish_page(response: Any) -> Any:
     if response.mimetype == "text/html" and not response.is_streamed:
         page = response.get_data()
         if b"<html>" in page:
-            response.set_data(page.replace(b"<html>", b'<html lang="en">', 1).replace(_SUPERSETS, _OURS, 1))
+            response.set_data(
+                page.replace(b"<html>", f'<html lang="{language.of_request()}">'.encode(), 1).replace(
+                    _SUPERSETS, _OURS, 1
+                )
+            )
     return response
 
 

@@ -19,6 +19,7 @@ from pulse_superset import (
     bounds,
     doors,
     identity,
+    language,
     links,
     measure,
     password_pages,
@@ -62,10 +63,12 @@ def install(app: Flask) -> None:
     people_page.add_to(pages)
     sso_pages.add_to(pages)
     app.register_blueprint(pages)
-    app.context_processor(lambda: {"pulse_theme": preferred_theme, "pulse_sso": bool(sso_pages.known())})
+    app.context_processor(
+        lambda: {"pulse_theme": preferred_theme, "pulse_sso": bool(sso_pages.known()), "say": language.say}
+    )
     people.install()
     # Before anything of Superset's runs: wait for a turn, then find out who it is and what they may open.
-    app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, _limit_body]
+    app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, language.choose, _limit_body]
     app.teardown_request(turns.give_back)
     user_logged_in.connect(_keep_session, app)
     # Flask calls these in reverse order; the first one after all that Superset adds.

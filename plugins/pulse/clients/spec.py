@@ -29,6 +29,7 @@ MAX_LOGO_BYTES = 200_000
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
 _SCRIPTED_SVG = re.compile(r"<script|on\w+\s*=|javascript:|<foreignObject|<!ENTITY", re.IGNORECASE)
 
+Language = Literal["en", "de"]
 Colour = Annotated[str, Field(pattern=_COLOUR, examples=["#2456C8"])]
 
 
@@ -93,6 +94,9 @@ class User(Declared):
     theme_mode: Literal["light", "dark", "system"] = Field(
         "system", description="light or dark mode; `system`: as the person's device"
     )
+    language: Language | None = Field(
+        None, description="the language of what the person sees and gets by mail; default: the client's `language`"
+    )
     reports: list[Literal["weekly", "monthly", "signals"]] = Field(
         [],
         description="the brief by mail: `weekly` (on Mondays), `monthly` (on the first day), and `signals` (once when a number"
@@ -150,6 +154,9 @@ class ClientSpec(Declared):
     active: bool = Field(True, description="`false` removes the DAG and the logins and keeps the data")
     time_zone: str = Field(
         "UTC", description="IANA name; days, weeks and months begin there", examples=["Europe/Berlin"]
+    )
+    language: Language = Field(
+        "en", description="the language of its people: English or German; a person may have another one"
     )
     schedule_minutes: int = Field(60, ge=1, le=10080, description="minutes between two runs")
     branding: Branding = Field(

@@ -19,13 +19,14 @@ Connection = psycopg.Connection[Any]
 
 _UPSERT = (
     "insert into core.users as t (client_id, email, full_name, password_hash, declared_hash, origin, role, theme_mode, reports,"
-    " active) values (%s, %s, %s, %s, %s, 'variable', %s, %s, %s, %s) on conflict (email) do update set"
+    " language, active) values (%s, %s, %s, %s, %s, 'variable', %s, %s, %s, %s, %s) on conflict (email) do update set"
     " full_name = excluded.full_name, password_hash = excluded.password_hash, declared_hash = excluded.declared_hash,"
     " origin = excluded.origin, role = excluded.role, theme_mode = excluded.theme_mode, reports = excluded.reports,"
-    " active = excluded.active, updated_at = now()"
-    " where (t.full_name, t.password_hash, t.declared_hash, t.origin, t.role, t.theme_mode, t.reports, t.active) is distinct"
+    " language = excluded.language, active = excluded.active, updated_at = now()"
+    " where (t.full_name, t.password_hash, t.declared_hash, t.origin, t.role, t.theme_mode, t.reports, t.language,"
+    " t.active) is distinct"
     " from (excluded.full_name, excluded.password_hash, excluded.declared_hash, excluded.origin, excluded.role,"
-    " excluded.theme_mode, excluded.reports, excluded.active)"
+    " excluded.theme_mode, excluded.reports, excluded.language, excluded.active)"
 )
 
 
@@ -55,7 +56,7 @@ def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) ->
         stored, declared, active = (row[1], row[2], row[3]) if row else ("", "", False)
         password, declared = _hashes(user, stored, declared)
         person = [client_id, user.email, user.name, password, declared, user.role, user.theme_mode, user.reports]
-        written += conn.execute(_UPSERT, [*person, spec.active]).rowcount
+        written += conn.execute(_UPSERT, [*person, user.language, spec.active]).rowcount
         if spec.active and not password and not active:
             written += links.ask(conn, client_id, user.email, user.name, "declared", "the Variable")
     return written + _end_reports_and_logins(conn, client_id, spec)
