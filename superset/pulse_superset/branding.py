@@ -20,7 +20,7 @@ from flask import g, has_request_context
 from superset.config import THEME_DARK as STOCK_DARK
 from superset.config import THEME_DEFAULT as STOCK_LIGHT
 
-from pulse_superset import accounts, navigation
+from pulse_superset import accounts, formats, language, navigation
 from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_on, turned
 from pulse_superset.landing import landing_path
 from pulse_superset.language import say
@@ -254,6 +254,11 @@ def _of_admins(known: Any) -> list[dict[str, Any]]:
     return [navigation.entry(say("People"), PEOPLE)] if admin else []
 
 
+def _said(label: str, url: str, **_: Any) -> dict[str, Any]:
+    """A link of the menu in the reader's language."""
+    return navigation.entry(say(label), url)
+
+
 def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     """COMMON_BOOTSTRAP_OVERRIDES_FUNC: chart colours in the viewer's brand (scheme `pulse`), the menu, and no version."""
     scheme = {
@@ -272,6 +277,6 @@ def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     }
     known = g.get("pulse_identity") if has_request_context() else None
     if known is not None:
-        own = [dict(link) for link in navigation.links()] if known.clients else menu.get("menu") or []
+        own = [_said(**link) for link in navigation.links()] if known.clients else menu.get("menu") or []
         menu["menu"] = [*own[:1], navigation.entry(say("Brief"), BRIEF), *own[1:], *_of_admins(known)]
-    return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}
+    return {"extra_categorical_color_schemes": [scheme], "menu_data": menu, **formats.of_charts(language.of_request())}

@@ -28,7 +28,19 @@ SAME = {
         "Releases",
         "Review",
     ),
-    *("Rollbacks", "Service", "Sprint", "Version"),
+    *(
+        "Rollbacks",
+        "Service",
+        "Services",
+        "Sprint",
+        "Version",
+        "Deployment",
+        "Deployments",
+        "Release",
+        "Status",
+        "Builds",
+        "· DORA",
+    ),
 }
 PLACE = re.compile(r"%%|%(?:\d\$)?s|\{\w+\}")
 

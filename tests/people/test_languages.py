@@ -47,6 +47,8 @@ def test_a_visitor_reads_the_browsers_language(world: World) -> None:
         told = bootstrap(login)
         assert told["locale"] == language
         assert told["menu_data"]["navbar_right"]["show_language_picker"] is False
+    pack = visitor.page("/superset/language_pack/de/").json()["locale_data"]["superset"]
+    assert (pack["Sign in"], pack["Time range"]) == (["Anmelden"], ["Zeitbereich"])
     refused = visitor.post(f"{world.url}/api/v1/security/login", json=WRONG, timeout=60)
     assert refused.json()["message"] == "Name oder Passwort ist falsch."
 

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import yaml
 from babel.messages.extract import extract_python
 from jinja2.ext import babel_extract
+
+from pulse_superset import in_words
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = (ROOT / "plugins" / "pulse", ROOT / "superset" / "pulse_superset")
 TEMPLATES = ROOT / "superset" / "pulse_superset" / "templates"
+ASSETS = ROOT / "superset" / "assets"
 SQL = ROOT / "include" / "sql"
-# What is stored in English and said later: the cause of a restatement (core.cause_text).
-_STORED = (SQL / "models" / "metrics" / "dora_restatements.sql", SQL / "models" / "metrics" / "moved_facts.sql")
+# What the models store in English, and views and datasets say later: causes of restatements, and why a change is not counted.
+_STORED = tuple(
+    SQL / "models" / name
+    for name in ("metrics/dora_restatements.sql", "metrics/moved_facts.sql", "links/deployment_changes.sql")
+)
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 
 
 def sources() -> set[str]:
     """The texts."""
-    return {*of_sql(), *of_python(), *of_templates(), *of_seeds()}
+    return {*of_sql(), *of_python(), *of_templates(), *of_seeds(), *of_assets()}
 
 
 def of_sql() -> Iterator[str]:
@@ -39,12 +48,12 @@ def of_sql() -> Iterator[str]:
         for text in _literals(path):
             if text in STORED_TEXTS:
                 yield text
-    yield from ("Elite", "High", "Medium", "Low", "elite", "high", "medium", "low")
+    yield from ("day", "quarter", "Elite", "High", "Medium", "Low", "elite", "high", "medium", "low")
 
 
 STORED_TEXTS = {
     *("added", "changed", "removed", "deployments", "deployed changes", "incidents", "merged changes"),
-    "the scope's first day or services have changed",
+    *("the scope's first day or services have changed", "carries others", "bot", "no commits", "negative duration"),
 }
 
 
@@ -60,6 +69,56 @@ def _literals(path: Path) -> Iterator[str]:
     text = re.sub(r"(?m)^\s*--.*$", "", path.read_text(encoding="utf-8"))
     for found in _LITERAL.finditer(re.sub(r"'\s*\n\s*'", "", text)):
         yield found[1].replace("''", "'")
+
+
+def of_assets() -> Iterator[str]:
+    """What charts, datasets and filters say on the dashboards that clients see."""
+    dashboards = [spec for spec in _assets("dashboards").values() if not spec.get("staff")]
+    charts, datasets, filters = (
+        _assets("charts"),
+        _assets("datasets"),
+        yaml.safe_load((ASSETS / "filters.yaml").read_text()),
+    )
+    shown: set[str] = set()
+    for spec in dashboards:
+        yield spec["title"]
+        yield from (text for name in spec["filters"] for text in (filters[name]["title"], filters[name]["description"]))
+        for tab in spec["tabs"]:
+            yield tab["title"]
+            for row in tab["rows"]:
+                if isinstance(row, dict):
+                    yield row["heading"]
+                else:
+                    shown |= {cell["chart"] if isinstance(cell, dict) else cell for cell in row}
+    for name in sorted(shown):
+        spec = charts[name]
+        yield from (spec["title"], spec["description"])
+        if "benchmark" in spec.get("params", {}) or "benchmark" in spec:
+            yield (spec.get("benchmark") or spec["params"]["benchmark"])["text"]
+        yield from _said(json.loads(json.dumps(spec["params"])))
+    for name in sorted({charts[name]["dataset"] for name in shown}):
+        for kind in ("columns", "metrics"):
+            for column in (datasets[name].get(kind) or {}).values():
+                yield from [column["label"]] if column and "label" in column else []
+        for found in re.finditer(r"core\.say\('([^']*)'\)", (ASSETS / "datasets" / f"{name}.yaml").read_text()):
+            yield found[1]
+    yield yaml.safe_load((ASSETS / "defaults.yaml").read_text())["metrics"]["row_count"]["label"]
+
+
+def _said(params: Any) -> list[str]:
+    """What is said of the parameters of a chart."""
+    found: list[str] = []
+
+    def say(text: str) -> str:
+        found.append(text)
+        return text
+
+    in_words.spoken(params, say)
+    return found
+
+
+def _assets(kind: str) -> dict[str, Any]:
+    return {path.stem: yaml.safe_load(path.read_text()) for path in (ASSETS / kind).glob("*.yaml")}
 
 
 def of_python() -> Iterator[str]:
