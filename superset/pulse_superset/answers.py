@@ -28,6 +28,8 @@ MESSAGES = {
     429: mark("Too many tries. Try again in a moment."),
     503: mark("Too many requests at once. Try again in a moment."),
 }
+LINKS = "/superset/dashboard/p/"
+NO_LINK = mark("This link leads to no view of yours: it is mistyped, or too old, or was shared in another company.")
 WRONG = mark("Something went wrong. Try again in a moment.")
 _PAGE = """<!doctype html><html lang="{3}"><head><meta charset="utf-8"><title>{0}</title></head>
 <body style="font-family: sans-serif; margin: 4rem"><p>{0}</p><p><a href="{1}">{2}</a></p></body></html>
@@ -53,7 +55,8 @@ def plain(response: Any) -> Any:
         return response
     message = g.get("pulse_message")
     if message is None:
-        message = language.say(MESSAGES.get(response.status_code, WRONG))
+        known = NO_LINK if response.status_code == 404 and request.path.startswith(LINKS) else None
+        message = language.say(known or MESSAGES.get(response.status_code, WRONG))
         if response.status_code not in (401, 403, 404, 405, 503):
             number = secrets.token_hex(4)
             message = language.say("{message} (Number {number})", message=message, number=number)

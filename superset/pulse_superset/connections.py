@@ -50,11 +50,14 @@ def login_for(role_names: Iterable[str]) -> str:
     return STAFF_LOGIN if names & STAFF_ROLES else NOBODY_LOGIN
 
 
-def _speaking(chosen: str, dsn: str, **options: Any) -> Any:
-    """A connection whose texts are in a language: set by a statement, because PgBouncer passes no startup option on."""
+def _speaking(chosen: tuple[str, str], dsn: str, **options: Any) -> Any:
+    """A connection whose texts are in a language, with these separators.
+
+    Set by a statement, because PgBouncer passes no startup option on.
+    """
     connection = psycopg2.extensions.connection(dsn, **options)
     with connection, connection.cursor() as cursor:
-        cursor.execute("set pulse.language = %s", (chosen,))
+        cursor.execute("set pulse.language = %s; set pulse.separators = %s", chosen)
     return connection
 
 
@@ -82,6 +85,7 @@ def mutate_connection(
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "pulse superset",
     }
-    if language.of_request() != ENGLISH:
-        connect_args["connection_factory"] = partial(_speaking, language.of_request())
+    chosen = language.of_request(), language.separators_of_request()
+    if chosen != (ENGLISH, ""):
+        connect_args["connection_factory"] = partial(_speaking, chosen)
     return uri, {**params, "connect_args": connect_args}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from flask import g, has_request_context, request
@@ -39,19 +40,33 @@ def of_request() -> str:
 
 
 def of_person(email: str) -> str:
-    """The language of a client's person, cached for a moment; the last known one while no database answers."""
+    """The language of a client's person."""
+    return _lately(f"person {email}", lambda: accounts.language(email), languages.ENGLISH)
+
+
+def _lately(key: str, read: Callable[[], str], otherwise: str) -> str:
+    """What was read a moment ago, or is read now; the last known while no database answers."""
     with _lock:
-        known = _known.get(email)
+        known = _known.get(key)
     if known is not None and time.monotonic() - known[0] < CACHE_SECONDS:
         return known[1]
     try:
-        found = accounts.language(email)
+        found = read()
     except accounts.DatabaseAway as away:
-        logger.warning("the language of a person cannot be read: %s", away)
-        return known[1] if known else languages.ENGLISH
+        logger.warning("the language of an answer cannot be read: %s", away)
+        return known[1] if known else otherwise
     with _lock:
-        _known[email] = (time.monotonic(), found)
+        _known[key] = (time.monotonic(), found)
     return found
+
+
+def separators_of_request() -> str:
+    """The separators of numbers that the reader's client has chosen; empty: those of the language."""
+    known = g.get("pulse_identity") if has_request_context() else None
+    if known is None or len(known.clients) != 1:
+        return ""
+    (client_id,) = known.clients
+    return _lately(f"client {client_id}", lambda: languages.separators_of(accounts.number_format(client_id)), "")
 
 
 def say(text: str, **values: Any) -> str:

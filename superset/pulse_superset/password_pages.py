@@ -44,7 +44,7 @@ def show(template: str, brand: branding.Brand, mode: str = "system", **values: A
 def _forgot() -> Any:
     """The answer is the same for every address, and so is the work."""
     if request.method == "GET":
-        return show("pulse/forgot.html", branding.HOUSE, asked=False)
+        return show("pulse/forgot.html", branding.visitors_brand(), asked=False)
     wait = throttle.ask(request.remote_addr or "")
     if wait:
         g.pulse_wait_seconds = wait
@@ -56,7 +56,7 @@ def _forgot() -> Any:
             invitations.request_link(email)
     except accounts.DatabaseAway:
         return away()
-    return show("pulse/forgot.html", branding.HOUSE, asked=True)
+    return show("pulse/forgot.html", branding.visitors_brand(), asked=True)
 
 
 def _set(token: str) -> Any:
@@ -64,7 +64,7 @@ def _set(token: str) -> Any:
     try:
         link = invitations.look(token) if _TOKEN.fullmatch(token) else None
         if link is None:
-            return show("pulse/password.html", branding.HOUSE, state="gone"), answers.own_page(404)
+            return show("pulse/password.html", branding.visitors_brand(), state="gone"), answers.own_page(404)
         brand = branding.brand_of(link.client_id)
         if request.method == "GET":
             return show("pulse/password.html", brand, state="asked", link=link, problem="")

@@ -191,7 +191,11 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         known = g.get("pulse_identity")
         clients = frozenset(known.clients) if known is not None else frozenset()
         version = versions.cache_key(datasource.table_name, clients)
-        return [*super().get_rls_cache_key(datasource), version, f"language {language.of_request()}"]
+        return [
+            *super().get_rls_cache_key(datasource),
+            version,
+            f"language {language.of_request()}{language.separators_of_request()}",
+        ]
 
     def raise_for_access(self, *args: Any, **kwargs: Any) -> None:
         """Superset's own checks, and Pulse's: a client's user may not send SQL, nor ask for more than charts need."""

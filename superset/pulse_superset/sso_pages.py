@@ -89,14 +89,18 @@ def _choose() -> Any:
     """By the address's domain. A link leads on, because the page's policy lets its form lead nowhere else."""
     shown = [provider for provider in known().values() if provider.everyone]
     if request.method == "GET":
-        return password_pages.show("pulse/sso.html", branding.HOUSE, providers=shown, problem="", chosen=None)
+        return password_pages.show(
+            "pulse/sso.html", branding.visitors_brand(), providers=shown, problem="", chosen=None
+        )
     email = request.form.get("email", "").strip().lower()
     try:
         chosen = _of_domain(domain_of(email)) if is_address(email) else None
     except accounts.DatabaseAway:
         return password_pages.away()
     problem = "" if chosen else say("There is no single sign-on for this address. Sign in with your password.")
-    return password_pages.show("pulse/sso.html", branding.HOUSE, providers=shown, problem=problem, chosen=chosen)
+    return password_pages.show(
+        "pulse/sso.html", branding.visitors_brand(), providers=shown, problem=problem, chosen=chosen
+    )
 
 
 def _of_domain(domain: str) -> Provider | None:
@@ -217,7 +221,9 @@ def _refused(name: str, email: str, said: str, why: str) -> Any:
     _forget(name)
     logger.warning("sign-in through %s refused: %s", name, why)
     audit.note(audit.REFUSED_SIGN_IN, email or f"visitor at {request.remote_addr}", f"sso {name}: {why[:200]}")
-    page = password_pages.show("pulse/sso.html", branding.HOUSE, providers=[], problem=say(SAID[said]), chosen=None)
+    page = password_pages.show(
+        "pulse/sso.html", branding.visitors_brand(), providers=[], problem=say(SAID[said]), chosen=None
+    )
     return page, answers.own_page(403)
 
 

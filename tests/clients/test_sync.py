@@ -61,6 +61,19 @@ def test_a_language_is_the_clients_or_the_persons_own(admin: psycopg.Connection[
         sync(admin, language="fr")
 
 
+def test_a_host_name_belongs_to_one_client(admin: psycopg.Connection[Any]) -> None:
+    brand = {"host_name": "numbers.initech.example"}
+    sync(admin, users=[], branding=brand)
+    assert sync(admin, users=[], branding=brand).rows_written == 0
+    with pytest.raises(
+        SpecError, match=r"branding.host_name: 'numbers.initech.example' is the host name of client initech"
+    ):
+        sync(admin, "rival", users=[], branding=brand)
+    for wrong in ("Numbers.example.com", "localhost", "a..b", "https://a.example", "a.example:80"):
+        with pytest.raises(SpecError, match=r"branding\.host_name"):
+            sync(admin, users=[], branding={"host_name": wrong})
+
+
 def test_a_new_client_has_a_login_of_its_own(admin: psycopg.Connection[Any], db: TestDatabase) -> None:
     result = sync(admin)
     db.wait_replica()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from datetime import date
 
 import pytest
+from psycopg2.extensions import make_dsn
 
-from pulse import languages
+from pulse import environ, languages
+from pulse.tenancy import client_role, role_password
+from pulse_superset import connections, replica
 from tests.support.database import TestDatabase
 from tests.support.texts import sources
 
@@ -75,6 +79,27 @@ def test_the_database_writes_as_python_does(db: TestDatabase, language: str) -> 
         # A setting of the installation or the client stands above the language's own separators.
         owner.execute("set local pulse.separators = '''.'")
         assert owner.execute("select core.figures('1,234.5')").fetchone() == ("1'234.5",)
+
+
+def test_a_clients_number_format_stands_above_the_languages(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = db.add_client("acme")
+    db.wait_replica()
+    for name, value in db.conn_env().items() | {("PULSE_DATABASE", db.name)}:
+        monkeypatch.setenv(name, value)
+    for language, given, shown in (("de", "1'234.5", "50.0 %"), ("en", "1 234,5", "50,0 %"), ("de", None, "50,0 %")):
+        separators = languages.separators_of(given)
+        with replica.reading(client_role(client), "test", language, separators) as cursor:
+            cursor.execute("select core.display_text('ratio', 0.5) as shown")
+            assert cursor.fetchone()["shown"] == shown
+        options = {"host": environ.REPLICA_HOST.get(), "port": environ.REPLICA_PORT.get(), "dbname": db.name}
+        login = {
+            "user": client_role(client),
+            "password": role_password(environ.READER_SECRET.get(), client_role(client)),
+        }
+        made = connections._speaking((language, separators), make_dsn(**options, **login))
+        with closing(made), made.cursor() as cursor:
+            cursor.execute("select core.display_text('ratio', 0.5)")
+            assert cursor.fetchone() == (shown,)
 
 
 def test_a_language_that_is_not_there_is_english(db: TestDatabase) -> None:

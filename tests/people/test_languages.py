@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import pytest
+import requests
 
 from pulse.people import links
 from tests.people.conftest import PASSWORD, Browser, Mailbox, World
@@ -22,6 +23,22 @@ def bootstrap(page: str) -> dict[str, Any]:
     assert found
     told: dict[str, Any] = json.loads(html.unescape(found[1] or found[2]))["common"]
     return told
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brands(world: World) -> None:
+    """Before Superset reads them for the first time: it keeps them for a moment."""
+    brands: dict[str, dict[str, Any]] = {
+        "techcorp": {"app_name": "Tech & <Corp>", "primary_color": "#0E7C86", "on_sign_in_page": True, "font": "serif"},
+        "acme": {"app_name": "Acme Zahlen", "host_name": "numbers.acme.example", "on_sign_in_page": False},
+    }
+    for slug, brand in brands.items():
+        for key, value in brand.items():
+            world.admin.execute(
+                "insert into core.system_settings (client_id, setting_key, setting_value) values (%s, %s, %s::jsonb)",
+                [world.clients[slug], f"brand.{key}", json.dumps(value)],
+            )
+    world.db.wait_replica()
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +89,37 @@ def test_a_person_reads_the_own_language_whatever_the_browser_says(world: World,
     assert '<html lang="de">' in gone.text
     assert "Dafür fehlt Ihnen die Berechtigung." in gone.text
     assert "Zum Dashboard" in gone.text
+
+
+def test_the_sign_in_page_has_a_clients_brand_where_the_client_wants_it(world: World) -> None:
+    """By `?client=`, or at a host name; nobody finds out who is a client, and no visitor gets another one's page."""
+
+    def token(path: str, name: str, host: str = "") -> Any:
+        page = requests.get(world.url + path, headers={"Host": host} if host else {}, timeout=60)
+        return bootstrap(page.text)["theme"]["default"]["token"][name]
+
+    for _ in range(2):
+        assert token("/login/?client=techcorp", "brandAppName") == "Tech & <Corp>"
+        for path in (
+            "/login/",
+            "/login/?client=acme",
+            "/login/?client=nobody",
+            "/login/?client=%00",
+            "/login/?client='--",
+        ):
+            assert token(path, "brandAppName") == "Pulse", path
+        assert token("/login/", "brandAppName", "NUMBERS.acme.example:8443") == "Acme Zahlen"
+        assert token("/login/?client=techcorp", "brandAppName", "numbers.acme.example.evil.example") == "Tech & <Corp>"
+    assert token("/login/?client=techcorp", "fontFamily").startswith("Georgia")
+    assert "Inter" in token("/login/", "fontFamily")
+    page = requests.get(f"{world.url}/login/?client=techcorp", timeout=60).text
+    assert "<title>Tech &amp; &lt;Corp&gt;</title>" in page
+    forgot = requests.get(f"{world.url}/pulse/forgot/", headers={"Host": "numbers.acme.example"}, timeout=60).text
+    assert 'alt="Acme Zahlen"' in forgot
+    manifest = requests.get(
+        f"{world.url}/pulse/manifest.webmanifest", headers={"Host": "numbers.acme.example"}, timeout=60
+    )
+    assert manifest.json()["name"] == "Acme Zahlen"
 
 
 def test_a_person_may_have_another_language_than_the_client(world: World, boss: str) -> None:

@@ -29,7 +29,9 @@ MAX_LOGO_BYTES = 200_000
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
 _SCRIPTED_SVG = re.compile(r"<script|on\w+\s*=|javascript:|<foreignObject|<!ENTITY", re.IGNORECASE)
 
+_HOST = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$"
 Language = Literal["en", "de"]
+NumberFormat = Literal["1,234.5", "1.234,5", "1 234,5", "1'234.5"]
 Colour = Annotated[str, Field(pattern=_COLOUR, examples=["#2456C8"])]
 
 
@@ -51,6 +53,25 @@ class Branding(Declared):
     primary_color: Colour = Field("#2456C8", description="main colour in light mode, as #RRGGBB")
     primary_color_dark: Colour = Field("#7FA8FF", description="main colour in dark mode")
     accent_color: Colour = Field("#F2A900", description="second colour of charts")
+    font: Literal["sans", "system", "serif"] = Field(
+        "sans",
+        description="the letters of dashboards and pages: `sans` (Inter, served with the dashboards), or those of the reader's"
+        " machine: `system` or `serif`. No page asks another host for a font",
+    )
+    number_format: NumberFormat | None = Field(
+        None, description="how numbers are written, in texts and charts; default: as the reader's language has it"
+    )
+    host_name: str | None = Field(
+        None,
+        pattern=_HOST,
+        max_length=253,
+        description="a host name of the dashboards at which the sign-in page has this brand; a name belongs to one client",
+        examples=["numbers.example.com"],
+    )
+    on_sign_in_page: bool = Field(
+        False,
+        description="the sign-in page has this brand at `/login/?client=<slug>`: then strangers can see that you are a client",
+    )
 
     @field_validator("logo")
     @classmethod

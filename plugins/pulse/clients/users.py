@@ -33,10 +33,11 @@ _UPSERT = (
 def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> int:
     """Write the people of a client, and ask for the invitations of those who are new and have no password; the rows written.
 
-    Raises SpecError if an address or a domain belongs to another client, or there is no such sign-in provider.
+    Raises SpecError if an address, a domain or a host name belongs to another client, or there is no such sign-in provider.
     """
     _refuse_unknown_provider(slug, spec)
     _refuse_domains_of_others(conn, client_id, slug, spec)
+    _refuse_host_of_others(conn, client_id, slug, spec)
     written = 0
     for user in spec.users:
         row = conn.execute(
@@ -96,6 +97,17 @@ def _refuse_domains_of_others(conn: Connection, client_id: int, slug: str, spec:
             " the two"
         )
         raise SpecError(f"client {slug}: sso.domains: {rule}.", [Mistake("sso.domains", rule)])
+
+
+def _refuse_host_of_others(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> None:
+    row = conn.execute(
+        "select c.slug from core.system_settings s join core.clients c on c.id = s.client_id"
+        " where s.setting_key = 'brand.host_name' and s.setting_value = to_jsonb(%s::text) and s.client_id <> %s",
+        [spec.branding.host_name, client_id],
+    ).fetchone()
+    if row is not None:
+        rule = f"'{spec.branding.host_name}' is the host name of client {row[0]}. Give each client its own, or remove it from one"
+        raise SpecError(f"client {slug}: branding.host_name: {rule}.", [Mistake("branding.host_name", rule)])
 
 
 def _hashes(user: User, stored: str, declared: str) -> tuple[str, str]:

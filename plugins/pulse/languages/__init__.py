@@ -23,6 +23,10 @@ FOLDER = Path(__file__).resolve().parent
 _DAY = {ENGLISH: "d MMM y", "de": "d. MMM y"}
 
 
+# How a client may want numbers written, and the separators: of thousands, and of decimals.
+_SEPARATORS = {"1,234.5": ",.", "1.234,5": ".,", "1 234,5": "\u00a0,", "1'234.5": "'."}
+
+
 class CatalogueError(ValueError):
     """A catalogue is not what it should be; the text names the file."""
 
@@ -78,6 +82,11 @@ def month(language: str, value: date) -> str:
 def moment(language: str, value: datetime) -> str:
     """A day and time."""
     return f"{day(language, value)}, {value:%H:%M}"
+
+
+def separators_of(number_format: object) -> str:
+    """The separators of thousands and of decimals in a number format; empty: those of the reader's language."""
+    return _SEPARATORS.get(str(number_format), "")
 
 
 def number(language: str, value: float) -> str:

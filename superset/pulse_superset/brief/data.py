@@ -135,10 +135,10 @@ class Brief:
         return self.say("{client}: the brief", client=self.name)
 
 
-def read(client_id: int, language: str) -> Brief:
-    """The brief of a client in a language. Raises DatabaseAway if the replica does not answer."""
+def read(client_id: int, language: str, separators: str = "") -> Brief:
+    """The brief of a client in a language, with these separators in its numbers. Raises DatabaseAway."""
     rows: dict[str, list[Row]] = {}
-    with reading(client_role(client_id), "brief", language) as cursor:
+    with reading(client_role(client_id), "brief", language, separators) as cursor:
         for name, statement in _STATEMENTS.items():
             cursor.execute(statement)
             rows[name] = [dict(row) for row in cursor.fetchall()]

@@ -43,7 +43,7 @@ _templates = Environment(
 
 def render(template: str, brand: Brand, mode: str, language: str, **values: Any) -> tuple[str, str]:
     """A page in a brand and a language, and the content security policy that it needs."""
-    style = fill("pulse/brief.css", colors=_colors(brand))
+    style = fill("pulse/brief.css", colors=_colors(brand), font=Markup(brand.font))
     logo = brand.logo
     if len(logo) > MOST_LOGO_CHARACTERS:
         logo = wordmark(brand.app_name, for_both_modes(brand.primary, LIGHT_BACKGROUND, DARK_BACKGROUND))

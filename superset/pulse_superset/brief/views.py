@@ -71,7 +71,7 @@ def _page() -> Any:
             "pulse/clients.html", branding.HOUSE, "system", language.of_request(), clients=accounts.active_clients()
         )
         return html
-    brief, brand = data.read(client.client_id, _language()), branding.brand_of(client.client_id)
+    brief, brand = _read(client.client_id)
     html, g.pulse_policy = page.brief_page(brief, brand, _mode(), chosen=not _known().clients)
     return html
 
@@ -81,7 +81,7 @@ def _pdf() -> Any:
     paper = request.args.get("paper", "a4")
     if client is None or paper not in pdf.PAPERS:
         raise Refused(404)
-    brief, brand = data.read(client.client_id, _language()), branding.brand_of(client.client_id)
+    brief, brand = _read(client.client_id)
     answer = make_response(pdf.render(brief, brand, paper))
     answer.mimetype = "application/pdf"
     answer.headers["Cache-Control"] = "private, no-store"
@@ -94,7 +94,7 @@ def _mail() -> Any:
     client = _client()
     if client is None:
         raise Refused(404)
-    brief, brand = data.read(client.client_id, _language()), branding.brand_of(client.client_id)
+    brief, brand = _read(client.client_id)
     return mail.message(brief, brand, scheduled=request.args.get("scheduled") == "1"), {
         "Cache-Control": "private, no-store"
     }
@@ -109,6 +109,11 @@ def _stop(token: str) -> Any:
         "pulse/stop.html", branding.HOUSE, "system", language.of_request(), stopped=REPORTS.get(stopped or "")
     )
     return Response(html, mimetype="text/html")
+
+
+def _read(client_id: int) -> tuple[data.Brief, branding.Brand]:
+    brand = branding.brand_of(client_id)
+    return data.read(client_id, _language(), brand.separators), brand
 
 
 def _known() -> identity.Identity:
