@@ -10,6 +10,7 @@ COPY plugins/pulse/__init__.py plugins/pulse/addresses.py plugins/pulse/environ.
      plugins/pulse/sso.py plugins/pulse/tenancy.py plugins/pulse/texts.py plugins/pulse/
 COPY plugins/pulse/clients/__init__.py plugins/pulse/clients/passwords.py plugins/pulse/clients/weak_passwords.py \
      plugins/pulse/clients/
+COPY plugins/pulse/languages/__init__.py plugins/pulse/languages/de.po plugins/pulse/languages/
 COPY stack/probes.py stack/
 ARG VERSION=unreleased
 ARG REVISION=unknown

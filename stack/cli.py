@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     goal.add_argument("--pdf", metavar="FILE", help="write the PDF to this file")
     goal.add_argument("--mail", metavar="ADDRESS", help="send it to this address (PULSE_SMTP_*)")
     report.add_argument("--paper", choices=("a4", "letter"), default="a4")
+    report.add_argument("--language", choices=("en", "de"), default="en")
     commands.add_parser("schema", help="write migrations/schema.sql after a change of migrations")
     lock = commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
     lock.add_argument("--keep", action="store_true", help="keep every pin that still fits")

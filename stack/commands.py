@@ -245,7 +245,7 @@ def report(arguments: argparse.Namespace, _: list[str]) -> int:
     settings = stack.settings
     api = SupersetApi(settings.url("superset"), "pulse_service", settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"])
     try:
-        content = brief_of(api, arguments.client, arguments.paper)
+        content = brief_of(api, arguments.client, arguments.language, arguments.paper)
         if content is None:
             raise StackError(f"client {arguments.client} has no published numbers yet")
         if arguments.pdf:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from pulse import environ
+from pulse import environ, languages
+from pulse.languages import ENGLISH
 from pulse_superset import guests, web
 from pulse_superset.branding import HOUSE, Theme, bootstrap_overrides
 from pulse_superset.connections import mutate_connection
@@ -185,7 +186,8 @@ DASHBOARD_AUTO_REFRESH_MODE = "fetch"
 DASHBOARD_AUTO_REFRESH_INTERVALS = [[0, "Do not refresh"], [60, "Every minute"], [300, "Every 5 minutes"]]
 TALISMAN_DEV_CONFIG = TALISMAN_CONFIG
 WELCOME_PAGE_LAST_TAB = "all"
-BABEL_DEFAULT_LOCALE = "en"
+BABEL_DEFAULT_LOCALE = ENGLISH
+LANGUAGES = {name: {"flag": name, "name": name} for name in languages.LANGUAGES}  # declared: nobody picks one
 
 
 def _merge_deny_lists() -> tuple[dict[str, set[str]], dict[str, set[str]]]:

@@ -20,6 +20,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from werkzeug.security import check_password_hash
 
 from pulse import environ
+from pulse.languages import ENGLISH
 from pulse.tenancy import role_password
 
 LOGIN = "pulse_auth"
@@ -247,6 +248,43 @@ def brand_settings(client_id: int) -> dict[str, Any]:
     if rows:
         settings["client_name"] = rows[0][0]
     return settings
+
+
+def language(email: str) -> str:
+    """The language of a client's person, or else of the client; English for anybody else. Raises DatabaseAway."""
+    rows = _read(
+        "select coalesce(u.language, c.language) from core.users u join core.clients c on c.id = u.client_id where u.email = %s",
+        (email,),
+    )
+    return str(rows[0][0]) if rows else ENGLISH
+
+
+def client_language(client_id: int) -> str:
+    """A client's language. Raises DatabaseAway."""
+    rows = _read("select language from core.clients where id = %s", (client_id,))
+    return str(rows[0][0]) if rows else ENGLISH
+
+
+def number_format(client_id: int) -> str:
+    """How a client wants numbers written; empty: as the reader's language has it. Raises DatabaseAway."""
+    rows = _read(
+        "select setting_value #>> '{}' from core.system_settings"
+        " where client_id = %s and setting_key = 'brand.number_format'",
+        (client_id,),
+    )
+    return str(rows[0][0] or "") if rows else ""
+
+
+def sign_in_client(host: str, slug: str) -> int | None:
+    """The active client whose brand the sign-in page has at this host name, or for this slug. Raises DatabaseAway."""
+    rows = _read(
+        "select c.id from core.clients c join core.system_settings s on s.client_id = c.id where c.active and ("
+        " s.setting_key = 'brand.host_name' and s.setting_value = to_jsonb(%s::text)"
+        " or s.setting_key = 'brand.on_sign_in_page' and s.setting_value = 'true' and c.slug = %s)"
+        " order by s.setting_key desc limit 1",
+        (host, slug),
+    )
+    return int(rows[0][0]) if rows else None
 
 
 def sso_roles(client_id: int) -> dict[str, str]:

@@ -20,9 +20,12 @@ from pulse_superset import (
     doors,
     embedding,
     identity,
+    in_words,
+    language,
     links,
     maintenance,
     measure,
+    packs,
     password_pages,
     people,
     people_page,
@@ -66,16 +69,30 @@ def install(app: Flask) -> None:
     people_page.add_to(pages)
     sso_pages.add_to(pages)
     app.register_blueprint(pages)
-    app.context_processor(lambda: {"pulse_theme": preferred_theme, "pulse_sso": bool(sso_pages.known())})
+    app.context_processor(
+        lambda: {
+            "pulse_theme": preferred_theme,
+            "pulse_sso": bool(sso_pages.known()),
+            "say": language.say,
+            "pulse_language": language.of_request,
+        }
+    )
     people.install()
     # Before anything of Superset's runs: wait for a turn, then find out who it is and what they may open.
-    app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, _limit_body]
+    app.before_request_funcs.setdefault(None, [])[:0] = [
+        turns.take,
+        doors.guard,
+        language.choose,
+        packs.serve,
+        _limit_body,
+    ]
     app.before_request(embedding.show)
     app.teardown_request(turns.give_back)
     user_logged_in.connect(_keep_session, app)
     # Flask calls these in reverse order; the first one after all that Superset adds.
     app.after_request_funcs.setdefault(None, [])[:0] = [_own_policy]
     app.after_request(name_the_year)
+    app.after_request(in_words.translate)
     app.after_request(_finish)
     app.after_request(shell.finish_page)
     app.after_request(audit.look)

@@ -59,5 +59,5 @@ with numbers as (
     where n.unit = 'hours' and s.n >= 6
 )
 select client_id, metric_type, scope_type, scope_id, sample_size, metric_value, greatest(low, 0) as lower_bound,
-       high as upper_bound, '95 % confidence: ' || core.range_text(unit, greatest(low, 0), high) as confidence_text
+       high as upper_bound, format(core.say('95 %% confidence: %s'), core.range_text(unit, greatest(low, 0), high)) as confidence_text
 from bounds;

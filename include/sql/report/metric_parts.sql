@@ -24,7 +24,7 @@ with moves as (
     window of_kind as (partition by p.client_id, p.metric_type, p.kind)
 )
 select
-    r.client_id, r.metric_type, k.metric_label, k.sort_order,
+    r.client_id, r.metric_type, core.say(k.metric_label) as metric_label, k.sort_order,
     row_number() over (partition by r.client_id, r.metric_type order by r.kind, r.place) as clause,
     case r.kind when 1 then 'service' else 'stage' end as kind, case when r.kind = 1 then nullif(r.part, '') end as service_id,
     l.label, s.name as service_name, case when r.kind = 2 then r.part end as stage, r.contribution, r.share,
@@ -36,7 +36,7 @@ from ranked r
 join core.metric_catalogue k on k.metric_type = r.metric_type
 left join core.services s on r.kind = 1 and (s.client_id, s.id) = (r.client_id, r.part)
 cross join lateral (
-    select case when r.kind = 2 then lower(core.effect_label(r.part)) when r.part = '' then 'incidents without a service'
+    select case when r.kind = 2 then core.within_sentence(core.effect_label(r.part)) when r.part = '' then core.say('incidents without a service')
                 else coalesce(s.name, r.part) end as label
 ) l
 where r.n > 1 and r.largest_share >= 1.0 / 3 and (r.place = 1 or r.place = 2 and r.share >= 0.25);

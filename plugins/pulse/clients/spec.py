@@ -30,6 +30,9 @@ MAX_LOGO_BYTES = 200_000
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
 _SCRIPTED_SVG = re.compile(r"<script|on\w+\s*=|javascript:|<foreignObject|<!ENTITY", re.IGNORECASE)
 
+_HOST = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$"
+Language = Literal["en", "de"]
+NumberFormat = Literal["1,234.5", "1.234,5", "1 234,5", "1'234.5"]
 Colour = Annotated[str, Field(pattern=_COLOUR, examples=["#2456C8"])]
 
 
@@ -51,6 +54,25 @@ class Branding(Declared):
     primary_color: Colour = Field("#2456C8", description="main colour in light mode, as #RRGGBB")
     primary_color_dark: Colour = Field("#7FA8FF", description="main colour in dark mode")
     accent_color: Colour = Field("#F2A900", description="second colour of charts")
+    font: Literal["sans", "system", "serif"] = Field(
+        "sans",
+        description="the letters of dashboards and pages: `sans` (Inter, served with the dashboards), or those of the reader's"
+        " machine: `system` or `serif`. No page asks another host for a font",
+    )
+    number_format: NumberFormat | None = Field(
+        None, description="how numbers are written, in texts and charts; default: as the reader's language has it"
+    )
+    host_name: str | None = Field(
+        None,
+        pattern=_HOST,
+        max_length=253,
+        description="a host name of the dashboards at which the sign-in page has this brand; a name belongs to one client",
+        examples=["numbers.example.com"],
+    )
+    on_sign_in_page: bool = Field(
+        False,
+        description="the sign-in page has this brand at `/login/?client=<slug>`: then strangers can see that you are a client",
+    )
 
     @field_validator("logo")
     @classmethod
@@ -93,6 +115,9 @@ class User(Declared):
     )
     theme_mode: Literal["light", "dark", "system"] = Field(
         "system", description="light or dark mode; `system`: as the person's device"
+    )
+    language: Language | None = Field(
+        None, description="the language of what the person sees and gets by mail; default: the client's `language`"
     )
     reports: list[Literal["weekly", "monthly", "signals"]] = Field(
         [],
@@ -151,6 +176,9 @@ class ClientSpec(Declared):
     active: bool = Field(True, description="`false` removes the DAG and the logins and keeps the data")
     time_zone: str = Field(
         "UTC", description="IANA name; days, weeks and months begin there", examples=["Europe/Berlin"]
+    )
+    language: Language = Field(
+        "en", description="the language of its people: English or German; a person may have another one"
     )
     schedule_minutes: int = Field(60, ge=1, le=10080, description="minutes between two runs")
     branding: Branding = Field(

@@ -86,13 +86,14 @@ def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool
 def _sync_row(conn: Connection, slug: str, spec: ClientSpec) -> tuple[int, int]:
     declared = spec.model_dump(mode="json", exclude={"users", "settings"}) | {"settings": spec.settings.given()}
     digest = hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
-    values = (slug, spec.name, spec.time_zone, spec.active, digest)
+    values = (slug, spec.name, spec.time_zone, spec.language, spec.active, digest)
     rows = conn.execute(
-        "insert into core.clients as t (slug, name, time_zone, active, spec_hash) values (%s, %s, %s, %s, %s)"
+        "insert into core.clients as t (slug, name, time_zone, language, active, spec_hash)"
+        " values (%s, %s, %s, %s, %s, %s)"
         " on conflict (slug) do update set name = excluded.name, time_zone = excluded.time_zone,"
-        " active = excluded.active, spec_hash = excluded.spec_hash, updated_at = now()"
-        " where (t.name, t.time_zone, t.active, t.spec_hash)"
-        " is distinct from (excluded.name, excluded.time_zone, excluded.active, excluded.spec_hash)",
+        " language = excluded.language, active = excluded.active, spec_hash = excluded.spec_hash, updated_at = now()"
+        " where (t.name, t.time_zone, t.language, t.active, t.spec_hash)"
+        " is distinct from (excluded.name, excluded.time_zone, excluded.language, excluded.active, excluded.spec_hash)",
         values,
     ).rowcount
     found = conn.execute("select id from core.clients where slug = %s", [slug]).fetchone()
