@@ -54,7 +54,7 @@ class Given(Server):
 def make_clients_database() -> None:
     """The clients' database, its roles and tables on the server of PULSE_SUPERUSER_URL. May be repeated."""
     given = psycopg.conninfo.conninfo_to_dict(environ.SUPERUSER_URL.get())
-    found = server("primary", str(given.get("host", "127.0.0.1")), int(given.get("port", 5432)))
+    found = server("primary", str(given.get("host", "127.0.0.1")), int(str(given.get("port") or 5432)))
     primary = Given(found.kind, found.data, found.port, found.binaries, found.account, found.secrets, found.host)
     servers = RemoteServers(role_secrets(), primary, primary)
     database = environ.DATABASE.get()

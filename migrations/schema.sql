@@ -3533,6 +3533,21 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.sprints TO pulse_etl;
 GRANT SELECT ON TABLE core.sprints TO pulse_staff;
 GRANT SELECT ON TABLE core.sprints TO pulse_reader;
 
+-- core.sync_state -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.sync_state (
+    slug text NOT NULL,
+    declared text DEFAULT ''::text NOT NULL,
+    declared_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    provisioned text DEFAULT ''::text NOT NULL,
+    provisioned_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY core.sync_state FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.sync_state IS 'One row per client: what sync_clients has brought into the tables (declared) and into Superset (provisioned), as hashes, and when it last looked. A client for which neither differs costs no task and no request.';
+ALTER TABLE ONLY core.sync_state ADD CONSTRAINT sync_state_pkey PRIMARY KEY (slug);
+CREATE POLICY admin ON core.sync_state TO pulse_admin USING (true);
+ALTER TABLE core.sync_state ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sync_state TO pulse_admin;
+
 -- core.system_settings ------------------------------------------------------------------------------------------------
 CREATE TABLE core.system_settings (
     client_id integer NOT NULL,

@@ -1,4 +1,4 @@
-"""When the servers were last backed up, and problems of the installation as a whole."""
+"""When the servers were last backed up, problems of the installation as a whole, and what sync_clients has done."""
 
 from migrations.revision import revision as of
 

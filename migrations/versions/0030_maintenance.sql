@@ -1,4 +1,5 @@
--- When each server was last backed up, as whoever makes the backups says; and alerts that concern no single client.
+-- When each server was last backed up, as whoever makes the backups says; alerts that concern no single client; and what
+-- sync_clients has done already.
 
 create table core.backups (
     server    text primary key check (server ~ '^[a-z][a-z0-9_-]{0,62}$'),
@@ -31,3 +32,18 @@ alter table core.installation_alerts enable row level security;
 alter table core.installation_alerts force row level security;
 grant select, insert, update, delete on core.installation_alerts to pulse_admin;
 create policy admin on core.installation_alerts to pulse_admin using (true);
+
+create table core.sync_state (
+    slug            text primary key,
+    declared        text not null default '',
+    declared_at     timestamptz not null default '-infinity',
+    provisioned     text not null default '',
+    provisioned_at  timestamptz not null default '-infinity'
+);
+comment on table core.sync_state is
+    'One row per client: what sync_clients has brought into the tables (declared) and into Superset (provisioned), as hashes, and '
+    'when it last looked. A client for which neither differs costs no task and no request.';
+alter table core.sync_state enable row level security;
+alter table core.sync_state force row level security;
+grant select, insert, update, delete on core.sync_state to pulse_admin;
+create policy admin on core.sync_state to pulse_admin using (true);

@@ -61,6 +61,7 @@ def purge_tables(clients: Connection, slug: str, client_id: int, found: Found) -
             _delete(clients, "pulse", table, sql.SQL("client_id = %s"), [client_id], found)
         _delete(clients, "pulse", "core.clients", sql.SQL("id = %s"), [client_id], found)
         clients.execute("delete from core.declaration_faults where slug = %s", [slug])
+        clients.execute("delete from core.sync_state where slug = %s", [slug])
         if clients.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
             clients.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
             found.add("pulse: database login", 1)
