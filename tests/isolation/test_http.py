@@ -171,7 +171,7 @@ def test_filter_values_samples_and_cached_answers(
     acme = SupersetSession(stack["addresses"]["superset"], other["username"], other["password"])
     for name, dataset in datasets.items():
         columns = columns_of(stack, name)
-        for column in columns[:8]:
+        for column in columns[: 8 if executive.way is WAYS[0] else 2]:
             path = f"api/v1/datasource/table/{dataset}/column/{column}/values/"
             assert_clean(world, f"values of {name}.{column}", executive.call("GET", path))
         body = {"datasource_id": dataset, "datasource_type": "table"}
