@@ -35,7 +35,6 @@ ALLOWED = frozenset(
         ("can_read", "Dashboard"),
         ("can_read", "CurrentUserRestApi"),
         ("can_read", "SecurityRestApi"),
-        ("can_log", "Superset"),
         ("can_time_range", "Api"),
     }
 )

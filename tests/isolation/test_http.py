@@ -173,7 +173,7 @@ def test_filter_values_samples_and_cached_answers(
     acme = SupersetSession(stack["addresses"]["superset"], other["username"], other["password"])
     for name, dataset in datasets.items():
         columns = columns_of(stack, name)
-        for column in columns[:8]:
+        for column in columns[: 8 if executive.way is WAYS[0] else 2]:
             path = f"api/v1/datasource/table/{dataset}/column/{column}/values/"
             assert_clean(world, f"values of {name}.{column}", executive.call("GET", path))
         body = {"datasource_id": dataset, "datasource_type": "table"}
@@ -198,7 +198,6 @@ PUBLIC = {
 OPEN_TO_GUESTS = PUBLIC | {
     *(
         "/api/v1/security/csrf_token/",
-        "/superset/log/",
         "/api/v1/me/roles/",
         "/api/v1/time_range/",
         "/api/v1/chart/data",
@@ -210,6 +209,7 @@ OPEN = OPEN_TO_GUESTS | {
     *("/api/v1/pulse/<resource>", "/api/v1/pulse/openapi.json", "/api/v1/pulse/docs/"),
     *("/", "/pulse/start/", "/superset/welcome/", "/dashboard/list/", "/chart/list/"),
     *("/superset/dashboard/<dashboard_id_or_slug>/", "/superset/dashboard/p/<key>/", "/api/v1/me/"),
+    "/superset/log/",
     *("/api/v1/chart/", "/api/v1/chart/<id_or_uuid>", "/api/v1/chart/<int:pk>/data/"),
     *("/api/v1/chart/favorite_status/", "/api/v1/dataset/", "/api/v1/dataset/<id_or_uuid>"),
     *("/api/v1/dashboard/", "/api/v1/dashboard/favorite_status/"),

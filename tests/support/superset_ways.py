@@ -40,7 +40,6 @@ class Way:
     guest_of: str | None = None
     form_login: bool = False
     header: Callable[[str], str] | None = None
-    guest_header: Callable[[str], str] | None = None
     cookies: Callable[[str], dict[str, str]] = lambda _: {}
     other_headers: tuple[tuple[str, str], ...] = ()
 
@@ -100,7 +99,6 @@ WAYS = [
     Way("guest token", accepted=False, guest=True, guest_of="techcorp"),
     Way("guest token and login form", accepted=False, guest=True, guest_of="techcorp", form_login=True),
     Way("another client's guest token and login form", accepted=False, guest_of="acme", form_login=True),
-    Way("token as a guest token", accepted=False, guest_header=lambda token: token),
 ]
 
 
@@ -118,8 +116,6 @@ class Known(SupersetSession):
         cookies |= way.cookies(subject_of(self.token))
         if way.header is not None:
             self.session.headers["Authorization"] = way.header(self.token)
-        if way.guest_header is not None:
-            self.session.headers["X-GuestToken"] = way.guest_header(self.token)
         self.guests = None if way.guest_of is None else guests_of(_running(), way.guest_of)
         if self.guests is not None:
             self.session.headers["X-GuestToken"] = self.guests.token()
