@@ -226,7 +226,11 @@ def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
     # Small, so that two lines are enough (legendMargin in superset/assets/defaults.yaml).
     legend = {"selector": False, "itemGap": 9, "itemWidth": 15, "itemHeight": 9, "textStyle": {"fontSize": 11}}
     if kind == "waterfall":
-        return {"xAxis": _merged(axes, {"axisLabel": {"rotate": 0, "interval": 0, "width": 68, "overflow": "break", "fontSize": 11}})}
+        return {
+            "xAxis": _merged(
+                axes, {"axisLabel": {"rotate": 0, "interval": 0, "width": 68, "overflow": "break", "fontSize": 11}}
+            )
+        }
     options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": legend}
     if kind == "echarts_timeseries_bar":
         options["aria"] = {"enabled": True, "decal": {"show": True, "decals": _DECALS}}
