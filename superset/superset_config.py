@@ -183,7 +183,12 @@ COMMON_BOOTSTRAP_OVERRIDES_FUNC = bootstrap_overrides
 FAVICONS = [{"href": "/pulse/static/favicon.svg", "type": "image/svg+xml"}]
 LOGO_TOOLTIP = ""
 DASHBOARD_AUTO_REFRESH_MODE = "fetch"
-DASHBOARD_AUTO_REFRESH_INTERVALS = [[0, "Do not refresh"], [60, "Every minute"], [300, "Every 5 minutes"]]
+DASHBOARD_AUTO_REFRESH_INTERVALS = [
+    [0, "Do not refresh"],
+    [20, "Every 20 seconds"],
+    [60, "Every minute"],
+    [300, "Every 5 minutes"],
+]
 TALISMAN_DEV_CONFIG = TALISMAN_CONFIG
 WELCOME_PAGE_LAST_TAB = "all"
 BABEL_DEFAULT_LOCALE = ENGLISH

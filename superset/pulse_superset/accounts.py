@@ -237,6 +237,13 @@ def data_version(clients: list[int]) -> str:
     return str(_read(_VERSIONS, (clients, clients))[0][0])
 
 
+def data_versions() -> dict[int, int]:
+    """The version of the data of each client. Raises DatabaseAway."""
+    return {
+        int(client): int(version) for client, version in _read("select client_id, version from core.data_versions", ())
+    }
+
+
 def brand_settings(client_id: int) -> dict[str, Any]:
     """The client's name and its `brand.*` settings (without the prefix). Raises DatabaseAway."""
     rows = _read(

@@ -219,9 +219,21 @@ _DECALS: list[dict[str, Any]] = [
 ]
 
 
+def _merged(options: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    return {**options, **{name: {**options.get(name, {}), **part} for name, part in more.items()}}
+
+
 def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
     """What Pulse changes in every chart of a kind: axes that follow the theme, a legend without buttons, patterned bars."""
-    options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": {"selector": False}}
+    # Small, so that two lines are enough (legendMargin in superset/assets/defaults.yaml).
+    legend = {"selector": False, "itemGap": 9, "itemWidth": 15, "itemHeight": 9, "textStyle": {"fontSize": 11}}
+    if kind == "waterfall":
+        return {
+            "xAxis": _merged(
+                axes, {"axisLabel": {"rotate": 0, "interval": 0, "width": 68, "overflow": "break", "fontSize": 11}}
+            )
+        }
+    options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": legend}
     if kind == "echarts_timeseries_bar":
         options["aria"] = {"enabled": True, "decal": {"show": True, "decals": _DECALS}}
     return options
@@ -255,7 +267,9 @@ def theme(brand: Brand, dark: bool) -> dict[str, Any]:
         "colorTextLightSolid": "#FFFFFF" if contrast(primary, "#FFFFFF") >= 3 else "#10131A",
         "colorBgLayout": "#0C0D10" if dark else "#F3F5F9",
         "borderRadius": 8,
-        "echartsOptionsOverridesByChartType": {kind: _chart_options(axes, kind) for kind in _TIME_SERIES},
+        "echartsOptionsOverridesByChartType": {
+            kind: _chart_options(axes, kind) for kind in (*_TIME_SERIES, "waterfall")
+        },
     }
     return result
 

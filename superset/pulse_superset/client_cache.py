@@ -15,6 +15,8 @@ from flask import g, has_app_context
 from flask_caching.backends.base import BaseCache
 from flask_caching.backends.filesystemcache import FileSystemCache
 
+from pulse_superset.connections import clients_of, login_for
+
 
 class ByClient(BaseCache):  # type: ignore[misc]
     """Hands each call to the cache of the client whose user this request comes from, or to that of staff."""
@@ -51,6 +53,25 @@ class ByClient(BaseCache):  # type: ignore[misc]
 
     def clear(self) -> bool:
         return bool(self._mine().clear())
+
+
+def share() -> None:
+    """A client's people find each other's answers: the key has the database login, which decides what is in an answer.
+
+    Superset's own key has the person's name. Row rules, language and version of the data are in the key, too (get_rls_cache_key).
+    """
+    from superset.db_engine_specs.postgres import PostgresEngineSpec
+
+    PostgresEngineSpec.get_impersonation_key = classmethod(_reader)
+
+
+def _reader(_spec: Any, user: Any) -> str | None:
+    from superset.extensions import security_manager
+
+    if user is None:
+        return None
+    roles = [role.name for role in security_manager.get_user_roles(user)]
+    return login_for(roles) if clients_of(roles) else str(user.username)
 
 
 def by_client(_app: Any, config: dict[str, Any], _args: list[Any], _options: dict[str, Any]) -> ByClient:

@@ -27,6 +27,7 @@ TEXTS = frozenset(
 )
 _TEMPLATE = re.compile(r"(\{\{.*?\}\}|<[^>]*>)", re.S)
 _ATTRIBUTE = re.compile(r'(?<= title=")[^"{]+(?=")')
+_CONTENT = re.compile(r"(?<=content: ')[^']*[A-Za-z]{2}[^']*(?=')")
 _BENCHMARK = re.compile(r"(DORA (?:\d{4} )?)(.+)")
 
 
@@ -52,6 +53,8 @@ def spoken(value: Any, say: Say, key: str = "") -> Any:
 def _of_key(name: str, part: Any, around: dict[str, Any], say: Say) -> Any:
     if name in ("json_metadata", "position_json") and isinstance(part, str):
         return json.dumps(spoken(json.loads(part), say))
+    if name == "css" and isinstance(part, str):
+        return _CONTENT.sub(lambda found: say(found[0]), part)
     if name == "handlebarsTemplate" and isinstance(part, str):
         return template(part, say)
     if name == "name" and isinstance(part, str):

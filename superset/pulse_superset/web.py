@@ -17,6 +17,7 @@ from pulse_superset import (
     answers,
     audit,
     bounds,
+    client_cache,
     doors,
     embedding,
     identity,
@@ -33,6 +34,7 @@ from pulse_superset import (
     shell,
     sso_pages,
     turns,
+    warming,
 )
 from pulse_superset.analytics import views as analytics
 from pulse_superset.benchmarks import name_the_year
@@ -78,6 +80,7 @@ def install(app: Flask) -> None:
         }
     )
     people.install()
+    client_cache.share()
     # Before anything of Superset's runs: wait for a turn, then find out who it is and what they may open.
     app.before_request_funcs.setdefault(None, [])[:0] = [
         turns.take,
@@ -93,6 +96,7 @@ def install(app: Flask) -> None:
     app.after_request_funcs.setdefault(None, [])[:0] = [_own_policy]
     app.after_request(name_the_year)
     app.after_request(in_words.translate)
+    app.after_request(warming.note)
     app.after_request(_finish)
     app.after_request(shell.finish_page)
     app.after_request(audit.look)

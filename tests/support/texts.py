@@ -84,6 +84,8 @@ def of_assets() -> Iterator[str]:
     for spec in dashboards:
         yield spec["title"]
         yield from (text for name in spec["filters"] for text in (filters[name]["title"], filters[name]["description"]))
+        styles = [spec["css"]] if isinstance(spec["css"], str) else spec["css"]
+        yield from _said({"css": "".join((ASSETS / "dashboards" / name).read_text() for name in styles)})
         for tab in spec["tabs"]:
             yield tab["title"]
             for row in tab["rows"]:
