@@ -44,23 +44,50 @@ def synced() -> list[str]:
     return found
 
 
-def test_only_what_changed_is_taken_up_and_each_other_in_turn(db: TestDatabase, variables: dict[str, str]) -> None:
+@pytest.fixture(autouse=True)
+def few_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "IN_TURN", {"declared_at": 4, "provisioned_at": 5})
+
+
+def names(db: TestDatabase) -> dict[str, str]:
+    with db.connect("pulse_admin") as admin:
+        return dict(admin.execute("select slug, name from core.clients").fetchall())
+
+
+def test_only_what_changed_has_a_task_and_the_others_are_looked_at_in_turn(
+    db: TestDatabase, variables: dict[str, str]
+) -> None:
     assert synced() == SLUGS
-    turns = [synced() for _ in range(3)]
-    assert [len(turn) for turn in turns] == [progress.IN_TURN] * 3
-    assert set(turns[0]) | set(turns[1]) | set(turns[2]) == set(SLUGS)
+    with db.connect("pulse_admin") as admin:
+        admin.execute("update core.clients set name = 'by hand', spec_hash = ''")
+    for done in (4, 8, 12):
+        assert synced() == []
+        assert sum(name != "by hand" for name in names(db).values()) == done
 
     calm = next(slug for slug in SLUGS if slug not in _next(db))
     variables[f"pulse_client_{calm}"] = json.dumps({"name": "New"})
-    assert calm in synced()
-    with db.connect("pulse_admin") as admin:
-        assert admin.execute("select name from core.clients where slug = %s", [calm]).fetchone() == ("New",)
-    assert calm not in synced()
+    assert synced() == [calm]
+    assert names(db)[calm] == "New"
+    assert synced() == []
 
 
 def _next(db: TestDatabase) -> set[str]:
     with db.connect("pulse_admin") as admin:
         return progress.longest_ago(admin, "declared_at")
+
+
+def test_a_client_that_is_gone_takes_nobodys_turn(db: TestDatabase, variables: dict[str, str]) -> None:
+    synced()
+    for slug in SLUGS[:5]:
+        variables.pop(f"pulse_client_{slug}")
+    for _ in range(3):
+        synced()
+    assert not _next(db) & set(SLUGS[:5])
+    with db.connect("pulse_admin") as admin:
+        looked_at = (
+            "select count(*) from core.sync_state where declared <> '' and declared_at > now() - interval '1 minute'"
+        )
+        assert admin.execute(looked_at).fetchone() == (7,)
 
 
 def test_a_fault_is_looked_at_in_every_run_until_it_is_gone(db: TestDatabase, variables: dict[str, str]) -> None:
@@ -109,7 +136,7 @@ def test_superset_is_asked_for_those_only_of_whom_something_differs(
 
     assert provisioned() == SLUGS
     turns = [provisioned() for _ in range(3)]
-    assert [len(turn) for turn in turns] == [progress.IN_TURN] * 3
+    assert [len(turn) for turn in turns] == [5] * 3
     assert set().union(*turns) == set(SLUGS)
     datasets["new"] = {"id": 2}
     assert provisioned() == SLUGS, "a new dataset is closed for, and opened to, everybody"

@@ -36,9 +36,10 @@ def declared_slugs() -> list[str]:
 
 
 def slugs_to_sync() -> list[str]:
-    """The slugs whose Variable has something new since it was last synchronised, sorted; and a few others in turn.
+    """The slugs whose Variable has something new since it was last synchronised, sorted.
 
-    Also those with noted faults or links that are not out, which the log names again and again.
+    Also those with noted faults or links that are not out, which the log names again and again. Some of the others are
+    synchronised at once, in turn: what somebody has changed in the tables is undone.
     """
     with closing(connect("pulse_admin", autocommit=True)) as conn:
         known = progress.declared(conn)
@@ -47,9 +48,18 @@ def slugs_to_sync() -> list[str]:
     found = []
     for slug in declared_slugs():
         text = Variable.get(f"{VARIABLE_PREFIX}{slug}", default="") or ""
-        if slug in restless or slug in others or known.get(slug) != progress.digest(text):
+        if slug in restless or known.get(slug) != progress.digest(text) or (slug in others and not _synced(slug)):
             found.append(slug)
     return found
+
+
+def _synced(slug: str) -> bool:
+    """Synchronise a client that needs no task of its own; whether that worked. If not, its task says why."""
+    try:
+        sync_declared_client(slug)
+    except Exception:
+        return False
+    return True
 
 
 def sync_declared_client(slug: str) -> dict[str, Any]:
@@ -73,7 +83,8 @@ def sync_declared_client(slug: str) -> dict[str, Any]:
         _tell_of_links(conn, slug, result.client_id)
     for line in old_names(text):
         log.warning("client %s: %s", slug, line)
-    log.info("client %s: %d rows written", slug, result.rows_written)
+    if result.rows_written:
+        log.info("client %s: %d rows written", slug, result.rows_written)
     return {"client_id": result.client_id, "active": result.active, "rows_written": result.rows_written}
 
 
