@@ -226,11 +226,21 @@ def _merged(options: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
     """What Pulse changes in every chart of a kind: axes that follow the theme, a legend without buttons, patterned bars."""
     # Small, so that two lines are enough (legendMargin in superset/assets/defaults.yaml).
-    legend = {"selector": False, "itemGap": 9, "itemWidth": 15, "itemHeight": 9, "textStyle": {"fontSize": 11}}
+    legend = {"selector": False, "itemGap": 8, "itemWidth": 14, "itemHeight": 9, "textStyle": {"fontSize": 11}}
     if kind == "waterfall":
         return {
             "xAxis": _merged(
-                axes, {"axisLabel": {"rotate": 0, "interval": 0, "width": 68, "overflow": "break", "fontSize": 11}}
+                axes,
+                {
+                    "axisLabel": {
+                        "rotate": 0,
+                        "interval": 0,
+                        "width": 68,
+                        "overflow": "break",
+                        "fontSize": 11,
+                        "lineHeight": 13,
+                    }
+                },
             )
         }
     options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": legend}

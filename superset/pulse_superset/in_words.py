@@ -53,6 +53,8 @@ def spoken(value: Any, say: Say, key: str = "") -> Any:
 def _of_key(name: str, part: Any, around: dict[str, Any], say: Say) -> Any:
     if name in ("json_metadata", "position_json") and isinstance(part, str):
         return json.dumps(spoken(json.loads(part), say))
+    if name == "label_colors" and isinstance(part, dict):
+        return {**part, **{say(label): color for label, color in part.items()}}
     if name == "css" and isinstance(part, str):
         return _CONTENT.sub(lambda found: say(found[0]), part)
     if name == "handlebarsTemplate" and isinstance(part, str):
