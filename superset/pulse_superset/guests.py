@@ -145,11 +145,9 @@ def check(guest: Guest, context: Any) -> None:
         ):
             raise TooMuch("The dashboard has no such filter.")
         return
-    charts = {chart.id: chart for chart in dashboard.slices}
-    chart = charts.get(form.get("slice_id"))
-    others = (
-        form.get("chart_id", form.get("slice_id")) != form.get("slice_id") or form.get("parent_slice_id") is not None
-    )
+    number = form.get("slice_id")
+    chart = next((chart for chart in dashboard.slices if chart.id == number), None)
+    others = form.get("chart_id", number) != number or form.get("parent_slice_id") is not None
     if chart is None or others or chart.datasource != context.datasource:
         raise TooMuch("The dashboard has no such chart.")
     context.slice_ = chart
