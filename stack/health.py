@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,13 @@ from typing import Any
 from stack import files, probes
 from stack.airflow.api import HttpError, JsonApi
 from stack.postgres.cluster import Cluster
+from stack.postgres.server import Server
 from stack.settings import Settings
 from stack.supervision.programs import DATABASES, KEEPER
 from stack.supervision.supervisor import ProcessInfo
 
 KEEPER_FILE = "keeper.json"  # what stack.keeper did last, and what it could not do
+MIN_FREE_MB = 128  # a few files of WAL
 KEEPER_SILENT = timedelta(minutes=30)  # a backup of a large database may take a while
 
 
@@ -57,9 +60,10 @@ class HealthChecks:
     def _problem(self, name: str, airflow: Future[Any] | None) -> str | None:
         """What is wrong with a running process; None if it is healthy."""
         if name == "replica":
-            return self.cluster.replication_problem()
+            return self.cluster.replication_problem() or room_problem(self.cluster.replica)
         if name in DATABASES:
-            return (self.cluster.meta if name == "meta" else self.cluster.primary).problem()
+            server = self.cluster.meta if name == "meta" else self.cluster.primary
+            return server.problem() or room_problem(server)
         if airflow is not None and name.startswith("airflow-"):
             return _airflow_problem(name, airflow.result())
         if name == KEEPER:
@@ -83,6 +87,12 @@ def _airflow_problem(name: str, answer: Any) -> str | None:
     if isinstance(answer, HttpError):
         return str(answer) if name == "airflow-api-server" else "unknown while the API server does not answer"
     return probes.airflow_problem(name, answer)
+
+
+def room_problem(server: Server) -> str | None:
+    """That a server's disk is full, or nearly: it still answers then, and takes no rows."""
+    free = shutil.disk_usage(server.data).free // 2**20
+    return f"no room on its disk: {free} MB are free in {server.data}; make room there" if free < MIN_FREE_MB else None
 
 
 def keeper_problem(state: Path, now: datetime) -> str | None:

@@ -1,4 +1,5 @@
-"""The process `keeper`: backs the servers up every day, and copies the replica again when it can no longer follow.
+"""The process `keeper`: backs the servers up every day, copies the replica again when it can no longer follow, and starts
+processes again that the supervisor has given up.
 
     python -m stack.keeper
 
@@ -34,6 +35,7 @@ class Keeper:
     def look(self) -> None:
         """Do what is due, and note what went wrong. A server that does not answer is told by its own health."""
         problems = []
+        self.revive()
         with contextlib.suppress(psycopg.OperationalError):
             self.follow()
         for server in (self.stack.cluster.primary, self.stack.cluster.meta):
@@ -50,6 +52,20 @@ class Keeper:
                 _say(problems[-1])
         note = {"at": datetime.now(UTC).isoformat(), "problem": "; ".join(problems) or None}
         files.replace_json(self.stack.state / KEEPER_FILE, note)
+
+    def revive(self) -> None:
+        """Start what the supervisor has given up: a server whose disk was full for a minute has room again at some time."""
+        given_up = [name for name, process in self.stack.supervisor.processes().items() if process.state == "FATAL"]
+        if not given_up:
+            return
+        with contextlib.ExitStack() as lock:
+            try:
+                lock.enter_context(only_one_start())
+            except StackError:
+                return  # ./pulse up is at work, and says that it does not stay up
+            for name in given_up:
+                self.stack.supervisor.start_process(name)
+                _say(f"{name} was started again: it had ended too often")
 
     def follow(self) -> None:
         """Copy the primary again when it no longer has what the replica needs."""

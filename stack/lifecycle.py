@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 from pulse.tenancy import RoleSecrets
-from stack import files
+from stack import files, ports
 from stack.cli import total_steps
 from stack.context import Stack
 from stack.errors import StackError
@@ -31,7 +31,10 @@ def only_one_start() -> Iterator[None]:
 
 def start(stack: Stack, done: int) -> None:
     """Run the steps of ./pulse up that follow the installation. Raises StepFailed."""
-    Up(stack).run(Progress(total_steps(sandbox=stack.options.sandbox), done))
+    try:
+        Up(stack).run(Progress(total_steps(sandbox=stack.options.sandbox), done))
+    finally:
+        ports.release()  # everything listens on its ports now, or nothing will
 
 
 def remove_state(stack: Stack | None) -> None:

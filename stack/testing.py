@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from stack.context import Stack, existing_stack, stack_to_start
 from stack.install.tools import ensure_all
 from stack.lifecycle import remove_state, start
 from stack.paths import AIRFLOW_VENV, ROOT, TEST_STATE
+from stack.ports import LOOPBACK
 from stack.steps import StepFailed
 from stack.supervision.supervisor import Supervisor
 
@@ -61,10 +63,25 @@ def _environment() -> None:
 def run_apart(folder: str, arguments: list[str], *, with_stack: bool) -> int:
     """Run the tests of one of the folders APART, one after the other; pytest's exit code."""
     _environment()
+    if folder == "drills":
+        os.environ.update(_data_team())
     chosen = [] if any((ROOT / part.partition("::")[0]).exists() for part in arguments) else [f"tests/{folder}"]
     with _one_at_a_time():
         options = [*chosen, LONG_TIMEOUT, "-n", "0", *arguments]
         return _with_stack(options, apart=True) if with_stack else _pytest(options, None, apart=True)
+
+
+def _data_team() -> dict[str, str]:
+    """A mail server for the data team, which the drills run on this port."""
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        port = probe.getsockname()[1]
+    return {
+        environ.SMTP_HOST.name: LOOPBACK,
+        environ.SMTP_PORT.name: str(port),
+        environ.SMTP_SECURITY.name: "none",
+        environ.SMTP_FROM.name: "Pulse <pulse@example.com>",
+        environ.ALERTS_TO.name: "data-team@example.com",
+    }
 
 
 @contextlib.contextmanager

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from pulse import environ
 from stack import files
 from stack.context import Stack, existing_stack
+from tests.drills.witness import Clock, Mailbox
 from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.stack import ROOT, login_of
 from tests.support.superset_api import SupersetSession
@@ -19,17 +21,32 @@ from tests.support.superset_api import SupersetSession
 CLIENTS = ("techcorp", "acme")
 TABLES = ("pull_requests", "deployments", "incidents", "commits")
 FIGURES = "drills.json"
+FEW_CUTS = 3
 
-Figure = Callable[[str, float], None]
+
+class Figure(Protocol):
+    """Notes what a drill took or lost."""
+
+    def __call__(self, what: str, value: float, unit: str = "s") -> None: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the one drill goes on that has no natural end."""
+    parser.addoption("--cuts", type=int, default=FEW_CUTS, help=f"how often the power is cut (default {FEW_CUTS})")
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
-    """Note what a drill took or lost, in seconds."""
+    """Notes a figure, with the command that makes it again."""
+    cuts = request.config.getoption("--cuts")
+    name = request.node.originalname.removeprefix("test_")
+    command = f"-k {name}" + (f" --cuts {cuts}" if "cut" in name else "")
 
-    def note(what: str, seconds: float) -> None:
+    def note(what: str, value: float, unit: str = "s") -> None:
         path = environ.STATE.get() / FIGURES
-        files.replace_json(path, files.read_json(path) | {what: round(seconds, 1)})
+        files.replace_json(
+            path, files.read_json(path) | {what: f"{round(value, 1):g} {unit}".strip() + f" | `{command}`"}
+        )
 
     return note
 
@@ -39,8 +56,18 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     found = files.read_json(environ.STATE.get() / FIGURES)
     if found:
         terminalreporter.section("figures")
-        for what, seconds in found.items():
-            terminalreporter.write_line(f"| {what} | {seconds:g} s |")
+        for what, figure in found.items():
+            terminalreporter.write_line(f"| {what} | {figure} |")
+
+
+@pytest.fixture(scope="session")
+def mailbox(stack: dict[str, Any]) -> Iterator[Mailbox]:
+    """The data team's mail server, at the address that ./pulse test --drills gave the stack."""
+    box = Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=environ.SMTP_PORT.get())
+    server.start()
+    yield box
+    server.stop()
 
 
 @pytest.fixture
@@ -49,6 +76,13 @@ def installation(stack: dict[str, Any]) -> Stack:
     found = existing_stack()
     assert found is not None
     return found
+
+
+@pytest.fixture
+def clock(installation: Stack) -> Iterator[Clock]:
+    """A witness of what the primary acknowledges."""
+    with Clock(installation) as made:
+        yield made
 
 
 @pytest.fixture
@@ -61,6 +95,11 @@ def airflow(stack: dict[str, Any]) -> AirflowApi:
 @pytest.fixture
 def run(airflow: AirflowApi) -> str:
     """A run of Acme's DAG that computes everything again and has a task at work."""
+    return run_at_work(airflow)
+
+
+def run_at_work(airflow: AirflowApi) -> str:
+    """Start such a run."""
     run_id = airflow.trigger("pulse__acme", recompute=True)
     path = f"dags/pulse__acme/dagRuns/{run_id}/taskInstances"
     wait_for(

@@ -5,67 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-
-import psycopg
-import pytest
 
 from stack.context import Stack
 from stack.postgres.cluster import ARCHIVE_SECONDS
 from tests.drills.conftest import CLIENTS, Figure, healthy, numbers, pulse, rows
+from tests.drills.witness import Clock
 from tests.support.airflow_api import AirflowApi, wait_for
-
-
-class Clock:
-    """Commits the time to the primary, ten times a second, as a witness of what was acknowledged."""
-
-    def __init__(self, installation: Stack) -> None:
-        self.primary = installation.cluster.primary
-        self.acknowledged = datetime.now(UTC)
-        self._stop = threading.Event()
-        with self.primary.connect(database="postgres") as superuser:
-            superuser.execute("create table if not exists public.clock (at timestamptz)")
-            superuser.execute("insert into public.clock values (now())")
-        self._thread = threading.Thread(target=self._tick, daemon=True)
-
-    def __enter__(self) -> Clock:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Commit nothing more."""
-        self._stop.set()
-        self._thread.join()
-
-    def _tick(self) -> None:
-        while not self._stop.wait(0.1):
-            try:
-                with self.primary.connect(database="postgres") as superuser:
-                    now = datetime.now(UTC)
-                    superuser.execute("insert into public.clock values (%s)", [now])
-                    self.acknowledged = now
-            except psycopg.Error:
-                continue
-
-    def lost_seconds(self) -> float:
-        """From the last commit that the primary has now to the last one that was acknowledged before."""
-        with self.primary.connect(database="postgres") as superuser:
-            row = superuser.execute("select max(at) from public.clock where at <= %s", [self.acknowledged]).fetchone()
-        assert row is not None
-        return float((self.acknowledged - row[0]).total_seconds())
-
-
-@pytest.fixture
-def clock(installation: Stack) -> Iterator[Clock]:
-    with Clock(installation) as made:
-        yield made
 
 
 def lose(installation: Stack, name: str) -> None:

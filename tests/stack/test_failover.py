@@ -26,6 +26,7 @@ from stack.settings import Settings
 from stack.supervision.programs import DATABASES, programs
 from stack.supervision.supervisor import Supervisor
 from tests.stack.test_postgres import count, keep_a_row, wait_until_replayed
+from tests.support.airflow_api import wait_for
 from tests.support.database import folder_in_memory
 from tests.support.servers import free_port
 
@@ -77,6 +78,34 @@ def test_the_keeper_copies_a_replica_that_lost_its_slot(servers: Stack) -> None:
     wait_until_replayed(cluster)
     assert count(cluster, replica=True) == 1
     assert keeper_problem(servers.state, datetime.now(UTC)) is None
+
+
+def test_the_keeper_starts_again_what_the_supervisor_has_given_up(servers: Stack) -> None:
+    cluster = servers.cluster
+    kept = count(cluster)
+    servers.supervisor.stop_processes(["primary"])
+    settings = cluster.primary.data / "postgresql.conf"
+    good = settings.read_text()
+    settings.write_text(f"{good}\nno_such_setting = on\n")
+    servers.supervisor.start_process("primary")
+    wait_for("the supervisor to give up", lambda: servers.supervisor.processes()["primary"].state == "FATAL", 60)
+    settings.write_text(good)
+    assert servers.supervisor.processes()["primary"].state == "FATAL", "nobody else starts it"
+    Keeper(servers).look()
+    servers.wait_healthy(["primary", "replica"], 60)
+    assert count(cluster) == kept
+
+
+@pytest.mark.parametrize("name", ["primary", "replica"])
+def test_a_server_whose_disk_is_nearly_full_is_not_healthy(
+    servers: Stack, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (before,) = servers.health([name])
+    monkeypatch.setattr("stack.health.MIN_FREE_MB", 10**9)
+    (after,) = servers.health([name])
+    assert (before.healthy, after.healthy) == (True, False)
+    assert "no room on its disk" in after.detail
+    assert str(getattr(servers.cluster, name).data) in after.detail
 
 
 def test_the_replica_takes_the_place_of_a_primary_that_is_killed_and_gone(servers: Stack) -> None:

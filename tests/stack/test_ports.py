@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +17,14 @@ from stack.errors import StackError
 from stack.ports import StackPorts, choose_ports, load_ports
 
 BASE = 22000
+pytestmark = pytest.mark.xdist_group("ports")  # all of them want the same ports
+
+
+@pytest.fixture(autouse=True)
+def released() -> Iterator[None]:
+    """Nothing stays reserved for the tests' whole process."""
+    yield
+    ports.release()
 
 
 @pytest.fixture
@@ -65,6 +76,32 @@ def test_a_remembered_port_that_a_stranger_took_is_chosen_again(tmp_path: Path, 
     assert after.primary == before.primary
     assert len(moved) == 1
     assert load_ports(tmp_path) == after
+
+
+def choose_elsewhere(state: Path) -> subprocess.Popen[str]:
+    """Another process that chooses ports and listens on none of them, as ./pulse up does at first. It ends with its input."""
+    code = (
+        "import sys; from pathlib import Path; from stack.ports import choose_ports\n"
+        f"print(choose_ports(Path({str(state)!r}), {BASE})[0].primary, flush=True); sys.stdin.read()"
+    )
+    return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_starts_at_once_in_two_folders_choose_different_ports(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder in folders:
+        folder.mkdir()
+    with contextlib.ExitStack() as closing:
+        others = [closing.enter_context(choose_elsewhere(folder)) for folder in folders[:2]]
+        chosen = [int(other.stdout.readline()) for other in others if other.stdout]
+        assert sorted(chosen) == [BASE + 5432, BASE + 5432 + ports.STEP]
+        ours, moved = choose_ports(folders[2], BASE)
+        assert ours.primary == BASE + 5432 + 2 * ports.STEP
+        assert f"port {BASE + 5432} is taken" in moved[0]
+        for other in others:
+            other.kill()
+    ports.release()
+    assert choose_ports(tmp_path, BASE)[0].primary == BASE + 5432, "a process that is killed leaves nothing reserved"
 
 
 def test_moved_ports_never_meet(tmp_path: Path) -> None:
