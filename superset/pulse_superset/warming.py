@@ -81,7 +81,7 @@ def ask_again(app: Flask, client_id: int, version: int) -> int:
     if not questions or not cache.add(f"version {version}", True):
         return 0
     versions.forget()
-    for question in questions:
+    for question in reversed(questions):  # the newest first
         if time.monotonic() < until and _ask(app, client_id, question["user_id"], question["body"]):
             asked += 1
     logger.info("client %s: %s of %s questions were asked ahead", client_id, asked, len(questions))

@@ -293,6 +293,20 @@ def test_a_passing_day_is_not_a_restatement(world: World) -> None:
     ) == world.rows("select metric_type from core.metric_catalogue order by 1")
 
 
+@pytest.mark.parametrize("day", [28, 29, 31])
+def test_a_service_gets_its_tier_as_soon_as_it_has_the_history(world: World, day: int) -> None:
+    """Its 28 days pass within a month of whose numbers nothing else changes."""
+    shop = world.repository("shop")
+    for start in range(1, 21):  # the first is the baseline, so history begins on the second
+        world.change(shop, f"shop-{start}", at(f"2026-03-{start:02} 09:00"))
+        world.deploy(shop, f"shop-{start}", at(f"2026-03-{start:02} 10:00"))
+    world.compute(at("2026-03-26 12:00"))
+    world.compute(at(f"2026-03-{day} 12:00"))
+    month = world.metric("lead_time_for_changes", "month", at("2026-03-15 00:00"))
+    assert (month["tier"] is not None) == (day >= 29), month
+    assert world.compute(at(f"2026-03-{day} 12:00"), full=True) == 0, "a full run finds the same"
+
+
 def test_numbers_without_a_stored_state_stay_if_they_are_right(world: World) -> None:
     """As after an upgrade from a version that stored no state: everything is recomputed, and what is right stays."""
     steady(world)

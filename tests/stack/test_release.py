@@ -82,7 +82,10 @@ def test_bills_of_materials_say_what_the_locks_pin(tmp_path: Path) -> None:
     for name in sbom.NAMES:
         bill = json.loads(sbom.write(tmp_path, name, validate=name == "superset").read_text())
         assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
-        assert (bill["metadata"]["component"]["name"], bill["metadata"]["component"]["version"]) == ("pulse", version())
+        assert (bill["metadata"]["component"]["name"], bill["metadata"]["component"]["version"]) == (
+            "pulse-airflow",
+            version(),
+        )
         listed = {
             (part["name"], part["version"], part["purl"]): {
                 found["content"] for reference in part["externalReferences"] for found in reference["hashes"]
