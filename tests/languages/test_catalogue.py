@@ -24,6 +24,7 @@ SAME = {
         "Dashboards",
         "Elite",
         "Epic",
+        "Flow",
         "Name",
         "PDF (A4)",
         "PDF (Letter)",
