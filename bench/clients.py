@@ -22,14 +22,11 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +35,7 @@ import psutil
 import psycopg
 import requests
 
-from pulse import environ
+from bench._installation import installation, pulse
 from pulse.clients import progress
 from pulse.clients.spec import VARIABLE_PREFIX, parse_spec
 from pulse.clients.sync import sync_client
@@ -49,7 +46,7 @@ from pulse.superset.provision import client_digest, pulse_datasets
 from stack import environment
 from stack.airflow import runs
 from stack.airflow.api import AirflowApi, HttpError
-from stack.context import Stack, existing_stack
+from stack.context import Stack
 from stack.supervision.supervisor import our_processes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,7 +69,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="clients that run, quiet and moving")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
-    with installation() as stack:
+    with installation("clients", PORTS) as stack:
         figures = measure(stack, options.clients, options.runs)
     for name, value in figures.items():
         print(f"{name:<24} {value:>12,}")
@@ -84,7 +81,7 @@ def measure(stack: Stack, clients: int, count: int) -> dict[str, float]:
     os.environ.update(environment.airflow(stack.settings))
     api = runs.login(stack.settings)
     slugs = [f"bench{number:05}" for number in range(clients)]
-    _pulse("ctl", "stop", SCHEDULER)  # else each new DAG would run at once
+    pulse("ctl", "stop", SCHEDULER)  # else each new DAG would run at once
     declare(stack, api, slugs)
     begun = time.monotonic()
     wait(lambda: listed(api) >= clients)
@@ -92,7 +89,7 @@ def measure(stack: Stack, clients: int, count: int) -> dict[str, float]:
     # Nothing but what is measured runs from then on.
     while api.call("GET", "dags", paused=False, limit=1)["total_entries"]:
         api.call("PATCH", "dags?dag_id_pattern=%25&paused=false&limit=100", {"is_paused": True})
-    _pulse("ctl", "start", SCHEDULER)
+    pulse("ctl", "start", SCHEDULER)
 
     begun = time.monotonic()
     declare(stack, api, ["benchnew"])
@@ -245,28 +242,6 @@ def page_ms(stack: Stack) -> float:
     answer = requests.get(f"{url}/pulse/clients/", headers={"Authorization": f"Bearer {token}"}, timeout=60)
     answer.raise_for_status()
     return 1000 * (time.monotonic() - begun)
-
-
-@contextlib.contextmanager
-def installation() -> Iterator[Stack]:
-    """A running installation; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="pulse-clients-"))
-    folder.chmod(0o711)
-    os.environ |= {environ.STATE.name: str(folder / "state"), environ.PORT_BASE.name: PORTS}
-    try:
-        _pulse("up", "--demo")
-        stack = existing_stack()
-        assert stack is not None
-        yield stack
-    finally:
-        _pulse("reset", "--yes")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _pulse(*arguments: str) -> None:
-    done = subprocess.run([ROOT / "pulse", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"./pulse {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class Unpinned(ValueError):
 
 
 def read(text: str) -> dict[str, str]:
-    """The images of a file, by name. Raises Unpinned for a line that is none."""
+    """The images of a file, by name. Raises Unpinned for a line that names no image."""
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith("#"):

@@ -159,7 +159,7 @@ BACKUP_HOURS = _number(
     YOU,
     "PULSE_BACKUP_HOURS",
     50,
-    "Hours after which the newest backup is too old, which a mail tells. 0: nobody is told.",
+    "How old the newest backup may be, in hours, before a mail says so. 0: no mail.",
 )
 KEEP = (KEEP_RAW, KEEP_REJECTS, KEEP_RUNS, KEEP_HISTORY, KEEP_SESSIONS, KEEP_AIRFLOW, KEEP_SUPERSET, BACKUP_HOURS)
 SMTP = (ALERTS_TO, ALIVE_URL, SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)

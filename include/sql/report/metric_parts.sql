@@ -1,5 +1,5 @@
--- One row per part that goes with a metric's change in the comparison "shift", as far as it is told: of the services and of the
--- stages, the largest with a third of the change or more, and the second with a quarter. With the way to its rows.
+-- One row per service or stage that a sentence names as part of a metric's change (comparison "shift"), with the link to its rows.
+-- Of the services, and of the stages: the largest if it makes up a third of the change, and the second if it makes up a quarter.
 with moves as (
     select c.*, coalesce(c.mean_now - c.mean_before, c.value_now - c.value_before) as total
     from core.metric_comparisons c

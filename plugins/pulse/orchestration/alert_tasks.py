@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def tell_of_clients() -> int:
-    """Note what is wrong with clients and backups, and tell of it; how many problems were told.
+    """Record the problems of clients and backups, and send mail about them; how many problems the mails were about.
 
     Skips the run if nobody is to hear of it.
 

@@ -123,7 +123,7 @@ def provision_all() -> None:
         ensure_assets(api)
         datasets = pulse_datasets(api)
         known, others = progress.provisioned(conn), progress.longest_ago(conn, "provisioned_at")
-        # A Superset that was made anew has none of the roles.
+        # A new Superset has none of the roles.
         afresh = bool(clients) and not has_role(api, clients[0][0])
         for client_id, slug, active in clients:
             wanted = client_digest(client_id, active, datasets)

@@ -13,7 +13,7 @@ from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, TooMuch
 from pulse.sources import guard, pages
 
 SHOWN = 200  # of an answer, in an error
-UNREAD_IN_A_ROW = 4  # more that cannot be read are no records, but a server in trouble
+UNREAD_IN_A_ROW = 4  # records; if more in a row cannot be read, the server is in trouble
 REFUSED_TOKEN = 401  # for the credential as a whole; 403 is for one thing
 
 

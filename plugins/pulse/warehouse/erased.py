@@ -142,7 +142,7 @@ def words_of(identity: str) -> int:
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether words are no part of a longer login or address: ada is not in ada-fix, x.ada@… or ada@…"""
+    """Whether the words stand for themselves, and are not part of a longer login or address (ada-fix, x.ada@…, ada@…)."""
     before, after = text[max(0, start - 2) : start], text[end : end + 2]
     if before[-1:] in ("-", "+", ".") and before[:1].isalnum() and len(before) == 2:
         return False

@@ -46,15 +46,6 @@ def declared(integration: Integration, credential: Credential, stats: RunStats) 
     return JsonClient(integration, credential, auth, stats), streams
 
 
-# What had no readable id is no longer missing once every record was read.
-_FOUND = """
-    update raw.rejects set replayed_at = now()
-    where client_id = %(client)s and integration_id = %(integration)s and scope_key = %(scope)s
-      and record_id is null and replayed_at is null
-    returning id
-"""
-
-
 class HttpJsonSource(Source):
     """The streams that an admin declares for one endpoint; each is a scope."""
 
@@ -118,7 +109,7 @@ class HttpJsonSource(Source):
         gone = []
         if stream.since is None and complete:
             gone = self._gone(stream, listed)
-            self.query(_FOUND, scope=stream.name)
+            self.close_unnamed_rejects(records.ENTITY, stream.name)
         watermark = datetime.fromisoformat(started_at) - OVERLAP
         self.store([Page(records.ENTITY, gone=gone)], [Checkpoint(checkpoint.stream, stream.name, watermark)])
 
