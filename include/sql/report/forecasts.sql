@@ -27,7 +27,7 @@ join core.dora_state t on t.client_id = f.client_id and t.computed_through = f.m
 join core.clients c on c.id = f.client_id
 cross join lateral (select f.null_reason is null and f.scope_type in ('epic', 'version') as is_dated) u
 cross join lateral (
-    select case when u.is_dated then coalesce(core.day_text(f.p50_on), core.say('not within two years')) else '' end as p50,
-           case when u.is_dated then coalesce(core.day_text(f.p85_on), core.say('not within two years')) else '' end as p85,
-           case when u.is_dated then coalesce(core.day_text(f.p95_on), core.say('not within two years')) else '' end as p95
+    select case when u.is_dated then coalesce(core.day_text(f.p50_on), core.say('not within two years')) else '—' end as p50,
+           case when u.is_dated then coalesce(core.day_text(f.p85_on), core.say('not within two years')) else '—' end as p85,
+           case when u.is_dated then coalesce(core.day_text(f.p95_on), core.say('not within two years')) else '—' end as p95
 ) d;

@@ -9,7 +9,7 @@ select
     case when p.p85_hours is null then core.say('Not known yet what is usual')
          when o.age_hours > p.p85_hours and o.stage <> 'draft' then core.say('Older than 85 % of the merged ones')
          else core.say('Not unusual') end as age_class,
-    case when p.p85_hours is null then '' when o.age_hours > p.p85_hours and o.stage <> 'draft' then '▲ ' || core.say('too long') else core.say('usual') end
+    case when p.p85_hours is null then core.say('not known yet') when o.age_hours > p.p85_hours and o.stage <> 'draft' then '▲ ' || core.say('too long') else core.say('usual') end
         as age_sign
 from core.open_pull_requests o
 join core.clients c on c.id = o.client_id

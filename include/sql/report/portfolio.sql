@@ -20,7 +20,7 @@ with numbers as (
 )
 select
     c.id as client_id, c.name as client_name, c.slug, n.frequency_text, n.lead_time_text, n.failures_text, n.recovery_text,
-    n.rework_text, to_char(n.published_at at time zone c.time_zone, 'YYYY-MM-DD HH24:MI') as published_text,
+    n.rework_text, to_char(n.published_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as published_text,
     coalesce(nullif(concat_ws('; ', case when n.client_id is null then 'no numbers yet' end, s.unread,
                               'worse: ' || n.worse,
                               case when k.failed > 0 then k.failed || case k.failed when 1 then ' quality check fails' else ' quality checks fail' end end),

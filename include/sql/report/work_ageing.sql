@@ -10,7 +10,7 @@ select
     case when e.p85_hours is null then core.say('Not known yet what is usual')
          when a.age_hours > e.p85_hours then core.say('Older than 85 % of the finished ones')
          else core.say('Not unusual') end as age_class,
-    case when e.p85_hours is null then '' when a.age_hours > e.p85_hours then '▲ ' || core.say('too long') else core.say('usual') end as age_sign
+    case when e.p85_hours is null then core.say('not known yet') when a.age_hours > e.p85_hours then '▲ ' || core.say('too long') else core.say('usual') end as age_sign
 from core.work_ageing a
 join core.clients c on c.id = a.client_id
 join core.work_items w on (w.client_id, w.id) = (a.client_id, a.id)
