@@ -12,6 +12,7 @@ from typing import Any
 
 from pypdf import PdfReader
 
+from tests.sql.test_sentences import ship
 from tests.superset.conftest import InSuperset
 from tests.support.database import TestDatabase
 from tests.support.world import World
@@ -241,6 +242,35 @@ def test_the_brief_says_what_the_views_say(db: TestDatabase, in_superset: InSupe
     for body in (message["html"], message["text"]):
         assert "%STOP-LINK%" in body
         assert sentence in body
+
+
+def test_each_part_of_a_sentence_leads_to_its_rows(db: TestDatabase, in_superset: InSuperset) -> None:
+    """On the page, in the mail (both bodies) and in the PDF, where the address has to be whole."""
+    world = World(db, minimum_sample=1)
+    shop, billing = world.repository("shop"), world.repository("billing & more")
+    ship(world, range(13), {shop: 3, billing: 3})
+    world.compute(ship(world, range(13, 18), {shop: 3, billing: 0}))
+    told = world.rows(
+        "select clause_text, rows_path from report.metric_clauses where rows_path is not null order by clause"
+    )
+    ways, parts = {way for _, way in told}, [text for text, way in told if "&service=" in way]
+    assert len(ways) == 2
+    assert parts == ["billing & more (\N{MINUS SIGN}2.1 per day)"]
+    drawn = draw(in_superset, world)
+    base = "http://127.0.0.1:8088"
+    links = {str(link.get("href")) for link in Page(drawn["html"]).all("a")}
+    assert ways <= links
+    mail = Page(drawn["mail"]["html"])
+    assert {base + way for way in ways} <= {str(link.get("href")) for link in mail.all("a")}
+    assert parts[0] in mail.texts
+    lines = drawn["mail"]["text"].splitlines()
+    assert f"- {parts[0]}: {base}{told[1][1]}" in lines
+    assert any(line.endswith(f": {base}{told[0][1]}") for line in lines)
+    for paper, pdf in drawn["pdf"].items():
+        notes = [note.get_object() for leaf in pdf.pages for note in leaf.get("/Annots", [])]
+        assert {base + way for way in ways} <= {note["/A"].get("/URI") for note in notes if "/A" in note}, paper
+        content = "".join("".join(leaf.extract_text() for leaf in pdf.pages).split())
+        assert "".join(parts[0].split()) in content, paper
 
 
 def test_a_client_without_numbers_is_told_so(db: TestDatabase, in_superset: InSuperset) -> None:

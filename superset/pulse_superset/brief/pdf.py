@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import typst
 
-from pulse import languages
+from pulse import environ, languages
 from pulse_superset.branding import LIGHT_BACKGROUND, Brand
 from pulse_superset.brief import charts, page
 from pulse_superset.brief.data import Brief, Row
@@ -77,7 +77,7 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
         "period": brief.period,
         "footer": f"{brief.name}, {brief.last_day}" if brief.last_day else brief.name,
         "sentence": brief.sentence,
-        "moves": [move["sentence"] for move in brief.moves],
+        "moves": [{"sentence": move["sentence"], "links": _links(brief, move)} for move in brief.moves],
         "numbers": [_number(brief, number) for number in brief.rows["numbers"]],
         "legend": say(page.LEGEND),
         "constraint": constraint["sentence"]
@@ -128,6 +128,16 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
             for row in corrections
         ],
     }
+
+
+def _links(brief: Brief, move: Row) -> list[dict[str, str]]:
+    """The ways to the rows of a change and of each part that its sentence names; none for sources that are not read."""
+    if not move["rows_path"]:
+        return []
+    base = environ.SUPERSET_PUBLIC_URL.get().rstrip("/")
+    whole = brief.say("Rows of the change in {metric}", metric=page.within_sentence(brief, move["metric_label"]))
+    found = [(whole, move["rows_path"]), *((part["part_text"], part["rows_path"]) for part in brief.parts(move))]
+    return [{"text": text, "url": f"{base}{path}"} for text, path in found]
 
 
 def _number(brief: Brief, number: Row) -> dict[str, str]:
