@@ -126,6 +126,8 @@ def test_evidence_is_one_click_away(browser: Browser, stack: dict[str, Any]) -> 
         page.get_by_role("tab", name=tab).click()
         # Superset's table has a hidden copy, by which it measures its columns.
         expect(chart(page, title).locator("tbody tr a:visible").first).to_be_visible(timeout=30_000)
+        # Not below the tab that was left: it keeps its width, and no height.
+        expect(chart(page, title).locator("tbody tr a:visible").first).to_be_in_viewport()
     links = page.locator("tbody tr a").evaluate_all("links => links.map(a => a.href)")
     assert any("/techcorp/" in link for link in links)
     assert not any("/acme/" in link for link in links)
