@@ -508,6 +508,23 @@ end $_$;
 
 COMMENT ON FUNCTION core.invite_person(session_hash text, email text, full_name text) IS 'Invites somebody to the client of this client_admin, and says what came of it: invited, is here, declared (by the Variable), just now, too many, forbidden. Whether the address belongs to another client is found out when the link is used.';
 
+CREATE FUNCTION core.likely_range(unit text, value double precision, cases double precision) RETURNS TABLE(low double precision, high double precision)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+        -- Of none and of all, the formula's end is not exactly the value: it misses it by the last digit.
+        select greatest(least(r.low, value), 0), greatest(r.high, value) from (
+            select case unit when 'ratio' then (value + z * z / (2 * n) - z * sqrt(value * (1 - value) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+                             when 'per_day' then value * (1 - 1 / (9 * n) - z / (3 * sqrt(n))) ^ 3 end as low,
+                   case unit when 'ratio' then (value + z * z / (2 * n) + z * sqrt(value * (1 - value) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+                             when 'per_day' then value * (n + 1) / n * (1 - 1 / (9 * (n + 1)) + z / (3 * sqrt(n + 1))) ^ 3 end as high
+            -- Without a case there is no division by it, wherever the planner puts the condition below.
+            from (select nullif(cases, 0) as n, 1.96::double precision as z) v
+        ) r
+        where r.low is not null and r.high is not null
+    $$;
+
+COMMENT ON FUNCTION core.likely_range(unit text, value double precision, cases double precision) IS 'Between which values chance alone leaves a number, with 95 % confidence. A ratio of so many cases: Wilson''s score interval. A rate per day that so many events make: the Poisson interval in Byar''s approximation.';
+
 CREATE FUNCTION core.look_link(token_hash text) RETURNS TABLE(client_id integer, email text, full_name text, kind text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -1030,6 +1047,10 @@ GRANT ALL ON FUNCTION core.ingest_source() TO pulse_ingest;
 
 REVOKE ALL ON FUNCTION core.invite_person(session_hash text, email text, full_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.invite_person(session_hash text, email text, full_name text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.likely_range(unit text, value double precision, cases double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.likely_range(unit text, value double precision, cases double precision) TO pulse_staff;
+GRANT ALL ON FUNCTION core.likely_range(unit text, value double precision, cases double precision) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.look_link(token_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.look_link(token_hash text) TO pulse_auth;

@@ -241,7 +241,9 @@ def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
                         "lineHeight": 13,
                     }
                 },
-            )
+            ),
+            # On a phone the names of the steps would lie on one another.
+            "media": [{"query": {"maxWidth": 480}, "option": {"xAxis": {"axisLabel": {"rotate": 55, "width": 92}}}}],
         }
     options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": legend}
     if kind == "echarts_timeseries_bar":

@@ -28,6 +28,7 @@ TEXTS = frozenset(
 _TEMPLATE = re.compile(r"(\{\{.*?\}\}|<[^>]*>)", re.S)
 _ATTRIBUTE = re.compile(r'(?<= title=")[^"{]+(?=")')
 _CONTENT = re.compile(r"(?<=content: ')[^']*[A-Za-z]{2}[^']*(?=')")
+_RANGE = re.compile(r"(.*?)(__yhat_lower|__yhat_upper)?", re.S)
 _BENCHMARK = re.compile(r"(DORA (?:\d{4} )?)(.+)")
 
 
@@ -54,7 +55,7 @@ def _of_key(name: str, part: Any, around: dict[str, Any], say: Say) -> Any:
     if name in ("json_metadata", "position_json") and isinstance(part, str):
         return json.dumps(spoken(json.loads(part), say))
     if name == "label_colors" and isinstance(part, dict):
-        return {**part, **{say(label): color for label, color in part.items()}}
+        return {**part, **{_range_end(label, say): color for label, color in part.items()}}
     if name == "css" and isinstance(part, str):
         return _CONTENT.sub(lambda found: say(found[0]), part)
     if name == "handlebarsTemplate" and isinstance(part, str):
@@ -67,6 +68,12 @@ def _of_key(name: str, part: Any, around: dict[str, Any], say: Say) -> Any:
     if name == "all_tabs" and isinstance(part, dict):
         return {tab: say(text) for tab, text in part.items()}
     return spoken(part, say, name)
+
+
+def _range_end(label: str, say: Say) -> str:
+    """A series' name; the ends of a range have the name of its metric, and Superset's own ending."""
+    name, ending = _RANGE.fullmatch(label).groups("")  # type: ignore[union-attr]  # it matches any text
+    return say(name) + ending
 
 
 def template(text: str, say: Say) -> str:

@@ -27,6 +27,7 @@ from pulse_superset import (
     maintenance,
     measure,
     packs,
+    painted,
     password_pages,
     people,
     people_page,
@@ -96,6 +97,7 @@ def install(app: Flask) -> None:
     app.after_request_funcs.setdefault(None, [])[:0] = [_own_policy]
     app.after_request(name_the_year)
     app.after_request(in_words.translate)
+    app.after_request(painted.paint)
     app.after_request(warming.note)
     app.after_request(_finish)
     app.after_request(shell.finish_page)

@@ -22,7 +22,7 @@ def test_titles_tabs_filters_and_labels_are_translated() -> None:
             {"name": "Time range", "filterType": "filter_time", "description": "Empty: the whole company."},
             {"name": "Service", "filterType": "filter_select", "targets": [{"column": {"name": "items"}}]},
         ],
-        "label_colors": {"Upper limit": "#8B939C", "upper_line": "#8B939C"},
+        "label_colors": dict.fromkeys(("Upper limit", "Usual range__yhat_lower", "upper_line"), "#8B939C"),
     }
     position = {
         "TAB-overview": {"type": "TAB", "meta": {"text": "Overview"}},
@@ -40,7 +40,8 @@ def test_titles_tabs_filters_and_labels_are_translated() -> None:
     assert result["dashboard_title"] == "Überblick"
     told = json.loads(result["json_metadata"])
     assert [one["name"] for one in told["native_filter_configuration"]] == ["Zeitraum", "Service"]
-    assert told["label_colors"] == dict.fromkeys(("Upper limit", "Obere Grenze", "upper_line"), "#8B939C")
+    names = ("Upper limit", "Obere Grenze", "Usual range__yhat_lower", "Üblicher Bereich__yhat_lower", "upper_line")
+    assert told["label_colors"] == dict.fromkeys(names, "#8B939C")
     assert told["native_filter_configuration"][0]["description"] == "Leer: das gesamte Unternehmen."
     assert told["native_filter_configuration"][1]["targets"] == [{"column": {"name": "items"}}]
     assert json.loads(result["position_json"])["TAB-overview"]["meta"]["text"] == "Überblick"

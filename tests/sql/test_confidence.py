@@ -86,6 +86,39 @@ def test_each_range_is_the_interval_that_it_is_said_to_be(world: World) -> None:
     assert min(judged.values()) >= 2, judged
 
 
+def test_the_points_of_a_trend_have_the_ranges_of_their_own_cases(world: World) -> None:
+    fill(world)
+    world.db.wait_replica()
+    rows = world.rows(
+        "select s.metric_type, s.grain, s.scope_id, s.period_end, s.display_value / k.factor, s.denominator, s.sample_size,"
+        " s.likely_low / k.factor, s.likely_high / k.factor, m.guessed, coalesce(m.numerator, m.sample_size)"
+        " from report.metric_series s join core.metric_catalogue k on k.metric_type = s.metric_type"
+        " join core.dora_metrics m on (m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date)"
+        " = (s.metric_type, s.grain, s.scope_type, s.scope_id, s.calculation_date)"
+        " where s.scope_type in ('client', 'service') and s.grain in ('week', 'month')"
+    )
+    told = {"ratio": 0, "per_day": 0, "guesses": 0}
+    for metric, grain, scope, end, value, of, size, low, high, guessed, counted in rows:
+        where = f"{metric} of {scope or 'the company'}, {grain} to {end}: {value} ({low}, {high}) of {of or size}"
+        if metric not in ("change_failure_rate", "deployment_rework_rate", "deployment_frequency"):
+            assert low is high is None, where
+        elif value is None or guessed * 2 > (counted or 0) or not (of if metric != "deployment_frequency" else size):
+            assert low is high is None, where
+            told["guesses"] += value is not None and bool(guessed)
+        elif metric == "deployment_frequency":
+            scale, exact = value / size, 0.002 if size > 5 else 0.015  # an approximation, coarser for a handful
+            assert abs(1 - poisson_up_to(size - 1, low / scale) - 0.025) < exact, where
+            assert abs(poisson_up_to(size, high / scale) - 0.025) < exact, where
+            told["per_day"] += 1
+        else:
+            assert 0 <= low <= value <= high <= 1, where
+            for bound in (low, high):
+                if 1e-9 < bound < 1:
+                    assert abs(abs(value - bound) / sqrt(bound * (1 - bound) / of) - 1.96) < 1e-6, where
+            told["ratio"] += 1
+    assert min(told["ratio"], told["per_day"]) > 20, told
+
+
 def cases(world: World, metric: str, scope: str, row: dict[str, Any]) -> list[float]:
     """The evidence of a median, sorted."""
     if metric == "lead_time_for_changes":

@@ -16,7 +16,9 @@ import psycopg
 import pytest
 import yaml
 
+from pulse import languages
 from pulse.superset.assets import HASH_KEY, AssetError, Ids, ViewColumn, assets_folder, build_bundle, load
+from pulse.superset.assets.charts import NAMED_BY_DATA
 from pulse.superset.provision import FOR_STAFF
 from stack.postgres.cluster import Cluster
 from tests.support.database import TEMPLATE, TestDatabase
@@ -226,7 +228,7 @@ def test_a_charts_query_follows_from_its_params(configs: Configs) -> None:
         "row_limit": 1000,
         "orderby": [["days", True]],
     }
-    lines = ["centre_line_days", "lower_line_days", "upper_line_days", "target_line_days"]
+    lines = ["usual_range_days", "usual_range_days__yhat_lower", "usual_range_days__yhat_upper", "target_line_days"]
     assert limits == {**days, "metrics": lines, "orderby": [[lines[0], False]]}
     (stages,) = json.loads(configs["charts/lead_time_stages.yaml"]["query_context"])["queries"]
     assert (stages["columns"], stages["series_columns"]) == ([axis, "stage_label"], ["stage_label"])
@@ -246,6 +248,79 @@ def test_templates_use_only_columns_they_ask_for(configs: Configs) -> None:
         assert found - words - helpers <= set(chart["params"]["all_columns"]), name
         assert "{{{" not in template, f"{name}: text of other systems has to be escaped"
         assert "<style" not in template
+
+
+PHONE = 314  # pixels of a chart's legend on a phone of 390
+LINES = 3  # of the legend that stand above the axis (legendMargin in defaults.yaml)
+LETTER, AROUND = 6.0, 27  # of a name of 11 pixels: the widest letters, and the sign and gap beside it
+
+
+def legend_lines(names: list[str]) -> int:
+    """How many lines these names take on a phone."""
+    lines, used = 1, 0.0
+    for name in names:
+        wide = LETTER * len(name) + AROUND
+        lines, used = (lines, used + wide) if used + wide <= PHONE or not used else (lines + 1, wide)
+    return lines
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_no_legend_has_pages_to_turn(configs: Configs, language: str) -> None:
+    """A legend of our own names is a plain one that fits a phone. Only names from the data may be too many for that."""
+    metrics = {
+        d["uuid"]: {m["metric_name"]: m["verbose_name"] for m in d["metrics"]}
+        for d in part(configs, "datasets").values()
+    }
+    judged = 0
+    for name, chart in part(configs, "charts").items():
+        params = chart["params"]
+        if not params.get("show_legend"):
+            continue
+        assert params["legendType"] == "plain", name
+        groups = params.get("groupby", [])
+        if set(groups) & NAMED_BY_DATA:
+            continue
+        assert "legend: {type: 'plain'}" in params["echart_options"], (
+            f"{name}: Superset pages a legend that it takes for long"
+        )
+        drawn = [m for m in [*params["metrics"], *params.get("metrics_b", [])] if not groups and "__yhat_" not in m]
+        names = [languages.say(language, metrics[chart["dataset_uuid"]][metric]) for metric in drawn]
+        for layer in params.get("annotation_layers", []):
+            names.append("DORA 2024 " + languages.say(language, layer["name"].removeprefix("DORA ")))
+        assert legend_lines(names) <= LINES, f"{name}: {names}"
+        judged += bool(names)
+    assert judged > 10
+
+
+def test_an_axis_of_whole_numbers_has_no_number_twice(configs: Configs) -> None:
+    for name, chart in part(configs, "charts").items():
+        params = chart["params"]
+        if chart["viz_type"].startswith("echarts_timeseries") and params["y_axis_format"] == ",.0f":
+            assert "yAxis: {minInterval: 1}" in params["echart_options"], name
+
+
+def test_a_drawn_chart_is_no_wider_than_half_a_row(configs: Configs) -> None:
+    """On a phone half a row is the screen, and Superset draws a chart by its share of the row: a wider one would be cut off."""
+    drawn = {c["uuid"]: n for n, c in part(configs, "charts").items() if c["viz_type"] not in ("table", "handlebars")}
+    seen = set()
+    for dashboard in part(configs, "dashboards").values():
+        for uuid, node in charts_of(dashboard).items():
+            if uuid in drawn:
+                assert node["meta"]["width"] <= 6, f"{drawn[uuid]} on {dashboard['slug']}"
+                seen.add(uuid)
+    assert seen == set(drawn)
+
+
+def test_steps_are_in_their_order_and_no_number_is_before_their_names(db: TestDatabase, configs: Configs) -> None:
+    """ "2 accounts" would be two accounts."""
+    names = ["Before", "zebra", "accounts", "Äpfel", "日本", "2 towers", "All others"]
+    rows = ", ".join(f"({step}, '{step + 1} {name}')" for step, name in enumerate(names))
+    (column,) = (c for c in configs["datasets/driver_steps.yaml"]["columns"] if c["column_name"] == "step_shown")
+    db.wait_replica()
+    found = db.connect("pulse_staff", replica=True).execute(
+        f"select {column['expression']} from (values {rows}) t (step, step_label) order by 1"
+    )
+    assert [text.lstrip("\u200b\u200c") for (text,) in found] == names
 
 
 def test_benchmark_lines_are_the_published_bounds(db: TestDatabase, configs: Configs) -> None:

@@ -43,6 +43,24 @@ def test_the_theme_has_every_stock_token_and_the_brand(in_superset: InSuperset) 
         assert theme["algorithm"] == algorithm
 
 
+def test_a_colour_that_is_asked_for_as_the_brands_is_the_viewers_own(in_superset: InSuperset) -> None:
+    asked = load().defaults["metadata"]["label_colors"]
+    assert "brand" in asked.values()
+    code = f"from pulse_superset.painted import painted\nresult = painted({asked!r}, '#0E7C86')"
+    painted = in_superset(code)
+    assert list(painted) == list(asked)
+    for label, color in painted.items():
+        assert color == ("#0E7C86" if asked[label] == "brand" else asked[label])
+        assert color.startswith("#"), f"{label}: Superset draws with hex colours"
+
+
+def test_a_phone_turns_the_names_of_a_waterfalls_steps(in_superset: InSuperset) -> None:
+    (options,) = brands(in_superset, "theme(brand, False)['token']['echartsOptionsOverridesByChartType']", SETTINGS)
+    (narrow,) = options["waterfall"]["media"]
+    assert narrow["query"]["maxWidth"] >= 366, "as wide as a chart is on a phone"
+    assert narrow["option"]["xAxis"]["axisLabel"]["rotate"] > 0
+
+
 NO_LOGOS: list[Any] = [
     "https://evil.example/pixel.png",
     "//evil.example/pixel.png",

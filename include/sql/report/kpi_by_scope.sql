@@ -35,7 +35,7 @@ select
                          when m.metric_type = 'failed_deployment_recovery_time' then core.say('from %s failures')
                          when m.metric_type = 'time_to_restore' then core.say('from %s incidents')
                          else core.say('from %s records') end, m.sample_size) end
-        || case when m.guessed > 0 and not u.is_unsure then format(core.say(', %s a guess'), m.guessed) else '' end as sample_text,
+        || case when m.guessed > 0 and not u.is_unsure then format(case m.guessed when 1 then core.say(', %s of them a guess') else core.say(', %s of them guesses') end, m.guessed) else '' end as sample_text,
     m.guessed, m.calendar_value,
     case when m.calendar_value is not null then format(core.say('%s in calendar time'), core.display_text(m.unit, m.calendar_value)) end
         as calendar_text,

@@ -1,8 +1,8 @@
 -- One row per number of the last 30 days on a tile (client or service): between which values chance alone leaves it, with 95 %
 -- confidence, taking the cases for a sample of how this team ships.
 --
--- Ratios: Wilson's score interval. Counts: the Poisson interval in Byar's approximation. Medians: the order statistics whose ranks are
--- half a sample plus and minus 1.96 standard deviations of the binomial distribution, from six cases on.
+-- Ratios and counts: core.likely_range. Medians: the order statistics whose ranks are half a sample plus and minus 1.96 standard
+-- deviations of the binomial distribution, from six cases on.
 with numbers as (
     select m.client_id, m.metric_type, m.scope_type, m.scope_id, m.unit, m.metric_value, m.numerator, m.denominator, m.sample_size,
            m.period_start, m.period_end
@@ -38,18 +38,7 @@ with numbers as (
 ), bounds as (
     select n.*, r.low, r.high
     from numbers n
-    cross join lateral (
-        select (p + z * z / (2 * d) - z * sqrt(p * (1 - p) / d + z * z / (4 * d * d))) / (1 + z * z / d) as low,
-               (p + z * z / (2 * d) + z * sqrt(p * (1 - p) / d + z * z / (4 * d * d))) / (1 + z * z / d) as high
-        from (select n.metric_value as p, n.denominator::double precision as d, 1.96::double precision as z) v
-    ) r
-    where n.unit = 'ratio' and n.denominator > 0
-    union all
-    select n.*, n.metric_value * (1 - 1 / (9 * k) - 1.96 / (3 * sqrt(k))) ^ 3,
-           n.metric_value * (k + 1) / k * (1 - 1 / (9 * (k + 1)) + 1.96 / (3 * sqrt(k + 1))) ^ 3
-    from numbers n
-    cross join lateral (select n.sample_size::double precision as k) v
-    where n.unit = 'per_day' and n.sample_size > 0
+    cross join lateral core.likely_range(n.unit, n.metric_value, case n.unit when 'ratio' then n.denominator else n.sample_size end) r
     union all
     select n.*, s.hours[greatest(1, floor((s.n + 1) / 2.0 - 0.98 * sqrt(s.n)))::integer],
            s.hours[least(s.n, ceil((s.n + 1) / 2.0 + 0.98 * sqrt(s.n)))::integer]

@@ -1,13 +1,14 @@
--- One row per published number: metric, grain, scope and period.
+-- One row per published number: metric, grain, scope and period. Ratios and counts with the range that chance leaves them; where most
+-- of the failures are guesses, there is none.
 with numbers as (
     select m.client_id, m.metric_type, m.unit, m.grain, m.scope_type, m.scope_id, m.period_start, m.period_end, m.is_partial,
-           m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.tier, m.tier_year,
+           m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.guessed, m.null_reason, m.tier, m.tier_year,
            m.calculation_date, false as is_service
     from core.dora_metrics m
     union all
     -- A repository that is one service has that service's numbers.
     select m.client_id, m.metric_type, m.unit, m.grain, 'repository', m.scope_id, m.period_start, m.period_end, m.is_partial,
-           m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.null_reason, m.tier, m.tier_year,
+           m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.guessed, m.null_reason, m.tier, m.tier_year,
            m.calculation_date, true
     from core.dora_metrics m
     join core.services s on (s.client_id, s.id) = (m.client_id, m.scope_id)
@@ -26,7 +27,7 @@ select
     g.centre * k.factor as centre, g.lower * k.factor as lower, g.upper * k.factor as upper,
     case when g.shift is not null and g.level_from >= m.period_start and g.level_from < m.period_end then g.level_from end
         as shifted_on,
-    goal.target * k.factor as target
+    goal.target * k.factor as target, r.low * k.factor as likely_low, r.high * k.factor as likely_high
 from numbers m
 join core.metric_catalogue k on k.metric_type = m.metric_type
 left join core.services s on m.scope_type in ('service', 'repository') and (s.client_id, s.id) = (m.client_id, m.scope_id)
@@ -37,4 +38,7 @@ left join core.metric_signals g
  and m.calculation_date >= g.level_from + 6
  and (m.calculation_date < g.level_until + 6 or g.level_until is null)
 left join report.metric_targets goal
-  on m.scope_type = 'client' and (goal.client_id, goal.metric_type) = (m.client_id, m.metric_type);
+  on m.scope_type = 'client' and (goal.client_id, goal.metric_type) = (m.client_id, m.metric_type)
+left join lateral core.likely_range(m.unit, m.metric_value, case m.unit when 'ratio' then m.denominator else m.sample_size end) r
+  on m.metric_type in ('deployment_frequency', 'change_failure_rate', 'deployment_rework_rate')
+ and m.guessed * 2 <= coalesce(m.numerator, m.sample_size);

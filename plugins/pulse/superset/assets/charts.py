@@ -8,6 +8,8 @@ from typing import Any
 from pulse.superset.assets.files import Config
 
 WITH_AXIS = ("echarts_timeseries", "mixed_timeseries")
+NAMED_BY_DATA = frozenset({"category", "client_name", "workflow_name"})  # as many series as a company has of them
+WHOLE_NUMBERS = ",.0f"
 NAME_KEY = "pulse_chart"  # in the params of every chart made here: which file it comes from
 
 
@@ -54,6 +56,8 @@ def chart_params(name: str, spec: Config, defaults: Config) -> Config:
     if "benchmark" in spec:
         params["annotation_layers"] = [_benchmark(spec["benchmark"], defaults["benchmark"])]
     params |= spec["params"]
+    if viz_type.startswith(WITH_AXIS):
+        params["echart_options"] = _drawn(params)
     if "metrics_b" in params:
         params |= {"adhoc_filters_b": params["adhoc_filters"], "groupby_b": [], "row_limit_b": params["row_limit"]}
     return params
@@ -109,6 +113,18 @@ def _base_axis(params: Config) -> Config:
     grain = {"timeGrain": params["time_grain_sqla"]} if "time_grain_sqla" in params else {}
     axis = {"columnType": "BASE_AXIS", "sqlExpression": column, "label": column, "expressionType": "SQL"}
     return {**grain, **axis, "isColumnReference": True}
+
+
+def _drawn(params: Config) -> str:
+    """What ECharts is told beyond Superset's own controls, as the object literal that Superset takes for it.
+
+    A legend never has pages to turn: Superset pages one that it takes for too long, and an executive does not turn them. Only
+    names that come from the data may be too many to show at once. An axis of whole numbers has no two marks of the same number.
+    """
+    legend = "" if NAMED_BY_DATA & set(params.get("groupby", [])) else "legend: {type: 'plain'}"
+    whole = params.get("y_axis_format") == WHOLE_NUMBERS and not params["viz_type"].startswith("mixed")
+    parts = [part for part in (legend, "yAxis: {minInterval: 1}" if whole else "") if part]
+    return f"{{{', '.join(parts)}}}" if parts else ""
 
 
 def _benchmark(line: Config, defaults: Config) -> Config:
