@@ -197,6 +197,7 @@ def _axes(color: str, text: str) -> dict[str, Any]:
     }
 
 
+_PHONE = {"maxWidth": 480}  # pixels of a chart; half a row of a wide screen has more
 _TIME_SERIES = ("echarts_timeseries_line", "echarts_timeseries_bar", "echarts_timeseries", "mixed_timeseries")
 # The patterns of the series in turn, so that bars differ by more than their colour.
 _DECALS: list[dict[str, Any]] = [
@@ -243,10 +244,12 @@ def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
                 },
             ),
             # On a phone the names of the steps would lie on one another.
-            "media": [{"query": {"maxWidth": 480}, "option": {"xAxis": {"axisLabel": {"rotate": 55, "width": 92}}}}],
+            "media": [{"query": _PHONE, "option": {"xAxis": {"axisLabel": {"rotate": 55, "width": 92}}}}],
         }
     options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": legend}
     if kind == "echarts_timeseries_bar":
+        # On a phone, names side by side are left out; slanted ones all find a place.
+        options["media"] = [{"query": _PHONE, "option": {"xAxis": {"axisLabel": {"rotate": 60}}}}]
         options["aria"] = {"enabled": True, "decal": {"show": True, "decals": _DECALS}}
     return options
 

@@ -250,6 +250,14 @@ def test_templates_use_only_columns_they_ask_for(configs: Configs) -> None:
         assert "<style" not in template
 
 
+def test_every_column_of_a_table_has_a_name_for_people(configs: Configs) -> None:
+    datasets = {dataset["uuid"]: dataset for dataset in part(configs, "datasets").values()}
+    for name, chart in part(configs, "charts").items():
+        labels = {c["column_name"]: c.get("verbose_name") for c in datasets[chart["dataset_uuid"]]["columns"]}
+        for column in chart["params"]["all_columns"] if chart["viz_type"] == "table" else []:
+            assert labels[column], f"{name}: the table's head would say {column}"
+
+
 PHONE = 314  # pixels of a chart's legend on a phone of 390
 LINES = 3  # of the legend that stand above the axis (legendMargin in defaults.yaml)
 LETTER, AROUND = 6.0, 27  # of a name of 11 pixels: the widest letters, and the sign and gap beside it

@@ -45,20 +45,25 @@ def test_the_theme_has_every_stock_token_and_the_brand(in_superset: InSuperset) 
 
 def test_a_colour_that_is_asked_for_as_the_brands_is_the_viewers_own(in_superset: InSuperset) -> None:
     asked = load().defaults["metadata"]["label_colors"]
-    assert "brand" in asked.values()
-    code = f"from pulse_superset.painted import painted\nresult = painted({asked!r}, '#0E7C86')"
+    ours = ["#0E7C86", "#F2A541", "#334455", "#112233"]
+    code = f"from pulse_superset.painted import painted\nresult = painted({asked!r}, {ours!r})"
     painted = in_superset(code)
     assert list(painted) == list(asked)
+    assert (painted["Complete weeks"], painted["New level"], painted["Target"]) == tuple(ours[:3])
     for label, color in painted.items():
-        assert color == ("#0E7C86" if asked[label] == "brand" else asked[label])
+        assert color in ours or color == asked[label]
         assert color.startswith("#"), f"{label}: Superset draws with hex colours"
+    for label in ("Complete weeks", "Usual range"):
+        assert painted[label] == painted[f"{label}__yhat_lower"] == painted[f"{label}__yhat_upper"]
 
 
-def test_a_phone_turns_the_names_of_a_waterfalls_steps(in_superset: InSuperset) -> None:
+def test_a_phone_slants_the_names_on_an_axis(in_superset: InSuperset) -> None:
+    """Side by side they would lie on one another, or be left out."""
     (options,) = brands(in_superset, "theme(brand, False)['token']['echartsOptionsOverridesByChartType']", SETTINGS)
-    (narrow,) = options["waterfall"]["media"]
-    assert narrow["query"]["maxWidth"] >= 366, "as wide as a chart is on a phone"
-    assert narrow["option"]["xAxis"]["axisLabel"]["rotate"] > 0
+    for kind in ("waterfall", "echarts_timeseries_bar"):
+        (narrow,) = options[kind]["media"]
+        assert 366 <= narrow["query"]["maxWidth"] < 600, "a chart on a phone, and none on a wide screen"
+        assert narrow["option"]["xAxis"]["axisLabel"]["rotate"] > 0
 
 
 NO_LOGOS: list[Any] = [

@@ -8,7 +8,7 @@ from typing import Any
 from pulse.superset.assets.files import Config
 
 WITH_AXIS = ("echarts_timeseries", "mixed_timeseries")
-NAMED_BY_DATA = frozenset({"category", "client_name", "workflow_name"})  # as many series as a company has of them
+NAMED_BY_DATA = frozenset({"client_name", "workflow_name"})  # as many series as a company has of them
 WHOLE_NUMBERS = ",.0f"
 NAME_KEY = "pulse_chart"  # in the params of every chart made here: which file it comes from
 
