@@ -17,9 +17,7 @@ page_p95_ms                           the page Clients
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import math
 import os
 import re
 import signal
@@ -31,11 +29,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import requests
 
-from bench._installation import installation, pulse
+from bench._installation import cpu_of, installation, p95, pulse
 from pulse.clients import progress
 from pulse.clients.spec import VARIABLE_PREFIX, parse_spec
 from pulse.clients.sync import sync_client
@@ -47,7 +44,6 @@ from stack import environment
 from stack.airflow import runs
 from stack.airflow.api import AirflowApi, HttpError
 from stack.context import Stack
-from stack.supervision.supervisor import our_processes
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTS = "13000"
@@ -111,7 +107,7 @@ def measure(stack: Stack, clients: int, count: int) -> dict[str, float]:
     before = superset_requests(stack)
     sync, sync_seconds = cpu_of(stack, lambda: run_all(api, ["sync_clients"]))
     asked = superset_requests(stack) - before
-    pages = sorted(page_ms(stack) for _ in range(PAGES))
+    pages = [page_ms(stack) for _ in range(PAGES)]
     return {
         "clients": clients,
         "quiet_run_cpu_s": round((quiet - idle * quiet_seconds) / count, 2),
@@ -123,7 +119,7 @@ def measure(stack: Stack, clients: int, count: int) -> dict[str, float]:
         "sync_cpu_s": round(sync - idle * sync_seconds, 1),
         "sync_requests": asked,
         "page_p50_ms": round(statistics.median(pages)),
-        "page_p95_ms": round(pages[math.ceil(PAGES * 0.95) - 1]),
+        "page_p95_ms": round(p95(pages)),
     }
 
 
@@ -205,23 +201,6 @@ def wait(done: Callable[[], bool], every: float = 2) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("waited an hour")
         time.sleep(every)
-
-
-def cpu_of(stack: Stack, work: Callable[[], None]) -> tuple[float, float]:
-    """CPU seconds that all processes of the installation use while something is done, and how long it takes."""
-    before, begun = cpu(stack), time.monotonic()
-    work()
-    return cpu(stack) - before, time.monotonic() - begun
-
-
-def cpu(stack: Stack) -> float:
-    """CPU seconds so far of the processes that live, and of their children that have ended."""
-    total = 0.0
-    for process in our_processes(stack.state):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
 
 
 def superset_requests(stack: Stack) -> int:
