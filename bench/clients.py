@@ -11,6 +11,8 @@ first_loop_s                          until the DAG processor has read all clien
 listed_s                              until the DAG of one more client is listed
 sync_s, sync_cpu_s                    a run of sync_clients in which nothing has changed
 sync_requests                         its requests to Superset, for all clients together
+fresh_s                               from a record that a tool has pushed to the replica's answer with it, by a run that is
+                                      triggered at once; the median of a few clients
 page_p95_ms                           the page Clients
 """
 
@@ -102,6 +104,8 @@ def measure(stack: Stack, clients: int, count: int) -> dict[str, float]:
     push(stack, slugs[:count])
     moving, moving_seconds = cpu_of(stack, lambda: run_all(api, chosen))
 
+    fresh = [freshness(stack, api, slug) for slug in slugs[:count]]
+
     api.call("PATCH", "dags/sync_clients", {"is_paused": False})
     run_all(api, ["sync_clients"])  # after it, the scheduler's own is five minutes away
     before = superset_requests(stack)
@@ -113,6 +117,7 @@ def measure(stack: Stack, clients: int, count: int) -> dict[str, float]:
         "quiet_run_cpu_s": round((quiet - idle * quiet_seconds) / count, 2),
         "moving_run_cpu_s": round((moving - idle * moving_seconds) / count, 2),
         "idle_cpu": round(idle, 2),
+        "fresh_s": round(statistics.median(fresh), 1),
         "first_loop_s": round(first_loop),
         "listed_s": round(new, 1),
         "sync_s": round(sync_seconds, 1),
@@ -153,6 +158,24 @@ def push(stack: Stack, slugs: list[str]) -> None:
             timeout=30,
         )
         answer.raise_for_status()
+
+
+def freshness(stack: Stack, api: AirflowApi, slug: str) -> float:
+    """Seconds from a pushed record to the replica's answer with it."""
+    counted = "select count(*) from report.evidence_deployments join core.clients c on c.id = client_id where slug = %s"
+    with psycopg.connect(stack.settings.database_url("pulse_staff", "replica"), autocommit=True) as replica:
+
+        def deployments() -> int:
+            row = replica.execute(counted, [slug]).fetchone()
+            return int(row[0]) if row else 0
+
+        before, begun = deployments(), time.monotonic()
+        push(stack, [slug])
+        runs.trigger(api, dag_id(slug))
+        wait(lambda: deployments() > before, every=0.1)
+        taken = time.monotonic() - begun
+    wait(lambda: not under_way(api, dag_id(slug)))
+    return taken
 
 
 def run_all(api: AirflowApi, dags: list[str]) -> None:
