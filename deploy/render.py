@@ -1,6 +1,6 @@
 """Writes .pulse/compose (or the folder PULSE_COMPOSE): the environment files for docker-compose.yml.
 
-    python3.11 -m deploy.render [--superset-url URL] [--airflow-url URL]
+    python3.11 -m deploy.render [--superset-url URL] [--airflow-url URL] [--scale]
 
 Standard library only. Secrets are generated once and kept; whoever has the folder has every client's data. The
 variables are the ones that ./pulse up gives the same processes (stack/environment.py): only hosts and folders differ.
@@ -36,8 +36,10 @@ def settings(folder: Path) -> Settings:
     return Settings(STATE, PORTS, load_secrets(folder), HOSTS, INSIDE)
 
 
-def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[str, dict[str, str]]:
-    """Variables by file name."""
+def environments(
+    found: Settings, superset_url: str, airflow_url: str, *, scale: bool = False
+) -> dict[str, dict[str, str]]:
+    """Variables by file name; `scale`: for the profile of this name."""
     public = {"PULSE_SUPERSET_PUBLIC_URL": superset_url}
     roles = found.role_secrets
     return {
@@ -59,7 +61,11 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             "PULSE_AIRFLOW_PUBLIC_URL": airflow_url,
             # The service of docker-compose.yml that ends TLS: what it says about https and addresses is believed.
             "PULSE_TRUSTED_PROXIES": "edge",
-        },
+        }
+        | ({environ.REDIS_URL.name: _redis(found, 1)} if scale else {}),
+        # For schedulers and workers.
+        "queue": _queue(found) if scale else {},
+        "redis": {"PULSE_REDIS_PASSWORD": found.secrets["PULSE_REDIS_PASSWORD"]},
         "postgres": {"POSTGRES_PASSWORD": roles.password("postgres")},
         # CloudNativePG and PgBouncer take logins in this form.
         "superuser": {"username": "postgres", "password": roles.password("postgres")},
@@ -82,10 +88,26 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
     }
 
 
-def write(folder: Path, superset_url: str, airflow_url: str) -> None:
+def _redis(found: Settings, number: int) -> str:
+    """Address of one of Redis's databases: 0 is the queue, 1 Superset's caches."""
+    return f"redis://:{found.secrets['PULSE_REDIS_PASSWORD']}@redis:6379/{number}"
+
+
+def _queue(found: Settings) -> dict[str, str]:
+    """What makes a scheduler hand its tasks to workers."""
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "64",  # of each scheduler
+        "AIRFLOW__CELERY__BROKER_URL": _redis(found, 0),
+        "AIRFLOW__CELERY__RESULT_BACKEND": found.database_url("airflow", "meta", "airflow", "db+postgresql"),
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
+    }
+
+
+def write(folder: Path, superset_url: str, airflow_url: str, *, scale: bool = False) -> None:
     """Write all files, for their owner only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, variables in environments(settings(folder), superset_url, airflow_url).items():
+    for name, variables in environments(settings(folder), superset_url, airflow_url, scale=scale).items():
         text = "".join(f"{key}={value}\n" for key, value in sorted(variables.items()))
         files.replace(folder / f"{name}.env", text)
 
@@ -95,9 +117,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--superset-url", default="http://localhost:8088", help="as the executives' browsers see it")
     parser.add_argument("--airflow-url", default="http://localhost:8080", help="as the data team's browsers see it")
+    parser.add_argument("--scale", action="store_true", help="for the profile scale: workers, Redis, two Supersets")
     given = parser.parse_args()
     folder = environ.COMPOSE.get()
-    write(folder, given.superset_url, given.airflow_url)
+    write(folder, given.superset_url, given.airflow_url, scale=given.scale)
     print(f"{folder}: ready for docker compose up. Passwords are in {folder / 'secrets.env'}")
 
 

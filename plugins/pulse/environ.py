@@ -212,6 +212,13 @@ REPLICATION_PASSWORD = _secret(
 METRICS_TOKEN = _secret(
     "PULSE_METRICS_TOKEN", "Prometheus reads metrics with it ([monitoring.md](monitoring.md)). Without it nobody does."
 )
+REDIS_PASSWORD = _secret("PULSE_REDIS_PASSWORD", "Containers with the profile `scale`: Redis's password.")
+REDIS_URL = _text(
+    LAUNCHER,
+    "PULSE_REDIS_URL",
+    "",
+    "Redis for Superset's caches, password included, where there are several Supersets. Empty: files.",
+)
 FERNET_KEY = _secret("PULSE_FERNET_KEY", "Airflow encrypts Variables and Connections with it.")
 JWT_SECRET = _secret("PULSE_JWT_SECRET", "Airflow signs its tokens with it.")
 WEBHOOK_SECRET = _secret("PULSE_WEBHOOK_SECRET", "The secrets of webhooks are derived from it.")

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from stack.postgres.cluster import SLOT
 from tests.containers.conftest import CLIENTS, Executive
@@ -116,6 +122,58 @@ def test_health_checks_see_what_an_answer_of_200_hides(
     for service in ("airflow-api-server", "superset"):
         wait(lambda service=service: (health := containers.health(service)) == "unhealthy" or health, 240)
     assert containers.health("airflow-scheduler") != "healthy", "it ends, and is started again and again"
+
+
+@pytest.fixture
+def certificates(containers: Containers) -> Iterator[Path]:
+    """The folder of the edge's certificate, which is a good one again afterwards."""
+    folder = containers.certificate.parent
+    kept = {path: path.read_bytes() for path in folder.iterdir()}
+    yield folder
+    for path, content in kept.items():
+        path.write_bytes(content)
+    containers.wait_healthy(["edge"])
+
+
+def expired(key: bytes) -> bytes:
+    """A certificate for localhost that was good until yesterday."""
+    private = serialization.load_pem_private_key(key, None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=90))
+        .not_valid_after(now - timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM)
+
+
+def test_an_expired_certificate_is_told_and_a_renewed_one_is_taken(
+    containers: Containers, executives: dict[str, Executive], certificates: Path
+) -> None:
+    good = containers.certificate.read_bytes()
+    page = f"{containers.url('superset')}/health"
+    containers.certificate.write_bytes(expired((certificates / "privkey.pem").read_bytes()))
+
+    def refused() -> bool | str:
+        try:
+            return f"answered: {requests.get(page, timeout=10).status_code}"
+        except requests.exceptions.SSLError as error:
+            return "certificate has expired" in str(error) or str(error)
+
+    wait(refused, 90)
+    told = wait(lambda: (health := containers.health("edge")) == "unhealthy" or health, 180)
+    containers.certificate.write_bytes(good)
+    back = wait(lambda: requests.get(page, timeout=10).status_code == 200, 90)
+    print(f"FIGURE certificate expired: told after {told:.0f} s, a renewed one taken after {back:.0f} s")
+    assert len(executives["acme"].numbers()) >= 5
 
 
 def test_the_edge_follows_a_container_to_another_address(

@@ -50,6 +50,18 @@ def test_secrets_are_generated_once_and_private(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0, path.name
 
 
+def test_redis_is_named_to_whom_it_serves_and_only_when_asked(
+    tmp_path: Path, rendered: dict[str, dict[str, str]]
+) -> None:
+    scaled = render.environments(render.settings(tmp_path), *URLS, scale=True)
+    password = scaled["redis"]["PULSE_REDIS_PASSWORD"]
+    assert {name for name, variables in scaled.items() if password in str(variables)} == {"redis", "queue", "superset"}
+    assert scaled["queue"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert scaled["queue"]["AIRFLOW__CELERY__BROKER_URL"] != scaled["superset"]["PULSE_REDIS_URL"]
+    assert {name for name, variables in rendered.items() if password in str(variables)} == {"redis"}
+    assert rendered["queue"] == {}
+
+
 def test_the_secret_of_roles_that_write_is_only_where_they_are_made(rendered: dict[str, dict[str, str]]) -> None:
     assert {name for name, variables in rendered.items() if "PULSE_ROLE_SECRET" in variables} == {"init"}
     superuser = rendered["postgres"]["POSTGRES_PASSWORD"]
