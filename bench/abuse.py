@@ -17,19 +17,17 @@ import contextlib
 import json
 import math
 import os
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench._abuse_people import Person, ask_ordinarily, declare, remove, worker_ids
+from bench._installation import installation, pulse
 from pulse import environ
-from stack.context import existing_stack
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDINARY, HOSTILE, PORTS = 20, 5, "12000"
@@ -43,7 +41,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="of each part of a round")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
-    with installation() as status:
+    with installation("abuse", PORTS) as stack:
+        os.environ[environ.ROLE_SECRET.name] = stack.settings.secrets[environ.ROLE_SECRET.name]
+        status: dict[str, Any] = json.loads(pulse("status", "--json"))
+        for name in AIRFLOW:
+            pulse("ctl", "stop", name)
         figures = measure(status, options.rounds, options.seconds)
     for name, value in figures.items():
         print(f"{name:<24} {value:>10,}")
@@ -116,33 +118,6 @@ def attackers(base: str, hostile: list[Person], seconds: float) -> Iterator[dict
             process.wait(60)
         process.kill()
         process.wait()
-
-
-@contextlib.contextmanager
-def installation() -> Iterator[dict[str, Any]]:
-    """A running installation with the demo clients; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="pulse-abuse-"))
-    folder.chmod(0o711)
-    os.environ |= {"PULSE_STATE": str(folder / "state"), "PULSE_PORT_BASE": PORTS}
-    try:
-        _pulse("up", "--demo")
-        for name in AIRFLOW:
-            _pulse("ctl", "stop", name)
-        status = subprocess.run([ROOT / "pulse", "status", "--json"], capture_output=True, text=True, check=False)
-        found: dict[str, Any] = json.loads(status.stdout)
-        stack = existing_stack()
-        assert stack is not None
-        os.environ[environ.ROLE_SECRET.name] = stack.settings.secrets[environ.ROLE_SECRET.name]
-        yield found
-    finally:
-        _pulse("reset", "--yes")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _pulse(*arguments: str) -> None:
-    done = subprocess.run([ROOT / "pulse", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"./pulse {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 if __name__ == "__main__":

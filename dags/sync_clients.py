@@ -3,7 +3,8 @@
 
 Reads every Variable `pulse_client_<slug>`, validates it, and updates the tables, the client's database login and its
 Superset role accordingly. Runs every five minutes; trigger it to apply a change at once. The client's DAG follows within
-seconds.
+seconds. A client whose Variable has not changed costs no task and no request to Superset; each run looks at a few of them all
+the same, in turn, so that what somebody has changed by hand in the tables or in Superset is undone.
 
 **If `sync_client` is red** for a client, its Variable has a mistake. The page *Clients* and the log name every field, its value,
 the rule and an example.
@@ -38,9 +39,9 @@ from pulse.orchestration.defaults import default_args
 def sync_clients() -> None:
     @task
     def list_clients() -> list[str]:
-        from pulse.orchestration.sync_tasks import declared_slugs
+        from pulse.orchestration.sync_tasks import slugs_to_sync
 
-        return declared_slugs()
+        return slugs_to_sync()
 
     @task(map_index_template="{{ slug }}", retries=0)
     def sync_client(slug: str) -> dict[str, Any]:
@@ -51,9 +52,8 @@ def sync_clients() -> None:
 
     @task
     def deactivate_missing_clients() -> list[str]:
-        from pulse.orchestration.sync_tasks import deactivate_undeclared, forget_old
+        from pulse.orchestration.sync_tasks import deactivate_undeclared
 
-        forget_old()
         return deactivate_undeclared()
 
     # One faulty Variable must not stop the other clients' roles from being created.

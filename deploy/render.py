@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from pulse import environ  # noqa: E402
-from pulse.tenancy import POOLER_ROLE  # noqa: E402
+from pulse.tenancy import POOLER_ROLE, role_password  # noqa: E402
 from stack import environment, files  # noqa: E402
 from stack.ports import StackPorts  # noqa: E402
 from stack.secret_file import load_secrets  # noqa: E402
@@ -62,10 +62,13 @@ def environments(
             # The service of docker-compose.yml that ends TLS: what it says about https and addresses is believed.
             "PULSE_TRUSTED_PROXIES": "edge",
         }
-        | ({environ.REDIS_URL.name: _redis(found, 1)} if scale else {}),
+        | ({environ.REDIS_URL.name: _redis(found, "cache", 1)} if scale else {}),
         # For schedulers and workers.
         "queue": _queue(found) if scale else {},
-        "redis": {"PULSE_REDIS_PASSWORD": found.secrets["PULSE_REDIS_PASSWORD"]},
+        "redis": {
+            environ.REDIS_QUEUE_PASSWORD.name: _redis_password(found, "queue"),
+            environ.REDIS_CACHE_PASSWORD.name: _redis_password(found, "cache"),
+        },
         "postgres": {"POSTGRES_PASSWORD": roles.password("postgres")},
         # CloudNativePG and PgBouncer take logins in this form.
         "superuser": {"username": "postgres", "password": roles.password("postgres")},
@@ -88,9 +91,13 @@ def environments(
     }
 
 
-def _redis(found: Settings, number: int) -> str:
-    """Address of one of Redis's databases: 0 is the queue, 1 Superset's caches."""
-    return f"redis://:{found.secrets['PULSE_REDIS_PASSWORD']}@redis:6379/{number}"
+def _redis_password(found: Settings, user: str) -> str:
+    return role_password(found.secrets[environ.REDIS_SECRET.name], user)
+
+
+def _redis(found: Settings, user: str, number: int) -> str:
+    """Address of one of Redis's databases, for one of its users (deploy/redis.sh)."""
+    return f"redis://{user}:{_redis_password(found, user)}@redis:6379/{number}"
 
 
 def _queue(found: Settings) -> dict[str, str]:
@@ -98,7 +105,7 @@ def _queue(found: Settings) -> dict[str, str]:
     return {
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
         "AIRFLOW__CORE__PARALLELISM": "64",  # of each scheduler
-        "AIRFLOW__CELERY__BROKER_URL": _redis(found, 0),
+        "AIRFLOW__CELERY__BROKER_URL": _redis(found, "queue", 0),
         "AIRFLOW__CELERY__RESULT_BACKEND": found.database_url("airflow", "meta", "airflow", "db+postgresql"),
         "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
     }

@@ -1,5 +1,6 @@
 # Superset under gunicorn, and its init job.
-FROM python:3.11-slim
+ARG PYTHON_IMAGE=python:3.11-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --uid 50001 --create-home pulse && install -d -o pulse -g pulse /var/lib/pulse/superset
 WORKDIR /opt/pulse
 COPY constraints/superset-py311.txt ./
@@ -9,6 +10,7 @@ COPY plugins/pulse/__init__.py plugins/pulse/addresses.py plugins/pulse/environ.
      plugins/pulse/sso.py plugins/pulse/tenancy.py plugins/pulse/texts.py plugins/pulse/
 COPY plugins/pulse/clients/__init__.py plugins/pulse/clients/passwords.py plugins/pulse/clients/weak_passwords.py \
      plugins/pulse/clients/
+COPY plugins/pulse/languages/__init__.py plugins/pulse/languages/de.po plugins/pulse/languages/
 COPY stack/probes.py stack/
 ARG VERSION=unreleased
 ARG REVISION=unknown

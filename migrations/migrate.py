@@ -1,4 +1,4 @@
-"""Brings a database to this version: tables and roles, raw tables, views, seeds, in one transaction.
+"""Brings a database to this version: tables and roles, raw tables, views, seeds, texts, in one transaction.
 
 Who reads meanwhile sees the old state or the new one, on the connection that they have. Parts whose files have not
 changed are left alone: then no lock is taken that a reader or writer would have to wait for.
@@ -18,10 +18,10 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, make_url, pool
 
-from migrations import raw, seeds, views
+from migrations import raw, seeds, texts, views
 from migrations.errors import MigrateError
 from migrations.takeover import take_over
-from pulse import source_types
+from pulse import languages, source_types
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,6 +48,7 @@ class Part:
 RAW = Part("raw", raw.files, raw.make_missing)
 VIEWS = Part("views", views.files, views.create_views)
 SEEDS = Part("seeds", seeds.files, seeds.load)
+TEXTS = Part("texts", texts.files, texts.load)
 
 
 def migrate(url: str) -> None:
@@ -62,7 +63,9 @@ def migrate(url: str) -> None:
         driver.execute("create table if not exists public.migrated_parts (part text primary key, digest text not null)")
         configuration = alembic_config()
         pending = _is_behind(driver, ScriptDirectory.from_config(configuration))
-        changed = [part for part in (RAW, VIEWS, SEEDS) if pending or _stored_digest(driver, part) != part.digest()]
+        changed = [
+            part for part in (RAW, VIEWS, SEEDS, TEXTS) if pending or _stored_digest(driver, part) != part.digest()
+        ]
         if VIEWS in changed:
             views.drop_views(driver)
         if pending:
@@ -76,7 +79,7 @@ def migrate(url: str) -> None:
 def folders() -> list[Path]:
     """The folders and files that decide what `migrate` does."""
     of_views = [views.INCLUDE / schema for schema in views.SCHEMAS]
-    return [ROOT / "migrations", *source_types.declaration_files(), *of_views, seeds.FOLDER]
+    return [ROOT / "migrations", *source_types.declaration_files(), *of_views, seeds.FOLDER, languages.FOLDER]
 
 
 def alembic_config() -> Config:

@@ -37,6 +37,21 @@ end $$;
 
 COMMENT ON FUNCTION audit.clients() IS 'Trigger: notes what changes.';
 
+CREATE FUNCTION audit.embed_keys() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if tg_op = 'INSERT' then
+        perform audit.add('key made', new.client_id, format('embedding key %s, %s', new.id, new.label));
+    elsif new.revoked_at is not null and old.revoked_at is null then
+        perform audit.add('key revoked', new.client_id, format('embedding key %s', new.id));
+    end if;
+    return null;
+end $$;
+
+COMMENT ON FUNCTION audit.embed_keys() IS 'Trigger: notes what changes.';
+
 CREATE FUNCTION audit.forget_old() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -196,6 +211,34 @@ end $$;
 
 COMMENT ON FUNCTION audit.sources() IS 'Trigger: notes what changes.';
 
+CREATE FUNCTION core.language() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE(NULLIF(current_setting('pulse.language'::text, true), ''::text), 'en'::text);
+
+COMMENT ON FUNCTION core.language() IS 'The language of this session''s texts (setting pulse.language).';
+
+CREATE FUNCTION core.translated(in_language text, source text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    return coalesce((select t.text from core.translations t where t.language = in_language and t.source = translated.source), source);
+end $$;
+
+COMMENT ON FUNCTION core.translated(in_language text, source text) IS 'A text in a language; in English where there is no translation.';
+
+CREATE FUNCTION core.say(source text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (core.language() = 'en'::text) THEN source ELSE core.translated(core.language(), source) END;
+
+COMMENT ON FUNCTION core.say(source text) IS 'An English text in this session''s language.';
+
+CREATE FUNCTION core.cause_text(cause text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (core.language() = 'en'::text) THEN cause WHEN (cause ~ '^definition [^ ]+ became [^ ]+$'::text) THEN format(core.say('definition %s became %s'::text), split_part(cause, ' '::text, 2), split_part(cause, ' '::text, 4)) WHEN (cause ~ '^[a-z ]+: [0-9]+ [a-z]+(, [0-9]+ [a-z]+)*$'::text) THEN ((core.say(split_part(cause, ': '::text, 1)) || ': '::text) || (SELECT string_agg(((split_part(p.part, ' '::text, 1) || ' '::text) || core.say(split_part(p.part, ' '::text, 2))), ', '::text ORDER BY p.place) AS string_agg FROM unnest(string_to_array(split_part(cause_text.cause, ': '::text, 2), ', '::text)) WITH ORDINALITY p(part, place))) ELSE core.say(cause) END;
+
+COMMENT ON FUNCTION core.cause_text(cause text) IS 'The cause of a restatement in this session''s language.';
+
 CREATE FUNCTION core.claim_runs() RETURNS TABLE(slug text, wished bigint)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
@@ -227,21 +270,33 @@ $$;
 
 COMMENT ON FUNCTION core.client_admin(session_hash text) IS 'The client_admin whose session this is, by the hash of its token; NULL for everybody else.';
 
+CREATE FUNCTION core.day_text(day date) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE core.language() WHEN 'de'::text THEN (((EXTRACT(day FROM day) || '. '::text) || (ARRAY['Jan.'::text, 'Feb.'::text, 'März'::text, 'Apr.'::text, 'Mai'::text, 'Juni'::text, 'Juli'::text, 'Aug.'::text, 'Sept.'::text, 'Okt.'::text, 'Nov.'::text, 'Dez.'::text])[(EXTRACT(month FROM day))::integer]) || to_char((day)::timestamp with time zone, ' YYYY'::text)) ELSE to_char((day)::timestamp with time zone, 'FMDD Mon YYYY'::text) END;
+
+COMMENT ON FUNCTION core.day_text(day date) IS 'A day as this session''s language writes it.';
+
+CREATE FUNCTION core.figures(number text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN translate(number, ',.'::text, COALESCE(NULLIF(current_setting('pulse.separators'::text, true), ''::text), CASE core.language() WHEN 'de'::text THEN '.,'::text ELSE ',.'::text END));
+
+COMMENT ON FUNCTION core.figures(number text) IS 'A number as to_char has written it, with this session''s separators: of thousands, and of decimals (setting pulse.separators, or as the language has it).';
+
 CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN (unit = 'ratio'::text) THEN (to_char((value * (100)::double precision), 'FM999999999990.0'::text) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (0.95)::double precision)) THEN (to_char(value, 'FM999999999990.0'::text) || ' per day'::text) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (0.95)::double precision)) THEN (to_char((value * (7)::double precision), 'FM990.0'::text) || ' per week'::text) WHEN (unit = 'per_day'::text) THEN (to_char((value * (30.4)::double precision), 'FM990.0'::text) || ' per month'::text) WHEN ((unit = 'hours'::text) AND ((value * (60)::double precision) < (59.5)::double precision)) THEN (to_char((value * (60)::double precision), 'FM90'::text) || ' min'::text) WHEN ((unit = 'hours'::text) AND (value < (47.95)::double precision)) THEN (to_char(value, 'FM990.0'::text) || ' h'::text) WHEN (unit = 'hours'::text) THEN (to_char((value / (24)::double precision), 'FM999999999990.0'::text) || ' days'::text) ELSE to_char(value, 'FM999999999990.0'::text) END;
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN (unit = 'ratio'::text) THEN (core.figures(to_char((value * (100)::double precision), 'FM999999999990.0'::text)) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (0.95)::double precision)) THEN format(core.say('%s per day'::text), core.figures(to_char(value, 'FM999999999990.0'::text))) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (0.95)::double precision)) THEN format(core.say('%s per week'::text), core.figures(to_char((value * (7)::double precision), 'FM990.0'::text))) WHEN (unit = 'per_day'::text) THEN format(core.say('%s per month'::text), core.figures(to_char((value * (30.4)::double precision), 'FM990.0'::text))) WHEN ((unit = 'hours'::text) AND ((value * (60)::double precision) < (59.5)::double precision)) THEN format(core.say('%s min'::text), to_char((value * (60)::double precision), 'FM90'::text)) WHEN ((unit = 'hours'::text) AND (value < (47.95)::double precision)) THEN format(core.say('%s h'::text), core.figures(to_char(value, 'FM990.0'::text))) WHEN (unit = 'hours'::text) THEN format(core.say('%s days'::text), core.figures(to_char((value / (24)::double precision), 'FM999999999990.0'::text))) ELSE core.figures(to_char(value, 'FM999999999990.0'::text)) END;
 
 COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value in words; a dash for NULL.';
 
 CREATE FUNCTION core.difference_text(unit text, difference double precision) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN (SELECT CASE WHEN (difference_text.difference IS NULL) THEN '—'::text WHEN (ltrim(t.shown, '0.'::text) !~ '^[1-9]'::text) THEN 'no change'::text ELSE (CASE WHEN (difference_text.difference < (0)::double precision) THEN '−'::text ELSE '+'::text END || t.shown) END AS "case" FROM (SELECT CASE difference_text.unit WHEN 'ratio'::text THEN (to_char((abs(difference_text.difference) * (100)::double precision), 'FM990.0'::text) || ' points'::text) ELSE core.display_text(difference_text.unit, abs(difference_text.difference)) END AS shown) t);
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT CASE WHEN (difference_text.difference IS NULL) THEN '—'::text WHEN (ltrim(t.shown, '0.,'::text) !~ '^[1-9]'::text) THEN core.say('no change'::text) ELSE (CASE WHEN (difference_text.difference < (0)::double precision) THEN '−'::text ELSE '+'::text END || t.shown) END AS "case" FROM (SELECT CASE difference_text.unit WHEN 'ratio'::text THEN format(core.say('%s points'::text), core.figures(to_char((abs(difference_text.difference) * (100)::double precision), 'FM990.0'::text))) ELSE core.display_text(difference_text.unit, abs(difference_text.difference)) END AS shown) t);
 
 COMMENT ON FUNCTION core.difference_text(unit text, difference double precision) IS 'A difference between two values of a metric, in words.';
 
 CREATE FUNCTION core.effect_label(effect text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE effect WHEN 'coding'::text THEN 'Coding'::text WHEN 'pickup'::text THEN 'Waiting for review'::text WHEN 'review'::text THEN 'Review'::text WHEN 'merge_to_deploy'::text THEN 'Waiting for deployment'::text WHEN 'other'::text THEN 'In no stage'::text WHEN 'count'::text THEN 'Releases'::text WHEN 'mix'::text THEN 'Other mix of services'::text WHEN 'rate'::text THEN 'Its own value'::text ELSE NULL::text END;
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE effect WHEN 'coding'::text THEN core.say('Coding'::text) WHEN 'pickup'::text THEN core.say('Waiting for review'::text) WHEN 'review'::text THEN core.say('Review'::text) WHEN 'merge_to_deploy'::text THEN core.say('Waiting for deployment'::text) WHEN 'other'::text THEN core.say('In no stage'::text) WHEN 'count'::text THEN core.say('Releases'::text) WHEN 'mix'::text THEN core.say('Other mix of services'::text) WHEN 'rate'::text THEN core.say('Its own value'::text) ELSE NULL::text END;
 
 COMMENT ON FUNCTION core.effect_label(effect text) IS 'A stage of the lead time, or another effect of core.metric_drivers, in words.';
 
@@ -256,6 +311,20 @@ CREATE FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at times
 $$;
 
 COMMENT ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) IS 'Hours from one moment to another; NULL when negative or when either is missing. working: count only working days.';
+
+CREATE FUNCTION core.embed_key(key_hash text, of_client integer DEFAULT NULL::integer, with_id bigint DEFAULT NULL::bigint) RETURNS TABLE(client_id integer, key_id bigint, label text, origins jsonb, dashboards jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select k.client_id, k.id, k.label, o.setting_value, d.setting_value
+    from core.embed_keys k
+    join core.clients c on c.id = k.client_id and c.active
+    join core.system_settings o on o.client_id = k.client_id and o.setting_key = 'embed.origins'
+    join core.system_settings d on d.client_id = k.client_id and d.setting_key = 'embed.dashboards'
+    where (k.key_hash = embed_key.key_hash or (k.client_id, k.id) = (of_client, with_id)) and k.revoked_at is null
+$$;
+
+COMMENT ON FUNCTION core.embed_key(key_hash text, of_client integer, with_id bigint) IS 'A key, by its hash or by client and id, and what may be embedded where; no row when it is unknown or revoked, or nothing may.';
 
 CREATE FUNCTION core.end_client_sessions() RETURNS trigger
     LANGUAGE plpgsql
@@ -346,6 +415,18 @@ begin
 end $_$;
 
 COMMENT ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) IS 'Makes the login of a client when it is missing (with this SCRAM verifier); NOLOGIN when the client is not active. Returns whether it was made.';
+
+CREATE FUNCTION core.erased_people() RETURNS TABLE(identity_hash text, salt text, words integer, everywhere boolean, pseudonym text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    select e.identity_hash, e.salt, e.words, e.everywhere, e.pseudonym
+    from core.erased e
+    where e.client_id = case when session_user = 'pulse_ingest' then (select s.client_id from core.ingest_source() s)
+                             else core.etl_client_id() end
+$$;
+
+COMMENT ON FUNCTION core.erased_people() IS 'Who must not come back into the rows of the client that this transaction works for.';
 
 CREATE FUNCTION core.etl_client_id() RETURNS integer
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -446,6 +527,12 @@ CREATE FUNCTION core.merge_of(change_id text) RETURNS text
 
 COMMENT ON FUNCTION core.merge_of(change_id text) IS 'The id of the deployment that a change''s merge is, where merges are deployments; NULL for a change without a repository.';
 
+CREATE FUNCTION core.month_text(day date) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE core.language() WHEN 'de'::text THEN ((ARRAY['Januar'::text, 'Februar'::text, 'März'::text, 'April'::text, 'Mai'::text, 'Juni'::text, 'Juli'::text, 'August'::text, 'September'::text, 'Oktober'::text, 'November'::text, 'Dezember'::text])[(EXTRACT(month FROM day))::integer] || to_char((day)::timestamp with time zone, ' YYYY'::text)) ELSE to_char((day)::timestamp with time zone, 'FMMonth YYYY'::text) END;
+
+COMMENT ON FUNCTION core.month_text(day date) IS 'The month of a day as this session''s language writes it.';
+
 CREATE FUNCTION core.open_to_ingest(target regclass, rights text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -515,8 +602,8 @@ end $$;
 COMMENT ON FUNCTION core.raise_data_version() IS 'Raises the version of the client of a row that was written.';
 
 CREATE FUNCTION core.range_text(unit text, low double precision, high double precision) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN ("substring"(core.display_text(unit, low), '[^0-9.].*'::text) = "substring"(core.display_text(unit, high), '[^0-9.].*'::text)) THEN (("substring"(core.display_text(unit, low), '^[0-9.]+'::text) || ' to '::text) || core.display_text(unit, high)) ELSE ((core.display_text(unit, low) || ' to '::text) || core.display_text(unit, high)) END;
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN ("substring"(core.display_text(unit, low), '[^0-9., ].*'::text) = "substring"(core.display_text(unit, high), '[^0-9., ].*'::text)) THEN format(core.say('%s to %s'::text), "substring"(core.display_text(unit, low), '^[0-9.,]+'::text), core.display_text(unit, high)) ELSE format(core.say('%s to %s'::text), core.display_text(unit, low), core.display_text(unit, high)) END;
 
 COMMENT ON FUNCTION core.range_text(unit text, low double precision, high double precision) IS 'Two values of a metric, from and to, in words.';
 
@@ -755,8 +842,8 @@ CREATE FUNCTION core.url_part(value text) RETURNS text
 COMMENT ON FUNCTION core.url_part(value text) IS 'A value as part of an address, whatever its characters.';
 
 CREATE FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE verdict WHEN 'usual'::text THEN COALESCE((('within its usual range ('::text || core.range_text(unit, low, high)) || ')'::text), 'within its usual range'::text) WHEN 'not_enough_history'::text THEN (((('not enough history for a verdict: '::text || history) || ' of '::text) || needed) || ' weeks'::text) ELSE (((verdict || ' since '::text) || to_char((since)::timestamp with time zone, 'FMDD Mon YYYY'::text)) || COALESCE(('; before: '::text || core.range_text(unit, low, high)), ''::text)) END;
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE verdict WHEN 'usual'::text THEN COALESCE(CASE WHEN ((low IS NOT NULL) AND (high IS NOT NULL)) THEN format(core.say('within its usual range (%s)'::text), core.range_text(unit, low, high)) ELSE NULL::text END, core.say('within its usual range'::text)) WHEN 'not_enough_history'::text THEN format(core.say('not enough history for a verdict: %s of %s weeks'::text), history, needed) ELSE (format(CASE verdict WHEN 'better'::text THEN core.say('better since %s'::text) ELSE core.say('worse since %s'::text) END, core.day_text(since)) || CASE WHEN ((low IS NOT NULL) AND (high IS NOT NULL)) THEN format(core.say('; before: %s'::text), core.range_text(unit, low, high)) ELSE ''::text END) END;
 
 COMMENT ON FUNCTION core.verdict_text(verdict text, unit text, low double precision, high double precision, since date, history integer, needed integer) IS 'What the weeks of a metric say, in words.';
 
@@ -775,6 +862,12 @@ CREATE FUNCTION core.webhook_nonces(slug text, integration_type text, name text)
 $$;
 
 COMMENT ON FUNCTION core.webhook_nonces(slug text, integration_type text, name text) IS 'What the secrets of an integration''s webhook are derived from, the newest first. Useless without PULSE_WEBHOOK_SECRET.';
+
+CREATE FUNCTION core.within_sentence(label text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE core.language() WHEN 'en'::text THEN (lower("left"(label, 1)) || substr(label, 2)) ELSE label END;
+
+COMMENT ON FUNCTION core.within_sentence(label text) IS 'A label within a sentence.';
 
 CREATE FUNCTION core.worked_hours(moment timestamp with time zone) RETURNS double precision
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -830,6 +923,8 @@ REVOKE ALL ON FUNCTION audit.add(kind text, client integer, what text) FROM PUBL
 
 REVOKE ALL ON FUNCTION audit.clients() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.embed_keys() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.forget_old() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.forget_old() TO pulse_admin;
 
@@ -851,10 +946,38 @@ REVOKE ALL ON FUNCTION audit.settings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.sources() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION core.language() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.language() TO pulse_etl;
+GRANT ALL ON FUNCTION core.language() TO pulse_staff;
+GRANT ALL ON FUNCTION core.language() TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.translated(in_language text, source text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.translated(in_language text, source text) TO pulse_etl;
+GRANT ALL ON FUNCTION core.translated(in_language text, source text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.translated(in_language text, source text) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.say(source text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.say(source text) TO pulse_etl;
+GRANT ALL ON FUNCTION core.say(source text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.say(source text) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.cause_text(cause text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.cause_text(cause text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.cause_text(cause text) TO pulse_reader;
+
 REVOKE ALL ON FUNCTION core.claim_runs() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.claim_runs() TO pulse_ingest;
 
 REVOKE ALL ON FUNCTION core.client_admin(session_hash text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION core.day_text(day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.day_text(day date) TO pulse_staff;
+GRANT ALL ON FUNCTION core.day_text(day date) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.figures(number text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.figures(number text) TO pulse_etl;
+GRANT ALL ON FUNCTION core.figures(number text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.figures(number text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.display_text(unit text, value double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_etl;
@@ -872,6 +995,9 @@ GRANT ALL ON FUNCTION core.effect_label(effect text) TO pulse_reader;
 REVOKE ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.elapsed_hours(from_at timestamp with time zone, to_at timestamp with time zone, working boolean) TO pulse_etl;
 
+REVOKE ALL ON FUNCTION core.embed_key(key_hash text, of_client integer, with_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.embed_key(key_hash text, of_client integer, with_id bigint) TO pulse_auth;
+
 REVOKE ALL ON FUNCTION core.end_client_sessions() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.end_client_sessions() TO pulse_admin;
 
@@ -886,6 +1012,10 @@ GRANT ALL ON FUNCTION core.enqueue_dora() TO pulse_etl;
 
 REVOKE ALL ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.ensure_client_role(client_id integer, verifier text, active boolean) TO pulse_admin;
+
+REVOKE ALL ON FUNCTION core.erased_people() FROM PUBLIC;
+GRANT ALL ON FUNCTION core.erased_people() TO pulse_etl;
+GRANT ALL ON FUNCTION core.erased_people() TO pulse_ingest;
 
 REVOKE ALL ON FUNCTION core.etl_client_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION core.etl_client_id() TO pulse_etl;
@@ -906,6 +1036,10 @@ GRANT ALL ON FUNCTION core.look_link(token_hash text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.merge_of(change_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.merge_of(change_id text) TO pulse_etl;
+
+REVOKE ALL ON FUNCTION core.month_text(day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.month_text(day date) TO pulse_staff;
+GRANT ALL ON FUNCTION core.month_text(day date) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.open_to_ingest(target regclass, rights text) FROM PUBLIC;
 
@@ -969,6 +1103,10 @@ GRANT ALL ON FUNCTION core.verdict_text(verdict text, unit text, low double prec
 
 REVOKE ALL ON FUNCTION core.webhook_nonces(slug text, integration_type text, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.webhook_nonces(slug text, integration_type text, name text) TO pulse_ingest;
+
+REVOKE ALL ON FUNCTION core.within_sentence(label text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.within_sentence(label text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.within_sentence(label text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.worked_hours(moment timestamp with time zone) TO pulse_etl;
@@ -1046,6 +1184,22 @@ CREATE POLICY admin ON core.alerts TO pulse_admin USING (true);
 ALTER TABLE core.alerts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON core.alerts TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.alerts TO pulse_admin;
+
+-- core.backups --------------------------------------------------------------------------------------------------------
+CREATE TABLE core.backups (
+    server text NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT backups_server_check CHECK ((server ~ '^[a-z][a-z0-9_-]{0,62}$'::text))
+);
+ALTER TABLE ONLY core.backups FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.backups IS 'One row per server: when its newest backup was taken. The keeper of ./pulse writes it; so does, as pulse_admin, whatever else makes backups (docs/maintenance.md).';
+ALTER TABLE ONLY core.backups ADD CONSTRAINT backups_pkey PRIMARY KEY (server);
+CREATE POLICY admin ON core.backups TO pulse_admin USING (true);
+ALTER TABLE core.backups ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON core.backups FOR SELECT TO pulse_staff USING (true);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.backups TO pulse_admin;
+GRANT SELECT ON TABLE core.backups TO pulse_staff;
 
 -- core.benchmark_means ------------------------------------------------------------------------------------------------
 CREATE TABLE core.benchmark_means (
@@ -1268,10 +1422,13 @@ CREATE TABLE core.clients (
     spec_hash text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    language text DEFAULT 'en'::text NOT NULL,
+    CONSTRAINT clients_language_check CHECK ((language = ANY (ARRAY['en'::text, 'de'::text]))),
     CONSTRAINT clients_name_check CHECK ((name <> ''::text)),
     CONSTRAINT clients_slug_check CHECK ((slug ~ '^[a-z][a-z0-9_]{1,39}$'::text))
 );
 ALTER TABLE ONLY core.clients FORCE ROW LEVEL SECURITY;
+COMMENT ON COLUMN core.clients.language IS 'The language of its people, unless a person has another one.';
 ALTER TABLE core.clients ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.clients_id_seq
     START WITH 1
@@ -1752,10 +1909,14 @@ CREATE TABLE core.dora_restatements (
     reason text NOT NULL,
     cause text DEFAULT ''::text NOT NULL,
     evidence jsonb DEFAULT '[]'::jsonb NOT NULL,
+    old_tier text,
+    new_tier text,
     CONSTRAINT dora_restatements_reason_check CHECK ((reason = ANY (ARRAY['definition'::text, 'data'::text])))
 );
 ALTER TABLE ONLY core.dora_restatements FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.dora_restatements IS 'One row per published number of an ended period that has changed: what it was, what it is, and which facts made it so.';
+COMMENT ON COLUMN core.dora_restatements.old_tier IS 'The tier before. A number whose tier alone has changed has a row, too: the benchmarks, or the tiers of the services that it is the median of, have changed.';
+COMMENT ON COLUMN core.dora_restatements.new_tier IS 'The tier since.';
 ALTER TABLE core.dora_restatements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.dora_restatements_id_seq
     START WITH 1
@@ -1819,6 +1980,58 @@ CREATE POLICY staff ON core.dora_state FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.dora_state TO pulse_etl;
 GRANT SELECT ON TABLE core.dora_state TO pulse_staff;
 GRANT SELECT ON TABLE core.dora_state TO pulse_reader;
+
+-- core.embed_keys -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.embed_keys (
+    client_id integer NOT NULL,
+    id bigint NOT NULL,
+    key_hash text NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone
+);
+ALTER TABLE ONLY core.embed_keys FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.embed_keys IS 'One row per key with which a client''s own application asks for guest tokens.';
+COMMENT ON COLUMN core.embed_keys.key_hash IS 'SHA-256 of the key, in hex. The key itself is stored nowhere.';
+COMMENT ON COLUMN core.embed_keys.label IS 'Which application uses it.';
+COMMENT ON COLUMN core.embed_keys.revoked_at IS 'Since when neither the key nor a token made with it counts.';
+ALTER TABLE core.embed_keys ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.embed_keys_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.embed_keys ADD CONSTRAINT embed_keys_pkey PRIMARY KEY (client_id, id);
+CREATE INDEX embed_keys_hash ON core.embed_keys USING btree (key_hash) WHERE (revoked_at IS NULL);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.embed_keys FOR EACH ROW EXECUTE FUNCTION audit.embed_keys();
+ALTER TABLE ONLY core.embed_keys ADD CONSTRAINT embed_keys_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+CREATE POLICY admin ON core.embed_keys TO pulse_admin USING (true);
+CREATE POLICY embed ON core.embed_keys FOR SELECT TO pulse_owner USING ((SESSION_USER = 'pulse_auth'::name));
+ALTER TABLE core.embed_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY owner ON core.embed_keys TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
+GRANT SELECT,INSERT ON TABLE core.embed_keys TO pulse_admin;
+GRANT UPDATE(revoked_at) ON TABLE core.embed_keys TO pulse_admin;
+
+-- core.erased ---------------------------------------------------------------------------------------------------------
+CREATE TABLE core.erased (
+    client_id integer NOT NULL,
+    identity_hash text NOT NULL,
+    salt text NOT NULL,
+    words integer NOT NULL,
+    everywhere boolean NOT NULL,
+    pseudonym text NOT NULL,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT erased_words_check CHECK (((words >= 1) AND (words <= 20)))
+);
+ALTER TABLE ONLY core.erased FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.erased IS 'One row per login, name, address or account id of a person who was erased: whatever is loaded from then on has the pseudonym in its place. identity_hash: HMAC-SHA-256 (hexadecimal) of it, in small letters, with the client''s salt. words: of how many words it consists. everywhere: it is replaced in every text, not only where a person is named.';
+ALTER TABLE ONLY core.erased ADD CONSTRAINT erased_pkey PRIMARY KEY (client_id, identity_hash);
+ALTER TABLE ONLY core.erased ADD CONSTRAINT erased_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
+ALTER TABLE core.erased ENABLE ROW LEVEL SECURITY;
+CREATE POLICY lookup ON core.erased FOR SELECT TO pulse_owner USING ((SESSION_USER = ANY (ARRAY['pulse_etl'::name, 'pulse_ingest'::name])));
+CREATE POLICY owner ON core.erased TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 
 -- core.etl_census -----------------------------------------------------------------------------------------------------
 CREATE TABLE core.etl_census (
@@ -2378,6 +2591,32 @@ CREATE POLICY staff ON core.ingest_runs FOR SELECT TO pulse_staff USING (true);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.ingest_runs TO pulse_etl;
 GRANT SELECT ON TABLE core.ingest_runs TO pulse_staff;
 GRANT SELECT,INSERT,UPDATE ON TABLE core.ingest_runs TO pulse_ingest;
+
+-- core.installation_alerts --------------------------------------------------------------------------------------------
+CREATE TABLE core.installation_alerts (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    cause text NOT NULL,
+    begun_at timestamp with time zone DEFAULT now() NOT NULL,
+    told_at timestamp with time zone,
+    over_at timestamp with time zone,
+    over_told_at timestamp with time zone
+);
+ALTER TABLE ONLY core.installation_alerts FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.installation_alerts IS 'As core.alerts, of problems that concern no single client: one row from the beginning of a problem to its end.';
+ALTER TABLE core.installation_alerts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME core.installation_alerts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+ALTER TABLE ONLY core.installation_alerts ADD CONSTRAINT installation_alerts_pkey PRIMARY KEY (id);
+CREATE UNIQUE INDEX installation_alerts_open ON core.installation_alerts USING btree (kind) WHERE (over_at IS NULL);
+CREATE POLICY admin ON core.installation_alerts TO pulse_admin USING (true);
+ALTER TABLE core.installation_alerts ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.installation_alerts TO pulse_admin;
 
 -- core.integrations ---------------------------------------------------------------------------------------------------
 CREATE TABLE core.integrations (
@@ -3294,6 +3533,21 @@ GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.sprints TO pulse_etl;
 GRANT SELECT ON TABLE core.sprints TO pulse_staff;
 GRANT SELECT ON TABLE core.sprints TO pulse_reader;
 
+-- core.sync_state -----------------------------------------------------------------------------------------------------
+CREATE TABLE core.sync_state (
+    slug text NOT NULL,
+    declared text DEFAULT ''::text NOT NULL,
+    declared_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    provisioned text DEFAULT ''::text NOT NULL,
+    provisioned_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY core.sync_state FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE core.sync_state IS 'One row per client: what sync_clients has brought into the tables (declared) and into Superset (provisioned), as hashes, and when it last looked. A client for which neither differs costs no task and no request.';
+ALTER TABLE ONLY core.sync_state ADD CONSTRAINT sync_state_pkey PRIMARY KEY (slug);
+CREATE POLICY admin ON core.sync_state TO pulse_admin USING (true);
+ALTER TABLE core.sync_state ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.sync_state TO pulse_admin;
+
 -- core.system_settings ------------------------------------------------------------------------------------------------
 CREATE TABLE core.system_settings (
     client_id integer NOT NULL,
@@ -3308,6 +3562,8 @@ CREATE TRIGGER raise_data_version AFTER INSERT OR DELETE OR UPDATE ON core.syste
 ALTER TABLE ONLY core.system_settings ADD CONSTRAINT system_settings_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.system_settings TO pulse_admin USING (true);
 CREATE POLICY auth ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^(brand|feature)\.'::text));
+CREATE POLICY embed ON core.system_settings FOR SELECT TO pulse_auth USING ((setting_key ~ '^embed\.'::text));
+CREATE POLICY embedding ON core.system_settings FOR SELECT TO pulse_owner USING (((SESSION_USER = 'pulse_auth'::name) AND (setting_key ~ '^embed\.'::text)));
 CREATE POLICY etl ON core.system_settings FOR SELECT TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY ingest ON core.system_settings FOR SELECT TO pulse_ingest USING (((client_id = ( SELECT s.client_id
    FROM core.ingest_source() s(client_id, integration_id, slug, integration_type, name, config_data))) AND (setting_key ~~ 'ingest.%'::text)));
@@ -3340,6 +3596,20 @@ CREATE POLICY staff ON core.transform_watermarks FOR SELECT TO pulse_staff USING
 ALTER TABLE core.transform_watermarks ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.transform_watermarks TO pulse_etl;
 GRANT SELECT ON TABLE core.transform_watermarks TO pulse_staff;
+
+-- core.translations ---------------------------------------------------------------------------------------------------
+CREATE TABLE core.translations (
+    language text NOT NULL,
+    source text NOT NULL,
+    text text NOT NULL,
+    CONSTRAINT translations_language_check CHECK (((language ~ '^[a-z]{2}$'::text) AND (language <> 'en'::text))),
+    CONSTRAINT translations_text_check CHECK ((text <> ''::text))
+);
+COMMENT ON TABLE core.translations IS 'The texts of plugins/pulse/languages/<language>.po: what stands in English in the SQL, and the same in another language.';
+ALTER TABLE ONLY core.translations ADD CONSTRAINT translations_pkey PRIMARY KEY (language, source);
+GRANT SELECT ON TABLE core.translations TO pulse_etl;
+GRANT SELECT ON TABLE core.translations TO pulse_staff;
+GRANT SELECT ON TABLE core.translations TO pulse_reader;
 
 -- core.user_sessions --------------------------------------------------------------------------------------------------
 CREATE TABLE core.user_sessions (
@@ -3391,7 +3661,9 @@ CREATE TABLE core.users (
     declared_hash text DEFAULT ''::text NOT NULL,
     origin text DEFAULT 'variable'::text NOT NULL,
     sso_subject text DEFAULT ''::text NOT NULL,
+    language text,
     CONSTRAINT users_email_check CHECK ((email = lower(email))),
+    CONSTRAINT users_language_check CHECK ((language = ANY (ARRAY['en'::text, 'de'::text]))),
     CONSTRAINT users_origin_check CHECK ((origin = ANY (ARRAY['variable'::text, 'people'::text, 'sso'::text]))),
     CONSTRAINT users_reports_check CHECK ((reports <@ ARRAY['weekly'::text, 'monthly'::text, 'signals'::text])),
     CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['executive'::text, 'manager'::text, 'client_admin'::text]))),
@@ -3403,6 +3675,7 @@ COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get b
 COMMENT ON COLUMN core.users.declared_hash IS 'The hash of the password that the Variable has. It becomes the person''s when the Variable changes, so that a password which the person has set stays.';
 COMMENT ON COLUMN core.users.origin IS 'Who rules this person: the Variable, the page People, or the sign-in provider at the first sign-in. The Variable takes over whomever it names.';
 COMMENT ON COLUMN core.users.sso_subject IS 'Who the person is at the sign-in provider (issuer and subject), since the first sign-in there: an address may be given to somebody else one day.';
+COMMENT ON COLUMN core.users.language IS 'The language of what the person sees and gets by mail; NULL: the client''s.';
 ALTER TABLE core.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.users_id_seq
     START WITH 1

@@ -59,23 +59,21 @@ def parser() -> argparse.ArgumentParser:
         help="delete rows of Airflow's audit log that hold secrets of command lines",
     )
     token = commands.add_parser("token", help="make, list or revoke the keys that tools push with (docs/push.md)")
-    actions = token.add_subparsers(dest="action", metavar="ACTION", required=True)
-    make = actions.add_parser("make", help="make a key of a client's source, and show it once")
-    make.add_argument("client")
-    make.add_argument("source", help="the integration's name")
-    make.add_argument("--label", default="", help="who uses it")
-    listing = actions.add_parser("list", help="the keys of a client")
-    listing.add_argument("client")
-    revoke = actions.add_parser("revoke", help="revoke a key, from the next request on")
-    revoke.add_argument("client")
-    revoke.add_argument("id", type=int)
+    _key_commands(token).add_argument("source", help="the integration's name")
+    _key_commands(
+        commands.add_parser(
+            "embed", help="make, list or revoke the keys that a client's site embeds with (docs/embedding.md)"
+        )
+    )
     invite = commands.add_parser(
         "invite", help="print a link by which a client's person sets a password, to pass on by hand"
     )
     invite.add_argument("client")
     invite.add_argument("email")
     _client_commands(
-        commands.add_parser("client", help="a client's life: add, check, list, disable, enable, rename, purge")
+        commands.add_parser(
+            "client", help="a client's life: add, check, list, disable, enable, rename, purge, erase-person"
+        )
     )
     backup = commands.add_parser(
         "backup", help="back up primary and metadata server now (the keeper does it every day)"
@@ -92,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     goal.add_argument("--pdf", metavar="FILE", help="write the PDF to this file")
     goal.add_argument("--mail", metavar="ADDRESS", help="send it to this address (PULSE_SMTP_*)")
     report.add_argument("--paper", choices=("a4", "letter"), default="a4")
+    report.add_argument("--language", choices=("en", "de"), default="en")
     commands.add_parser("schema", help="write migrations/schema.sql after a change of migrations")
     lock = commands.add_parser("lock", help="renew the pins in constraints/ from the requirements files")
     lock.add_argument("--keep", action="store_true", help="keep every pin that still fits")
@@ -99,6 +98,19 @@ def parser() -> argparse.ArgumentParser:
     ctl.add_argument("action", choices=("start", "stop", "restart"))
     ctl.add_argument("name")
     return top
+
+
+def _key_commands(keys: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Make, list and revoke keys; returns the parser of `make`."""
+    actions = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
+    make = actions.add_parser("make", help="make a key, and show it once")
+    make.add_argument("client")
+    make.add_argument("--label", default="", help="who uses it")
+    actions.add_parser("list", help="the keys of a client").add_argument("client")
+    revoke = actions.add_parser("revoke", help="revoke a key, from the next request on")
+    revoke.add_argument("client")
+    revoke.add_argument("id", type=int)
+    return make
 
 
 def _client_commands(client: argparse.ArgumentParser) -> None:
@@ -126,6 +138,22 @@ def _client_commands(client: argparse.ArgumentParser) -> None:
     )
     purge.add_argument("--search", metavar="TEXT", action="append", default=[], help="search for this text, too")
     purge.add_argument("--report", metavar="FILE", help="write the signed report to this file")
+    erase = actions.add_parser(
+        "erase-person", help="show where a person is named in a client's data; with --yes, erase the person"
+    )
+    erase.add_argument("client")
+    for name, meaning in (
+        ("login", "a login at the forge or tracker"),
+        ("email", "an e-mail address; a login of Pulse with it goes, too"),
+        ("name", "the name that is shown"),
+        ("account", "an account id, as Jira's"),
+    ):
+        erase.add_argument(f"--{name}", metavar=name.upper(), action="append", default=[], help=meaning)
+    erase.add_argument("--yes", action="store_true", help="erase the person")
+    erase.add_argument(
+        "--was", metavar="SLUG", action="append", default=[], help="a name that the client had before it was renamed"
+    )
+    erase.add_argument("--report", metavar="FILE", help="write the signed report to this file")
 
 
 PASSES_ON = {"psql", "test", "bench"}  # commands whose unknown arguments are another program's

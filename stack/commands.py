@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import psycopg
 
-from pulse import environ
+from pulse import embedding, environ
 from pulse.ingest import keys
 from pulse.people import links
 from pulse.reports import mail
@@ -199,6 +199,19 @@ def token(arguments: argparse.Namespace, _: list[str]) -> int:
         raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
 
 
+def embed(arguments: argparse.Namespace, _: list[str]) -> int:
+    """Make, list or revoke the keys that a client's own site embeds with."""
+    stack = _started()
+    try:
+        with psycopg.connect(stack.settings.database_url("pulse_admin", "primary"), options=BY_HAND) as admin:
+            embedding.run(arguments, admin, stack.settings.url("superset"))
+    except embedding.KeyProblem as problem:
+        raise StackError(str(problem)) from problem
+    except psycopg.OperationalError as error:
+        raise StackError(f"the primary does not answer ({error}): ./pulse up") from error
+    return 0
+
+
 def invite(arguments: argparse.Namespace, _: list[str]) -> int:
     """Make a link by which a person sets a password."""
     stack = _started()
@@ -215,7 +228,7 @@ def invite(arguments: argparse.Namespace, _: list[str]) -> int:
 
 
 def client(arguments: argparse.Namespace, _: list[str]) -> int:
-    """A client's life: add, check, list, disable, enable, rename, purge."""
+    """A client's life: add, check, list, disable, enable, rename, purge, erase-person."""
     stack = _started()
     os.environ.update(environment.airflow(stack.settings))  # before anything imports Airflow
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
@@ -232,7 +245,7 @@ def report(arguments: argparse.Namespace, _: list[str]) -> int:
     settings = stack.settings
     api = SupersetApi(settings.url("superset"), "pulse_service", settings.secrets["PULSE_SUPERSET_SERVICE_PASSWORD"])
     try:
-        content = brief_of(api, arguments.client, arguments.paper)
+        content = brief_of(api, arguments.client, arguments.language, arguments.paper)
         if content is None:
             raise StackError(f"client {arguments.client} has no published numbers yet")
         if arguments.pdf:

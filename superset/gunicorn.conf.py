@@ -33,10 +33,11 @@ def post_fork(server, worker):  # type: ignore[no-untyped-def]
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
-    """Start the thread that ends clients' queries when they are too old."""
-    from pulse_superset import watchdog
+    """Start the threads that end clients' queries when they are too old, and ask ahead what clients will ask."""
+    from pulse_superset import warming, watchdog
 
     watchdog.start()
+    warming.start(worker.wsgi)
 
 
 def post_request(worker, req, environ, resp):  # type: ignore[no-untyped-def]

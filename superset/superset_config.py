@@ -8,8 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from pulse import environ
-from pulse_superset import web
+from pulse import environ, languages
+from pulse.languages import ENGLISH
+from pulse_superset import guests, web
 from pulse_superset.branding import HOUSE, Theme, bootstrap_overrides
 from pulse_superset.connections import mutate_connection
 from pulse_superset.eventlog import EventLogger
@@ -54,7 +55,12 @@ def _derived(purpose: str) -> str:
     return hmac.new(SECRET_KEY.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
 
+# Embedding (docs/embedding.md): pulse_superset.guests makes and reads the tokens.
 GUEST_TOKEN_JWT_SECRET = _derived("guest token")
+GUEST_TOKEN_JWT_AUDIENCE = guests.AUDIENCE
+GUEST_TOKEN_JWT_EXP_SECONDS = guests.LIFETIME_SECONDS
+GUEST_TOKEN_HEADER_NAME = guests.HEADER
+GUEST_TOKEN_VALIDATOR_HOOK = guests.no_other_token
 GLOBAL_ASYNC_QUERIES_JWT_SECRET = _derived("asynchronous queries")
 
 EVENT_LOGGER = EventLogger()
@@ -99,7 +105,7 @@ FEATURE_FLAGS = {
     "CACHE_QUERY_BY_USER": True,
     "DRILL_BY": False,
     "DRILL_TO_DETAIL": False,
-    "EMBEDDED_SUPERSET": False,
+    "EMBEDDED_SUPERSET": True,
     "EMBEDDABLE_CHARTS": False,
     "CSS_TEMPLATES": False,
     "MENU_HIDE_USER_INFO": True,
@@ -152,7 +158,7 @@ def _cache(name: str, seconds: int, *, by_client: bool = True, most: int = 500) 
         "CACHE_TYPE": f"pulse_superset.client_cache.{kind}" if kind else "FileSystemCache",
         "CACHE_DEFAULT_TIMEOUT": seconds,
         **(
-            {"CACHE_REDIS_URL": environ.REDIS_URL.get(), "CACHE_KEY_PREFIX": f"{name}:"}
+            {"CACHE_REDIS_URL": environ.REDIS_URL.get(), "CACHE_KEY_PREFIX": f"cache:{name}:"}
             if environ.REDIS_URL.given()
             else {"CACHE_DIR": str(_state / "superset" / "cache" / name), "CACHE_THRESHOLD": most}
         ),
@@ -174,10 +180,16 @@ COMMON_BOOTSTRAP_OVERRIDES_FUNC = bootstrap_overrides
 FAVICONS = [{"href": "/pulse/static/favicon.svg", "type": "image/svg+xml"}]
 LOGO_TOOLTIP = ""
 DASHBOARD_AUTO_REFRESH_MODE = "fetch"
-DASHBOARD_AUTO_REFRESH_INTERVALS = [[0, "Do not refresh"], [60, "Every minute"], [300, "Every 5 minutes"]]
+DASHBOARD_AUTO_REFRESH_INTERVALS = [
+    [0, "Do not refresh"],
+    [20, "Every 20 seconds"],
+    [60, "Every minute"],
+    [300, "Every 5 minutes"],
+]
 TALISMAN_DEV_CONFIG = TALISMAN_CONFIG
 WELCOME_PAGE_LAST_TAB = "all"
-BABEL_DEFAULT_LOCALE = "en"
+BABEL_DEFAULT_LOCALE = ENGLISH
+LANGUAGES = {name: {"flag": name, "name": name} for name in languages.LANGUAGES}  # declared: nobody picks one
 
 
 def _merge_deny_lists() -> tuple[dict[str, set[str]], dict[str, set[str]]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pulse import languages
 from stack.supervision.programs import SHARED_WITH_SUPERSET
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,4 +90,6 @@ def test_supersets_image_and_restart_know_what_superset_imports() -> None:
             waiting += new
     files = {str(known[name].relative_to(ROOT / "plugins" / "pulse")) for name in needed}
     assert set(SHARED_WITH_SUPERSET) == files
-    assert set(re.findall(r"plugins/pulse/(\S+\.py)", (ROOT / "deploy" / "superset.Dockerfile").read_text())) == files
+    image = (ROOT / "deploy" / "superset.Dockerfile").read_text()
+    assert set(re.findall(r"plugins/pulse/(\S+\.py)", image)) == files
+    assert set(re.findall(r"languages/(\w+\.po)", image)) == {path.name for path in languages.files()}

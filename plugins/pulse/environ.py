@@ -141,6 +141,27 @@ ALIVE_URL = _text(
     "Asked every ten minutes as long as Airflow, the primary and the replica work: a monitoring service that tells when this"
     " stops (a dead man's switch).",
 )
+KEEP_RAW = _number(
+    YOU,
+    "PULSE_KEEP_RAW_DAYS",
+    90,
+    "Days that a record stays which its upstream no longer has. 0, here and below: for ever.",
+)
+KEEP_REJECTS = _number(YOU, "PULSE_KEEP_REJECTS_DAYS", 90, "Days that a reject stays after its record could be read.")
+KEEP_RUNS = _number(YOU, "PULSE_KEEP_RUNS_DAYS", 180, "Days that runs of extraction and alerts that are over stay.")
+KEEP_HISTORY = _number(
+    YOU, "PULSE_KEEP_HISTORY_DAYS", 1095, "Days that replaced versions of numbers, restatements and publications stay."
+)
+KEEP_SESSIONS = _number(YOU, "PULSE_KEEP_SESSIONS_DAYS", 30, "Days that a session stays in the tables after its end.")
+KEEP_AIRFLOW = _number(YOU, "PULSE_KEEP_AIRFLOW_DAYS", 30, "Days that Airflow keeps its runs and log files.")
+KEEP_SUPERSET = _number(YOU, "PULSE_KEEP_SUPERSET_DAYS", 90, "Days that Superset keeps its log and its queries.")
+BACKUP_HOURS = _number(
+    YOU,
+    "PULSE_BACKUP_HOURS",
+    50,
+    "How old the newest backup may be, in hours, before a mail says so. 0: no mail.",
+)
+KEEP = (KEEP_RAW, KEEP_REJECTS, KEEP_RUNS, KEEP_HISTORY, KEEP_SESSIONS, KEEP_AIRFLOW, KEEP_SUPERSET, BACKUP_HOURS)
 SMTP = (ALERTS_TO, ALIVE_URL, SMTP_HOST, SMTP_PORT, SMTP_SECURITY, SMTP_USER, SMTP_PASSWORD, SMTP_FROM)
 OIDC_PROVIDERS = _text(
     YOU,
@@ -149,6 +170,12 @@ OIDC_PROVIDERS = _text(
     "Providers of single sign-on, as JSON ([people.md](people.md#single-sign-on)). It holds their secrets.",
 )
 MIGRATE_URL = _text(YOU, "PULSE_MIGRATE_URL", "", "Database that `python -m migrations` migrates when called by hand.")
+SUPERUSER_URL = _text(
+    YOU,
+    "PULSE_SUPERUSER_URL",
+    None,
+    "Address of a PostgreSQL server that is there already, as superuser, for `python -m deploy.init_databases --clients`.",
+)
 COMPOSE = _folder(
     YOU,
     "PULSE_COMPOSE",
@@ -212,7 +239,15 @@ REPLICATION_PASSWORD = _secret(
 METRICS_TOKEN = _secret(
     "PULSE_METRICS_TOKEN", "Prometheus reads metrics with it ([monitoring.md](monitoring.md)). Without it nobody does."
 )
-REDIS_PASSWORD = _secret("PULSE_REDIS_PASSWORD", "Containers with the profile `scale`: Redis's password.")
+REDIS_SECRET = _secret(
+    "PULSE_REDIS_SECRET", "Containers with the profile `scale`: the passwords of Redis's two users are derived from it."
+)
+REDIS_QUEUE_PASSWORD = _secret(
+    "PULSE_REDIS_QUEUE_PASSWORD", "Containers: of Redis's user `queue`, derived from `PULSE_REDIS_SECRET`."
+)
+REDIS_CACHE_PASSWORD = _secret(
+    "PULSE_REDIS_CACHE_PASSWORD", "Containers: of Redis's user `cache`, derived from `PULSE_REDIS_SECRET`."
+)
 REDIS_URL = _text(
     LAUNCHER,
     "PULSE_REDIS_URL",

@@ -47,7 +47,11 @@ def variables(settings: Settings) -> dict[str, str]:
         environ.OIDC_NAMES.name: ",".join(sso.providers()),
         "PULSE_WEBHOOK_SECRET": secrets["PULSE_WEBHOOK_SECRET"],
         "PULSE_PRIVATE_URLS": ",".join(dict.fromkeys(allowed)),
-        **{variable.name: os.environ[variable.name] for variable in environ.SMTP if os.environ.get(variable.name)},
+        **{
+            variable.name: os.environ[variable.name]
+            for variable in (*environ.SMTP, *environ.KEEP)
+            if os.environ.get(variable.name)
+        },
     }
 
 

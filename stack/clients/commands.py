@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import hmac
 import json
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -22,12 +19,12 @@ from pulse.orchestration.dag import dag_id
 from pulse.sources.base import Integration
 from pulse.sources.check import Report, check_source
 from stack.airflow import runs
-from stack.clients import purge, rename, traces, variables
+from stack.clients import erase_command, purge, rename, traces, variables
+from stack.clients.reports import EXCLUDED, nothing_runs, tell, write_report
 from stack.context import Stack
 from stack.errors import StackError
 
 GONE_SECONDS = 60
-EXCLUDED = "PostgreSQL's write-ahead log and the backups still hold the client until they are rotated out."
 
 
 def run(arguments: argparse.Namespace, stack: Stack) -> int:
@@ -40,6 +37,7 @@ def run(arguments: argparse.Namespace, stack: Stack) -> int:
         "enable": _switch,
         "rename": _rename,
         "purge": _purge,
+        "erase-person": erase_command.run,
     }[arguments.action]
     try:
         return command(arguments, stack)
@@ -132,7 +130,7 @@ def _rename(arguments: argparse.Namespace, stack: Stack) -> int:
         raise StackError(f"{new}: {wrong}")
     variable = variables.declared(old)
     spec = parse_spec(old, json.dumps(variable))
-    _nothing_runs(stack, old)
+    nothing_runs(stack, old)
     with psycopg.connect(stack.settings.database_url("pulse_admin", "primary")) as admin:
         taken = admin.execute("select 1 from core.clients where slug = %s", [new]).fetchone()
         others = admin.execute(
@@ -183,7 +181,7 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
             raise StackError(
                 f"client {slug} is active: run ./pulse client disable {slug} first, and wait until its run is over"
             )
-        _nothing_runs(stack, slug)
+        nothing_runs(stack, slug)
         slugs = [one[0] for one in clients.execute("select slug from core.clients where id <> %s", [client_id])]
         emails = [one[0] for one in clients.execute("select email from core.users where client_id = %s", [client_id])]
         own = clients.execute(
@@ -196,7 +194,7 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
     connections += [connection_id(was, kind, name) for was in arguments.was for _, kind, name in own]
     marks = traces.marks_of(names, client_id, *emails, *connections, *arguments.search)
     if not arguments.yes:
-        _tell("There is", _search(stack, marks))
+        tell("There is", _search(stack, marks))
         print(f"\nNothing was removed. ./pulse client purge {slug} --yes removes it all. {EXCLUDED}")
         return 0
     removed = traces.Found()
@@ -211,8 +209,8 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
     with stack.cluster.primary.connect(database="pulse") as clients:
         purge.purge_tables(clients, slug, client_id, removed)
     left = _search(stack, marks)
-    _tell("Removed", removed)
-    _tell("Left", left)
+    tell("Removed", removed)
+    tell("Left", left)
     report = {
         "client": slug,
         "id": client_id,
@@ -223,7 +221,7 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
         "not_searched": EXCLUDED,
     }
     if arguments.report:
-        _write_report(Path(arguments.report), report, stack.settings.secrets["PULSE_ROLE_SECRET"])
+        write_report(Path(arguments.report), report, stack.settings.secrets["PULSE_ROLE_SECRET"])
     print(f"\n{'Nothing is left' if not left.places else 'Look at what is left'}. {EXCLUDED}")
     return 1 if left.places else 0
 
@@ -241,19 +239,6 @@ def _search(stack: Stack, marks: traces.Marks) -> traces.Found:
     return found
 
 
-def _tell(verb: str, found: traces.Found) -> None:
-    for place, count in sorted(found.places.items()):
-        print(f"{verb}: {count:>8}  {place}")
-
-
-def _write_report(path: Path, report: dict[str, Any], secret: str) -> None:
-    """The report, signed with this installation's secret."""
-    text = json.dumps(report, sort_keys=True)
-    signature = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    path.write_text(json.dumps({**report, "signature": signature}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"The signed report is in {path}.")
-
-
 def _forget_note(stack: Stack, slug: str) -> None:
     """A demo client stays noted as declared, so that it does not come back, but without its people."""
     from stack.airflow.demo import Note
@@ -262,17 +247,6 @@ def _forget_note(stack: Stack, slug: str) -> None:
     if slug in note.users:
         note.users[slug] = []
         note.write(stack.state)
-
-
-def _nothing_runs(stack: Stack, slug: str) -> None:
-    """Raise StackError while a run of the client, or sync_clients, is under way."""
-    with stack.cluster.meta.connect(database="airflow") as airflow:
-        row = airflow.execute(
-            "select dag_id from dag_run where dag_id = any (%s) and state in ('running', 'queued') limit 1",
-            [[dag_id(slug), "sync_clients"]],
-        ).fetchone()
-    if row is not None:
-        raise StackError(f"a run of {row[0]} is under way: nothing was changed. Run the command again when it is over")
 
 
 def _wait_gone(path: Path) -> None:

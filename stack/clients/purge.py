@@ -18,7 +18,7 @@ from stack.clients.traces import Found, Marks, files, holds
 Connection = psycopg.Connection[Any]
 PASSES = 12  # a table that another one refers to goes after it
 
-_WITH_COLUMN = """
+WITH_COLUMN = """
     select case n.nspname when 'public' then '' else n.nspname || '.' end || quote_ident(c.relname) from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attname = %s and not a.attisdropped
@@ -28,7 +28,7 @@ _WITH_COLUMN = """
 # Columns of Airflow's tables that name a DAG.
 _DAG_COLUMNS = ("dag_id", "source_dag_id", "target_dag_id", "last_updated_by_dag_id")
 # Rows of Airflow's that are about a client without being of its DAG: table and the text to look in.
-_ABOUT = {
+ABOUT = {
     "xcom": "value::text",
     "rendered_task_instance_fields": "rendered_fields::text",
     "log": "concat_ws(' ', extra, dag_id)",
@@ -57,17 +57,18 @@ def purge_tables(clients: Connection, slug: str, client_id: int, found: Found) -
     with clients.transaction():
         # Triggers would queue the deleted rows for another computation, and the order of the tables would matter.
         clients.execute("set local session_replication_role = replica")
-        for (table,) in clients.execute(_WITH_COLUMN, ["client_id"]).fetchall():
+        for (table,) in clients.execute(WITH_COLUMN, ["client_id"]).fetchall():
             _delete(clients, "pulse", table, sql.SQL("client_id = %s"), [client_id], found)
         _delete(clients, "pulse", "core.clients", sql.SQL("id = %s"), [client_id], found)
         clients.execute("delete from core.declaration_faults where slug = %s", [slug])
+        clients.execute("delete from core.sync_state where slug = %s", [slug])
         if clients.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
             clients.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
             found.add("pulse: database login", 1)
     # The audit keeps that it happened, and nothing of whom.
     clients.execute("select audit.add('client purged', null, %s)", [f"client {client_id}"])
     # So that the deleted rows are not only invisible.
-    for (table,) in clients.execute(_WITH_COLUMN, ["client_id"]).fetchall():
+    for (table,) in clients.execute(WITH_COLUMN, ["client_id"]).fetchall():
         clients.execute(sql.SQL("vacuum {}").format(sql.SQL(table)))
 
 
@@ -83,7 +84,7 @@ def purge_airflow(airflow: Connection, slugs: list[str], marks: Marks, connectio
         for slug in slugs:
             purge_dag(airflow, dag_id(slug), found)
         whole = Marks((*marks.words, *slugs)).pattern
-        for table, text in _ABOUT.items():
+        for table, text in ABOUT.items():
             _delete(airflow, "airflow", table, sql.SQL(f"{text} ~ %s"), [whole], found)
         for table in ("task_instance", "task_instance_history"):
             changed = airflow.execute(
@@ -97,7 +98,7 @@ def purge_airflow(airflow: Connection, slugs: list[str], marks: Marks, connectio
 def purge_dag(airflow: Connection, name: str, found: Found) -> None:
     """Delete a DAG and everything that refers to it."""
     todo = [
-        (table, column) for column in _DAG_COLUMNS for (table,) in airflow.execute(_WITH_COLUMN, [column]).fetchall()
+        (table, column) for column in _DAG_COLUMNS for (table,) in airflow.execute(WITH_COLUMN, [column]).fetchall()
     ]
     _until_done(airflow, "airflow", [(table, column, [name]) for table, column in todo], found)
 
@@ -111,36 +112,45 @@ def _delete_runs(airflow: Connection, pattern: str, found: Found) -> None:
         airflow.execute("delete from dag_run where dag_id = %s and run_id = %s", [dag, run])
 
 
+def remove_people(superset: Connection, people: list[int], found: Found) -> None:
+    """Delete accounts, with what they kept; what others may still need loses its author."""
+    references = superset.execute(_USERS_OF).fetchall()
+    for table, column in references:
+        if table not in _PERSONAL:
+            superset.execute(
+                sql.SQL("update {} set {} = null where {} = any (%s)").format(
+                    sql.SQL(table), sql.Identifier(column), sql.Identifier(column)
+                )
+                if table != "logs"
+                else sql.SQL("delete from logs where {} = any (%s)").format(sql.Identifier(column)),
+                [people],
+            )
+    _delete(superset, "superset", "logs", sql.SQL("user_id = any (%s)"), [people], found)
+    personal = [(table, column, people) for table, column in references if table in _PERSONAL]
+    _until_done(superset, "superset", personal, found)
+    _delete(superset, "superset", "ab_user", sql.SQL("id = any (%s)"), [people], found)
+
+
+def accounts_of(superset: Connection, emails: list[str], role: str) -> list[int]:
+    """The accounts with these names, or with this role. An account of staff is nobody's, whatever its address."""
+    return [
+        row[0]
+        for row in superset.execute(
+            "select u.id from ab_user u left join ab_user_role m on m.user_id = u.id left join ab_role r on r.id = m.role_id"
+            " group by u.id having (u.username = any (%s) or bool_or(r.name = %s))"
+            " and not coalesce(bool_or(r.name !~ '^client_[0-9]+$'), false)",
+            [emails, role],
+        ).fetchall()
+    ]
+
+
 def purge_superset(superset: Connection, client_id: int, emails: list[str], marks: Marks, found: Found) -> None:
     """Delete the client's role, rule and people, with what they kept."""
     role = superset_role(client_id)
     with superset.transaction():
-        people = [
-            row[0]
-            for row in superset.execute(
-                "select u.id from ab_user u left join ab_user_role m on m.user_id = u.id left join ab_role r on r.id = m.role_id"
-                " group by u.id having (u.username = any (%s) or bool_or(r.name = %s))"
-                # An account of staff is nobody's, whatever its address.
-                " and not coalesce(bool_or(r.name !~ '^client_[0-9]+$'), false)",
-                [emails, role],
-            ).fetchall()
-        ]
-        references = superset.execute(_USERS_OF).fetchall()
-        for table, column in references:
-            if table not in _PERSONAL:
-                superset.execute(
-                    sql.SQL("update {} set {} = null where {} = any (%s)").format(
-                        sql.SQL(table), sql.Identifier(column), sql.Identifier(column)
-                    )
-                    if table != "logs"
-                    else sql.SQL("delete from logs where {} = any (%s)").format(sql.Identifier(column)),
-                    [people],
-                )
-        _delete(superset, "superset", "logs", sql.SQL("user_id = any (%s)"), [people], found)
+        people = accounts_of(superset, emails, role)
+        remove_people(superset, people, found)
         _delete(superset, "superset", "logs", sql.SQL("json ~ %s"), [marks.pattern], found)
-        personal = [(table, column, people) for table, column in references if table in _PERSONAL]
-        _until_done(superset, "superset", personal, found)
-        _delete(superset, "superset", "ab_user", sql.SQL("id = any (%s)"), [people], found)
         rule = "(select id from row_level_security_filters where name = %s)"
         for table in ("rls_filter_roles", "rls_filter_tables"):
             superset.execute(f"delete from {table} where rls_filter_id in {rule}", [f"pulse: {role}"])
@@ -167,7 +177,7 @@ def purge_files(state: Path, slugs: list[str], client_id: int, marks: Marks, fou
     cache = state / "superset" / "cache"
     folders = [one for one in cache.glob("*/client-*") if str(client_id) in one.name.split("-")]
     for folder in [cache / "app", *folders]:
-        _remove(state, folder, found)
+        remove(state, folder, found)
     whole = Marks((*marks.words, *slugs))
     for path in files(state):
         if path.suffix == ".log" and holds(path, whole):
@@ -183,7 +193,7 @@ def purge_dag_files(state: Path, slug: str, found: Found) -> None:
         *stubs.glob(f"__pycache__/{slug}.*"),
         *logs.glob(f"dag_processor/*/*/{slug}.py.log"),
     ):
-        _remove(state, path, found)
+        remove(state, path, found)
 
 
 def purge_old_logs(state: Path, slugs: Iterable[str], found: Found) -> None:
@@ -195,10 +205,10 @@ def purge_old_logs(state: Path, slugs: Iterable[str], found: Found) -> None:
         *airflow.glob("client_dags/__pycache__/*.pyc"),
     ):
         if path.name.partition(".")[0] not in there:
-            _remove(state, path, found)
+            remove(state, path, found)
 
 
-def _remove(state: Path, path: Path, found: Found) -> None:
+def remove(state: Path, path: Path, found: Found) -> None:
     """Delete a file or folder, if it is there."""
     if path.is_dir():
         found.add(f"files below {path.relative_to(state)}", sum(one.is_file() for one in path.rglob("*")))

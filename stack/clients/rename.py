@@ -63,6 +63,7 @@ def rename_in_tables(clients: Connection, old: str, new: str, names: Mapping[str
         ).fetchone()
         if row is None:
             raise KeyError(old)
+        clients.execute("delete from core.sync_state where slug = %s", [old])
         for before, after in names.items():
             clients.execute(
                 "update core.integrations set connection_id = %s where client_id = %s and connection_id = %s",

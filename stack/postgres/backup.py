@@ -6,6 +6,7 @@ In the folder of backups, for each server <kind>-<system identifier>: base/<time
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -13,6 +14,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import psycopg
 
 from stack import files
 from stack.postgres.account import PostgresError, run_as
@@ -50,8 +53,9 @@ class Base:
 class Backups:
     """The backups of one server, whose data folder exists."""
 
-    def __init__(self, cluster: Cluster, server: Server) -> None:
+    def __init__(self, cluster: Cluster, server: Server, database: str = "pulse") -> None:
         self.cluster = cluster
+        self.database = database
         self.server = server
         self.folder = cluster.backups_of(server) / "base"
         self.archive = cluster.archive(server)
@@ -92,7 +96,17 @@ class Backups:
         files.replace(partial / NOTE, json.dumps(note), (account.uid, account.gid))
         partial.rename(self.folder / taken_at.strftime("%Y%m%dT%H%M%S.%fZ"))
         self._drop_old(taken_at)
+        self._tell(taken_at)
         return self.bases()[-1]
+
+    def _tell(self, taken_at: datetime) -> None:
+        """Say in the clients' database that there is a new backup: watch_clients tells when the newest becomes too old."""
+        with contextlib.suppress(psycopg.Error), self.cluster.primary.connect(database=self.database) as connection:
+            connection.execute(
+                "insert into core.backups (server, taken_at) values (%s, %s)"
+                " on conflict (server) do update set taken_at = excluded.taken_at, noted_at = now()",
+                [self.server.kind, taken_at],
+            )
 
     def _drop_old(self, now: datetime) -> None:
         """Drop base backups of more than a week ago, and the WAL that no base backup needs."""

@@ -19,7 +19,7 @@ KEEPER = "keeper"
 # What Superset's process imports of Airflow's side; deploy/superset.Dockerfile copies the same.
 SHARED_WITH_SUPERSET = (
     *("__init__.py", "addresses.py", "environ.py", "scrape.py", "sso.py", "tenancy.py", "texts.py"),
-    *("clients/__init__.py", "clients/passwords.py", "clients/weak_passwords.py"),
+    *("clients/__init__.py", "clients/passwords.py", "clients/weak_passwords.py", "languages/__init__.py"),
 )
 AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 
@@ -87,7 +87,8 @@ def _superset_program(settings: Settings) -> Program:
     gunicorn = [str(SUPERSET_VENV / "bin" / "gunicorn"), "--config", str(ROOT / "superset" / "gunicorn.conf.py")]
     address = ["--workers", "1", "--bind", f"{LOOPBACK}:{settings.ports.superset}"]
     shared = [ROOT / "plugins" / "pulse" / name for name in SHARED_WITH_SUPERSET]
-    code = _build_of(ROOT / "superset", *shared, SUPERSET.lock)
+    texts = ROOT / "plugins" / "pulse" / "languages"
+    code = _build_of(ROOT / "superset", *shared, texts, SUPERSET.lock)
     env = environment.superset(settings) | code
     return Program("superset", [*gunicorn, *address, "superset.app:create_app()"], env, settings.state / "superset", 40)
 

@@ -20,6 +20,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from werkzeug.security import check_password_hash
 
 from pulse import environ
+from pulse.languages import ENGLISH
 from pulse.tenancy import role_password
 
 LOGIN = "pulse_auth"
@@ -236,6 +237,13 @@ def data_version(clients: list[int]) -> str:
     return str(_read(_VERSIONS, (clients, clients))[0][0])
 
 
+def data_versions() -> dict[int, int]:
+    """The version of the data of each client. Raises DatabaseAway."""
+    return {
+        int(client): int(version) for client, version in _read("select client_id, version from core.data_versions", ())
+    }
+
+
 def brand_settings(client_id: int) -> dict[str, Any]:
     """The client's name and its `brand.*` settings (without the prefix). Raises DatabaseAway."""
     rows = _read(
@@ -249,6 +257,43 @@ def brand_settings(client_id: int) -> dict[str, Any]:
     return settings
 
 
+def language(email: str) -> str:
+    """The language of a client's person, or else of the client; English for anybody else. Raises DatabaseAway."""
+    rows = _read(
+        "select coalesce(u.language, c.language) from core.users u join core.clients c on c.id = u.client_id where u.email = %s",
+        (email,),
+    )
+    return str(rows[0][0]) if rows else ENGLISH
+
+
+def client_language(client_id: int) -> str:
+    """A client's language. Raises DatabaseAway."""
+    rows = _read("select language from core.clients where id = %s", (client_id,))
+    return str(rows[0][0]) if rows else ENGLISH
+
+
+def number_format(client_id: int) -> str:
+    """How a client wants numbers written; empty: as the reader's language has it. Raises DatabaseAway."""
+    rows = _read(
+        "select setting_value #>> '{}' from core.system_settings"
+        " where client_id = %s and setting_key = 'brand.number_format'",
+        (client_id,),
+    )
+    return str(rows[0][0] or "") if rows else ""
+
+
+def sign_in_client(host: str, slug: str) -> int | None:
+    """The active client whose brand the sign-in page has at this host name, or for this slug. Raises DatabaseAway."""
+    rows = _read(
+        "select c.id from core.clients c join core.system_settings s on s.client_id = c.id where c.active and ("
+        " s.setting_key = 'brand.host_name' and s.setting_value = to_jsonb(%s::text)"
+        " or s.setting_key = 'brand.on_sign_in_page' and s.setting_value = 'true' and c.slug = %s)"
+        " order by s.setting_key desc limit 1",
+        (host, slug),
+    )
+    return int(rows[0][0]) if rows else None
+
+
 def sso_roles(client_id: int) -> dict[str, str]:
     """The roles that a claim of the client's sign-in provider gives, by the claim's value. Raises DatabaseAway."""
     rows = _read(
@@ -256,6 +301,48 @@ def sso_roles(client_id: int) -> dict[str, str]:
         (client_id,),
     )
     return dict(rows[0][0]) if rows else {}
+
+
+@dataclass(frozen=True)
+class EmbedKey:
+    """A key that counts, and what its client embeds."""
+
+    client_id: int
+    key_id: int
+    label: str
+    origins: list[str]
+    dashboards: list[str]
+
+
+def embed_key(
+    key_hash: str | None = None, *, client_id: int | None = None, key_id: int | None = None
+) -> EmbedKey | None:
+    """An embedding key by its hash, or by client and id; None if it does not count. Raises DatabaseAway."""
+    rows = _read(
+        "select client_id, key_id, label, origins, dashboards from core.embed_key(%s, %s, %s)",
+        (key_hash, client_id, key_id),
+    )
+    return EmbedKey(*rows[0]) if rows else None
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A dashboard that sites of a client may show in a frame."""
+
+    client_id: int
+    origins: list[str]
+    dashboard: str
+
+
+def embedded() -> list[Embedded]:
+    """Every dashboard that an active client embeds. Raises DatabaseAway."""
+    rows = _read(
+        "select o.client_id, o.setting_value, jsonb_array_elements_text(d.setting_value) from core.system_settings o"
+        " join core.system_settings d on d.client_id = o.client_id and d.setting_key = 'embed.dashboards'"
+        " join core.clients c on c.id = o.client_id and c.active where o.setting_key = 'embed.origins'",
+        (),
+    )
+    return [Embedded(*row) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from pulse_superset import accounts, identity, store
 
 SIGNED_IN, REFUSED_SIGN_IN, SIGNED_OUT = "signed in", "sign in refused", "signed out"
 REFUSED, DOWNLOADED = "refused", "downloaded"
+GUEST = "guest token made"
 MOST_A_MINUTE = 30  # of one kind, by one person; one more row says that there were more
 REMEMBERED = 10_000
 RETRY_SECONDS = 5

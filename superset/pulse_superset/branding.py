@@ -16,13 +16,15 @@ import time
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from flask import g, has_request_context
+from flask import g, has_request_context, request
 from superset.config import THEME_DARK as STOCK_DARK
 from superset.config import THEME_DEFAULT as STOCK_LIGHT
 
-from pulse_superset import accounts, navigation
+from pulse.languages import separators_of
+from pulse_superset import accounts, formats, language, navigation
 from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_on, turned
 from pulse_superset.landing import landing_path
+from pulse_superset.language import say
 
 CACHE_SECONDS = 20
 BRIEF = "/pulse/brief/"
@@ -30,6 +32,12 @@ PEOPLE = "/pulse/people/"
 LIGHT_BACKGROUND = "#FFFFFF"
 DARK_BACKGROUND = "#141414"
 MAX_LOGO_CHARACTERS = 400_000
+# From Superset's own files, or the reader's machine: no page asks another host.
+FONTS = {
+    "sans": "Inter, Helvetica, Arial, sans-serif",
+    "system": 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
+    "serif": 'Georgia, Cambria, "Times New Roman", serif',
+}
 
 _LOGO = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml)(;[a-z0-9=-]+)*,[A-Za-z0-9+/=%._~!*'();:@&$,?#\[\]-]+")
 _PATH = re.compile(r"/[A-Za-z0-9_][A-Za-z0-9_./-]*")
@@ -65,6 +73,8 @@ class Brand:
     accent: str
     home: str = "/"
     has_wordmark: bool = True
+    font: str = FONTS["sans"]
+    separators: str = ""  # of thousands, and of decimals; empty: those of the reader's language
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Brand:
@@ -83,6 +93,8 @@ class Brand:
             accent=parse_hex(settings.get("accent_color")) or turned(primary, 150),
             home=landing_path(),
             has_wordmark=not is_logo(logo),
+            font=FONTS.get(str(settings.get("font")), FONTS["sans"]),
+            separators=separators_of(settings.get("number_format")),
         )
 
     def chart_colors(self) -> list[str]:
@@ -143,11 +155,25 @@ def brand_of(client_id: int) -> Brand:
     return _cache.get(client_id)
 
 
+def visitors_brand() -> Brand:
+    """The brand of the sign-in page: a client's at its own host name, or with `?client=` where the client wants that."""
+    if not has_request_context():
+        return HOUSE
+    host, slug = request.host.partition(":")[0].lower(), request.args.get("client", "")
+    try:
+        client_id = accounts.sign_in_client(host, slug) if "\0" not in host + slug else None
+    except accounts.DatabaseAway:
+        return HOUSE
+    return HOUSE if client_id is None else brand_of(client_id)
+
+
 def current_brand() -> Brand:
-    """The brand for whoever loads the page; the house brand for staff, for guests and outside a request."""
+    """The brand for whoever loads the page; the house brand for staff, for visitors and outside a request."""
+    if has_request_context() and "pulse_embedded_client" in g:
+        return brand_of(g.pulse_embedded_client)
     user = getattr(g, "user", None) if has_request_context() else None
     if user is None or getattr(user, "is_anonymous", True):
-        return HOUSE
+        return HOUSE  # Superset keeps what it makes of this for all visitors
     from superset.extensions import security_manager
 
     clients = security_manager.clients_of_user(user)
@@ -193,9 +219,31 @@ _DECALS: list[dict[str, Any]] = [
 ]
 
 
+def _merged(options: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    return {**options, **{name: {**options.get(name, {}), **part} for name, part in more.items()}}
+
+
 def _chart_options(axes: dict[str, Any], kind: str) -> dict[str, Any]:
     """What Pulse changes in every chart of a kind: axes that follow the theme, a legend without buttons, patterned bars."""
-    options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": {"selector": False}}
+    # Small, so that two lines are enough (legendMargin in superset/assets/defaults.yaml).
+    legend = {"selector": False, "itemGap": 8, "itemWidth": 14, "itemHeight": 9, "textStyle": {"fontSize": 11}}
+    if kind == "waterfall":
+        return {
+            "xAxis": _merged(
+                axes,
+                {
+                    "axisLabel": {
+                        "rotate": 0,
+                        "interval": 0,
+                        "width": 68,
+                        "overflow": "break",
+                        "fontSize": 11,
+                        "lineHeight": 13,
+                    }
+                },
+            )
+        }
+    options: dict[str, Any] = {"xAxis": axes, "yAxis": axes, "legend": legend}
     if kind == "echarts_timeseries_bar":
         options["aria"] = {"enabled": True, "decal": {"show": True, "decals": _DECALS}}
     return options
@@ -215,6 +263,7 @@ def theme(brand: Brand, dark: bool) -> dict[str, Any]:
         "brandLogoHeight": "28px",
         "brandLogoMargin": "14px 0",
         "brandIconMaxWidth": 260,
+        "fontFamily": brand.font,
         "brandSpinnerSvg": _spinner(primary),
         "colorPrimary": primary,
         "colorLink": readable_on(primary, background, 4.5),
@@ -228,7 +277,9 @@ def theme(brand: Brand, dark: bool) -> dict[str, Any]:
         "colorTextLightSolid": "#FFFFFF" if contrast(primary, "#FFFFFF") >= 3 else "#10131A",
         "colorBgLayout": "#0C0D10" if dark else "#F3F5F9",
         "borderRadius": 8,
-        "echartsOptionsOverridesByChartType": {kind: _chart_options(axes, kind) for kind in _TIME_SERIES},
+        "echartsOptionsOverridesByChartType": {
+            kind: _chart_options(axes, kind) for kind in (*_TIME_SERIES, "waterfall")
+        },
     }
     return result
 
@@ -250,7 +301,12 @@ def _of_admins(known: Any) -> list[dict[str, Any]]:
         admin = known.clients and accounts.is_client_admin(known.user.username)
     except accounts.DatabaseAway:
         return []
-    return [navigation.entry("People", PEOPLE)] if admin else []
+    return [navigation.entry(say("People"), PEOPLE)] if admin else []
+
+
+def _said(label: str, url: str, **_: Any) -> dict[str, Any]:
+    """A link of the menu in the reader's language."""
+    return navigation.entry(say(label), url)
 
 
 def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
@@ -258,14 +314,23 @@ def bootstrap_overrides(data: dict[str, Any]) -> dict[str, Any]:
     scheme = {
         "id": "pulse",
         "description": "",
-        "label": "Brand",
+        "label": say("Brand"),
         "isDefault": True,
         "colors": current_brand().chart_colors(),
     }
     menu = dict(data.get("menu_data") or {})
-    menu["navbar_right"] = {**menu.get("navbar_right", {}), "version_string": None, "version_sha": None}
+    menu["navbar_right"] = {
+        **menu.get("navbar_right", {}),
+        "version_string": None,
+        "version_sha": None,
+        "show_language_picker": False,
+    }
     known = g.get("pulse_identity") if has_request_context() else None
     if known is not None:
-        own = [dict(link) for link in navigation.links()] if known.clients else menu.get("menu") or []
-        menu["menu"] = [*own[:1], navigation.entry("Brief", BRIEF), *own[1:], *_of_admins(known)]
-    return {"extra_categorical_color_schemes": [scheme], "menu_data": menu}
+        own = [_said(**link) for link in navigation.links()] if known.clients else menu.get("menu") or []
+        menu["menu"] = [*own[:1], navigation.entry(say("Brief"), BRIEF), *own[1:], *_of_admins(known)]
+    return {
+        "extra_categorical_color_schemes": [scheme],
+        "menu_data": menu,
+        **formats.of_charts(language.of_request(), current_brand().separators),
+    }

@@ -10,6 +10,7 @@ keys; when its memory is short, what was used longest ago goes, whoever's it is.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,10 @@ from flask_caching.backends.filesystemcache import FileSystemCache
 from flask_caching.backends.rediscache import RedisCache
 from redis import Redis, RedisError
 
+from pulse_superset.connections import clients_of, login_for
+
 REDIS_SECONDS = 2  # to wait for it
+PAUSE_SECONDS = 5  # without asking it, when it did not answer
 
 logger = logging.getLogger(__name__)
 
@@ -61,45 +65,45 @@ class ByClient(BaseCache):  # type: ignore[misc]
 class OfRedis(RedisCache):  # type: ignore[misc]
     """A cache in Redis that is empty while Redis is away: pages are slower then, and nothing else."""
 
+    _silent_until = 0.0  # on the clock that only goes forward
+
+    def _ask(self, otherwise: Any, method: Callable[..., Any], *arguments: Any) -> Any:
+        """What the method returns. After a fault Redis is left alone for a while: a page asks for many things."""
+        if time.monotonic() < self._silent_until:
+            return otherwise
+        try:
+            return method(*arguments)
+        except RedisError as error:
+            self._silent_until = time.monotonic() + PAUSE_SECONDS
+            logger.warning("Redis does not answer, so nothing is cached for %s s: %s", PAUSE_SECONDS, error)
+            return otherwise
+
     def get(self, key: str) -> Any:
-        try:
-            return super().get(key)
-        except RedisError as error:
-            _note(error)
-            return None
+        return self._ask(None, super().get, key)
 
-    def set(self, key: str, value: Any, timeout: int | None = None) -> bool | None:
-        try:
-            stored: bool | None = super().set(key, value, timeout)
-        except RedisError as error:
-            _note(error)
-            return None
-        return stored
+    def get_many(self, *keys: str) -> Any:
+        return self._ask([None] * len(keys), super().get_many, *keys)
 
-    def add(self, key: str, value: Any, timeout: int | None = None) -> bool:
-        try:
-            return bool(super().add(key, value, timeout))
-        except RedisError as error:
-            _note(error)
-            return False
+    def set(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        return self._ask(None, super().set, key, value, timeout)
 
-    def delete(self, key: str) -> bool:
-        try:
-            return bool(super().delete(key))
-        except RedisError as error:
-            _note(error)
-            return False
+    def set_many(self, mapping: dict[str, Any], timeout: int | None = None) -> Any:
+        return self._ask([], super().set_many, mapping, timeout)
 
-    def has(self, key: str) -> bool:
-        try:
-            return bool(super().has(key))
-        except RedisError as error:
-            _note(error)
-            return False
+    def add(self, key: str, value: Any, timeout: int | None = None) -> Any:
+        return self._ask(False, super().add, key, value, timeout)
 
+    def delete(self, key: str) -> Any:
+        return self._ask(False, super().delete, key)
 
-def _note(error: RedisError) -> None:
-    logger.warning("Redis does not answer, so nothing is cached: %s", error)
+    def delete_many(self, *keys: str) -> Any:
+        return self._ask([], super().delete_many, *keys)
+
+    def has(self, key: str) -> Any:
+        return self._ask(False, super().has, key)
+
+    def clear(self) -> Any:
+        return self._ask(False, super().clear)
 
 
 def of_redis(_app: Any, config: dict[str, Any], _args: list[Any], _options: dict[str, Any]) -> OfRedis:
@@ -122,3 +126,22 @@ def by_client(app: Any, config: dict[str, Any], args: list[Any], options: dict[s
         )
 
     return ByClient(cache_of, config["CACHE_DEFAULT_TIMEOUT"])
+
+
+def share() -> None:
+    """A client's people find each other's answers: the key has the database login, which decides what is in an answer.
+
+    Superset's own key has the person's name. Row rules, language and version of the data are in the key, too (get_rls_cache_key).
+    """
+    from superset.db_engine_specs.postgres import PostgresEngineSpec
+
+    PostgresEngineSpec.get_impersonation_key = classmethod(_reader)
+
+
+def _reader(_spec: Any, user: Any) -> str | None:
+    from superset.extensions import security_manager
+
+    if user is None:
+        return None
+    roles = [role.name for role in security_manager.get_user_roles(user)]
+    return login_for(roles) if clients_of(roles) else str(user.username)

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
+import psycopg2.extensions
 from flask import g, has_request_context
 from sqlalchemy.engine import URL
 
 from pulse import environ
+from pulse.languages import ENGLISH
 from pulse.tenancy import client_role, role_password
+from pulse_superset import language
 
 PLACEHOLDER_HOST = "pulse-replica"
 STAFF_ROLES = frozenset({"Admin", "pulse_staff"})
@@ -46,6 +50,17 @@ def login_for(role_names: Iterable[str]) -> str:
     return STAFF_LOGIN if names & STAFF_ROLES else NOBODY_LOGIN
 
 
+def _speaking(chosen: tuple[str, str], dsn: str, **options: Any) -> Any:
+    """A connection whose texts are in a language, with these separators.
+
+    Set by a statement, because PgBouncer passes no startup option on.
+    """
+    connection = psycopg2.extensions.connection(dsn, **options)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("set pulse.language = %s; set pulse.separators = %s", chosen)
+    return connection
+
+
 def mutate_connection(
     uri: URL, params: dict[str, Any], username: str | None, security_manager: Any, source: Any = None
 ) -> tuple[URL, dict[str, Any]]:
@@ -70,4 +85,7 @@ def mutate_connection(
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "pulse superset",
     }
+    chosen = language.of_request(), language.separators_of_request()
+    if chosen != (ENGLISH, ""):
+        connect_args["connection_factory"] = partial(_speaking, chosen)
     return uri, {**params, "connect_args": connect_args}

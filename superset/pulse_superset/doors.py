@@ -11,7 +11,7 @@ from typing import Any
 from flask import g, jsonify, redirect, request, url_for
 from werkzeug.routing import RequestRedirect
 
-from pulse_superset import answers, branding, identity, password_pages, rows, shell, sso_pages
+from pulse_superset import answers, branding, embedding, identity, password_pages, rows, shell, sso_pages
 from pulse_superset.analytics import resources as analytics
 from pulse_superset.connections import STAFF_ROLES
 from pulse_superset.landing import landing_path
@@ -40,6 +40,8 @@ FOR_EVERYONE = frozenset(
         "/superset/language_pack/<lang>/",
         "/api/v1/security/login",
         identity.REFRESH_RULE,
+        embedding.PAGE,
+        embedding.TOKEN,
     }
 )
 DASHBOARDS = "/api/v1/dashboard/"
@@ -79,6 +81,17 @@ FOR_CLIENTS = {
     f"{DASHBOARDS}permalink/<string:key>": {"GET"},
 }
 
+FOR_GUESTS = {
+    "/api/v1/security/csrf_token/": {"GET"},
+    "/api/v1/me/roles/": {"GET"},
+    "/api/v1/time_range/": {"GET"},
+    "/api/v1/chart/data": {"POST"},
+    f"{DASHBOARDS}<id_or_slug>": {"GET"},
+    f"{DASHBOARDS}<id_or_slug>/charts": {"GET"},
+    f"{DASHBOARDS}<id_or_slug>/datasets": {"GET"},
+    f"{DASHBOARDS}<id_or_slug>/tabs": {"GET"},
+}
+
 
 def rule() -> str | None:
     """The route of this request; None if there is none (404, or a method that the route does not know)."""
@@ -94,13 +107,15 @@ def guard() -> Any:
         return _refuse(401, str(refused))
     if isinstance(request.routing_exception, RequestRedirect) or rule() in FOR_EVERYONE:
         return None
+    method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method
+    if known is not None and known.is_guest:
+        return None if method in FOR_GUESTS.get(rule() or "", ()) else _refuse(403, "Forbidden")
     if known is None:
         return _ask_to_log_in()
     if not known.clients and known.roles & STAFF_ROLES:
         return None
     if request.method == "GET" and rule() in START_PAGES:
         return redirect(landing_path())
-    method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method
     if known.clients and method in FOR_CLIENTS.get(rule() or "", ()):
         return None
     return _refuse(403, "Forbidden")

@@ -2,8 +2,9 @@
 
 Superset's pages and APIs ask two libraries who the user is, and each reads headers and cookies in its own way. Whoever finds
 a header that only one of them understands is nobody to the first and somebody to the second. So both are given the answer of
-`of_request`. It knows two ways, the signed cookie of the login form and `Authorization: Bearer <token>` in exactly this
-form. A request with any other credential is refused, and so is one whose credentials do not agree.
+`of_request`. It knows three ways: the signed cookie of the login form, `Authorization: Bearer <token>` in exactly this form, and
+the guest token of an embedded dashboard. A request with any other credential is refused, and so is one whose credentials do not
+agree.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_login import LoginManager
 from jwt.exceptions import PyJWTError
 
-from pulse_superset import ended
+from pulse_superset import ended, guests
 from pulse_superset.sessions import Session
 
 COOKIE_KEY = "pulse_session"
 CLAIM = "pulse_session"
 REFRESH_RULE = "/api/v1/security/refresh"
 # What Superset or its libraries could take for a credential, if some setting or the next version made them read it.
-UNREAD_HEADERS = ("X-GuestToken", "X-API-Key")
+UNREAD_HEADERS = ("X-API-Key",)
 UNREAD_COOKIES = ("remember_token",)
-_BEARER = re.compile(r"Bearer ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_BEARER = re.compile(f"Bearer ({_TOKEN.pattern})")
 
 
 class Refused(Exception):
@@ -37,10 +39,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the request carries, before anybody is looked up. Both are signed by us, so their content can be trusted."""
+    """What the request carries, before anybody is looked up. All are signed by us, so their content can be trusted."""
 
     cookie: dict[str, Any] | None
     token: dict[str, Any] | None
+    guest: guests.Ticket | None = None
 
     @property
     def subjects(self) -> set[str]:
@@ -57,13 +60,21 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Identity:
-    """Superset's user, the clients whose roles the user has (none for staff), and the sessions of the credentials."""
+    """Superset's user, the clients whose roles the user has (none for staff), and the sessions of the credentials.
+
+    A guest has a client's role, no id and no session.
+    """
 
     user: Any
-    user_id: int
+    user_id: int | None
     clients: frozenset[int]
     roles: frozenset[str]
     sessions: tuple[Session, ...]
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether somebody looks at an embedded dashboard."""
+        return isinstance(self.user, guests.Guest)
 
 
 class OneIdentity(LoginManager):  # type: ignore[misc]
@@ -100,7 +111,22 @@ def _read() -> Credentials:
     for name in UNREAD_COOKIES:
         if name in request.cookies:
             raise Refused(f"The cookie {name} is not accepted here.")
-    return Credentials(_from_cookie(), _from_header())
+    found = Credentials(_from_cookie(), _from_header(), _from_guest_header())
+    if found.guest is not None and found.token is not None:
+        raise Refused("A guest token and another token are two people.")
+    return found
+
+
+def _from_guest_header() -> guests.Ticket | None:
+    given = request.headers.getlist(guests.HEADER)
+    if not given:
+        return None
+    if len(given) > 1 or not _TOKEN.fullmatch(given[0]):
+        raise Refused(f"The header {guests.HEADER} must be one token.")
+    try:
+        return guests.read(given[0])
+    except guests.NoGuest as error:
+        raise Refused(str(error)) from error
 
 
 def _from_cookie() -> dict[str, Any] | None:
@@ -126,6 +152,8 @@ def _from_header() -> dict[str, Any] | None:
 
 
 def _decide(given: Credentials) -> Identity | None:
+    if given.guest is not None:
+        return _as_guest(given, given.guest)
     subjects = given.subjects
     if not subjects:
         return None
@@ -137,6 +165,19 @@ def _decide(given: Credentials) -> Identity | None:
     if identity is None:
         forget_cookie()
     return identity
+
+
+def _as_guest(given: Credentials, ticket: guests.Ticket) -> Identity:
+    """A guest, also where the browser has the cookie of a person of the same client: the guest may do less."""
+    person = _look_up(str(given.cookie["id"]), given.sessions) if given.cookie is not None else None
+    if person is not None and person.clients != {ticket.client_id}:
+        raise Refused("The cookie and the guest token belong to different clients.")
+    try:
+        guest = guests.admit(ticket)
+    except guests.NoGuest as error:
+        raise Refused(str(error)) from error
+    roles = frozenset(role.name for role in guest.roles)
+    return Identity(guest, None, frozenset({ticket.client_id}), roles, ())
 
 
 def _look_up(subject: str, given: list[Session | None]) -> Identity | None:

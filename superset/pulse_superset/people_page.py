@@ -7,22 +7,26 @@ from typing import Any
 from flask import Blueprint, request
 
 from pulse.addresses import is_address
+from pulse.languages import mark
 from pulse.texts import has_trick
 from pulse_superset import accounts, branding, identity, invitations, password_pages
+from pulse_superset.language import say
 
 MAX_NAME = 120
 # What came of it, for whoever asked.
 SAID = {
-    "invited": "An invitation goes to {email}. The link in it works once, and for 48 hours.",
-    "removed": "{email} was removed, and is signed out everywhere.",
-    "is here": "{email} has a login already. Whoever has forgotten the password gets a new one at the sign-in page.",
-    "declared": "{email} was declared by whoever runs Pulse for your company: ask them to change it.",
-    "just now": "{email} was invited a moment ago. Wait five minutes before you send another invitation.",
-    "too many": "Too many invitations are open, or were sent in the last hour. Try again later.",
-    "yourself": "You cannot remove yourself.",
-    "unknown": "{email} is not among the people of your company.",
-    "address": "That is not an e-mail address: write one, such as ada@example.com.",
-    "name": f"Write the name in one line of at most {MAX_NAME} characters.",
+    "invited": mark("An invitation goes to {email}. The link in it works once, and for 48 hours."),
+    "removed": mark("{email} was removed, and is signed out everywhere."),
+    "is here": mark(
+        "{email} has a login already. Whoever has forgotten the password gets a new one at the sign-in page."
+    ),
+    "declared": mark("{email} was declared by whoever runs Pulse for your company: ask them to change it."),
+    "just now": mark("{email} was invited a moment ago. Wait five minutes before you send another invitation."),
+    "too many": mark("Too many invitations are open, or were sent in the last hour. Try again later."),
+    "yourself": mark("You cannot remove yourself."),
+    "unknown": mark("{email} is not among the people of your company."),
+    "address": mark("That is not an e-mail address: write one, such as ada@example.com."),
+    "name": mark("Write the name in one line of at most {longest} characters."),
 }
 
 
@@ -43,7 +47,7 @@ def _show() -> Any:
         said = ""
         if request.method == "POST":
             email = request.form.get("email", "").strip().lower()
-            said = SAID[_act(session_hash, email)].format(email=email)
+            said = say(SAID[_act(session_hash, email)], email=email, longest=MAX_NAME)
             people = invitations.people(session_hash)
         account = accounts.find_account(known.user.username)
     except accounts.DatabaseAway:

@@ -11,16 +11,18 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.extras import RealDictCursor
 
 from pulse import environ
+from pulse.languages import ENGLISH
 from pulse.tenancy import role_password
 from pulse_superset.accounts import DatabaseAway
 from pulse_superset.connections import CONNECT_TIMEOUT_SECONDS
 
 
 @contextmanager
-def reading(login: str, purpose: str) -> Iterator[Any]:
+def reading(login: str, purpose: str, language: str = ENGLISH, separators: str = "") -> Iterator[Any]:
     """A cursor of rows as dictionaries, in one read-only transaction that sees one moment. Raises DatabaseAway.
 
-    `purpose` is what PostgreSQL's lists of sessions show.
+    `purpose` is what PostgreSQL's lists of sessions show, `language` that of the texts in the
+    views, `separators` those of their numbers (of thousands, and of decimals; empty: the language's).
     """
     try:
         connection = psycopg2.connect(
@@ -37,6 +39,7 @@ def reading(login: str, purpose: str) -> Iterator[Any]:
     try:
         connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
         with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute("set local pulse.language = %s; set local pulse.separators = %s", (language, separators))
             yield cursor
     except psycopg2.OperationalError as error:
         raise DatabaseAway(f"replica: {error}") from error

@@ -18,15 +18,29 @@ from superset.exceptions import SupersetSecurityException
 from superset.security import SupersetSecurityManager
 
 from pulse.addresses import is_address
+from pulse.languages import mark
 from pulse.tenancy import superset_role
-from pulse_superset import accounts, answers, audit, bounds, ended, identity, sessions, throttle, versions
+from pulse_superset import (
+    accounts,
+    answers,
+    audit,
+    bounds,
+    ended,
+    guests,
+    identity,
+    language,
+    sessions,
+    throttle,
+    versions,
+)
 from pulse_superset.connections import client_of_superset_role, clients_of
 from pulse_superset.identity import CLAIM, OneIdentity
+from pulse_superset.language import say
 from pulse_superset.sessions import Session
 
 SERVICE_ACCOUNT = "pulse_service"  # its password is long and random, and the data stops when it cannot log in
-SSO_ONLY = "Your company signs in with single sign-on: follow the link below the form."
-WRONG = "The name or the password is wrong."
+SSO_ONLY = mark("Your company signs in with single sign-on: follow the link below the form.")
+WRONG = mark("The name or the password is wrong.")
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +102,7 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         if account.sso_only:
             answers.say(SSO_ONLY)
             if not request.is_json:
-                flash(SSO_ONLY, "warning")
+                flash(say(SSO_ONLY), "warning")
             return None
         return self.begin_session(account)
 
@@ -188,7 +202,25 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         """The row rule's part of the key of a cached answer, with the version of the data that the reader sees."""
         known = g.get("pulse_identity")
         clients = frozenset(known.clients) if known is not None else frozenset()
-        return [*super().get_rls_cache_key(datasource), versions.cache_key(datasource.table_name, clients)]
+        version = versions.cache_key(datasource.table_name, clients)
+        return [
+            *super().get_rls_cache_key(datasource),
+            version,
+            f"language {language.of_request()}{language.separators_of_request()}",
+        ]
+
+    def _has_view_access(self, user: Any, permission_name: str, view_name: str) -> bool:
+        """A guest may do a small part of what the client's role may."""
+        if isinstance(user, guests.Guest) and (permission_name, view_name) not in guests.ALLOWED:
+            return False
+        return bool(super()._has_view_access(user, permission_name, view_name))
+
+    def get_user_roles_permissions(self, user: Any) -> dict[str, list[tuple[str, str]]]:
+        """What Superset's pages show and hide buttons by."""
+        if isinstance(user, guests.Guest):
+            return {"guest": sorted(guests.ALLOWED)}
+        found: dict[str, list[tuple[str, str]]] = super().get_user_roles_permissions(user)
+        return found
 
     def raise_for_access(self, *args: Any, **kwargs: Any) -> None:
         """Superset's own checks, and Pulse's: a client's user may not send SQL, nor ask for more than charts need."""
@@ -197,6 +229,8 @@ class PulseSecurityManager(SupersetSecurityManager):  # type: ignore[misc]
         if query_context is not None and known is not None and known.clients:
             try:
                 bounds.check(query_context)
+                if known.is_guest:
+                    guests.check(known.user, query_context)
             except bounds.TooMuch as error:
                 answers.say(str(error))
                 raise SupersetSecurityException(
@@ -216,8 +250,7 @@ def _kind() -> str:
 def _too_early(attempt: throttle.Try) -> None:
     """Say how long to wait; the password was not looked at."""
     logger.warning("login refused for %s s: too many failures, last from %s", attempt.wait_seconds, attempt.address)
-    message = f"Too many tries. Wait {attempt.wait_seconds} seconds and try again."
-    answers.say(message)
+    answers.say(throttle.TOO_MANY, seconds=attempt.wait_seconds)
     g.pulse_wait_seconds = attempt.wait_seconds
     if not request.is_json:
-        flash(message, "warning")
+        flash(say(throttle.TOO_MANY, seconds=attempt.wait_seconds), "warning")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from typing import Any
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, jsonify, request
 from flask import Response as FlaskResponse
 
-from pulse_superset.branding import current_brand
+from pulse_superset import language
+from pulse_superset.branding import HOUSE, Brand, current_brand, theme, visitors_brand
 
 MANIFEST = "/pulse/manifest.webmanifest"
 ICON = "/pulse/icon.svg"
 _SUPERSETS = b'<link rel="manifest" href="/static/assets/pwa-manifest.json'
 # With the cookie: the name is that of the reader's company.
 _OURS = f'<link rel="manifest" crossorigin="use-credentials" href="{MANIFEST}'.encode()
+_TOLD = re.compile(rb'data-bootstrap="([^"]*)"')
+_TITLE = re.compile(rb"<title>[^<]*</title>")
 _LINE = (
     '<path d="M72 272h72l40-104 64 192 56-136 24 48h112" fill="none" stroke="#fff" stroke-width="30"'
     ' stroke-linecap="round" stroke-linejoin="round"/>'
@@ -27,16 +33,39 @@ def add_to(pages: Blueprint) -> None:
 
 
 def finish_page(response: Any) -> Any:
-    """Say the page's language, and name our manifest in place of Superset's."""
+    """Say the page's language, name our manifest in place of Superset's, and give the sign-in page its client's brand."""
     if response.mimetype == "text/html" and not response.is_streamed:
         page = response.get_data()
         if b"<html>" in page:
-            response.set_data(page.replace(b"<html>", b'<html lang="en">', 1).replace(_SUPERSETS, _OURS, 1))
+            if request.path == "/login/" and (brand := visitors_brand()) is not HOUSE:
+                page = _in_brand(page, brand)
+            response.set_data(
+                page.replace(b"<html>", f'<html lang="{language.of_request()}">'.encode(), 1).replace(
+                    _SUPERSETS, _OURS, 1
+                )
+            )
     return response
 
 
-def _manifest() -> FlaskResponse:
+def _in_brand(page: bytes, brand: Brand) -> bytes:
+    """The sign-in page in a brand. Superset keeps what it tells visitors for all of them, so it is put in here."""
+    found = _TOLD.search(page)
+    if found is None:
+        return page
+    told = json.loads(html.unescape(found[1].decode()))
+    told["common"]["theme"] |= {"default": theme(brand, False), "dark": theme(brand, True)}
+    page = page[: found.start(1)] + html.escape(json.dumps(told)).encode() + page[found.end(1) :]
+    title = f"<title>{html.escape(brand.app_name)}</title>".encode()
+    return _TITLE.sub(lambda _: title, page, count=1)
+
+
+def _brand() -> Brand:
     brand = current_brand()
+    return visitors_brand() if brand is HOUSE else brand
+
+
+def _manifest() -> FlaskResponse:
+    brand = _brand()
     answer = jsonify(
         name=brand.app_name,
         short_name=brand.app_name[:12].strip(),
@@ -52,7 +81,7 @@ def _manifest() -> FlaskResponse:
 
 
 def _icon() -> FlaskResponse:
-    background = f'<rect width="512" height="512" rx="112" fill="{current_brand().primary}"/>'
+    background = f'<rect width="512" height="512" rx="112" fill="{_brand().primary}"/>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512">{background}{_LINE}</svg>'
     return _private(FlaskResponse(svg, mimetype="image/svg+xml"))
 

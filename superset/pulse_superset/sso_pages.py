@@ -17,10 +17,12 @@ from flask_login import login_user
 
 from pulse import environ
 from pulse.addresses import domain_of, is_address
+from pulse.languages import mark
 from pulse.sso import Provider, providers
 from pulse.texts import one_line
 from pulse_superset import accounts, answers, audit, branding, invitations, password_pages
 from pulse_superset.landing import landing_path
+from pulse_superset.language import say
 
 CHOOSE = "/pulse/sso/"
 START = "/pulse/sso/<name>/"
@@ -29,15 +31,19 @@ TIMEOUT_SECONDS = 10
 REPLICA_SECONDS = 3
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 RANK = ("client_admin", "manager", "executive")
+NO_LOGIN = mark("There is no login for you here. Ask whoever manages Pulse for your company to invite you.")
 SAID = {
-    "failed": "The sign-in did not work. Try again.",
-    "not verified": "Your company's sign-in does not say that your e-mail address is verified. Ask whoever runs it.",
-    "unknown": "There is no login for you here. Ask whoever manages Pulse for your company to invite you.",
-    "not active": "There is no login for you here. Ask whoever manages Pulse for your company to invite you.",
-    "somebody else": "Your e-mail address belonged to another account before. Ask whoever manages Pulse to remove it, and to add"
-    " you again.",
-    "no role": "Your account at your company's sign-in has no role for Pulse. Ask whoever runs it.",
-    "not ready": "Your company is being set up. Try again in a few minutes.",
+    "failed": mark("The sign-in did not work. Try again."),
+    "not verified": mark(
+        "Your company's sign-in does not say that your e-mail address is verified. Ask whoever runs it."
+    ),
+    "unknown": NO_LOGIN,
+    "not active": NO_LOGIN,
+    "somebody else": mark(
+        "Your e-mail address belonged to another account before. Ask whoever manages Pulse to remove it, and to add you again."
+    ),
+    "no role": mark("Your account at your company's sign-in has no role for Pulse. Ask whoever runs it."),
+    "not ready": mark("Your company is being set up. Try again in a few minutes."),
 }
 
 logger = logging.getLogger(__name__)
@@ -83,14 +89,18 @@ def _choose() -> Any:
     """By the address's domain. A link leads on, because the page's policy lets its form lead nowhere else."""
     shown = [provider for provider in known().values() if provider.everyone]
     if request.method == "GET":
-        return password_pages.show("pulse/sso.html", branding.HOUSE, providers=shown, problem="", chosen=None)
+        return password_pages.show(
+            "pulse/sso.html", branding.visitors_brand(), providers=shown, problem="", chosen=None
+        )
     email = request.form.get("email", "").strip().lower()
     try:
         chosen = _of_domain(domain_of(email)) if is_address(email) else None
     except accounts.DatabaseAway:
         return password_pages.away()
-    problem = "" if chosen else "There is no single sign-on for this address. Sign in with your password."
-    return password_pages.show("pulse/sso.html", branding.HOUSE, providers=shown, problem=problem, chosen=chosen)
+    problem = "" if chosen else say("There is no single sign-on for this address. Sign in with your password.")
+    return password_pages.show(
+        "pulse/sso.html", branding.visitors_brand(), providers=shown, problem=problem, chosen=chosen
+    )
 
 
 def _of_domain(domain: str) -> Provider | None:
@@ -211,7 +221,9 @@ def _refused(name: str, email: str, said: str, why: str) -> Any:
     _forget(name)
     logger.warning("sign-in through %s refused: %s", name, why)
     audit.note(audit.REFUSED_SIGN_IN, email or f"visitor at {request.remote_addr}", f"sso {name}: {why[:200]}")
-    page = password_pages.show("pulse/sso.html", branding.HOUSE, providers=[], problem=SAID[said], chosen=None)
+    page = password_pages.show(
+        "pulse/sso.html", branding.visitors_brand(), providers=[], problem=say(SAID[said]), chosen=None
+    )
     return page, answers.own_page(403)
 
 

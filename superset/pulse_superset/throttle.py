@@ -14,8 +14,10 @@ import math
 import unicodedata
 from dataclasses import dataclass
 
+from pulse.languages import mark
 from pulse_superset import store
 
+TOO_MANY = mark("Too many tries. Wait {seconds} seconds and try again.")
 FREE_TRIES = 5
 LONGEST_WAIT_SECONDS = 60
 FREE_TRIES_OF_ADDRESS = 60

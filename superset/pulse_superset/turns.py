@@ -48,7 +48,9 @@ class Credentials:
 
     @staticmethod
     def _key(environ: dict[str, Any]) -> bytes:
-        parts = (environ.get(name, "") for name in ("HTTP_AUTHORIZATION", "HTTP_COOKIE", "REMOTE_ADDR"))
+        parts = (
+            environ.get(name, "") for name in ("HTTP_AUTHORIZATION", "HTTP_X_GUESTTOKEN", "HTTP_COOKIE", "REMOTE_ADDR")
+        )
         return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
@@ -99,6 +101,8 @@ def _person() -> str | None:
         found = identity.credentials()
     except identity.Refused:
         return f"address {request.remote_addr}"
+    if found.guest is not None:
+        return f"guest of client {found.guest.client_id} at {request.remote_addr}"
     if not found.subjects:
         return f"address {request.remote_addr}"
     if all(session is not None and session.client_id == sessions.STAFF for session in found.sessions):

@@ -36,3 +36,9 @@ def cache_key(dataset: str, clients: frozenset[int]) -> str:
         with _lock:
             _known[clients] = known
     return f"data {known[1]}{live}"
+
+
+def forget() -> None:
+    """Read the versions anew at the next question."""
+    with _lock:
+        _known.clear()

@@ -17,10 +17,16 @@ from pulse_superset import (
     answers,
     audit,
     bounds,
+    client_cache,
     doors,
+    embedding,
     identity,
+    in_words,
+    language,
     links,
+    maintenance,
     measure,
+    packs,
     password_pages,
     people,
     people_page,
@@ -28,6 +34,7 @@ from pulse_superset import (
     shell,
     sso_pages,
     turns,
+    warming,
 )
 from pulse_superset.analytics import views as analytics
 from pulse_superset.benchmarks import name_the_year
@@ -57,20 +64,39 @@ def install(app: Flask) -> None:
     pages.add_url_rule(rows.RULE, "rows", rows.show)
     brief.add_to(pages)
     analytics.add_to(pages)
+    embedding.add_to(pages)
+    maintenance.add_to(pages)
     shell.add_to(pages)
     password_pages.add_to(pages)
     people_page.add_to(pages)
     sso_pages.add_to(pages)
     app.register_blueprint(pages)
-    app.context_processor(lambda: {"pulse_theme": preferred_theme, "pulse_sso": bool(sso_pages.known())})
+    app.context_processor(
+        lambda: {
+            "pulse_theme": preferred_theme,
+            "pulse_sso": bool(sso_pages.known()),
+            "say": language.say,
+            "pulse_language": language.of_request,
+        }
+    )
     people.install()
+    client_cache.share()
     # Before anything of Superset's runs: wait for a turn, then find out who it is and what they may open.
-    app.before_request_funcs.setdefault(None, [])[:0] = [turns.take, doors.guard, _limit_body]
+    app.before_request_funcs.setdefault(None, [])[:0] = [
+        turns.take,
+        doors.guard,
+        language.choose,
+        packs.serve,
+        _limit_body,
+    ]
+    app.before_request(embedding.show)
     app.teardown_request(turns.give_back)
     user_logged_in.connect(_keep_session, app)
     # Flask calls these in reverse order; the first one after all that Superset adds.
     app.after_request_funcs.setdefault(None, [])[:0] = [_own_policy]
     app.after_request(name_the_year)
+    app.after_request(in_words.translate)
+    app.after_request(warming.note)
     app.after_request(_finish)
     app.after_request(shell.finish_page)
     app.after_request(audit.look)
@@ -88,7 +114,7 @@ def _limit_body() -> Any:
         # Read and thrown away, or the sender finds a broken connection in place of the answer.
         request.environ["wsgi.input"].read(min(request.content_length or 0, _THROWN_AWAY_BYTES))
         return "", 413
-    if known is not None and saves and (doors.rule() or "").endswith("/permalink"):
+    if known is not None and known.user_id is not None and saves and (doors.rule() or "").endswith("/permalink"):
         links.forget_old(known.user_id)
     return None
 
@@ -119,7 +145,7 @@ def _own_policy(response: Any) -> Any:
         response.headers["Content-Security-Policy"] = g.pulse_policy
     if "pulse_referrer_policy" in g:
         response.headers["Referrer-Policy"] = g.pulse_referrer_policy
-    return response
+    return embedding.frame(response)
 
 
 def _finish(response: Any) -> Any:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from pulse.maintenance import airflow as airflows
 from stack.paths import AIRFLOW_VENV
 from tests.conftest import ROOT
 from tests.support.servers import free_port
 
 PASSWORDS = {"admin": "admin-password-of-the-test", "data_team": "data-team-password-of-the-test"}
 METRICS_TOKEN = "metrics-token-of-the-test"
+WEBHOOK_SECRET = "webhook-secret-of-the-test"
 # The first is the one that a test asks for alone: pytest orders by place, and a server takes half a minute to start.
 MANAGERS = {"fab": "pulse.access.fab.FabAccess", "simple": "pulse.access.simple.SimpleAccess"}
 # What the data team may change, and reading routes that are a POST or that anybody may call.
@@ -60,6 +65,7 @@ class Server:
     url: str
     manager: str
     tokens: dict[str, str]
+    home: Path
 
     def call(self, who: str, method: str, path: str, **kwargs: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.tokens[who]}"}
@@ -94,7 +100,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     try:
         url = f"http://127.0.0.1:{port}"
         wait_for(url, process, home / "server.log")
-        yield Server(url, request.param, {who: token(url, who) for who in PASSWORDS})
+        yield Server(url, request.param, {who: token(url, who) for who in PASSWORDS}, home)
     finally:
         os.killpg(process.pid, 15)
         process.wait(30)
@@ -122,6 +128,7 @@ def environment(home: Path, manager: str, port: int) -> dict[str, str]:
         "AIRFLOW__FAB__CONFIG_FILE": str(ROOT / "deploy" / "webserver_config.py"),
         "AIRFLOW_CONN_PULSE_REPLICA": "postgresql://nobody@127.0.0.1:1/none",
         "PULSE_METRICS_TOKEN": METRICS_TOKEN,
+        "PULSE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "PULSE_AIRFLOW_ADMIN_PASSWORD": PASSWORDS["admin"],
         "PULSE_AIRFLOW_DATA_TEAM_PASSWORD": PASSWORDS["data_team"],
     }
@@ -367,3 +374,29 @@ def test_only_an_admin_makes_keys_for_tools(server: Server) -> None:
         assert server.call("data_team", method, f"{path}{more}", json={"source": "ci"}).status_code == 403
         # There is no clients' database here, so an admin gets no further.
         assert server.call("admin", method, f"{path}{more}", json={"source": "ci"}).status_code not in (401, 403)
+
+
+# One auth manager: the route does not ask for a person.
+@pytest.mark.parametrize("server", ["simple"], indirect=True)
+def test_only_the_maintenance_dag_cleans_airflows_metadata(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/pulse/maintenance/airflow"
+    assert requests.post(f"{server.url}{path}", timeout=30).status_code == 401
+    assert server.call("admin", "POST", path).status_code == 401, "a login of Airflow's is no token"
+    old, new = datetime.now(UTC) - timedelta(days=400), datetime.now(UTC) - timedelta(days=40)
+    with closing(sqlite3.connect(server.home / "airflow.db")) as database:
+        database.execute("delete from log")
+        for at in (old, new):
+            database.execute("insert into log (dttm, event) values (?, 'trigger')", [at.isoformat(" ")])
+            database.execute(
+                "insert into import_error (timestamp, filename, stacktrace) values (?, 'x.py', 'wrong')",
+                [at.isoformat(" ")],
+            )
+        database.commit()
+    monkeypatch.setenv("PULSE_WEBHOOK_SECRET", "another")
+    with pytest.raises(airflows.NotPossible, match="answers 401"):
+        airflows.ask(f"{server.url}/execution/")
+    monkeypatch.setenv("PULSE_WEBHOOK_SECRET", WEBHOOK_SECRET)
+    assert len(airflows.ask(f"{server.url}/execution/")) == 2
+    with closing(sqlite3.connect(server.home / "airflow.db")) as database:
+        assert database.execute("select count(*) from log where event = 'trigger'").fetchone() == (1,), "a year"
+        assert database.execute("select count(*) from import_error").fetchone() == (0,), "thirty days"

@@ -47,6 +47,33 @@ def test_a_second_sync_writes_nothing(admin: psycopg.Connection[Any]) -> None:
     assert sync(admin).rows_written == 0
 
 
+def test_a_language_is_the_clients_or_the_persons_own(admin: psycopg.Connection[Any]) -> None:
+    users = [{**SPEC["users"][0], "language": "en"}, SPEC["users"][1]]
+    sync(admin, language="de", users=users)
+    declared = (
+        "select c.language, u.language from core.users u join core.clients c on c.id = u.client_id order by u.email"
+    )
+    assert all_rows(admin, declared) == [("de", "en"), ("de", None)]
+    assert sync(admin, language="de", users=users).rows_written == 0
+    assert sync(admin).rows_written > 0
+    assert all_rows(admin, declared) == [("en", None), ("en", None)]
+    with pytest.raises(SpecError, match=r"language: must be 'en' or 'de'"):
+        sync(admin, language="fr")
+
+
+def test_a_host_name_belongs_to_one_client(admin: psycopg.Connection[Any]) -> None:
+    brand = {"host_name": "numbers.initech.example"}
+    sync(admin, users=[], branding=brand)
+    assert sync(admin, users=[], branding=brand).rows_written == 0
+    with pytest.raises(
+        SpecError, match=r"branding.host_name: 'numbers.initech.example' is the host name of client initech"
+    ):
+        sync(admin, "rival", users=[], branding=brand)
+    for wrong in ("Numbers.example.com", "localhost", "a..b", "https://a.example", "a.example:80"):
+        with pytest.raises(SpecError, match=r"branding\.host_name"):
+            sync(admin, users=[], branding={"host_name": wrong})
+
+
 def test_a_new_client_has_a_login_of_its_own(admin: psycopg.Connection[Any], db: TestDatabase) -> None:
     result = sync(admin)
     db.wait_replica()

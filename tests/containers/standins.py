@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from stack.paths import ROOT
+from deploy import images
 from tests.containers.engine import Engine, EngineError, run
 
 IMAGES = Path(__file__).parent / "images"
@@ -25,10 +25,7 @@ PASSED_ON = re.compile(
 
 def base_images() -> list[str]:
     """What the Dockerfiles build from, and what docker-compose.yml runs without building it."""
-    text = "".join(path.read_text() for path in sorted((ROOT / "deploy").glob("*.Dockerfile")))
-    named = re.findall(r"^FROM (\S+)", text, re.M)
-    named += re.findall(r"^ *image: *(\S+)", (ROOT / "docker-compose.yml").read_text(), re.M)
-    return sorted({name for name in named if not name.startswith("pulse-")})
+    return sorted(images.read(images.TAGS.read_text()).values())
 
 
 def make_missing(engine: Engine) -> None:

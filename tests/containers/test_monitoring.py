@@ -32,6 +32,11 @@ def test_the_edge_passes_no_metrics_on(containers: Containers) -> None:
             assert "pulse_" not in answer.text, f"{service} {path}"
 
 
+def test_the_edge_lets_nobody_ask_for_maintenance(containers: Containers) -> None:
+    for path in ("/pulse/maintenance/airflow", "//pulse/maintenance/airflow", "/pulse/m%61intenance/airflow"):
+        assert requests.post(f"{containers.url('airflow')}{path}", timeout=30).status_code == 404
+
+
 def test_airflows_logs_are_json(containers: Containers) -> None:
     for service in ("airflow-scheduler", "airflow-api-server"):
         lines = containers.compose("logs", "--no-log-prefix", "--tail", "20", service).splitlines()

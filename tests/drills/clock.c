@@ -1,5 +1,5 @@
 /* A clock that can be set, for the processes that are started with this (LD_PRELOAD): the real time and the seconds in the file
- * that PULSE_DRILL_CLOCK names. Monotonic clocks go on undisturbed, as they do on a machine whose clock is set.
+ * that DRILL_CLOCK names. Monotonic clocks go on undisturbed, as they do on a machine whose clock is set.
  * (libfaketime cannot leave them alone: sleeps that end at a monotonic moment fail then.) */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -13,7 +13,7 @@
 static long seconds(void) {
     static const volatile long *place;
     if (place == NULL) {
-        const char *name = getenv("PULSE_DRILL_CLOCK");
+        const char *name = getenv("DRILL_CLOCK");
         int file = name == NULL ? -1 : open(name, O_RDONLY | O_CLOEXEC);
         if (file < 0)
             return 0;

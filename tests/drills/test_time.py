@@ -148,7 +148,7 @@ class JumpingClock:
     def install(self) -> None:
         """Start every process but the upstream again under this clock."""
         stack = self.installation
-        variables = {"LD_PRELOAD": str(self.library), "PULSE_DRILL_CLOCK": str(self.file)}
+        variables = {"LD_PRELOAD": str(self.library), "DRILL_CLOCK": str(self.file)}
         wanted = [
             program
             if program.name == "sandbox"

@@ -88,6 +88,16 @@ def pulse(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def when_nothing_runs(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that refuses while sync_clients runs, as it does every few minutes."""
+
+    def done() -> subprocess.CompletedProcess[str] | None:
+        found = pulse(*arguments)
+        return None if "is under way: nothing was changed" in found.stderr else found
+
+    return wait_for("no run of sync_clients", done, 240, every=5)
+
+
 def quiet(airflow: AirflowApi, *dags: str) -> None:
     """Wait until nothing runs."""
     for dag in dags:
@@ -139,7 +149,7 @@ def test_a_renamed_client_keeps_rows_logins_and_connections(
     assert session.call("GET", "superset/dashboard/executive-overview/").status_code == 200
     number = client_id(stack, client.slug)
     quiet(airflow, "sync_clients", f"pulse__{client.slug}")
-    renamed = pulse("rename", client.slug, client.new)
+    renamed = when_nothing_runs("rename", client.slug, client.new)
     assert renamed.returncode == 0, renamed.stderr
     quiet(airflow, "sync_clients")
     assert client_id(stack, client.slug) is None
@@ -154,6 +164,40 @@ def test_a_renamed_client_keeps_rows_logins_and_connections(
     assert pulse("check", client.new).returncode == 0, "the token is in the Connection of the new name"
     assert "there is no Variable" in pulse("rename", client.slug, "c" + client.mark).stderr
     assert "choose another slug" in pulse("rename", client.new, "secretlab").stderr
+
+
+def test_a_person_is_erased_and_a_run_does_not_bring_the_name_back(
+    stack: dict[str, Any], client: Marked, airflow: AirflowApi, tmp_path: Path
+) -> None:
+    number = client_id(stack, client.new)
+    authors = (
+        "select author_login, count(*) from core.pull_requests where client_id = %s and not author_is_bot"
+        " group by 1 order by 2 desc, 1"
+    )
+    with database(stack, "pulse_owner") as conn:
+        before = conn.execute(authors, [number]).fetchall()
+    login = before[0][0]
+    assert "say who it is" in pulse("erase-person", client.new).stderr
+    dry = pulse("erase-person", client.new, f"--login={login}", f"--was={client.slug}")
+    assert dry.returncode == 0, dry.stderr
+    assert "Nothing was changed" in dry.stdout
+    assert "pulse: raw.github_pull_requests" in dry.stdout
+    quiet(airflow, "sync_clients", f"pulse__{client.new}")
+    file = tmp_path / "erased.json"
+    done = when_nothing_runs(
+        "erase-person", client.new, f"--login={login}", f"--was={client.slug}", "--yes", f"--report={file}"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing is left" in done.stdout
+    report = json.loads(file.read_text())
+    assert report["left"] == {}
+    assert login not in file.read_text()
+    run = airflow.trigger(f"pulse__{client.new}", recompute=True)
+    assert airflow.wait_run(f"pulse__{client.new}", run, 420) == "success"
+    with database(stack, "pulse_owner") as conn:
+        after = conn.execute(authors, [number]).fetchall()
+    assert [count for _, count in after] == [count for _, count in before]
+    assert login not in dict(after)
 
 
 def test_an_active_client_is_not_purged(client: Marked) -> None:
@@ -181,7 +225,7 @@ def test_a_purged_client_is_nowhere(stack: dict[str, Any], client: Marked, airfl
 
     file = tmp_path / "report.json"
     search = [f"--was={client.slug}", *(f"--search={text}" for text in (client.mark, f"{client.mark}.example"))]
-    purged = pulse("purge", client.new, "--yes", *search, f"--report={file}")
+    purged = when_nothing_runs("purge", client.new, "--yes", *search, f"--report={file}")
     assert purged.returncode == 0, purged.stdout + purged.stderr
     assert "Nothing is left" in purged.stdout
     assert "write-ahead log and the backups" in purged.stdout

@@ -19,8 +19,8 @@ Connection = psycopg.Connection[Any]
 # What a client's login may not read at all, not even for its own company.
 CLOSED = {
     *("core.users", "core.user_sessions", "core.transform_watermarks", "core.dora_queue", "core.work_state"),
-    *("core.alerts", "core.reports_sent", "core.reports_stopped", "core.password_links"),
-    *("core.ingest_keys", "core.ingest_moves", "core.ingest_deliveries", "core.ingest_runs"),
+    *("core.alerts", "core.reports_sent", "core.reports_stopped", "core.password_links", "core.erased"),
+    *("core.embed_keys", "core.ingest_keys", "core.ingest_moves", "core.ingest_deliveries", "core.ingest_runs"),
 }
 
 

@@ -20,8 +20,8 @@ World = tuple[TestDatabase, tuple[int, int], list[RowMaker]]
 
 SELECT_ONLY = {"core.system_settings", "core.integrations"}
 CLOSED_TO_ETL = {
-    *("core.users", "core.user_sessions", "core.ingest_keys"),
-    *("core.reports_sent", "core.reports_stopped", "core.alerts", "core.password_links"),
+    *("core.users", "core.user_sessions", "core.ingest_keys", "core.embed_keys"),
+    *("core.reports_sent", "core.reports_stopped", "core.alerts", "core.password_links", "core.erased"),
 }
 
 

@@ -48,9 +48,12 @@ class World:
         email = f"{name}@{client}.example"
         row = {"origin": "variable", "active": True, "password_hash": HASH} | values
         self.admin.execute(
-            "insert into core.users (client_id, email, full_name, role, origin, active, password_hash)"
-            " values (%s, %s, %s, %s, %s, %s, %s)",
-            [self.clients[client], email, name.title(), role, row["origin"], row["active"], row["password_hash"]],
+            "insert into core.users (client_id, email, full_name, role, origin, active, password_hash, language)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                *(self.clients[client], email, name.title(), role, row["origin"], row["active"]),
+                *(row["password_hash"], row.get("language")),
+            ],
         )
         self.db.wait_replica()
         return email

@@ -44,7 +44,7 @@ def add_user(db: TestDatabase, client_id: int, name: str, *reports: str, active:
 
 def send(db: TestDatabase, client_id: int, now: datetime = MONDAY) -> int:
     with db.connect("pulse_admin", autocommit=True) as admin:
-        return send_due(admin, client_id, "acme", now, lambda: CONTENT)
+        return send_due(admin, client_id, "acme", now, lambda _: CONTENT)
 
 
 def sent(db: TestDatabase) -> list[tuple[Any, ...]]:
@@ -53,6 +53,28 @@ def sent(db: TestDatabase) -> list[tuple[Any, ...]]:
             "select u.email, s.report, s.period_start, s.sent_at is not null from core.reports_sent s"
             " join core.users u on u.id = s.user_id order by 1, 2"
         ).fetchall()
+
+
+def test_everybody_reads_it_in_their_language(db: TestDatabase, mailbox: Mailbox) -> None:
+    """A person's own, or else the client's; each language is drawn once."""
+    drawn: list[str] = []
+
+    def brief(language: str) -> mail.Content:
+        drawn.append(language)
+        return replace(CONTENT, subject=f"Acme: {language}")
+
+    acme = db.add_client("acme")
+    people = {name: add_user(db, acme, name, "weekly") for name in ("ada", "bob", "cem")}
+    with db.connect("pulse_admin", autocommit=True) as admin:
+        admin.execute("update core.clients set language = 'de' where id = %s", [acme])
+        admin.execute("update core.users set language = 'en' where email = %s", [people["cem"]])
+        assert send_due(admin, acme, "acme", MONDAY, brief) == 3
+    assert {address: made["Subject"] for address, made in mailbox.taken} == {
+        people["ada"]: "Acme: de",
+        people["bob"]: "Acme: de",
+        people["cem"]: "Acme: en",
+    }
+    assert sorted(drawn) == ["de", "en"]
 
 
 def test_each_person_gets_each_report_once(db: TestDatabase, mailbox: Mailbox) -> None:
@@ -137,7 +159,7 @@ def test_a_signal_is_told_once_and_not_at_night(db: TestDatabase, mailbox: Mailb
     def hear(hour: int, *events: mail.Event) -> int:
         content = replace(CONTENT, events=events)
         with db.connect("pulse_admin", autocommit=True) as admin:
-            return send_due(admin, acme, "acme", MONDAY.replace(hour=hour), lambda: content)
+            return send_due(admin, acme, "acme", MONDAY.replace(hour=hour), lambda _: content)
 
     assert hear(9) == 0, "nothing to tell"
     assert hear(4, fell) == hear(22, fell) == 0, "the quiet hours"
@@ -200,7 +222,9 @@ def test_the_running_superset_draws_it_and_takes_the_click(
 
         def send_week(day: int) -> int:
             now = datetime(2026, 6, day, 9, tzinfo=UTC)
-            return send_due(admin, client_id, "techcorp", now, lambda: brief_of(api, "techcorp", scheduled=True))
+            return send_due(
+                admin, client_id, "techcorp", now, lambda name: brief_of(api, "techcorp", name, scheduled=True)
+            )
 
         try:
             assert send_week(1) == 1

@@ -51,13 +51,6 @@ def test_endless_pages_are_noticed(pipeline: Pipeline, sandbox: SandboxServer, p
         pipeline.extract(("jira",))
 
 
-def test_a_changelog_of_another_issue_is_refused(pipeline: Pipeline, sandbox: SandboxServer) -> None:
-    body = {"issueChangeLogs": [{"issueId": "1", "changeHistories": []}]}
-    sandbox.add_fault(path_regex="changelog/bulkfetch", status=200, body=body)
-    with pytest.raises(UpstreamError, match="issue 1"):
-        pipeline.extract(("jira",))
-
-
 def test_issues_missing_without_a_reason_fail_the_run(pipeline: Pipeline, sandbox: SandboxServer) -> None:
     sandbox.add_fault(path_regex="issue/bulkfetch", status=200, body={"issues": [], "issueErrors": []}, count=500)
     with pytest.raises(UpstreamError, match="did not say why"):

@@ -100,10 +100,14 @@ def test_an_interrupted_list_deletes_nothing(pipeline: Pipeline, sandbox: Sandbo
     sandbox.add_fault(
         path_regex="search/jql", body_regex="behind", status=400, body={"errorMessages": ["token expired"]}
     )
-    with pytest.raises(UpstreamError, match="HTTP 400"):
-        sync(pipeline)
+    (warning,) = sync(pipeline).stats.warnings
+    assert "the count of the issues could not be read, everything else was" in warning
+    assert "HTTP 400" in warning
     assert pipeline.rows(GONE) == []
     assert pipeline.rows("select counted_at from core.etl_census") == counted
+    sandbox.faults_end()
+    assert sync(pipeline).stats.warnings == []
+    assert pipeline.rows("select counted_at from core.etl_census") != counted, "the next run counts"
 
 
 def test_a_project_that_is_no_longer_visible_loses_no_issue(pipeline: Pipeline, sandbox: SandboxServer) -> None:

@@ -147,15 +147,6 @@ def test_an_interrupted_walk_resumes_after_its_last_issue(sandbox: SandboxServer
     [
         ({"startAt": 0, "total": 10, "issues": []}, "before its last page"),
         ({"startAt": 0, "issues": []}, "no issues or no total"),
-        (
-            {
-                "total": 1,
-                "issues": [
-                    {"id": "5", "key": "A-5", "fields": {}, "changelog": {"total": 101, "histories": [{}] * 100}}
-                ],
-            },
-            "complete changelog",
-        ),
     ],
 )
 def test_incomplete_answers_fail(sandbox: SandboxServer, data_center: Make, body: dict[str, Any], message: str) -> None:

@@ -172,6 +172,51 @@ def test_tiers_name_the_year_of_their_table(db: TestDatabase, year: int, tier: s
     assert rows == [(tier, year if tier else None, 0.244, 2025)]
 
 
+def restated_tiers(world: World, grain: str = "month") -> list[tuple[object, ...]]:
+    return world.rows(
+        "select scope_type, old_tier, new_tier, old_value = new_value, old_text, new_text, reason, cause"
+        f" from report.restatements where metric_type = 'lead_time_for_changes' and grain = '{grain}'"
+        " and old_tier is distinct from new_tier order by scope_type, restated_at"
+    )
+
+
+def test_a_tier_alone_that_changes_is_a_restatement(db: TestDatabase) -> None:
+    world = World(db, minimum_sample=1, benchmark_year=2024)
+    steady(world, days=70)
+    world.compute(at("2026-04-20 12:00"))
+    world.compute(at("2026-04-21 12:00"))
+    assert restated_tiers(world) == restated_tiers(world, "rolling_30d") == [], (
+        "a passing day takes tiers of old windows"
+    )
+    before = world.rows("select tier, tier_year from core.dora_metrics where grain = 'month' and tier is not null")
+    assert before
+    world.db.set_setting(world.client_id, "dora.benchmark_year", 2025)
+    world.compute(at("2026-04-21 13:00"))
+    told = restated_tiers(world)
+    assert {row[0] for row in told} >= {"client", "service"}
+    for _, old, new, is_same, old_text, new_text, reason, cause in told:
+        assert (old, new, is_same, reason) == ("elite", None, True, "definition")
+        assert (str(old_text).partition(" (")[2], str(new_text).partition(" (")[2]) == ("Elite)", "no tier)")
+        assert str(cause).startswith("definition ")
+    assert world.rows("select max(restated) > 0 from report.publications") == [(True,)]
+    shown = world.rows("select correction from report.corrections where what like 'Lead time for changes, %%'")
+    assert shown
+    assert all("(Elite) → " in text and text.endswith("(no tier)") for (text,) in shown)
+
+
+def test_a_tier_that_follows_its_services_is_a_restatement_of_the_data(db: TestDatabase) -> None:
+    """An earlier run found another median service for a month; the number of the whole stays."""
+    world = World(db, minimum_sample=1, benchmark_year=2024)
+    steady(world, days=70)
+    world.compute(at("2026-04-21 12:00"))
+    run(
+        world,
+        "update core.dora_metrics set tier = 'low' where grain = 'month' and scope_type = 'client' and tier is not null",
+    )
+    world.compute(at("2026-04-21 13:00"), full=True)
+    assert ("client", "low", "elite", True) in [row[:4] for row in restated_tiers(world)]
+
+
 def test_what_was_reported_can_be_read_after_the_data_has_changed(world: World) -> None:
     steady(world)
     world.compute(at("2026-03-20 12:00"))
@@ -246,6 +291,20 @@ def test_a_passing_day_is_not_a_restatement(world: World) -> None:
     assert world.rows(
         "select metric_type from report.kpi_current where period_end = '2026-03-24' order by 1"
     ) == world.rows("select metric_type from core.metric_catalogue order by 1")
+
+
+@pytest.mark.parametrize("day", [28, 29, 31])
+def test_a_service_gets_its_tier_as_soon_as_it_has_the_history(world: World, day: int) -> None:
+    """Its 28 days pass within a month of whose numbers nothing else changes."""
+    shop = world.repository("shop")
+    for start in range(1, 21):  # the first is the baseline, so history begins on the second
+        world.change(shop, f"shop-{start}", at(f"2026-03-{start:02} 09:00"))
+        world.deploy(shop, f"shop-{start}", at(f"2026-03-{start:02} 10:00"))
+    world.compute(at("2026-03-26 12:00"))
+    world.compute(at(f"2026-03-{day} 12:00"))
+    month = world.metric("lead_time_for_changes", "month", at("2026-03-15 00:00"))
+    assert (month["tier"] is not None) == (day >= 29), month
+    assert world.compute(at(f"2026-03-{day} 12:00"), full=True) == 0, "a full run finds the same"
 
 
 def test_numbers_without_a_stored_state_stay_if_they_are_right(world: World) -> None:

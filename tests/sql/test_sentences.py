@@ -51,10 +51,17 @@ def test_only_a_signal_is_told_with_what_goes_with_it(world: World) -> None:
         " change (\N{MINUS SIGN}2.1 per day), the largest part goes with billing & more (\N{MINUS SIGN}2.1 per day)."
     )
     assert service == "billing & more"
-    assert rows.startswith(
-        "/pulse/rows/?metric=deployment_frequency&from=2026-03-02&to=2026-05-11&service=%62%69%6c%6c"
+    assert rows == "/pulse/rows/?metric=deployment_frequency&from=2026-03-02&to=2026-05-11", "all services rose or fell"
+    told = world.rows(
+        "select clause, kind, clause_text, rows_path from report.metric_clauses"
+        " where metric_type = 'deployment_frequency' order by clause"
     )
-    assert "&" not in rows.partition("service=")[2], "a name cannot add a parameter"
+    assert told[0] == (0, "sentence", text, rows)
+    ((number, kind, part, way),) = told[1:]
+    assert (number, kind, part) == (1, "service", "billing & more (\N{MINUS SIGN}2.1 per day)")
+    assert way.startswith(f"{rows}&service=%62%69%6c%6c")
+    assert "&" not in way.partition("service=")[2], "a name cannot add a parameter"
+    assert part in text, "each part of the sentence is a clause"
     whole = sentences(world)["all"]
     assert whole[0] == "worse"
     assert whole[1].startswith(

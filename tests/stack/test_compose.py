@@ -54,12 +54,14 @@ def test_redis_is_named_to_whom_it_serves_and_only_when_asked(
     tmp_path: Path, rendered: dict[str, dict[str, str]]
 ) -> None:
     scaled = render.environments(render.settings(tmp_path), *URLS, scale=True)
-    password = scaled["redis"]["PULSE_REDIS_PASSWORD"]
-    assert {name for name, variables in scaled.items() if password in str(variables)} == {"redis", "queue", "superset"}
+    queue, cache = scaled["redis"]["PULSE_REDIS_QUEUE_PASSWORD"], scaled["redis"]["PULSE_REDIS_CACHE_PASSWORD"]
+    assert queue != cache
+    assert {name for name, variables in scaled.items() if queue in str(variables)} == {"redis", "queue"}
+    assert {name for name, variables in scaled.items() if cache in str(variables)} == {"redis", "superset"}
+    assert not any("PULSE_REDIS_SECRET" in variables for variables in scaled.values())
     assert scaled["queue"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
-    assert scaled["queue"]["AIRFLOW__CELERY__BROKER_URL"] != scaled["superset"]["PULSE_REDIS_URL"]
-    assert {name for name, variables in rendered.items() if password in str(variables)} == {"redis"}
     assert rendered["queue"] == {}
+    assert {name for name, variables in rendered.items() if "redis:6379" in str(variables)} == set()
 
 
 def test_the_secret_of_roles_that_write_is_only_where_they_are_made(rendered: dict[str, dict[str, str]]) -> None:

@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from deploy import sbom
+from deploy import images, sbom
 from deploy.release import HEADING, NoRelease, notes
 from pulse.version import version
 from stack.paths import ROOT
@@ -81,7 +82,10 @@ def test_bills_of_materials_say_what_the_locks_pin(tmp_path: Path) -> None:
     for name in sbom.NAMES:
         bill = json.loads(sbom.write(tmp_path, name, validate=name == "superset").read_text())
         assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
-        assert (bill["metadata"]["component"]["name"], bill["metadata"]["component"]["version"]) == ("pulse", version())
+        assert (bill["metadata"]["component"]["name"], bill["metadata"]["component"]["version"]) == (
+            "pulse-airflow",
+            version(),
+        )
         listed = {
             (part["name"], part["version"], part["purl"]): {
                 found["content"] for reference in part["externalReferences"] for found in reference["hashes"]
@@ -118,3 +122,64 @@ def test_the_workflows_steps_are_scripts_that_name_what_there_is() -> None:
                 assert (ROOT / name.replace("$file", kind)).exists(), name
         for module in re.findall(r"-m (deploy\.\w+)", script):
             assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+
+
+DIGEST = "sha256:" + "0f" * 32
+TAGS = images.read(images.TAGS.read_text())
+
+
+def test_every_image_of_others_is_in_one_file() -> None:
+    """Dockerfiles and docker-compose.yml have no other one, and the same tags."""
+    files = [ROOT / "docker-compose.yml", *(ROOT / "deploy").glob("*.Dockerfile")]
+    text = "".join(path.read_text() for path in files)
+    named = re.findall(r"^FROM (\S+)", text, re.M) + re.findall(r"^ *image: *(\S+)", text, re.M)
+    assert len(named) >= 6
+    for image in named:
+        match = re.fullmatch(r"\$\{(\w+)(?::-(.+))?\}", image)
+        assert image.startswith("pulse-") or (match and match[1] in TAGS), image
+        assert match is None or match[2] in (None, TAGS[match[1]])
+    defaults = re.findall(r"ARG (\w+_IMAGE)=(\S+)", text) + re.findall(r"(\w+_IMAGE):-([^}]+)\}", text)
+    assert set(defaults) == set(TAGS.items())
+
+
+def test_a_pinned_file_is_taken() -> None:
+    asked = []
+    text = images.pin(TAGS, lambda tag: asked.append(tag) or DIGEST)  # type: ignore[func-returns-value]
+    images.check(text, TAGS)
+    assert asked == [*TAGS.values()]
+    assert images.read(text) == {name: f"{tag}@{DIGEST}" for name, tag in TAGS.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: images.TAGS.read_text(), "PYTHON_IMAGE must be"),
+        (lambda text: text.replace(DIGEST, DIGEST[:-1], 1), "PYTHON_IMAGE must be"),
+        (lambda text: text.replace(DIGEST, DIGEST.upper(), 1), "PYTHON_IMAGE must be"),
+        (lambda text: text.replace(f"@{DIGEST}", "", 1), "PYTHON_IMAGE must be"),
+        (lambda text: text.replace(f"@{DIGEST}", f"@{DIGEST} x", 1), "line 1 is not"),
+        (lambda text: text.replace("python:", "elsewhere.example/python:", 1), "PYTHON_IMAGE must be"),
+        (lambda text: text.replace("python:3.11-slim", "python:latest", 1), "PYTHON_IMAGE must be"),
+        (lambda text: text.partition("\n")[2], "PYTHON_IMAGE is missing"),
+        (lambda text: text + f"OTHER_IMAGE=x@{DIGEST}\n", "OTHER_IMAGE"),
+        (lambda text: "", "is missing"),
+    ],
+)
+def test_an_image_without_its_digest_is_refused(change: Callable[[str], str], said: str) -> None:
+    text = change(images.pin(TAGS, lambda _: DIGEST))
+    with pytest.raises(images.Unpinned, match=said):
+        images.check(text, TAGS)
+
+
+def test_the_step_of_the_release_fails_for_a_tag(tmp_path: Path) -> None:
+    file = tmp_path / "base-images.env"
+    file.write_text(images.TAGS.read_text())
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.images", "check", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "PYTHON_IMAGE must be python:3.11-slim@sha256:" in done.stderr

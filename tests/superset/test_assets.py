@@ -213,7 +213,8 @@ def test_charts_use_what_their_dataset_has_and_no_sql_of_their_own(configs: Conf
 
 def test_a_charts_query_follows_from_its_params(configs: Configs) -> None:
     days, limits = json.loads(configs["charts/lead_time.yaml"]["query_context"])["queries"]
-    axis = {"columnType": "BASE_AXIS", "sqlExpression": "period_at", "label": "period_at", "expressionType": "SQL"}
+    column = {"sqlExpression": "period_at", "label": "period_at", "expressionType": "SQL", "isColumnReference": True}
+    axis = {"timeGrain": None, "columnType": "BASE_AXIS", **column}
     assert days == {
         "columns": [axis],
         "metrics": ["days", "days_so_far", "shifted_days"],
@@ -223,10 +224,10 @@ def test_a_charts_query_follows_from_its_params(configs: Configs) -> None:
             {"col": "grain", "op": "==", "val": "week"},
         ],
         "row_limit": 1000,
-        "orderby": [],
+        "orderby": [["days", True]],
     }
     lines = ["centre_line_days", "lower_line_days", "upper_line_days", "target_line_days"]
-    assert limits == {**days, "metrics": lines}
+    assert limits == {**days, "metrics": lines, "orderby": [[lines[0], False]]}
     (stages,) = json.loads(configs["charts/lead_time_stages.yaml"]["query_context"])["queries"]
     assert (stages["columns"], stages["series_columns"]) == ([axis, "stage_label"], ["stage_label"])
     (rows,) = json.loads(configs["charts/evidence_incidents.yaml"]["query_context"])["queries"]

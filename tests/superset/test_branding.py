@@ -38,6 +38,7 @@ def test_the_theme_has_every_stock_token_and_the_brand(in_superset: InSuperset) 
         assert theme["token"]["brandAppName"] == "TechCorp Delivery"
         assert theme["token"]["brandLogoUrl"] == SETTINGS["logo"]
         assert theme["token"]["brandLogoHref"] == "/superset/dashboard/executive-overview/"
+        assert theme["token"]["fontFamily"].startswith("Inter")
         assert theme["token"]["colorPrimary"] == primary
         assert theme["algorithm"] == algorithm
 
@@ -73,6 +74,21 @@ def test_an_invalid_colour_is_replaced_by_the_house_brands(in_superset: InSupers
     colors = ["red", "#12", "url(https://evil.example)", "#GGGGGG", "#000;}", None, 5]
     used = brands(in_superset, "[brand.primary, HOUSE.primary]", *({"primary_color": color} for color in colors))
     assert all(primary == house for primary, house in used), list(zip(colors, used, strict=True))
+
+
+def test_a_brand_colours_no_verdict(in_superset: InSuperset) -> None:
+    """A red brand is no alarm, a green one no praise."""
+    names = "('colorSuccess', 'colorWarning', 'colorError')"
+    told = brands(
+        in_superset,
+        f"[[theme(brand, dark)['token'][name] for name in {names}] for dark in (False, True)]",
+        {"primary_color": "#C00000", "accent_color": "#FF0000"},
+        {"primary_color": "#00A000", "font": "comic", "number_format": "1;2"},
+    )
+    assert told[0] == told[1]
+    for colors in told[0]:
+        assert len(set(colors)) == 3
+        assert not {"#C00000", "#FF0000", "#00A000"} & set(colors)
 
 
 def test_charts_and_links_stay_readable_in_both_modes(in_superset: InSuperset) -> None:

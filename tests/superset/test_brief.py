@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -32,7 +33,7 @@ import base64
 from pulse_superset import accounts
 from pulse_superset.branding import Brand
 from pulse_superset.brief import data, mail, page, pdf
-brief = data.read({client})
+brief = data.read({client}, {language!r})
 brand = Brand.from_settings(accounts.brand_settings({client}))
 html, policy = page.brief_page(brief, brand, "dark", chosen=False)
 result = {{
@@ -75,9 +76,37 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def draw(in_superset: InSuperset, world: World) -> dict[str, Any]:
+# What is the same in both languages: names, titles and words that German has taken over.
+SAME = {
+    "shop",
+    "github",
+    "jira",
+    "Service",
+    "Review",
+    "Jira",
+    "GitHub",
+    "PDF (A4)",
+    "PDF (Letter)",
+    "Dashboards",
+    HOSTILE,
+}
+
+
+def ours(page: Page) -> set[str]:
+    """The texts of a page that have a word in them."""
+    titles = re.compile(r"(OPS-\d+|shop#\d+) ")
+    return {
+        text.strip()
+        for text in page.texts
+        if re.search("[A-Za-z]{3}", text) and not titles.search(text) and "{" not in text
+    }
+
+
+def draw(in_superset: InSuperset, world: World, language: str = "en") -> dict[str, Any]:
     world.db.wait_replica()
-    drawn = in_superset(DRAW.format(client=world.client_id), **world.db.conn_env(), PULSE_DATABASE=world.db.name)
+    drawn = in_superset(
+        DRAW.format(client=world.client_id, language=language), **world.db.conn_env(), PULSE_DATABASE=world.db.name
+    )
     drawn["pdf"] = {paper: PdfReader(io.BytesIO(base64.b64decode(made))) for paper, made in drawn["pdf"].items()}
     return dict(drawn)
 
@@ -184,6 +213,24 @@ def test_the_brief_says_what_the_views_say(db: TestDatabase, in_superset: InSupe
         assert pdf.metadata is not None
         assert pdf.metadata.title == "Acme: the brief"
         assert f"Page1of{len(pdf.pages)}" in "".join(read[paper].split())
+
+    # In German: nothing is left in English but names, in the page, the mail and the PDF.
+    german = draw(in_superset, world, "de")
+    theirs = Page(german["html"])
+    assert theirs.all("html") == [{"lang": "de", "data-mode": "dark"}]
+    assert {text for text in map(str.strip, theirs.texts) if text in ours(page)} <= SAME
+    assert "Ziel 9,0 pro Tag bis zum 31. Dez. 2999" in theirs.text
+    assert [text for level, text in theirs.headings if level == "h1"] == ["Acme: der Kurzbericht"]
+    content = "".join("".join(leaf.extract_text() for leaf in german["pdf"]["a4"].pages).split())
+    for level, text in theirs.headings:
+        assert level == "h1" or "".join(text.split()) in content
+    assert f"Seite1von{len(german['pdf']['a4'].pages)}" in content
+    assert german["pdf"]["a4"].root_object["/Lang"] == "de"
+    mail = Page(german["mail"]["html"])
+    assert {text for text in map(str.strip, mail.texts) if text in ours(Page(drawn["mail"]["html"]))} <= SAME
+    assert german["mail"]["subject"].startswith("Acme: ")
+    assert german["mail"]["subject"] != drawn["mail"]["subject"]
+    assert [event[:2] for event in german["mail"]["events"]] == [event[:2] for event in drawn["mail"]["events"]]
 
     # The mail: the same sentence, escaped, and how to stop it.
     (sentence,) = world.rows("select sentence from report.metric_sentences where metric_type = 'all'")[0]

@@ -121,6 +121,15 @@ def test_a_link_is_shared_within_the_client_only(
     ):
         assert found.status_code == 404
         assert "TechCorp" not in found.text
+    # In a browser, a page in words, and the same one for a key that never was.
+    opened = [
+        stranger.call("GET", f"superset/dashboard/p/{one}/", allow_redirects=False, headers={"Accept": "text/html"})
+        for one in (key, "abcdefghijk", "%00", "x" * 300, "'--")
+    ]
+    for page in opened:
+        assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+        assert "leads to no view of yours" in page.text
+    assert len({page.text for page in opened}) == 1
 
 
 def test_the_state_of_filters_is_shared_within_the_client_only(

@@ -21,15 +21,23 @@ import requests
 from stack import environment
 from stack.context import existing_stack
 from stack.paths import SUPERSET_VENV
+from stack.status import report
+from tests.support.embedding import guests_of
 from tests.support.superset_api import SupersetSession
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a request is known. `headers` and `cookies` are made from the token and the person's id in Superset."""
+    """How a request is known. `headers` and `cookies` are made from the token and the person's id in Superset.
+
+    `accepted`: as the person; `guest`: as a guest of an embedded dashboard, who may do much less; neither: refused.
+    `guest_of`: a guest token of this client is sent.
+    """
 
     name: str
     accepted: bool
+    guest: bool = False
+    guest_of: str | None = None
     form_login: bool = False
     header: Callable[[str], str] | None = None
     cookies: Callable[[str], dict[str, str]] = lambda _: {}
@@ -82,12 +90,20 @@ WAYS = [
         cookies=lambda _: {"remember_token": "x"},
     ),
     Way("login form and an odd header", accepted=False, form_login=True, header=lambda token: f"Bearer {token}, x"),
-    Way("login form and a guest token", accepted=False, form_login=True, other_headers=(("X-GuestToken", "x.y.z"),)),
+    Way(
+        "login form and a broken guest token",
+        accepted=False,
+        form_login=True,
+        other_headers=(("X-GuestToken", "x.y.z"),),
+    ),
+    Way("guest token", accepted=False, guest=True, guest_of="techcorp"),
+    Way("guest token and login form", accepted=False, guest=True, guest_of="techcorp", form_login=True),
+    Way("another client's guest token and login form", accepted=False, guest_of="acme", form_login=True),
 ]
 
 
 class Known(SupersetSession):
-    """A person's session that is known in one way. Where the way is refused, every answer must be a 401."""
+    """A person's session, or a guest's, that is known in one way. Where the way is refused, every answer must be a 401."""
 
     def __init__(self, base_url: str, username: str, password: str, way: Way) -> None:
         self.way = way
@@ -100,6 +116,9 @@ class Known(SupersetSession):
         cookies |= way.cookies(subject_of(self.token))
         if way.header is not None:
             self.session.headers["Authorization"] = way.header(self.token)
+        self.guests = None if way.guest_of is None else guests_of(_running(), way.guest_of)
+        if self.guests is not None:
+            self.session.headers["X-GuestToken"] = self.guests.token()
         self.session.headers.update(way.other_headers)
         self.session.headers["Referer"] = self.base_url
         self.session.headers["Cookie"] = _cookie_header(cookies)
@@ -112,10 +131,18 @@ class Known(SupersetSession):
             )
 
     def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        if self.guests is not None:
+            self.session.headers["X-GuestToken"] = self.guests.token()
         answer = super().call(method, path, **kwargs)
-        if not self.way.accepted:
+        if not self.way.accepted and not self.way.guest:
             assert answer.status_code == 401, f"known by {self.way.name}: {method} {path} answered {answer.status_code}"
         return answer
+
+
+def _running() -> dict[str, Any]:
+    stack = existing_stack()
+    assert stack is not None
+    return report(stack, [])
 
 
 def _cookie_header(cookies: dict[str, str]) -> str:

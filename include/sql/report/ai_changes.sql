@@ -5,7 +5,7 @@
 select distinct on (c.client_id, c.integration_id, c.pull_request_id)
     c.client_id, c.id as change_id, c.service_id, s.name as service_name, c.number, c.title, c.url,
     c.merged_at at time zone k.time_zone as merged, c.merged_on, date_trunc('month', c.merged_on)::timestamp as merged_month,
-    c.ai, case c.ai when 'agent' then '1 By a coding agent' when 'assistant' then '2 With an assistant' else '3 No sign of AI' end as ai_text,
+    c.ai, case c.ai when 'agent' then '1 ' || core.say('By a coding agent') when 'assistant' then '2 ' || core.say('With an assistant') else '3 ' || core.say('No sign of AI') end as ai_text,
     c.ai is not null as is_ai, c.merged_on > t.computed_through - 90 as is_recent, c.assisted_by, array_to_string(c.assisted_by, ', ') as tools_text,
     c.additions::bigint + c.deletions as size_lines,
     width_bucket(c.additions::bigint + c.deletions, array[10, 50, 200, 1000]::bigint[]) as size_band,

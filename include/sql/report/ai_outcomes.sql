@@ -59,26 +59,31 @@ select
     case when v.enough then v.text_with_ai else '—' end as with_ai_text,
     case when v.enough then v.text_others else '—' end as others_text,
     case when not v.enough
-             then 'not enough yet: 20 of each are needed'
-         when coalesce(abs(e.z), 0) < 3.09 then 'no difference beyond chance'
+             then core.say('not enough yet: 20 of each are needed')
+         when coalesce(abs(e.z), 0) < 3.09 then core.say('no difference beyond chance')
          when e.z > 0 then k.more else k.less end as verdict_text,
     case when not v.enough or coalesce(abs(e.z), 0) < 3.09 then 'none' when k.measure = 'size' then 'differs'
          when e.z > 0 then 'worse' else 'better' end as verdict
 from core.dora_state s
 join core.clients c on c.id = s.client_id
 cross join (
-    values ('lead_time', 1, 'From first commit to production', 'median lead time', false, 'slower, beyond chance', 'faster, beyond chance'),
-           ('review_wait', 2, 'Wait for a first review', 'median review wait', false, 'longer, beyond chance', 'shorter, beyond chance'),
-           ('size', 3, 'Lines changed', 'median size', false, 'larger, beyond chance', 'smaller, beyond chance'),
-           ('failed', 4, 'Came with a release that failed', 'share of changes', true, 'more often, beyond chance', 'less often, beyond chance'),
-           ('undone', 5, 'Undone by a later revert', 'share of changes', true, 'more often, beyond chance', 'less often, beyond chance')
+    values ('lead_time', 1, core.say('From first commit to production'), core.say('median lead time'), false,
+            core.say('slower, beyond chance'), core.say('faster, beyond chance')),
+           ('review_wait', 2, core.say('Wait for a first review'), core.say('median review wait'), false,
+            core.say('longer, beyond chance'), core.say('shorter, beyond chance')),
+           ('size', 3, core.say('Lines changed'), core.say('median size'), false,
+            core.say('larger, beyond chance'), core.say('smaller, beyond chance')),
+           ('failed', 4, core.say('Came with a release that failed'), core.say('share of changes'), true,
+            core.say('more often, beyond chance'), core.say('less often, beyond chance')),
+           ('undone', 5, core.say('Undone by a later revert'), core.say('share of changes'), true,
+            core.say('more often, beyond chance'), core.say('less often, beyond chance'))
 ) k (measure, sort_order, question, term, is_share, more, less)
 left join tested e on (e.client_id, e.measure) = (s.client_id, k.measure)
 left join typical y on (y.client_id, y.measure) = (s.client_id, k.measure)
 cross join lateral (
     select coalesce(e.n_ai >= 20 and e.n_others >= 20, false) as enough,
-           case when k.is_share then core.display_text('ratio', y.mean_ai) when k.measure = 'size' then round(y.median_ai) || ' lines'
+           case when k.is_share then core.display_text('ratio', y.mean_ai) when k.measure = 'size' then format(core.say('%s lines'), round(y.median_ai))
                 else core.display_text('hours', y.median_ai) end as text_with_ai,
-           case when k.is_share then core.display_text('ratio', y.mean_others) when k.measure = 'size' then round(y.median_others) || ' lines'
+           case when k.is_share then core.display_text('ratio', y.mean_others) when k.measure = 'size' then format(core.say('%s lines'), round(y.median_others))
                 else core.display_text('hours', y.median_others) end as text_others
 ) v;

@@ -27,7 +27,7 @@ with counted as (
     having count(*) >= 20
 )
 select c.client_id, c.client_name, r.topic, r.sort_order, r.question, r.term, r.answer, r.note,
-       'the 90 days up to ' || to_char(c.today, 'FMDD Mon YYYY') as period_text
+       format(core.say('the 90 days up to %s'), core.day_text(c.today)) as period_text
 from counted c
 left join tools t using (client_id)
 left join services s on (s.client_id, s.place) = (c.client_id, 1)
@@ -36,27 +36,30 @@ left join report.ai_outcomes f on (f.client_id, f.measure) = (c.client_id, 'fail
 cross join lateral (
     values
         ('none', 0, null, null, null,
-         'No pull request has been merged yet, or no source of them is connected. Your data team can connect GitHub.'),
-        ('share', 1, 'How much is made with AI', 'changes that bear a sign of AI',
-         case when c.n >= 20 then 'at least ' || to_char(100.0 * c.with_ai / c.n, 'FM990') || ' %' when c.n > 0 then c.with_ai || ' of ' || c.n else '—' end,
-         case when c.n = 0 then 'no change was merged in these 90 days' else
-              c.with_ai || ' of ' || c.n || ' merged changes'
-              || case when c.n_before >= 20 then '; at least ' || to_char(100.0 * c.with_ai_before / c.n_before, 'FM990') || ' % in the 90 days before' else '' end end),
-        ('agents', 2, 'How much agents do alone', 'opened by a coding agent', c.by_agents::text,
-         case when c.by_agents = 0 then 'no change was opened by a coding agent'
-              else 'of ' || c.n || ' merged changes were opened by a coding agent' end),
-        ('tools', 3, 'Which tools', 'signs in the changes', coalesce(t.most, 'none seen'),
-         case when t.most is null then 'no change bears the sign of a tool that Pulse knows' else 'signs found: ' || t.all_text end),
-        ('service', 4, 'Where it is used most', 'share by service',
+         core.say('No pull request has been merged yet, or no source of them is connected. Your data team can connect GitHub.')),
+        ('share', 1, core.say('How much is made with AI'), core.say('changes that bear a sign of AI'),
+         case when c.n >= 20 then format(core.say('at least %s %%'), to_char(100.0 * c.with_ai / c.n, 'FM990'))
+              when c.n > 0 then format(core.say('%s of %s'), c.with_ai, c.n) else '—' end,
+         case when c.n = 0 then core.say('no change was merged in these 90 days') else
+              format(core.say('%s of %s merged changes'), c.with_ai, c.n)
+              || case when c.n_before >= 20 then format(core.say('; at least %s %% in the 90 days before'), to_char(100.0 * c.with_ai_before / c.n_before, 'FM990')) else '' end end),
+        ('agents', 2, core.say('How much agents do alone'), core.say('opened by a coding agent'), c.by_agents::text,
+         case when c.by_agents = 0 then core.say('no change was opened by a coding agent')
+              else format(core.say('of %s merged changes were opened by a coding agent'), c.n) end),
+        ('tools', 3, core.say('Which tools'), core.say('signs in the changes'), coalesce(t.most, core.say('none seen')),
+         case when t.most is null then core.say('no change bears the sign of a tool that Pulse knows')
+              else format(core.say('signs found: %s'), t.all_text) end),
+        ('service', 4, core.say('Where it is used most'), core.say('share by service'),
          case when s.with_ai > 0 then s.service_name else '—' end,
-         case when s.n is null then 'no service has 20 merged changes yet' when s.with_ai = 0 then 'no service with 20 changes has one with AI'
-              else 'at least ' || to_char(100.0 * s.with_ai / s.n, 'FM990') || ' %: ' || s.with_ai || ' of ' || s.n || ' changes' end),
-        ('outcome', 5, 'Is it faster, is it safer', 'against comparable changes',
+         case when s.n is null then core.say('no service has 20 merged changes yet')
+              when s.with_ai = 0 then core.say('no service with 20 changes has one with AI')
+              else format(core.say('at least %s %%: %s of %s changes'), to_char(100.0 * s.with_ai / s.n, 'FM990'), s.with_ai, s.n) end),
+        ('outcome', 5, core.say('Is it faster, is it safer'), core.say('against comparable changes'),
          case when not (o.enough or f.enough) then '—'
-              when o.verdict = 'none' and f.verdict = 'none' then 'no difference'
-              else concat_ws(', ', case o.verdict when 'better' then 'faster' when 'worse' then 'slower' end,
-                             case f.verdict when 'better' then 'fails less' when 'worse' then 'fails more' end) end,
-         case when not (o.enough or f.enough) then 'not enough comparable changes yet'
-              else 'lead time: ' || o.verdict_text || '; failed releases: ' || f.verdict_text || '; the last 180 days' end)
+              when o.verdict = 'none' and f.verdict = 'none' then core.say('no difference')
+              else concat_ws(', ', case o.verdict when 'better' then core.say('faster') when 'worse' then core.say('slower') end,
+                             case f.verdict when 'better' then core.say('fails less') when 'worse' then core.say('fails more') end) end,
+         case when not (o.enough or f.enough) then core.say('not enough comparable changes yet')
+              else format(core.say('lead time: %s; failed releases: %s; the last 180 days'), o.verdict_text, f.verdict_text) end)
 ) r (topic, sort_order, question, term, answer, note)
 where (r.topic = 'none') = not c.has_any;

@@ -4,7 +4,7 @@
 -- A share is of the whole band that the value lies in, so it is an upper bound. A mean says nothing about shares: it stays a
 -- mean, on the scale of the survey.
 with current as (
-    select m.client_id, m.metric_type, k.metric_label, k.sort_order, m.unit, coalesce(m.calendar_value, m.metric_value) as value
+    select m.client_id, m.metric_type, core.say(k.metric_label) as metric_label, k.sort_order, m.unit, coalesce(m.calendar_value, m.metric_value) as value
     from core.dora_state t
     join core.dora_metrics m
       on m.client_id = t.client_id and m.grain = 'rolling_30d' and m.scope_type = 'client' and m.scope_id = ''

@@ -22,15 +22,22 @@ select
     c.client_id, c.period_start, c.period_end, c.failed, c.releases, c.guessed, coalesce(r.recovered, 0) as recovered,
     coalesce(r.recovery_hours, 0) as recovery_hours, c.unplanned,
     case when c.releases > 0 then
-        case when c.failed = 0 then 'None of ' || c.releases || ' releases failed in the 30 days up to '
-             else c.failed || ' of ' || c.releases || ' releases failed in the 30 days up to ' end
-        || to_char(c.period_end - 1, 'FMDD Mon YYYY')
-        || case when c.guessed > 0 then ' (' || c.guessed || ' of these failures a guess)' else '' end || '.'
-        || case when r.recovered > 0 then ' Recovery took ' || core.display_text('hours', r.recovery_hours) || ' in total, in '
-                || r.recovered || case r.recovered when 1 then ' case.' else ' cases.' end else '' end
-        || case when c.unplanned > 0 then ' ' || c.unplanned
-                || case c.unplanned when 1 then ' deployment was unplanned: it repaired or undid something.'
-                                    else ' deployments were unplanned: they repaired or undid something.' end else '' end
+        concat_ws(' ',
+            case when c.failed = 0
+                     then format(core.say('None of %s releases failed in the 30 days up to %s.'), c.releases, core.day_text(c.period_end - 1))
+                 when c.guessed > 0
+                     then format(core.say('%s of %s releases failed in the 30 days up to %s (%s of these failures a guess).'),
+                                 c.failed, c.releases, core.day_text(c.period_end - 1), c.guessed)
+                 else format(core.say('%s of %s releases failed in the 30 days up to %s.'), c.failed, c.releases,
+                             core.day_text(c.period_end - 1)) end,
+            case when r.recovered = 1
+                     then format(core.say('Recovery took %s in total, in %s case.'), core.display_text('hours', r.recovery_hours), r.recovered)
+                 when r.recovered > 1
+                     then format(core.say('Recovery took %s in total, in %s cases.'), core.display_text('hours', r.recovery_hours), r.recovered)
+            end,
+            case when c.unplanned = 1 then format(core.say('%s deployment was unplanned: it repaired or undid something.'), c.unplanned)
+                 when c.unplanned > 1
+                     then format(core.say('%s deployments were unplanned: they repaired or undid something.'), c.unplanned) end)
     end as sentence,
     '/pulse/rows/?metric=change_failure_rate&from=' || c.period_start || '&to=' || c.period_end as rows_path
 from counted c

@@ -33,11 +33,13 @@ select
     r.mean_hours / nullif(r.lead_time_hours, 0) as share, r.lead_time_hours, r.changes, r.first_day, r.last_day, r.is_constraint,
     v.service_name,
     case when r.is_constraint then
-        l.label || ' holds most of the lead time: ' || to_char(100 * r.mean_hours / r.lead_time_hours, 'FM990') || ' % of '
-        || core.display_text('hours', r.lead_time_hours) || ' on average, over ' || r.changes
-        || case r.changes when 1 then ' change' else ' changes' end || ' delivered from ' || to_char(r.first_day, 'FMDD Mon YYYY')
-        || ' to ' || to_char(r.last_day, 'FMDD Mon YYYY') || '.'
-        || coalesce(' Of that time, ' || to_char(100 * v.hours / v.all_hours, 'FM990') || ' % is spent in ' || v.service_name || '.', '')
+        format(case when r.changes = 1
+                    then core.say('%1$s holds most of the lead time: %2$s %% of %3$s on average, over %4$s change delivered from %5$s to %6$s.')
+                    else core.say('%1$s holds most of the lead time: %2$s %% of %3$s on average, over %4$s changes delivered from %5$s to %6$s.')
+               end, l.label, to_char(100 * r.mean_hours / r.lead_time_hours, 'FM990'), core.display_text('hours', r.lead_time_hours),
+               r.changes, core.day_text(r.first_day), core.day_text(r.last_day))
+        || case when v.service_name is not null then ' ' || format(core.say('Of that time, %s %% is spent in %s.'),
+                to_char(100 * v.hours / v.all_hours, 'FM990'), v.service_name) else '' end
     end as sentence,
     case when r.is_constraint then
         '/pulse/rows/?metric=lead_time_for_changes&from=' || r.first_day || '&to=' || r.last_day + 1

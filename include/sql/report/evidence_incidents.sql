@@ -6,11 +6,11 @@ select
     core.display_text('hours', l.recovery_hours) as recovery_text,
     core.display_text('hours', i.time_to_restore_hours) as restore_text,
     case l.method
-        when 'explicit' then 'yes, the incident names it'
-        when 'fix_reverts' then 'yes, its change was undone'
-        when 'linked_issue' then 'yes, by a linked issue'
-        when 'fix_version' then 'likely, by the version that fixed it'
-        when 'time_window' then 'likely, the last one before'
+        when 'explicit' then core.say('yes, the incident names it')
+        when 'fix_reverts' then core.say('yes, its change was undone')
+        when 'linked_issue' then core.say('yes, by a linked issue')
+        when 'fix_version' then core.say('likely, by the version that fixed it')
+        when 'time_window' then core.say('likely, the last one before')
     end as method_text,
     coalesce(d.url, d.environment_url) as deployment_url, i.is_external
 from core.incidents i

@@ -20,7 +20,7 @@ with done as (
     group by client_id
 )
 select d.client_id, d.client_name, r.topic, r.sort_order, r.question, r.term, r.answer, r.note, r.is_alert,
-       'the 30 days up to ' || to_char(d.today, 'FMDD Mon YYYY') as period_text
+       format(core.say('the 30 days up to %s'), core.day_text(d.today)) as period_text
 from done d
 left join doing g using (client_id)
 left join core.review_load l using (client_id)
@@ -29,29 +29,31 @@ cross join lateral (select coalesce(p.needed, 5) as needed) m
 cross join lateral (
     values
         ('none', 0, null, null, null,
-         'No pull request has been merged yet, or no source of them is connected. Your data team can connect GitHub.', false),
-        ('merged', 1, 'How many changes are finished', 'merged pull requests', d.recent::text,
-         'in these 30 days; ' || d.before || ' in the 30 days before', false),
-        ('pickup', 2, 'How long until somebody looks', 'review wait',
+         core.say('No pull request has been merged yet, or no source of them is connected. Your data team can connect GitHub.'), false),
+        ('merged', 1, core.say('How many changes are finished'), core.say('merged pull requests'), d.recent::text,
+         format(core.say('in these 30 days; %s in the 30 days before'), d.before), false),
+        ('pickup', 2, core.say('How long until somebody looks'), core.say('review wait'),
          case when d.n_pickup >= m.needed then core.display_text('hours', d.pickup[1]) else '—' end,
-         case when d.n_pickup < m.needed then d.n_pickup || ' of ' || m.needed || ' reviewed changes: not enough yet'
-              else 'half waited less; 85 of 100 at most ' || core.display_text('hours', d.pickup[2]) end, false),
-        ('load', 3, 'Who carries the reviews', 'review load',
+         case when d.n_pickup < m.needed then format(core.say('%s of %s reviewed changes: not enough yet'), d.n_pickup, m.needed)
+              else format(core.say('half waited less; 85 of 100 at most %s'), core.display_text('hours', d.pickup[2])) end, false),
+        ('load', 3, core.say('Who carries the reviews'), core.say('review load'),
          case when l.half_reviewers is not null
-              then l.half_reviewers || ' of ' || l.reviewers || case when l.reviewers = 1 then ' person' else ' people' end else '—' end,
-         case when l.half_reviewers is not null then 'gave half of the reviews of ' || l.reviews || ' changes'
-              else 'fewer than five people reviewed: Pulse counts nothing by so few' end, false),
-        ('ageing', 4, 'What waits too long', 'open pull requests',
-         case when coalesce(g.n, 0) = 0 then 'nothing' when p.p85_hours is null then '—' else g.over || ' of ' || g.n end,
-         case when coalesce(g.n, 0) = 0 then 'no pull request is open'
-              when p.p85_hours is null then coalesce(p.sample_size, 0) || ' of ' || m.needed || ' finished: not known yet what is usual'
-              else 'open for longer than 85 of 100 took (' || core.display_text('hours', p.p85_hours) || '); '
-                   || case when g.oldest = 0 then 'all were opened today' else 'the oldest for ' || core.display_text('hours', g.oldest) end end,
+              then format(core.say('%s of %s people'), l.half_reviewers, l.reviewers) else '—' end,
+         case when l.half_reviewers is not null then format(core.say('gave half of the reviews of %s changes'), l.reviews)
+              else core.say('fewer than five people reviewed: Pulse counts nothing by so few') end, false),
+        ('ageing', 4, core.say('What waits too long'), core.say('open pull requests'),
+         case when coalesce(g.n, 0) = 0 then core.say('nothing') when p.p85_hours is null then '—'
+              else format(core.say('%s of %s'), g.over, g.n) end,
+         case when coalesce(g.n, 0) = 0 then core.say('no pull request is open')
+              when p.p85_hours is null then format(core.say('%s of %s finished: not known yet what is usual'), coalesce(p.sample_size, 0), m.needed)
+              else format(core.say('open for longer than 85 of 100 took (%s); %s'), core.display_text('hours', p.p85_hours),
+                          case when g.oldest = 0 then core.say('all were opened today')
+                               else format(core.say('the oldest for %s'), core.display_text('hours', g.oldest)) end) end,
          coalesce(g.over, 0) > 0),
-        ('unreviewed', 5, 'What nobody looked at', 'merged without review',
+        ('unreviewed', 5, core.say('What nobody looked at'), core.say('merged without review'),
          case when d.recent >= 20 then to_char(100.0 * d.unreviewed / d.recent, 'FM990') || ' %'
-              when d.recent > 0 then d.unreviewed || ' of ' || d.recent else '—' end,
-         case when d.recent = 0 then 'nothing was merged in these 30 days'
-              else d.unreviewed || ' of ' || d.recent || ' changes went in without another person''s review' end, false)
+              when d.recent > 0 then format(core.say('%s of %s'), d.unreviewed, d.recent) else '—' end,
+         case when d.recent = 0 then core.say('nothing was merged in these 30 days')
+              else format(core.say('%s of %s changes went in without another person''s review'), d.unreviewed, d.recent) end, false)
 ) r (topic, sort_order, question, term, answer, note, is_alert)
 where (r.topic = 'none') = not d.has_any;

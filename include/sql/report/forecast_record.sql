@@ -3,11 +3,12 @@ select
     r.client_id, c.name as client_name, r.decided, r.came_true, r.decided_later, r.plans, r.open, r.first_night,
     r.came_true::double precision / nullif(r.decided, 0) as share,
     case when r.plans < 5
-        then r.plans || ' of 5 plans whose date has passed: not enough yet to say how often the 85 % come true'
-        else 'What was 85 % sure came true in ' || to_char(100.0 * r.came_true / r.decided, 'FM990') || ' of 100 cases: '
-             || r.came_true || ' of ' || r.decided || ' forecasts for ' || r.plans || ' plans whose date has passed'
-             || case when r.decided_later = r.decided then ', all made afterwards from the history of the issues'
-                     when r.decided_later > 0 then ', ' || r.decided_later || ' of them made afterwards from the history of the issues'
+        then format(core.say('%s of 5 plans whose date has passed: not enough yet to say how often the 85 %% come true'), r.plans)
+        else format(core.say('What was 85 %% sure came true in %s of 100 cases: %s of %s forecasts for %s plans whose date has passed'),
+                    to_char(100.0 * r.came_true / r.decided, 'FM990'), r.came_true, r.decided, r.plans)
+             || case when r.decided_later = r.decided then core.say(', all made afterwards from the history of the issues')
+                     when r.decided_later > 0
+                         then format(core.say(', %s of them made afterwards from the history of the issues'), r.decided_later)
                      else '' end
     end as record_text
 from (

@@ -7,12 +7,15 @@ select
     core.hours_between(newest.newest_record_at, now()) as age_hours, coalesce(runs.rows_rejected, 0) as rows_rejected,
     s.status,
     case s.status
-        when 'never' then 'not read yet'
-        when 'ok' then 'read ' || to_char(runs.last_success_at at time zone c.time_zone, 'FMDD Mon YYYY, HH24:MI')
-        else coalesce('not read since ' || to_char(runs.last_success_at at time zone c.time_zone, 'FMDD Mon YYYY, HH24:MI'),
-                      'could not be read yet') end as status_text,
-    coalesce('newest record ' || to_char(newest.newest_record_at at time zone c.time_zone, 'FMDD Mon YYYY, HH24:MI'), 'no record yet')
-        as newest_text
+        when 'never' then core.say('not read yet')
+        when 'ok' then format(core.say('read %s'), m.last_success_text)
+        else case when runs.last_success_at is not null then format(core.say('not read since %s'), m.last_success_text)
+                  else core.say('could not be read yet') end end as status_text,
+    case when newest.newest_record_at is null then core.say('no record yet') else
+        format(core.say('newest record %s'),
+               core.day_text((newest.newest_record_at at time zone c.time_zone)::date)
+               || to_char(newest.newest_record_at at time zone c.time_zone, ', HH24:MI')) end as newest_text,
+    m.last_success_text
 from core.integrations i
 join core.clients c on c.id = i.client_id
 left join lateral (
@@ -37,4 +40,8 @@ cross join lateral (
                 when runs.last_success_at is null then 'never'
                 when runs.last_success_at < now() - interval '26 hours' then 'late' else 'ok' end as status
 ) s
+cross join lateral (
+    select core.day_text((runs.last_success_at at time zone c.time_zone)::date)
+           || to_char(runs.last_success_at at time zone c.time_zone, ', HH24:MI') as last_success_text
+) m
 where i.active;

@@ -8,8 +8,8 @@ select
     m.is_partial
 from (
     select w.client_id, date_trunc('month', w.done_on)::timestamp as done_month, w.project_key,
-           coalesce(nullif(w.category, ''), 'Other work') as category, w.is_unplanned,
-           case when w.is_unplanned then 'Unplanned: it came up' else 'Planned' end as planned_text, count(*) as items,
+           coalesce(nullif(w.category, ''), core.say('Other work')) as category, w.is_unplanned,
+           case when w.is_unplanned then core.say('Unplanned: it came up') else core.say('Planned') end as planned_text, count(*) as items,
            coalesce(sum(w.cycle_time_hours - coalesce(w.waiting_hours, 0)), 0) / 24 as progress_days,
            date_trunc('month', w.done_on) = date_trunc('month', t.computed_through) as is_partial
     from core.dora_state t

@@ -4,42 +4,47 @@
 -- with them, and nothing has a verdict.
 select
     m.client_id, c.name as client_name, m.scope_type, m.scope_id,
-    case m.scope_type when 'client' then 'The whole company' else coalesce(v.name, m.scope_id) end as scope_name,
+    case m.scope_type when 'client' then core.say('The whole company') else coalesce(v.name, m.scope_id) end as scope_name,
     case m.scope_type when 'client' then 0 when 'team' then 1 else 2 end as scope_order, v.name as service_name,
-    m.metric_type, k.metric_label, k.sort_order, m.metric_value, m.unit,
-    m.metric_value * k.factor as display_value, k.display_unit,
+    m.metric_type, core.say(k.metric_label) as metric_label, k.sort_order, m.metric_value, m.unit,
+    m.metric_value * k.factor as display_value, core.say(k.display_unit) as display_unit,
     case when m.metric_value is not null and m.denominator < 20 and m.unit = 'ratio'
-            then case when u.is_unsure then (m.numerator - m.guessed) || ' to ' else '' end || m.numerator || ' of ' || m.denominator
+            then case when u.is_unsure then format(core.say('%s to %s of %s'), m.numerator - m.guessed, m.numerator, m.denominator)
+                      else format(core.say('%s of %s'), m.numerator, m.denominator) end
          when u.is_unsure and m.denominator > 0 and m.metric_value is not null
             then core.range_text(m.unit, (m.numerator - m.guessed)::double precision / m.denominator, m.metric_value)
          else core.display_text(m.unit, m.metric_value) end as display_text,
     p.metric_value as previous_value,
     case when u.is_unsure then 'guesses' when k.is_judged then coalesce(g.verdict, 'not_enough_history') end as verdict,
-    case when u.is_unsure then 'no verdict: ' || m.guessed || ' of ' || u.failures || ' failures are guesses'
-         when k.is_judged then coalesce(g.verdict_text, 'not enough history for a verdict: 0 of 12 weeks') end as verdict_text,
+    case when u.is_unsure then format(core.say('no verdict: %s of %s failures are guesses'), m.guessed, u.failures)
+         when k.is_judged
+            then coalesce(g.verdict_text, format(core.say('not enough history for a verdict: %s of %s weeks'), 0, 12)) end as verdict_text,
     case when not u.is_unsure and g.verdict in ('better', 'worse') then g.level_from end as shifted_on,
     g.usual_lower, g.usual_upper,
     m.tier, case m.tier when 'elite' then 4 when 'high' then 3 when 'medium' then 2 when 'low' then 1 end as tier_rank,
     m.tier_year, m.sample_size, m.null_reason, m.period_start, m.period_end, m.definition_version, m.published_at,
-    core.display_text(m.unit, p.metric_value) as previous_text, initcap(m.tier) as tier_name,
+    core.display_text(m.unit, p.metric_value) as previous_text, core.say(initcap(m.tier)) as tier_name,
     case m.tier when 'elite' then '●●●●' when 'high' then '●●●○' when 'medium' then '●●○○' when 'low' then '●○○○' end
         as tier_dots,
-    case when m.denominator is not null then m.numerator || ' of ' || m.denominator
-            || case when k.family = 'pull_requests' then ' pull requests'
-                    when m.metric_type = 'change_failure_rate' then ' releases' else ' deployments' end
-        else 'from ' || m.sample_size
-            || case when m.metric_type = 'deployment_frequency' then ' releases' when k.family = 'delivery' then ' changes'
-                    when m.metric_type = 'failed_deployment_recovery_time' then ' failures'
-                    when m.metric_type = 'time_to_restore' then ' incidents' else ' records' end end
-        || case when m.guessed > 0 and not u.is_unsure then ', ' || m.guessed || ' a guess' else '' end as sample_text,
+    case when m.denominator is not null then
+             format(case when k.family = 'pull_requests' then core.say('%s of %s pull requests')
+                         when m.metric_type = 'change_failure_rate' then core.say('%s of %s releases')
+                         else core.say('%s of %s deployments') end, m.numerator, m.denominator)
+        else format(case when m.metric_type = 'deployment_frequency' then core.say('from %s releases')
+                         when k.family = 'delivery' then core.say('from %s changes')
+                         when m.metric_type = 'failed_deployment_recovery_time' then core.say('from %s failures')
+                         when m.metric_type = 'time_to_restore' then core.say('from %s incidents')
+                         else core.say('from %s records') end, m.sample_size) end
+        || case when m.guessed > 0 and not u.is_unsure then format(core.say(', %s a guess'), m.guessed) else '' end as sample_text,
     m.guessed, m.calendar_value,
-    case when m.calendar_value is not null then core.display_text(m.unit, m.calendar_value) || ' in calendar time' end
+    case when m.calendar_value is not null then format(core.say('%s in calendar time'), core.display_text(m.unit, m.calendar_value)) end
         as calendar_text,
-    (select string_agg(n || ' ' || t.label, ', ' order by array_position(array['elite', 'high', 'medium', 'low'], t.label))
+    (select string_agg(n || ' ' || core.say(t.label), ', ' order by array_position(array['elite', 'high', 'medium', 'low'], t.label))
      from jsonb_each_text(m.tier_spread) t (label, n)) as tier_spread_text,
     peers.cumulative_share as peer_share, peers.year as peer_year, goal.status as target_status, goal.target_status_text,
     '/pulse/rows/?metric=' || m.metric_type || '&from=' || m.period_start || '&to=' || m.period_end
-        || coalesce('&service=' || core.url_part(v.name), '') as rows_path
+        || coalesce('&service=' || core.url_part(v.name), '') as rows_path,
+    chance.confidence_text
 from core.dora_state t
 join core.clients c on c.id = t.client_id
 join core.dora_metrics m
@@ -61,4 +66,6 @@ left join report.metric_targets goal
   on m.scope_type = 'client' and (goal.client_id, goal.metric_type) = (m.client_id, m.metric_type)
 left join core.benchmarks peers
   on peers.metric_type = m.metric_type and peers.kind = 'distribution' and peers.year = 2025
- and m.metric_value >= peers.lower_bound and (m.metric_value < peers.upper_bound or peers.upper_bound is null);
+ and m.metric_value >= peers.lower_bound and (m.metric_value < peers.upper_bound or peers.upper_bound is null)
+left join report.metric_confidence chance
+  on (chance.client_id, chance.metric_type, chance.scope_type, chance.scope_id) = (m.client_id, m.metric_type, m.scope_type, m.scope_id);

@@ -1,6 +1,6 @@
 -- One row per part of a change in a metric of the client: what it adds to the difference between the two sides.
 select
-    d.client_id, d.metric_type, k.metric_label, k.sort_order, k.unit, d.comparison, c.before_from, c.before_until, c.now_from,
+    d.client_id, d.metric_type, core.say(k.metric_label) as metric_label, k.sort_order, k.unit, d.comparison, c.before_from, c.before_until, c.now_from,
     c.now_until, c.value_before as metric_before, c.value_now as metric_now, c.mean_before, c.mean_now,
     nullif(d.service_id, '') as service_id, coalesce(s.name, 'No service') as service_name, d.effect,
     core.effect_label(d.effect) as effect_label,

@@ -17,8 +17,8 @@ with numbers as (
                         and o.repository_id = s.repository_id and o.id <> s.id)
 )
 select
-    m.client_id, m.metric_type, k.metric_label, m.unit, k.display_unit, m.grain, m.scope_type, m.scope_id,
-    case m.scope_type when 'client' then 'All services' else coalesce(s.name, m.scope_id) end as scope_name,
+    m.client_id, m.metric_type, core.say(k.metric_label) as metric_label, m.unit, core.say(k.display_unit) as display_unit, m.grain, m.scope_type, m.scope_id,
+    case m.scope_type when 'client' then core.say('All services') else coalesce(s.name, m.scope_id) end as scope_name,
     m.period_start::timestamp as period_at, m.period_end, m.is_partial, m.metric_value,
     m.metric_value * k.factor as display_value, m.p50, case when m.sample_size >= 8 then m.p75 end as p75,
     case when m.sample_size >= 20 then m.p90 end as p90, m.numerator, m.denominator, m.sample_size,

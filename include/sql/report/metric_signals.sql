@@ -1,7 +1,7 @@
 -- One row per level of a metric and scope: the weeks in which it varied by chance, their limits, and the shift that began it.
 select
-    g.client_id, g.metric_type, k.metric_label, k.sort_order, g.unit, g.scope_type, g.scope_id,
-    case g.scope_type when 'client' then 'All services' else coalesce(s.name, g.scope_id) end as scope_name,
+    g.client_id, g.metric_type, core.say(k.metric_label) as metric_label, k.sort_order, g.unit, g.scope_type, g.scope_id,
+    case g.scope_type when 'client' then core.say('All services') else coalesce(s.name, g.scope_id) end as scope_name,
     g.level_from, g.level_until, g.is_current, g.centre, g.lower, g.upper, g.usual_lower, g.usual_upper,
     g.shift, g.rule, g.confirmed_on, g.verdict,
     case when g.verdict is not null then

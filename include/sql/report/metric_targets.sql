@@ -4,7 +4,7 @@
 -- of these weeks. It needs eight weeks with a value, and counts only if it is more than chance (Mann and Kendall, 5 %): without a
 -- trend, what is expected is what there is.
 with given as (
-    select s.client_id, k.metric_type, k.metric_label, k.unit, k.better, k.sort_order, (s.setting_value ->> 'value')::double precision / k.factor as target,
+    select s.client_id, k.metric_type, core.say(k.metric_label) as metric_label, k.unit, k.better, k.sort_order, (s.setting_value ->> 'value')::double precision / k.factor as target,
            (s.setting_value ->> 'by')::date as target_by
     from core.system_settings s
     join core.metric_catalogue k on s.setting_key = 'targets.' || k.metric_type
@@ -54,12 +54,13 @@ with given as (
 select
     client_id, metric_type, metric_label, sort_order, unit, target, target_by, core.display_text(unit, target) as target_text,
     metric_value, expected, weeks, status,
-    'Target ' || core.display_text(unit, target) || ' by ' || to_char(target_by, 'FMDD Mon YYYY') || ': ' || case status
-        when 'reached' then 'reached now'
-        when 'missed' then 'missed'
-        when 'no_value' then 'no value now'
-        when 'no_pace' then 'too few weeks for a pace'
-        when 'on_course' then 'at the pace of the last 13 weeks it is reached'
-        else case when has_trend then 'at the pace of the last 13 weeks it would be ' || core.display_text(unit, expected) || ' then'
-                  else 'no trend in the last 13 weeks leads there' end end as target_status_text
+    format(core.say('Target %s by %s: %s'), core.display_text(unit, target), core.day_text(target_by), case status
+        when 'reached' then core.say('reached now')
+        when 'missed' then core.say('missed')
+        when 'no_value' then core.say('no value now')
+        when 'no_pace' then core.say('too few weeks for a pace')
+        when 'on_course' then core.say('at the pace of the last 13 weeks it is reached')
+        else case when has_trend
+                      then format(core.say('at the pace of the last 13 weeks it would be %s then'), core.display_text(unit, expected))
+                  else core.say('no trend in the last 13 weeks leads there') end end) as target_status_text
 from told;

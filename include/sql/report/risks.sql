@@ -30,22 +30,24 @@ with authors as (
     select p.client_id, 'pull_request', coalesce(p.service_name || '#' || p.number || ' ', '') || p.title, p.url, null, p.age_hours,
            coalesce(p.p85_hours, 7 * 24), p.p85_hours is not null
     from report.open_pull_requests p
-    where p.stage_text <> 'Draft'
+    where p.stage <> 'draft'
 ), found as (
     select client_id, kind, title, url, service_name, age_hours, core.display_text('hours', age_hours) as age_text,
-           case when is_measured then '85 % of those finished in the last 90 days took at most ' || core.display_text('hours', usual_hours)
-                when usual_hours is not null then 'longer than ' || core.display_text('hours', usual_hours)
-                    || '; too few were finished to say what is usual' end as usual_text
+           case when is_measured
+                    then format(core.say('85 %% of those finished in the last 90 days took at most %s'), core.display_text('hours', usual_hours))
+                when usual_hours is not null
+                    then format(core.say('longer than %s; too few were finished to say what is usual'), core.display_text('hours', usual_hours))
+                end as usual_text
     from aged
     where usual_hours is null or age_hours > usual_hours
     union all
-    select a.client_id, 'one_person', s.name, null, s.name, null, a.most || ' of ' || a.n || ' changes',
-           'one person made half of the changes or more in the last 90 days'
+    select a.client_id, 'one_person', s.name, null, s.name, null, format(core.say('%s of %s changes'), a.most, a.n),
+           core.say('one person made half of the changes or more in the last 90 days')
     from concentrated a
     join core.services s on (s.client_id, s.id) = (a.client_id, a.service_id)
     union all
-    select t.client_id, 'nothing', 'Nothing stands out', null, null, null, null,
-           'no open incident, nothing open for longer than usual, no service that hangs on one person'
+    select t.client_id, 'nothing', core.say('Nothing stands out'), null, null, null, null,
+           core.say('no open incident, nothing open for longer than usual, no service that hangs on one person')
     from core.dora_state t
     where not exists (select from aged a where a.client_id = t.client_id and (a.usual_hours is null or a.age_hours > a.usual_hours))
       and not exists (select from concentrated a where a.client_id = t.client_id)
@@ -54,7 +56,8 @@ select
     f.client_id, f.kind, k.kind_order, k.kind_label, f.title, f.url, f.service_name, f.age_hours, f.age_text, f.usual_text,
     row_number() over (of_kind order by f.age_hours desc nulls last, f.title) as place, count(*) over of_kind as of_this_kind
 from found f
-join (values ('incident', 1, 'Open incidents'), ('work', 2, 'Work in progress for longer than usual'),
-             ('pull_request', 3, 'Pull requests open for longer than usual'), ('one_person', 4, 'Services that hang on one person'),
+join (values ('incident', 1, core.say('Open incidents')), ('work', 2, core.say('Work in progress for longer than usual')),
+             ('pull_request', 3, core.say('Pull requests open for longer than usual')),
+             ('one_person', 4, core.say('Services that hang on one person')),
              ('nothing', 5, '')) k (kind, kind_order, kind_label) on k.kind = f.kind
 window of_kind as (partition by f.client_id, f.kind);

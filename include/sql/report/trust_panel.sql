@@ -1,17 +1,21 @@
 -- One row per quality indicator as an executive reads it, and per other check that failed.
 select
-    q.client_id, q.check_name as indicator, coalesce(k.label, initcap(replace(q.check_name, '_', ' '))) as label, q.detail,
+    q.client_id, q.check_name as indicator, coalesce(core.say(k.label), initcap(replace(q.check_name, '_', ' '))) as label, q.detail,
     q.value,
     case
         when q.value is null then '—'
         -- Not all is never 100 %.
         when q.denominator is not null then
-            case when q.value < 1 and q.value >= 0.995 then to_char(trunc(q.value::numeric * 100, 1), 'FM990.0')
-                 else to_char(q.value * 100, 'FM990') end || ' % (' || q.numerator || ' of ' || q.denominator || ')'
+            format(core.say('%s %% (%s of %s)'),
+                   case when q.value < 1 and q.value >= 0.995 then core.figures(to_char(trunc(q.value::numeric * 100, 1), 'FM990.0'))
+                        else to_char(q.value * 100, 'FM990') end, q.numerator, q.denominator)
         else to_char(q.value, 'FM9999990')
     end as display_text,
     q.numerator, q.denominator, case when q.status = 'no_data' then 'no_data' end as null_reason,
-    coalesce(k.sort_order, 99) as sort_order, q.measured_at, q.severity, q.status, q.message
+    coalesce(k.sort_order, 99) as sort_order, q.measured_at, q.severity, q.status, 
+    case when q.check_name = 'reconciliation' and q.message <> ''
+         then core.say('The published sample is not what the facts give: an error of ours, which your data team looks into.')
+         else core.say(q.message) end as message
 from core.quality_results q
 left join (values
     ('deployments_with_changes', 'Deployments with changes', 1), ('changes_deployed', 'Merged changes deployed', 2),

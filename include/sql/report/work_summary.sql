@@ -27,7 +27,7 @@ with clients as (
     group by client_id
 )
 select c.client_id, c.client_name, r.topic, r.sort_order, r.question, r.term, r.answer, r.note, r.is_alert,
-       'the 30 days up to ' || to_char(c.today, 'FMDD Mon YYYY') as period_text
+       format(core.say('the 30 days up to %s'), core.day_text(c.today)) as period_text
 from clients c
 join done d using (client_id)
 left join doing g using (client_id)
@@ -36,30 +36,31 @@ left join core.work_percentiles p on (p.client_id, p.scope_type, p.scope_id) = (
 cross join lateral (
     values
         ('none', 0, null, null, null,
-         case when c.has_tracker then 'Jira is connected, but no issue has been read yet. This page fills with the first complete run.'
-              else 'No issue tracker is connected, so nothing can be said about work items. Your data team can connect Jira.' end,
+         case when c.has_tracker then core.say('Jira is connected, but no issue has been read yet. This page fills with the first complete run.')
+              else core.say('No issue tracker is connected, so nothing can be said about work items. Your data team can connect Jira.') end,
          false),
-        ('throughput', 1, 'How much gets finished', 'throughput', d.recent || case d.recent when 1 then ' item' else ' items' end,
-         'finished in these 30 days; ' || d.before || ' in the 30 days before', false),
-        ('cycle_time', 2, 'How long an item takes', 'cycle time', core.display_text('hours', p.p50_hours),
-         case when p.p50_hours is null then p.sample_size || ' of ' || p.needed || ' items finished in 90 days: not enough yet'
-              else 'half took less; 85 of 100 at most ' || core.display_text('hours', p.p85_hours) || ' (' || p.sample_size
-                   || ' items in 90 days)' end, false),
-        ('in_progress', 3, 'How much is being worked on', 'work in progress',
-         coalesce(g.n, 0) || case g.n when 1 then ' item' else ' items' end, 'started and not finished when today began; epics are not counted', false),
-        ('ageing', 4, 'What takes too long', 'ageing work in progress',
-         case when coalesce(g.n, 0) = 0 then 'nothing' when g.n_known = 0 then '—'
-              else g.over || case g.over when 1 then ' item' else ' items' end end,
-         case when coalesce(g.n, 0) = 0 then 'nothing is in progress'
-              when g.n_known = 0 then p.sample_size || ' of ' || p.needed || ' items finished: not known yet what is usual'
-              else 'older than 85 of 100 finished ones were; the oldest is ' || core.display_text('hours', g.oldest) || ' old' end,
+        ('throughput', 1, core.say('How much gets finished'), core.say('throughput'),
+         format(case when d.recent = 1 then core.say('%s item') else core.say('%s items') end, d.recent),
+         format(core.say('finished in these 30 days; %s in the 30 days before'), d.before), false),
+        ('cycle_time', 2, core.say('How long an item takes'), core.say('cycle time'), core.display_text('hours', p.p50_hours),
+         case when p.p50_hours is null then format(core.say('%s of %s items finished in 90 days: not enough yet'), p.sample_size, p.needed)
+              else format(core.say('half took less; 85 of 100 at most %s (%s items in 90 days)'), core.display_text('hours', p.p85_hours), p.sample_size) end, false),
+        ('in_progress', 3, core.say('How much is being worked on'), core.say('work in progress'),
+         format(case when g.n = 1 then core.say('%s item') else core.say('%s items') end, coalesce(g.n, 0)),
+         core.say('started and not finished when today began; epics are not counted'), false),
+        ('ageing', 4, core.say('What takes too long'), core.say('ageing work in progress'),
+         case when coalesce(g.n, 0) = 0 then core.say('nothing') when g.n_known = 0 then '—'
+              else format(case when g.over = 1 then core.say('%s item') else core.say('%s items') end, g.over) end,
+         case when coalesce(g.n, 0) = 0 then core.say('nothing is in progress')
+              when g.n_known = 0 then format(core.say('%s of %s items finished: not known yet what is usual'), p.sample_size, p.needed)
+              else format(core.say('older than 85 of 100 finished ones were; the oldest is %s old'), core.display_text('hours', g.oldest)) end,
          coalesce(g.over, 0) > 0),
-        ('flow_efficiency', 5, 'How much of the time is work', 'flow efficiency',
+        ('flow_efficiency', 5, core.say('How much of the time is work'), core.say('flow efficiency'),
          case when d.n_waiting >= p.needed and d.cycle > 0
               then to_char((1 - d.waiting / d.cycle) * 100, 'FM990') || ' %' else '—' end,
          case when t.statuses is null
-                  then 'Not known: nobody has said in which statuses items wait. Your data team can (setting work.waiting_statuses).'
-              when d.n_waiting < p.needed then d.n_waiting || ' of ' || p.needed || ' items finished: not enough yet'
-              else 'of the time from start to end; the rest was waiting in ' || t.statuses end, false)
+                  then core.say('Not known: nobody has said in which statuses items wait. Your data team can (setting work.waiting_statuses).')
+              when d.n_waiting < p.needed then format(core.say('%s of %s items finished: not enough yet'), d.n_waiting, p.needed)
+              else format(core.say('of the time from start to end; the rest was waiting in %s'), t.statuses) end, false)
 ) r (topic, sort_order, question, term, answer, note, is_alert)
 where (r.topic = 'none') = not c.has_items;

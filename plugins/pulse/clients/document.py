@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pulse.clients.embedding import Embedding
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.schema import Place
 from pulse.clients.settings import (
@@ -35,7 +36,7 @@ SCHEMA = DOCS / "client.schema.json"
 _BLOCK = re.compile(r"(<!-- generated: (\w+) .*?-->\n).*?(<!-- end -->)", re.DOTALL)
 
 _FIELDS = ("field", "default", "allowed", "meaning")
-_HIDDEN = ("type", "branding", "users", "sso", "settings", "integrations")
+_HIDDEN = ("type", "branding", "users", "sso", "embedding", "settings", "integrations")
 
 
 def wanted() -> dict[Path, str]:
@@ -57,7 +58,14 @@ def main() -> None:
 
 
 def _client_table() -> str:
-    rows = [*_rows(ClientSpec), *_rows(Branding, "branding."), *_rows(User, "users[]."), *_rows(SingleSignOn, "sso.")]
+    parts = (
+        (ClientSpec, ""),
+        (Branding, "branding."),
+        (User, "users[]."),
+        (SingleSignOn, "sso."),
+        (Embedding, "embedding."),
+    )
+    rows = [row for model, prefix in parts for row in _rows(model, prefix)]
     return _table(_FIELDS, rows)
 
 

@@ -418,10 +418,10 @@ class EffectiveSettings:
 def effective_settings(stored: Mapping[str, Any]) -> EffectiveSettings:
     """The settings of a client with a default for each that is not stored or cannot be used.
 
-    `stored`: the rows of core.system_settings by setting_key; the brand and the sign-in are left aside. Never raises for what
-    is stored: an unknown key or an unusable value is named in `refused` and does not affect the other settings.
+    `stored`: the rows of core.system_settings by setting_key; the brand, the sign-in and embedding are left aside. Never raises
+    for what is stored: an unknown key or an unusable value is named in `refused` and does not affect the other settings.
     """
-    given = {key: value for key, value in stored.items() if not key.startswith(("brand.", "sso."))}
+    given = {key: value for key, value in stored.items() if not key.startswith(("brand.", "sso.", "embed."))}
     refused: list[str] = []
     try:
         settings = Settings.model_validate(given)

@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from pulse import addresses
 from pulse.clients.base import Declared, repeated
+from pulse.clients.embedding import Embedding
 from pulse.clients.explain import Mistake, mistakes_of
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.masking import hidden_keys, hidden_part, is_hidden, masked_places, refusal
@@ -29,6 +30,9 @@ MAX_LOGO_BYTES = 200_000
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
 _SCRIPTED_SVG = re.compile(r"<script|on\w+\s*=|javascript:|<foreignObject|<!ENTITY", re.IGNORECASE)
 
+_HOST = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$"
+Language = Literal["en", "de"]
+NumberFormat = Literal["1,234.5", "1.234,5", "1 234,5", "1'234.5"]
 Colour = Annotated[str, Field(pattern=_COLOUR, examples=["#2456C8"])]
 
 
@@ -50,6 +54,25 @@ class Branding(Declared):
     primary_color: Colour = Field("#2456C8", description="main colour in light mode, as #RRGGBB")
     primary_color_dark: Colour = Field("#7FA8FF", description="main colour in dark mode")
     accent_color: Colour = Field("#F2A900", description="second colour of charts")
+    font: Literal["sans", "system", "serif"] = Field(
+        "sans",
+        description="the letters of dashboards and pages: `sans` (Inter, served with the dashboards), or those of the reader's"
+        " machine: `system` or `serif`. No page asks another host for a font",
+    )
+    number_format: NumberFormat | None = Field(
+        None, description="how numbers are written, in texts and charts; default: as the reader's language has it"
+    )
+    host_name: str | None = Field(
+        None,
+        pattern=_HOST,
+        max_length=253,
+        description="a host name of the dashboards at which the sign-in page has this brand; a name belongs to one client",
+        examples=["numbers.example.com"],
+    )
+    on_sign_in_page: bool = Field(
+        False,
+        description="the sign-in page has this brand at `/login/?client=<slug>`: then strangers can see that you are a client",
+    )
 
     @field_validator("logo")
     @classmethod
@@ -92,6 +115,9 @@ class User(Declared):
     )
     theme_mode: Literal["light", "dark", "system"] = Field(
         "system", description="light or dark mode; `system`: as the person's device"
+    )
+    language: Language | None = Field(
+        None, description="the language of what the person sees and gets by mail; default: the client's `language`"
     )
     reports: list[Literal["weekly", "monthly", "signals"]] = Field(
         [],
@@ -151,6 +177,9 @@ class ClientSpec(Declared):
     time_zone: str = Field(
         "UTC", description="IANA name; days, weeks and months begin there", examples=["Europe/Berlin"]
     )
+    language: Language = Field(
+        "en", description="the language of its people: English or German; a person may have another one"
+    )
     schedule_minutes: int = Field(60, ge=1, le=10080, description="minutes between two runs")
     branding: Branding = Field(
         default_factory=lambda: Branding.model_validate({}), description="how the dashboards look"
@@ -158,6 +187,9 @@ class ClientSpec(Declared):
     users: list[User] = Field([], description="the client's logins")
     sso: SingleSignOn = Field(
         default_factory=lambda: SingleSignOn.model_validate({}), description="who signs in through a provider"
+    )
+    embedding: Embedding = Field(
+        default_factory=lambda: Embedding.model_validate({}), description="what sites of the client may show in a frame"
     )
     settings: Settings = Field(
         default_factory=lambda: Settings.model_validate({}), description="what counts in the metrics: see below"

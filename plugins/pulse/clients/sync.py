@@ -86,13 +86,14 @@ def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool
 def _sync_row(conn: Connection, slug: str, spec: ClientSpec) -> tuple[int, int]:
     declared = spec.model_dump(mode="json", exclude={"users", "settings"}) | {"settings": spec.settings.given()}
     digest = hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
-    values = (slug, spec.name, spec.time_zone, spec.active, digest)
+    values = (slug, spec.name, spec.time_zone, spec.language, spec.active, digest)
     rows = conn.execute(
-        "insert into core.clients as t (slug, name, time_zone, active, spec_hash) values (%s, %s, %s, %s, %s)"
+        "insert into core.clients as t (slug, name, time_zone, language, active, spec_hash)"
+        " values (%s, %s, %s, %s, %s, %s)"
         " on conflict (slug) do update set name = excluded.name, time_zone = excluded.time_zone,"
-        " active = excluded.active, spec_hash = excluded.spec_hash, updated_at = now()"
-        " where (t.name, t.time_zone, t.active, t.spec_hash)"
-        " is distinct from (excluded.name, excluded.time_zone, excluded.active, excluded.spec_hash)",
+        " language = excluded.language, active = excluded.active, spec_hash = excluded.spec_hash, updated_at = now()"
+        " where (t.name, t.time_zone, t.language, t.active, t.spec_hash)"
+        " is distinct from (excluded.name, excluded.time_zone, excluded.language, excluded.active, excluded.spec_hash)",
         values,
     ).rowcount
     found = conn.execute("select id from core.clients where slug = %s", [slug]).fetchone()
@@ -106,6 +107,7 @@ def _sync_settings(conn: Connection, client_id: int, spec: ClientSpec) -> int:
     sso = spec.sso.model_dump(exclude_unset=True, exclude_none=True)
     wanted = {f"brand.{key}": value for key, value in branding.items()}
     wanted |= {f"sso.{key}": value for key, value in sso.items()} | spec.settings.given()
+    wanted |= {f"embed.{key}": value for key, value in spec.embedding.model_dump().items() if value}
     written = conn.execute(
         "delete from core.system_settings where client_id = %s and not setting_key = any (%s)",
         [client_id, list(wanted)],

@@ -19,23 +19,25 @@ Connection = psycopg.Connection[Any]
 
 _UPSERT = (
     "insert into core.users as t (client_id, email, full_name, password_hash, declared_hash, origin, role, theme_mode, reports,"
-    " active) values (%s, %s, %s, %s, %s, 'variable', %s, %s, %s, %s) on conflict (email) do update set"
+    " language, active) values (%s, %s, %s, %s, %s, 'variable', %s, %s, %s, %s, %s) on conflict (email) do update set"
     " full_name = excluded.full_name, password_hash = excluded.password_hash, declared_hash = excluded.declared_hash,"
     " origin = excluded.origin, role = excluded.role, theme_mode = excluded.theme_mode, reports = excluded.reports,"
-    " active = excluded.active, updated_at = now()"
-    " where (t.full_name, t.password_hash, t.declared_hash, t.origin, t.role, t.theme_mode, t.reports, t.active) is distinct"
+    " language = excluded.language, active = excluded.active, updated_at = now()"
+    " where (t.full_name, t.password_hash, t.declared_hash, t.origin, t.role, t.theme_mode, t.reports, t.language,"
+    " t.active) is distinct"
     " from (excluded.full_name, excluded.password_hash, excluded.declared_hash, excluded.origin, excluded.role,"
-    " excluded.theme_mode, excluded.reports, excluded.active)"
+    " excluded.theme_mode, excluded.reports, excluded.language, excluded.active)"
 )
 
 
 def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> int:
     """Write the people of a client, and ask for the invitations of those who are new and have no password; the rows written.
 
-    Raises SpecError if an address or a domain belongs to another client, or there is no such sign-in provider.
+    Raises SpecError if an address, a domain or a host name belongs to another client, or there is no such sign-in provider.
     """
     _refuse_unknown_provider(slug, spec)
     _refuse_domains_of_others(conn, client_id, slug, spec)
+    _refuse_host_of_others(conn, client_id, slug, spec)
     written = 0
     for user in spec.users:
         row = conn.execute(
@@ -55,7 +57,7 @@ def sync_users(conn: Connection, client_id: int, slug: str, spec: ClientSpec) ->
         stored, declared, active = (row[1], row[2], row[3]) if row else ("", "", False)
         password, declared = _hashes(user, stored, declared)
         person = [client_id, user.email, user.name, password, declared, user.role, user.theme_mode, user.reports]
-        written += conn.execute(_UPSERT, [*person, spec.active]).rowcount
+        written += conn.execute(_UPSERT, [*person, user.language, spec.active]).rowcount
         if spec.active and not password and not active:
             written += links.ask(conn, client_id, user.email, user.name, "declared", "the Variable")
     return written + _end_reports_and_logins(conn, client_id, spec)
@@ -95,6 +97,17 @@ def _refuse_domains_of_others(conn: Connection, client_id: int, slug: str, spec:
             " the two"
         )
         raise SpecError(f"client {slug}: sso.domains: {rule}.", [Mistake("sso.domains", rule)])
+
+
+def _refuse_host_of_others(conn: Connection, client_id: int, slug: str, spec: ClientSpec) -> None:
+    row = conn.execute(
+        "select c.slug from core.system_settings s join core.clients c on c.id = s.client_id"
+        " where s.setting_key = 'brand.host_name' and s.setting_value = to_jsonb(%s::text) and s.client_id <> %s",
+        [spec.branding.host_name, client_id],
+    ).fetchone()
+    if row is not None:
+        rule = f"'{spec.branding.host_name}' is the host name of client {row[0]}. Give each client its own, or remove it from one"
+        raise SpecError(f"client {slug}: branding.host_name: {rule}.", [Mistake("branding.host_name", rule)])
 
 
 def _hashes(user: User, stored: str, declared: str) -> tuple[str, str]:

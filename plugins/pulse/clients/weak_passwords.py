@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
+
+from pulse import languages
+
+Say = Callable[..., str]
+ENGLISH: Say = partial(languages.say, languages.ENGLISH)
 
 SHORTEST, LONGEST = 12, 256
 FEWEST_CHARACTERS = 5
@@ -21,24 +28,27 @@ _COMMON = re.compile(
 )
 
 
-def weakness(password: str, email: str) -> str | None:
-    """Why a password would be guessed soon, as the rest of a sentence that begins with "the password"; None if it is good."""
+def weakness(password: str, email: str, say: Say = ENGLISH) -> str | None:
+    """Why a password would be guessed soon, as the rest of a sentence that begins with "the password"; None if it is good.
+
+    `say` puts it into another language.
+    """
     if len(password) < SHORTEST:
-        return f"needs at least {SHORTEST} characters"
+        return say("needs at least {n} characters", n=SHORTEST)
     if len(password) > LONGEST:
-        return f"may have at most {LONGEST} characters"
+        return say("may have at most {n} characters", n=LONGEST)
     small = password.casefold().strip()
     names = {email.casefold(), *email.casefold().split("@"), email.casefold().replace("@", "")}
     if small in names or _without_ends(small) in names:
-        return "is the e-mail address or a part of it: choose words that have nothing to do with the person"
+        return say("is the e-mail address or a part of it: choose words that have nothing to do with the person")
     if len(set(small)) < FEWEST_CHARACTERS:
-        return f"has fewer than {FEWEST_CHARACTERS} different characters"
+        return say("has fewer than {n} different characters", n=FEWEST_CHARACTERS)
     if re.fullmatch(r"(.{1,6}?)\1+.{0,5}", small):
-        return "repeats one short piece"
+        return say("repeats one short piece")
     if any(small in row * 3 or small[::-1] in row * 3 for row in _ROWS):
-        return "is a row of the keyboard or the alphabet"
+        return say("is a row of the keyboard or the alphabet")
     if _COMMON.fullmatch(_without_ends(small)) or not _without_ends(small):
-        return "is among those that are tried first: take several words that do not belong together"
+        return say("is among those that are tried first: take several words that do not belong together")
     return None
 
 

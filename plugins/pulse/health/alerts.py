@@ -6,7 +6,7 @@ message that is lost is sent again by the next run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from itertools import groupby
 from typing import Any
@@ -14,32 +14,45 @@ from typing import Any
 import psycopg
 
 from pulse import environ
+from pulse.health.backups import Problem
 from pulse.health.state import Health
 from pulse.reports import mail
 
 TOLD = ("faulty", "failing", "late", "check")  # what needs somebody; the rest is on the page Clients
+ALL = "core.installation_alerts"
 NAMED = 10  # clients of a kind that a message names
 
 Connection = psycopg.Connection[Any]
 
 
-def note(connection: Connection, found: Iterable[Health]) -> None:
-    """Write down what has begun and what is over, as pulse_admin."""
-    problems = {(h.client_id, h.kind): h.cause for h in found if h.state in TOLD and h.client_id}
+def note(connection: Connection, found: Iterable[Health], installation: Iterable[Problem] = ()) -> None:
+    """Write down what has begun and what is over, as pulse_admin: problems of clients, and of the installation."""
+    clients: dict[tuple[int | str, ...], str] = {
+        (h.client_id, h.kind): h.cause for h in found if h.state in TOLD and h.client_id
+    }
     with connection.transaction():
-        known = {
-            (client, kind): number
-            for number, client, kind in connection.execute(
-                "select id, client_id, kind from core.alerts where over_at is null for update"
-            ).fetchall()
-        }
-        for (client, kind), cause in problems.items():
-            if (client, kind) not in known:
-                connection.execute(
-                    "insert into core.alerts (client_id, kind, cause) values (%s, %s, %s)", [client, kind, cause]
-                )
-        over = [number for key, number in known.items() if key not in problems]
-        connection.execute("update core.alerts set over_at = now() where id = any (%s)", [over])
+        _note(connection, "core.alerts", ("client_id", "kind"), clients)
+        _note(connection, ALL, ("kind",), {(problem.kind,): problem.cause for problem in installation})
+
+
+def _note(
+    connection: Connection, table: str, key: tuple[str, ...], problems: Mapping[tuple[int | str, ...], str]
+) -> None:
+    """Bring one table in line with the problems that there are now, by key."""
+    columns = ", ".join(key)
+    known = {
+        tuple(values): number
+        for number, *values in connection.execute(
+            f"select id, {columns} from {table} where over_at is null for update".encode()
+        ).fetchall()
+    }
+    for values, cause in problems.items():
+        if values not in known:
+            places = ", ".join(["%s"] * (len(key) + 1))
+            insert = f"insert into {table} ({columns}, cause) values ({places})"
+            connection.execute(insert.encode(), [*values, cause])
+    over = [number for values, number in known.items() if values not in problems]
+    connection.execute(f"update {table} set over_at = now() where id = any (%s)".encode(), [over])
 
 
 def tell(connection: Connection) -> int:
@@ -54,18 +67,22 @@ def tell(connection: Connection) -> int:
     with mail.server() as server:
         mail.send(server, _message(begun, over))
     with connection.transaction():
-        connection.execute("update core.alerts set told_at = now() where id = any (%s)", [[row[0] for row in begun]])
-        connection.execute(
-            "update core.alerts set over_told_at = now() where id = any (%s)", [[row[0] for row in over]]
-        )
+        for rows, column in ((begun, "told_at"), (over, "over_told_at")):
+            for table, of_all in (("core.alerts", False), (ALL, True)):
+                told = [row[0] for row in rows if (row[1] is None) is of_all]
+                connection.execute(f"update {table} set {column} = now() where id = any (%s)".encode(), [told])
     return len(begun) + len(over)
 
 
 def _untold(connection: Connection, condition: str, order: str) -> list[tuple[Any, ...]]:
+    """Number, slug (None: of the installation), kind, cause and beginning, those of a kind together."""
     with connection.transaction():
         return connection.execute(
-            "select a.id, c.slug, a.kind, a.cause, a.begun_at from core.alerts a join core.clients c on c.id = a.client_id"
-            f" where {condition} order by a.kind, a.{order}, c.slug".encode()
+            "select id, slug, kind, cause, begun_at from ("
+            f"select a.id, c.slug, a.kind, a.cause, a.begun_at, a.{order} as at from core.alerts a"
+            f" join core.clients c on c.id = a.client_id where {condition} union all"
+            f" select a.id, null, a.kind, a.cause, a.begun_at, a.{order} from {ALL} a where {condition}"
+            ") found order by kind, at, slug".encode()
         ).fetchall()
 
 
@@ -80,8 +97,9 @@ def _paragraphs(head: str, rows: list[tuple[Any, ...]]) -> Iterable[str]:
     """One for each kind: how many clients, the cause and what to do, and who they are."""
     for kind, group in groupby(rows, key=lambda row: row[2]):
         same = list(group)
-        slugs = [row[1] for row in same]
+        slugs = [row[1] or "" for row in same]
         who = f"client {slugs[0]}" if len(same) == 1 else f"{len(same)} clients"
+        who = who if slugs[0] else "the installation:"
         named = ", ".join(slugs[:NAMED]) + (f" and {len(slugs) - NAMED} more" if len(slugs) > NAMED else "")
         state = kind.partition(":")[0]
         lines = [f"{head}{who} {state}", same[0][3]]

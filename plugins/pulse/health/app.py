@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pulse import environ
-from pulse.health import state
+from pulse.health import backups, state
 from pulse.orchestration.dag import dag_id
 from pulse.people import postman
 
@@ -39,14 +39,15 @@ def create_app() -> FastAPI:
     @app.get("/", dependencies=allowed)
     def page() -> Response:
         try:
-            found = state.read()
+            found, installation = state.read(), backups.problems()
         except psycopg.OperationalError as error:
             log.warning("the clients' state cannot be read: %s", error)
-            return HTMLResponse(pages.get_template("page.html").render(clients=[], away=AWAY), 503)
+            return HTMLResponse(pages.get_template("page.html").render(clients=[], away=AWAY, installation=[]), 503)
         return HTMLResponse(
             pages.get_template("page.html").render(
                 clients=found,
                 away="",
+                installation=installation,
                 dag_id=dag_id,
                 brief=f"{environ.SUPERSET_PUBLIC_URL.get().rstrip('/')}/pulse/brief/?client=",
             ),

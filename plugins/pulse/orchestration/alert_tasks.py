@@ -9,7 +9,7 @@ import requests
 from airflow.sdk.exceptions import AirflowSkipException
 
 from pulse import environ
-from pulse.health import alerts, state
+from pulse.health import alerts, backups, state
 from pulse.reports import mail
 from pulse.warehouse.connect import connect
 
@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 
 
 def tell_of_clients() -> int:
-    """Note what is wrong with clients and tell of it; how many problems were told. Skips the run if nobody is to hear of it.
+    """Record the problems of clients and backups, and send mail about them; how many problems the mails were about.
+
+    Skips the run if nobody is to hear of it.
 
     Then, and only if all of that worked, says that Pulse is alive.
     """
@@ -30,7 +32,7 @@ def tell_of_clients() -> int:
             " and start Pulse again"
         )
     with closing(connect("pulse_admin", autocommit=True)) as conn:
-        alerts.note(conn, state.read())
+        alerts.note(conn, state.read(), backups.problems())
         told = alerts.tell(conn) if has_readers else 0
     if alive:
         _say_alive(alive)

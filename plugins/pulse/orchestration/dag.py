@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 START_PATH = "/pulse/start/"  # Superset sends on to the landing dashboard
+CONTINUE = "continue_backfill"
 REPLAY_TIMEOUT_SECONDS = 120
 
 
@@ -109,9 +110,13 @@ def _transform_task(spec: ClientDagSpec, task_id: str, stage: Stage, rule: Trigg
 def _publish_task(spec: ClientDagSpec) -> Any:
     @task(task_id="publish_dashboards", execution_timeout=timedelta(minutes=10))
     def publish() -> None:
-        from pulse.orchestration.tasks import publish_dashboards
+        from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+        from pulse.orchestration.tasks import has_more_history, publish_dashboards
 
         publish_dashboards(spec, REPLAY_TIMEOUT_SECONDS)
+        if not has_more_history(spec.client_id, str(get_current_context()["dag_run"].run_id)):
+            raise DownstreamTasksSkipped(tasks=[CONTINUE])  # it would skip itself, in a process of its own
 
     return publish
 
@@ -119,7 +124,7 @@ def _publish_task(spec: ClientDagSpec) -> Any:
 def _continue_task(spec: ClientDagSpec) -> ContinueBackfill:
     """Start the next run when this one stopped at its bound, once its part is published."""
     return ContinueBackfill(
-        task_id="continue_backfill",
+        task_id=CONTINUE,
         client_id=spec.client_id,
         trigger_dag_id=dag_id(spec.slug),
         wait_for_completion=False,

@@ -38,5 +38,9 @@ def send_reports_of(slug: str) -> int:
         raise ValueError(f"{slug!r} is not an active client")
     with closing(connect("pulse_admin", autocommit=True, options="-c pulse.actor=send_reports")) as conn:
         return send_due(
-            conn, int(row[0]), slug, datetime.now(UTC), lambda: brief_of(api_from_connection(), slug, scheduled=True)
+            conn,
+            int(row[0]),
+            slug,
+            datetime.now(UTC),
+            lambda language: brief_of(api_from_connection(), slug, language, scheduled=True),
         )

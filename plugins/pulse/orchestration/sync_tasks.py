@@ -10,12 +10,20 @@ import psycopg
 from airflow.sdk import Variable
 from airflow.sdk.log import mask_secret
 
+from pulse.clients import progress
 from pulse.clients.faults import forget_faults, note_faults
 from pulse.clients.spec import VARIABLE_PREFIX, ClientSpec, SpecError, old_names, parse_spec
 from pulse.clients.sync import deactivate_missing, sync_client
 from pulse.people import links
 from pulse.reports import mail
-from pulse.superset.provision import api_from_connection, ensure_assets, ensure_client
+from pulse.superset.provision import (
+    api_from_connection,
+    client_digest,
+    ensure_assets,
+    ensure_client,
+    has_role,
+    pulse_datasets,
+)
 from pulse.warehouse.connect import connect
 
 log = logging.getLogger(__name__)
@@ -25,6 +33,33 @@ ALLOW_MASS_DEACTIVATION = "pulse_allow_mass_deactivation"
 def declared_slugs() -> list[str]:
     """The slugs of all Variables pulse_client_<slug>, sorted."""
     return sorted(key.removeprefix(VARIABLE_PREFIX) for key in Variable.keys(prefix=VARIABLE_PREFIX))
+
+
+def slugs_to_sync() -> list[str]:
+    """The slugs whose Variable has something new since it was last synchronised, sorted.
+
+    Also those with noted faults or links that are not out, which the log names again and again. Some of the others are
+    synchronised at once, in turn: what somebody has changed in the tables is undone.
+    """
+    with closing(connect("pulse_admin", autocommit=True)) as conn:
+        known = progress.declared(conn)
+        restless = progress.restless(conn)
+        others = progress.longest_ago(conn, "declared_at")
+    found = []
+    for slug in declared_slugs():
+        text = Variable.get(f"{VARIABLE_PREFIX}{slug}", default="") or ""
+        if slug in restless or known.get(slug) != progress.digest(text) or (slug in others and not _synced(slug)):
+            found.append(slug)
+    return found
+
+
+def _synced(slug: str) -> bool:
+    """Synchronise a client that needs no task of its own; whether that worked. If not, its task says why."""
+    try:
+        sync_declared_client(slug)
+    except Exception:
+        return False
+    return True
 
 
 def sync_declared_client(slug: str) -> dict[str, Any]:
@@ -41,12 +76,15 @@ def sync_declared_client(slug: str) -> dict[str, Any]:
             result = sync_client(conn, slug, spec)
         except SpecError as error:
             note_faults(conn, slug, error.mistakes)
+            progress.forget(conn, [slug])
             raise
         note_faults(conn, slug, [])
+        progress.note_declared(conn, slug, text)
         _tell_of_links(conn, slug, result.client_id)
     for line in old_names(text):
         log.warning("client %s: %s", slug, line)
-    log.info("client %s: %d rows written", slug, result.rows_written)
+    if result.rows_written:
+        log.info("client %s: %d rows written", slug, result.rows_written)
     return {"client_id": result.client_id, "active": result.active, "rows_written": result.rows_written}
 
 
@@ -60,16 +98,10 @@ def deactivate_undeclared() -> list[str]:
         declared = declared_slugs()
         gone = deactivate_missing(conn, set(declared), allow_many=allow_many)
         forget_faults(conn, declared)
+        progress.forget_others(conn, declared)
     for result in gone:
         log.warning("client %s no longer has a Variable and was deactivated", result.slug)
     return [result.slug for result in gone]
-
-
-def forget_old() -> None:
-    """Delete what is kept for a time only: events of the audit after a year, links that nobody used after a month."""
-    with closing(connect("pulse_admin", autocommit=True)) as conn:
-        conn.execute("select audit.forget_old()")
-        links.forget_old(conn)
 
 
 def active_slugs(only: str = "") -> list[str]:
@@ -83,13 +115,21 @@ def active_slugs(only: str = "") -> list[str]:
 
 
 def provision_all() -> None:
-    """Bring Superset's assets, and the role and rules of every client in the tables, up to date."""
-    with closing(connect("pulse_admin")) as conn:
+    """Bring Superset's assets up to date, and the role and rules of every client for which they may differ; and of a few others
+    in turn, whose role somebody may have changed."""
+    with closing(connect("pulse_admin", autocommit=True)) as conn:
         clients = conn.execute("select id, slug, active from core.clients order by id").fetchall()
-    api = api_from_connection()
-    ensure_assets(api)
-    for client_id, slug, active in clients:
-        ensure_client(api, client_id, slug, active)
+        api = api_from_connection()
+        ensure_assets(api)
+        datasets = pulse_datasets(api)
+        known, others = progress.provisioned(conn), progress.longest_ago(conn, "provisioned_at")
+        # A new Superset has none of the roles.
+        afresh = bool(clients) and not has_role(api, clients[0][0])
+        for client_id, slug, active in clients:
+            wanted = client_digest(client_id, active, datasets)
+            if afresh or slug in others or known.get(slug) != wanted:
+                ensure_client(api, client_id, slug, active)
+                progress.note_provisioned(conn, slug, wanted)
 
 
 def _tell_of_links(conn: psycopg.Connection[Any], slug: str, client_id: int) -> None:

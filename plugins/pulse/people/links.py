@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from functools import partial
 from typing import Any
 
 import psycopg
 
-from pulse import environ
+from pulse import environ, languages
 from pulse.addresses import is_address
 from pulse.reports import mail
 
@@ -122,7 +123,7 @@ def forget_old(connection: Connection) -> int:
     ).rowcount
 
 
-def _claim(connection: Connection) -> tuple[int, str, str, str, str, str] | None:
+def _claim(connection: Connection) -> tuple[int, str, str, str, str, str, str] | None:
     """The next person whose mail is due, with a new token."""
     token = secrets.token_urlsafe(32)
     row = connection.execute(
@@ -130,18 +131,26 @@ def _claim(connection: Connection) -> tuple[int, str, str, str, str, str] | None
         " expires_at = now() + make_interval(hours => %s) from core.clients c where c.id = l.client_id and c.active"
         " and (l.client_id, l.email) = (select d.client_id, d.email from core.password_links d join core.clients e"
         " on e.id = d.client_id and e.active where d.send_at <= now() order by d.send_at limit 1 for update of d skip locked)"
-        " returning l.client_id, l.email, l.full_name, l.kind, c.name",
+        " returning l.client_id, l.email, l.full_name, l.kind, c.name, coalesce((select u.language from core.users u"
+        " where (u.client_id, u.email) = (l.client_id, l.email)), c.language)",
         [_digest(token), HOURS],
     ).fetchone()
     return None if row is None else (*row, token)
 
 
 def _send(
-    connection: Connection, client_id: int, email: str, name: str, kind: str, client_name: str, token: str
+    connection: Connection,
+    client_id: int,
+    email: str,
+    name: str,
+    kind: str,
+    client_name: str,
+    language: str,
+    token: str,
 ) -> int:
     problem, again = "", False
     try:
-        made = mail.note(email, name, *_text(kind, client_name, _address(token)))
+        made = mail.note(email, name, *_text(language, kind, client_name, _address(token)))
         with mail.server() as server:
             mail.send(server, made)
     except (mail.NoMailServer, mail.Refused) as error:
@@ -159,20 +168,25 @@ def _send(
     return 0
 
 
-def _text(kind: str, client_name: str, link: str) -> tuple[str, str]:
+def _text(language: str, kind: str, client: str, link: str) -> tuple[str, str]:
     """Subject and text of the mail."""
-    end = f"\n\n{link}\n\nThe link works once, and for {HOURS} hours."
+    say = partial(languages.say, language)
+    once = say("The link works once, and for {hours} hours.", hours=HOURS)
     if kind == "reset":
-        return (
-            "Set a new password",
-            f"Somebody, probably you, has asked for a new password for Pulse, where you see the numbers of {client_name}.{end}"
-            " If it was not you, nothing needs to be done: your password stays as it is.\n",
+        subject = say("Set a new password")
+        begin = say(
+            "Somebody, probably you, has asked for a new password for Pulse, where you see the numbers of {client}.",
+            client=client,
         )
-    return (
-        f"Your login to Pulse for {client_name}",
-        f"You are invited to Pulse, where you see how {client_name} delivers software. Set your password here:{end}"
-        " Ask whoever invited you for another one when it is too late.\n",
-    )
+        end = say("If it was not you, nothing needs to be done: your password stays as it is.")
+    else:
+        subject = say("Your login to Pulse for {client}", client=client)
+        begin = say(
+            "You are invited to Pulse, where you see how {client} delivers software. Set your password here:",
+            client=client,
+        )
+        end = say("Ask whoever invited you for another one when it is too late.")
+    return subject, f"{begin}\n\n{link}\n\n{once} {end}\n"
 
 
 def _address(token: str) -> str:

@@ -24,6 +24,7 @@ class Due:
     name: str
     report: str
     period_start: date
+    language: str
 
 
 def period_start(report: str, now: datetime) -> date | None:
@@ -42,7 +43,8 @@ def due(connection: Connection, client_id: int, now: datetime) -> list[Due]:
         if start is None:
             continue
         rows = connection.execute(
-            "select u.id, u.email, u.full_name from core.users u"
+            "select u.id, u.email, u.full_name, coalesce(u.language, c.language) from core.users u"
+            " join core.clients c on c.id = u.client_id"
             " where u.client_id = %(client)s and u.active and %(report)s = any (u.reports)"
             " and not exists (select from core.reports_stopped s"
             "                 where (s.client_id, s.user_id, s.report) = (u.client_id, u.id, %(report)s))"
@@ -50,7 +52,7 @@ def due(connection: Connection, client_id: int, now: datetime) -> list[Due]:
             "                 = (u.client_id, u.id, %(report)s, %(start)s)) order by u.id",
             {"client": client_id, "report": report, "start": start},
         ).fetchall()
-        found += [Due(user_id, email, name, report, start) for user_id, email, name in rows]
+        found += [Due(user_id, email, name, report, start, language) for user_id, email, name, language in rows]
     return found
 
 
@@ -60,13 +62,13 @@ def awaiting_signals(connection: Connection, client_id: int, now: datetime) -> l
     if not FROM_HOUR <= local.hour < UNTIL_HOUR:
         return []
     rows = connection.execute(
-        "select u.id, u.email, u.full_name from core.users u"
-        " where u.client_id = %s and u.active and 'signals' = any (u.reports)"
+        "select u.id, u.email, u.full_name, coalesce(u.language, c.language) from core.users u"
+        " join core.clients c on c.id = u.client_id where u.client_id = %s and u.active and 'signals' = any (u.reports)"
         " and not exists (select from core.reports_stopped s"
         "                 where (s.client_id, s.user_id, s.report) = (u.client_id, u.id, 'signals')) order by u.id",
         [client_id],
     ).fetchall()
-    return [Due(user_id, email, name, "signals", local.date()) for user_id, email, name in rows]
+    return [Due(user_id, email, name, "signals", local.date(), language) for user_id, email, name, language in rows]
 
 
 def _local(connection: Connection, client_id: int, now: datetime) -> datetime:

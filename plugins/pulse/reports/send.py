@@ -59,32 +59,34 @@ class Letter:
         return [(client_id, self.person.user_id, self.person.report, day, about) for day, about in told]
 
 
-def brief_of(api: SupersetApi, slug: str, paper: str = PAPER, *, scheduled: bool = False) -> mail.Content | None:
-    """The client's brief as Superset draws it, as the client's database login; None as long as no number is published.
+def brief_of(
+    api: SupersetApi, slug: str, language: str, paper: str = PAPER, *, scheduled: bool = False
+) -> mail.Content | None:
+    """The client's brief in a language, as Superset draws it with the client's login; None as long as no number is published.
 
     A scheduled one says how it is stopped; STOP_LINK is where the link goes.
 
     It is fetched over HTTP because only Superset's process has the passwords of clients' logins and reads the replica as them.
     """
-    body = api.page("pulse/brief/mail/", client=slug, scheduled=str(int(scheduled))).json()
+    body = api.page("pulse/brief/mail/", client=slug, language=language, scheduled=str(int(scheduled))).json()
     if not body["has_numbers"]:
         return None
-    pdf = api.page("pulse/brief.pdf", client=slug, paper=paper).content
+    pdf = api.page("pulse/brief.pdf", client=slug, language=language, paper=paper).content
     events = tuple(mail.Event(date.fromisoformat(day), about, text) for day, about, text in body["events"])
     return mail.Content(body["subject"], body["html"], body["text"], pdf, body["file_name"], events)
 
 
 def send_due(
-    connection: Connection, client_id: int, slug: str, now: datetime, brief: Callable[[], mail.Content | None]
+    connection: Connection, client_id: int, slug: str, now: datetime, brief: Callable[[str], mail.Content | None]
 ) -> int:
-    """Send what is due, as pulse_admin; the number of messages. `brief` is asked for only if somebody is due.
+    """Send what is due, as pulse_admin; the number of messages. `brief` is asked once for each language of those who are due.
 
     Raises ReportsNotSent after everybody was tried, and ReportsMaybeSent as long as a message of this hour is in doubt.
     """
     people, listeners = due(connection, client_id, now), awaiting_signals(connection, client_id, now)
-    content = brief() if people or listeners else None
-    letters = [Letter(person, content) for person in people] if content else []
-    letters += _of_signals(connection, client_id, listeners, content) if content else []
+    briefs = {language: brief(language) for language in sorted({person.language for person in [*people, *listeners]})}
+    letters = [Letter(person, content) for person in people if (content := briefs[person.language])]
+    letters += _of_signals(connection, client_id, listeners, briefs)
     outcome = Outcome()
     try:
         if letters:
@@ -109,7 +111,9 @@ def _maybe(row: tuple[Any, ...]) -> str:
     )
 
 
-def _of_signals(connection: Connection, client_id: int, listeners: list[Due], content: mail.Content) -> list[Letter]:
+def _of_signals(
+    connection: Connection, client_id: int, listeners: list[Due], briefs: dict[str, mail.Content | None]
+) -> list[Letter]:
     """A letter for everybody who has not heard of an event yet: the brief, with these events as its subject."""
     told = set(
         connection.execute(
@@ -119,6 +123,9 @@ def _of_signals(connection: Connection, client_id: int, listeners: list[Due], co
     )
     letters = []
     for person in listeners:
+        content = briefs[person.language]
+        if content is None:
+            continue
         new = tuple(event for event in content.events if (person.user_id, event.day, event.about) not in told)
         if new:
             subject = f"{content.subject.partition(':')[0]}: {' '.join(event.sentence for event in new)}"

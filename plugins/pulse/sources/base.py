@@ -72,6 +72,14 @@ class Scope:
         return cls(value["key"], value["label"], dict(value["data"]))
 
 
+_UNNAMED = """
+    update raw.rejects set replayed_at = now()
+    where client_id = %(client)s and integration_id = %(integration)s and entity = %(entity)s and scope_key = %(scope)s
+      and record_id is null and replayed_at is null
+    returning id
+"""
+
+
 class Source(ABC):
     """Reads one integration of one client.
 
@@ -138,6 +146,10 @@ class Source(ABC):
                 self.store([page])
                 stored += 1
         return stored, len(rejects) - stored
+
+    def close_unnamed_rejects(self, entity: str, scope_key: str) -> None:
+        """Close the rejects without a record id: every record of the scope is known to be stored."""
+        self.query(_UNNAMED, entity=entity, scope=scope_key)
 
     def query(self, query: QueryNoTemplate, **params: Any) -> list[tuple[Any, ...]]:
         """All rows of a query of the client's stored data. The query may name %(client)s and %(integration)s."""

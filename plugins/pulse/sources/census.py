@@ -17,6 +17,7 @@ from psycopg import sql
 from pulse.sources.base import Scope, Source
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.erased import Erased
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(days=7)
@@ -48,6 +49,8 @@ def compare(source: Source, entity: str, scope_key: str, upstream: set[str]) -> 
         "select record_id from raw.{} where client_id = %(client)s and integration_id = %(integration)s"
         " and scope_key = %(scope)s and deleted_at is null"
     ).format(sql.Identifier(entity))
+    erased = Erased.of_client(source.conn, source.integration.client_id)
+    upstream = {erased.text(record_id) for record_id in upstream}
     stored = {record_id for (record_id,) in source.each(query, scope=scope_key)}
     return Difference(upstream - stored, stored - upstream)
 

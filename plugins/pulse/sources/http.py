@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
-from pulse.errors import RateLimited
+from pulse.errors import ConfigError, PulseError, RateLimited
 from pulse.sources import bounds, guard, pages
 from pulse.sources.limits import Limiter, is_rate_limited, seconds_to_wait, server_time
-from pulse.sources.refusals import Refusals, redacted
+from pulse.sources.refusals import REFUSED_TOKEN, UNREADABLE, HeavyPage, Refusals, redacted
 from pulse.warehouse.runs import RunStats
 
 TIMEOUT_SECONDS = (10, 60)
@@ -80,14 +80,6 @@ class JsonResponse:
     status: int
     server_time: datetime
     headers: Mapping[str, str]
-
-
-class HeavyPage(Exception):
-    """The upstream cannot deliver this page: ask for a smaller one. `text`: what came instead, if it could not be read."""
-
-    def __init__(self, text: str = "") -> None:
-        super().__init__(text)
-        self.text = text
 
 
 class HttpClient(Refusals):
@@ -172,6 +164,25 @@ class HttpClient(Refusals):
                 failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: the answer is {what}")
             else:
                 return JsonResponse(body, response.status_code, server_time(response), response.headers)
+
+    def tried(self, what: str, read: Callable[[], object], odd: tuple[type[Exception], ...] = ()) -> PulseError | None:
+        """Read a part that holds nothing else up; returns what made it fail. `odd`: more errors of answers that cannot be read.
+
+        Raises what would make every other part fail too: a refused token, a used up budget, a wrong declaration.
+        """
+        try:
+            read()
+            return None
+        except (RateLimited, ConfigError):
+            raise
+        except PulseError as error:
+            if error.status == REFUSED_TOKEN:
+                raise
+            failure = error
+        except odd + UNREADABLE as error:
+            failure = self.unreadable(what, error)
+        self.forget(0)
+        return failure
 
     def forget(self, kept: int) -> None:
         """Note that nothing is held of the answers so far but `kept` ids. Raises TooMuch if these are too many."""

@@ -13,8 +13,20 @@ from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, TooMuch
 from pulse.sources import guard, pages
 
 SHOWN = 200  # of an answer, in an error
+UNREAD_IN_A_ROW = 4  # records; if more in a row cannot be read, the server is in trouble
+REFUSED_TOKEN = 401  # for the credential as a whole; 403 is for one thing
+
+
+class HeavyPage(Exception):
+    """The upstream cannot deliver this page: ask for a smaller one. `text`: what came instead, if it could not be read."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+
+
 # What reading an answer of another shape than expected ends with.
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
+UNREADABLE = (HeavyPage, LookupError, TypeError, ValueError, AttributeError)
 
 
 class Refusals:
@@ -41,9 +53,15 @@ class Refusals:
         try:
             yield
         except UNREADABLE as error:
-            raise self.failure(
-                f"the answer about {what} has an unexpected shape: {type(error).__name__}: {str(error)[:SHOWN]}"
-            ) from error
+            raise self.unreadable(what, error) from error
+
+    def unreadable(self, what: str, error: Exception) -> UpstreamError:
+        """The failure of an answer that one of UNREADABLE ended with."""
+        if isinstance(error, HeavyPage):
+            return self.failure(f"the answer about {what} cannot be read, however little is asked for")
+        return self.failure(
+            f"the answer about {what} has an unexpected shape: {type(error).__name__}: {str(error)[:SHOWN]}"
+        )
 
     def too_much(self, message: str) -> TooMuch:
         """A TooMuch for this upstream."""

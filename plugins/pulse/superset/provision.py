@@ -6,6 +6,8 @@ Superset combine the two with OR. This is the second wall; the first is the clie
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,8 +23,10 @@ __all__ = [
     "SupersetError",
     "api_from_connection",
     "assets_are_current",
+    "client_digest",
     "ensure_assets",
     "ensure_client",
+    "has_role",
 ]
 
 CONNECTION_ID = "pulse_superset"
@@ -95,6 +99,22 @@ def ensure_client(api: SupersetApi, client_id: int, slug: str, active: bool) -> 
     own = {name: row for name, row in datasets.items() if not name.startswith(FOR_STAFF)}
     _ensure_permissions(api, role, (VIEWER | _dataset_permissions(own)) if active else frozenset())
     _assert_closed(api, datasets, role)
+
+
+def client_digest(client_id: int, active: bool, datasets: dict[str, dict[str, Any]]) -> str:
+    """A hash of all that ensure_client makes of a client: while it stays the same, there is nothing to do."""
+    wanted = [
+        superset_role(client_id),
+        active,
+        sorted(VIEWER),
+        sorted((name, row["id"]) for name, row in datasets.items()),
+    ]
+    return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
+
+
+def has_role(api: SupersetApi, client_id: int) -> bool:
+    """Whether Superset has the client's role."""
+    return api.find("security/roles/", "name", superset_role(client_id)) is not None
 
 
 def pulse_datasets(api: SupersetApi) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from psycopg import sql
 from pulse.texts import is_suspect, one_line, tidy
 from pulse.warehouse.checkpoints import Checkpoint, save_checkpoint
 from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.erased import Erased
 
 # What PostgreSQL can store neither as text nor as jsonb: NUL and lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -83,13 +84,14 @@ def load_pages(
     """
     read = written = rejected = 0
     with client_transaction(conn, client_id):
+        erased = Erased.of(conn)
         for page in pages:
             target = _Target(conn, client_id, integration_id, page.entity)
-            lines, unfit = _lines(page.rows)
-            rejects = [*page.rejects, *unfit]
+            lines, unfit = _lines(page.rows, erased)
+            rejects = [_without_erased(reject, erased) for reject in (*page.rejects, *unfit)]
             read += len(page.rows) + len(page.rejects)
             rejected += len(rejects)
-            written += target.upsert(lines) + target.mark_deleted(page.gone)
+            written += target.upsert(lines) + target.mark_deleted([erased.text(one) for one in page.gone])
             target.reject(rejects)
         for checkpoint in checkpoints:
             save_checkpoint(conn, client_id, integration_id, checkpoint)
@@ -141,7 +143,16 @@ class _Line:
         return b"\t".join([*(key.encode() for key in keys), self.payload.replace(b"\\", b"\\\\")]) + b"\n"
 
 
-def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
+def _without_erased(reject: Reject, erased: Erased) -> Reject:
+    if not erased:
+        return reject
+    record_id = None if reject.record_id is None else erased.text(reject.record_id)
+    return replace(
+        reject, record_id=record_id, payload=erased.reject(reject.payload), reason=erased.text(reject.reason)
+    )
+
+
+def _lines(rows: Iterable[RawRow], erased: Erased) -> tuple[dict[str, _Line], list[Reject]]:
     """Rows by id (the last one wins); a payload that cannot be JSON, or too long an id, becomes a reject."""
     lines: dict[str, _Line] = {}
     unfit: list[Reject] = []
@@ -151,17 +162,22 @@ def _lines(rows: Iterable[RawRow]) -> tuple[dict[str, _Line], list[Reject]]:
             unfit.append(Reject(row.record_id[:ID_CHARACTERS], row.scope_key, repr(row.payload), reason))
             continue
         try:
-            payload = _encoded(row.payload)
+            payload = encoded(erased.payload(row.payload) if erased else row.payload)
         except (TypeError, ValueError) as error:
             unfit.append(Reject(row.record_id, row.scope_key, repr(row.payload), str(error)))
             continue
-        digest = hashlib.md5(payload, usedforsecurity=False).hexdigest()
-        identity, scope = _UNSTORABLE.sub("", row.record_id), _UNSTORABLE.sub("", row.scope_key)
+        digest = hash_of(payload)
+        identity, scope = _UNSTORABLE.sub("", erased.text(row.record_id)), _UNSTORABLE.sub("", row.scope_key)
         lines[identity] = _Line(identity, scope, payload, digest, row.updated_at)
     return lines, unfit
 
 
-def _encoded(payload: dict[str, Any]) -> bytes:
+def hash_of(payload: bytes) -> str:
+    """The hash by which a stored payload is known again."""
+    return hashlib.md5(payload, usedforsecurity=False).hexdigest()
+
+
+def encoded(payload: dict[str, Any]) -> bytes:
     """The payload as JSON that PostgreSQL can store, with people's texts tidied. Raises TypeError, ValueError."""
     try:
         text = _ENCODER.encode(payload)

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, g, jsonify, request
 
+from pulse.languages import ENGLISH
 from pulse_superset import accounts, answers, branding, identity, versions
 from pulse_superset.analytics import reading
 from pulse_superset.analytics.document import document
@@ -66,7 +67,7 @@ def _page(login: str, clients: frozenset[int]) -> Any:
     brand = branding.brand_of(min(clients)) if len(clients) == 1 else branding.HOUSE
     fields = {name: reading.columns(login, one) for name, one in RESOURCES.items()}
     html, g.pulse_policy = pages.render(
-        "pulse/api.html", brand, "system", root=ROOT, document=DOCUMENT, resources=RESOURCES, fields=fields
+        "pulse/api.html", brand, "system", ENGLISH, root=ROOT, document=DOCUMENT, resources=RESOURCES, fields=fields
     )
     return html
 

@@ -7,10 +7,11 @@ replica, so that a publish between two of them cannot make the page contradict i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pulse import languages
 from pulse.tenancy import client_role
 from pulse_superset.replica import reading
 
@@ -25,6 +26,7 @@ _STATEMENTS = {
     "client": "select name, slug, time_zone from core.clients",
     "numbers": "select * from report.kpi_current where sort_order <= 5 order by sort_order",
     "sentences": "select metric_type, metric_label, sentence, rows_path from report.metric_sentences order by sort_order",
+    "parts": "select metric_type, part_text, rows_path from report.metric_parts order by sort_order, clause",
     "events": "select shifted_on as day, metric_type as about, sentence from report.metric_sentences"
     " where shifted_on is not null union all select target_by, metric_type || ' target ' || target || ' ' || status,"
     " metric_label || ': ' || target_status_text || '.' from report.metric_targets where status in ('reached', 'missed')"
@@ -55,24 +57,35 @@ _STATEMENTS = {
 
 @dataclass(frozen=True)
 class Brief:
-    """One client's brief: the rows of each statement, and the client's zone, in which times are written."""
+    """One client's brief in a language: the rows of each statement, and the client's zone, in which times are written."""
 
     client_id: int
     name: str
     slug: str
     zone: ZoneInfo
     rows: dict[str, list[Row]]
+    language: str = languages.ENGLISH
+
+    def say(self, text: str, **values: Any) -> str:
+        """An English text in the brief's language."""
+        return languages.say(self.language, text, **values)
 
     @property
     def sentence(self) -> str:
         """The one sentence; says so when nothing was published yet."""
         found = [row for row in self.rows["sentences"] if row["metric_type"] == "all"]
-        return str(found[0]["sentence"]) if found else "No numbers yet: they come with the first complete run."
+        return (
+            str(found[0]["sentence"]) if found else self.say("No numbers yet: they come with the first complete run.")
+        )
 
     @property
     def moves(self) -> list[Row]:
         """The sentence of each number that has moved, and before them the one about sources that are not read."""
         return [row for row in self.rows["sentences"] if row["rows_path"] or row["metric_type"] == "sources"]
+
+    def parts(self, move: Row) -> list[Row]:
+        """What the sentence of a move says it goes with, with the way to the rows."""
+        return [row for row in self.rows["parts"] if row["metric_type"] == move["metric_type"]]
 
     def series(self, metric_type: str) -> list[Row]:
         """The weeks of a metric, the oldest first."""
@@ -103,20 +116,36 @@ class Brief:
 
     def moment(self, value: datetime | None) -> str:
         """A time in the client's zone."""
-        return day(value.astimezone(self.zone)) + f", {value.astimezone(self.zone):%H:%M}" if value else "—"
+        return languages.moment(self.language, value.astimezone(self.zone)) if value else "—"
+
+    def day(self, value: date | None) -> str:
+        """A date as the views write it."""
+        return languages.day(self.language, value)
+
+    @property
+    def last_day(self) -> str:
+        """The last day that is counted; empty when nothing was published yet."""
+        return self.day(self.until - timedelta(days=1)) if self.until else ""
+
+    @property
+    def period(self) -> str:
+        """What the brief is about, as a sentence."""
+        if not self.last_day:
+            return self.say("The whole company.")
+        return self.say("The 30 days up to {day}, for the whole company.", day=self.last_day)
+
+    @property
+    def title(self) -> str:
+        """The brief's heading."""
+        return self.say("{client}: the brief", client=self.name)
 
 
-def day(value: date | None) -> str:
-    """A date as the views write it: 3 Nov 2026."""
-    return f"{value.day} {value:%b %Y}" if value else "—"
-
-
-def read(client_id: int) -> Brief:
-    """The brief of a client. Raises DatabaseAway if the replica does not answer."""
+def read(client_id: int, language: str, separators: str = "") -> Brief:
+    """The brief of a client in a language, with these separators in its numbers. Raises DatabaseAway."""
     rows: dict[str, list[Row]] = {}
-    with reading(client_role(client_id), "brief") as cursor:
+    with reading(client_role(client_id), "brief", language, separators) as cursor:
         for name, statement in _STATEMENTS.items():
             cursor.execute(statement)
             rows[name] = [dict(row) for row in cursor.fetchall()]
     (client,) = rows["client"]
-    return Brief(client_id, client["name"], client["slug"], ZoneInfo(client["time_zone"]), rows)
+    return Brief(client_id, client["name"], client["slug"], ZoneInfo(client["time_zone"]), rows, language)

@@ -25,6 +25,7 @@ def message(brief: Brief, brand: Brand, *, scheduled: bool) -> dict[str, Any]:
         "stop_link": STOP_LINK if scheduled else None,
         "link": readable_on(brand.primary, LIGHT_BACKGROUND, 4.5),
         **page.helpers(brief),
+        **page.in_language(brief.language),
     }
     return {
         "subject": shorten(f"{brand.app_name}: {brief.sentence}", 150, placeholder=" …"),

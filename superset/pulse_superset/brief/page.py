@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from pulse import languages
+from pulse.languages import mark
 from pulse_superset.branding import DARK_BACKGROUND, LIGHT_BACKGROUND, Brand, wordmark
 from pulse_superset.brief import charts
-from pulse_superset.brief.data import Brief, Row, day
+from pulse_superset.brief.data import Brief, Row
 from pulse_superset.colors import for_both_modes, readable_on
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 MOST_LOGO_CHARACTERS = 40_000  # a larger one would make the page heavier than all of its content
 MISSING = {
-    "below_minimum_sample": "Too few to give a value.",
-    "no_working_days": "There was no working day in these 30 days.",
+    "below_minimum_sample": mark("Too few to give a value."),
+    "no_working_days": mark("There was no working day in these 30 days."),
 }
+NO_DATA = mark("Nothing to measure in these 30 days.")
 MARKS = {"better": "▲ ", "worse": "▼ "}  # beside the colour
-LEGEND = (
+LEGEND = mark(
     "Lines: complete weeks, the oldest on the left; the ring is the last week with a value. The band is the range of chance of a"
     " single week; where it has a step, a new level began. Hours have a logarithmic scale."
 )
@@ -38,19 +41,25 @@ _templates = Environment(
 )
 
 
-def render(template: str, brand: Brand, mode: str, **values: Any) -> tuple[str, str]:
-    """A page in a brand, and the content security policy that it needs."""
-    style = fill("pulse/brief.css", colors=_colors(brand))
+def render(template: str, brand: Brand, mode: str, language: str, **values: Any) -> tuple[str, str]:
+    """A page in a brand and a language, and the content security policy that it needs."""
+    style = fill("pulse/brief.css", colors=_colors(brand), font=Markup(brand.font))
     logo = brand.logo
     if len(logo) > MOST_LOGO_CHARACTERS:
         logo = wordmark(brand.app_name, for_both_modes(brand.primary, LIGHT_BACKGROUND, DARK_BACKGROUND))
-    html = fill(template, brand=brand, home=brand.home, logo=logo, mode=mode, style=Markup(style), **values)
+    shell = {"brand": brand, "home": brand.home, "logo": logo, "mode": mode, "style": Markup(style)}
+    html = fill(template, **shell, **in_language(language), **values)
     return html, policy(style)
 
 
 def fill(template: str, **values: Any) -> str:
     """A template, filled in; HTML is escaped."""
     return _templates.get_template(template).render(**values)
+
+
+def in_language(language: str) -> dict[str, Any]:
+    """What templates call for their texts."""
+    return {"language": language, "say": partial(languages.say, language)}
 
 
 def policy(style: str) -> str:
@@ -68,9 +77,9 @@ def brief_page(brief: Brief, brand: Brand, mode: str, *, chosen: bool) -> tuple[
         "pulse/brief.html",
         brand,
         mode,
+        brief.language,
         brief=brief,
         choice=f"&client={brief.slug}" if chosen else "",
-        one_day=timedelta(days=1),
         **helpers(brief),
     )
 
@@ -78,12 +87,13 @@ def brief_page(brief: Brief, brand: Brand, mode: str, *, chosen: bool) -> tuple[
 def helpers(brief: Brief) -> dict[str, Any]:
     """What the templates call."""
     return {
-        "day": day,
         "marks": MARKS,
+        "month": partial(languages.month, brief.language),
+        "label": partial(within_sentence, brief),
         "capital": capital,
         "percent": percent,
-        "missing": missing,
-        "legend": LEGEND,
+        "missing": partial(missing, brief),
+        "legend": brief.say(LEGEND),
         "chart": lambda number: Markup(weeks(brief, number)),
         "bar": lambda stage: Markup(charts.bar(stage["share"] or 0, emphasis=stage["is_constraint"])),
         "is_link": is_link,
@@ -100,9 +110,14 @@ def percent(share: float | None) -> str:
     return "—" if share is None else f"{share * 100:.0f} %"
 
 
-def missing(number: Row) -> str:
+def within_sentence(brief: Brief, label: str) -> str:
+    """A metric's label within a sentence; German nouns keep their capital."""
+    return label.lower() if brief.language == languages.ENGLISH else label
+
+
+def missing(brief: Brief, number: Row) -> str:
     """Why a number has no value."""
-    return MISSING.get(str(number["null_reason"]), "Nothing to measure in these 30 days.")
+    return brief.say(MISSING.get(str(number["null_reason"]), NO_DATA))
 
 
 def weeks(brief: Brief, number: Row) -> str:
@@ -117,10 +132,19 @@ def alternative(brief: Brief, number: Row) -> str:
     weeks = [row for row in brief.series(number["metric_type"]) if row["value"] is not None]
     if not weeks:
         return ""
-    unit, values = number["display_unit"], [row["value"] for row in weeks]
-    return (
-        f"{number['metric_label']} by week, {day(weeks[0]['week'])} to {day(weeks[-1]['week'])}: first {values[0]:.1f}, last"
-        f" {values[-1]:.1f}, lowest {min(values):.1f}, highest {max(values):.1f} {unit}. {number['verdict_text'] or ''}"
+    values = [row["value"] for row in weeks]
+    written = partial(languages.number, brief.language)
+    return brief.say(
+        "{metric} by week, {start} to {end}: first {first}, last {last}, lowest {lowest}, highest {highest} {unit}. {verdict}",
+        metric=number["metric_label"],
+        start=brief.day(weeks[0]["week"]),
+        end=brief.day(weeks[-1]["week"]),
+        first=written(values[0]),
+        last=written(values[-1]),
+        lowest=written(min(values)),
+        highest=written(max(values)),
+        unit=number["display_unit"],
+        verdict=number["verdict_text"] or "",
     )
 
 

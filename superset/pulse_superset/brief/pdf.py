@@ -13,9 +13,10 @@ from urllib.parse import unquote_to_bytes
 
 import typst
 
+from pulse import languages
 from pulse_superset.branding import LIGHT_BACKGROUND, Brand
 from pulse_superset.brief import charts, page
-from pulse_superset.brief.data import Brief, Row, day
+from pulse_superset.brief.data import Brief, Row
 from pulse_superset.colors import readable_on
 
 PAPERS = {"a4": "a4", "letter": "us-letter"}
@@ -32,6 +33,12 @@ def render(brief: Brief, brand: Brand, paper: str) -> bytes:
         except typst.TypstError as error:
             logger.warning("client %s: the brief's PDF: %s", brief.client_id, error)
     raise RuntimeError(f"client {brief.client_id}: no PDF could be made of the brief")
+
+
+@cache
+def _texts() -> tuple[str, ...]:
+    """The texts of the template."""
+    return tuple(re.findall(r'say\("([^"]+)"\)', (page.TEMPLATES / "pulse" / "brief.typ").read_text(encoding="utf-8")))
 
 
 def file_name(brief: Brief) -> str:
@@ -58,23 +65,24 @@ def _fonts() -> typst.Fonts:
 
 
 def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
-    constraint, cost, corrections = brief.constraint, brief.cost, brief.rows["corrections"]
-    last = day(brief.until - timedelta(days=1)) if brief.until else ""
+    constraint, cost, corrections, say = brief.constraint, brief.cost, brief.rows["corrections"], brief.say
     return {
         "paper": PAPERS[paper],
-        "title": f"{brief.name}: the brief",
+        "language": brief.language,
+        "texts": {text: say(text) for text in _texts()},
+        "title": brief.title,
         "app_name": brand.app_name,
         "logo": _logo(brand),
         "color": readable_on(brand.primary, LIGHT_BACKGROUND, 3.0),
-        "period": f"The 30 days up to {last}, for the whole company." if last else "The whole company.",
-        "footer": f"{brief.name}, {last}" if last else brief.name,
+        "period": brief.period,
+        "footer": f"{brief.name}, {brief.last_day}" if brief.last_day else brief.name,
         "sentence": brief.sentence,
         "moves": [move["sentence"] for move in brief.moves],
         "numbers": [_number(brief, number) for number in brief.rows["numbers"]],
-        "legend": page.LEGEND,
+        "legend": say(page.LEGEND),
         "constraint": constraint["sentence"]
         if constraint
-        else "Nothing was delivered in the last four complete weeks, so there is no lead time to look into.",
+        else say("Nothing was delivered in the last four complete weeks, so there is no lead time to look into."),
         "stages": [
             {
                 "label": stage["stage_label"],
@@ -84,7 +92,7 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
             }
             for stage in (brief.rows["stages"] if constraint else [])
         ],
-        "risks": [_risks(kind) for kind in brief.risks()],
+        "risks": [_risks(brief, kind) for kind in brief.risks()],
         "plans": [
             [f"{plan['kind_text']} {plan['scope_name']}", plan["progress_text"], plan["answer"]]
             for plan in brief.rows["plans"]
@@ -92,24 +100,27 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
         "record": "".join(f"{row['record_text']}." for row in brief.rows["record"]),
         "effort": [[row["question"], row["answer"], row["note"]] for row in brief.rows["effort"]],
         "effort_period": "".join(f"{page.capital(row['period_text'])}." for row in brief.rows["effort"][:1]),
-        "cost": cost["sentence"] if cost else "Nothing was released in these 30 days, so nothing could fail.",
-        "trust": [[check["label"], _result(check)] for check in brief.rows["trust"]],
+        "cost": cost["sentence"] if cost else say("Nothing was released in these 30 days, so nothing could fail."),
+        "trust": [[check["label"], _result(brief, check)] for check in brief.rows["trust"]],
         "freshness": [
             [
                 source["integration"],
-                brief.moment(source["last_success_at"]) if source["last_success_at"] else "not read yet",
+                brief.moment(source["last_success_at"]) if source["last_success_at"] else say("not read yet"),
                 brief.moment(source["newest_record_at"]),
             ]
             for source in brief.rows["freshness"]
         ],
-        "corrected": f"The latest {len(corrections)} of {corrections[0]['of_all']} months' numbers that are no longer what"
-        " they were."
+        "corrected": say(
+            "The latest {shown} of {all} months' numbers that are no longer what they were.",
+            shown=len(corrections),
+            all=corrections[0]["of_all"],
+        )
         if corrections
         else "",
         "corrections": [
             [
                 row["metric_label"],
-                f"{row['calculation_date']:%b %Y}",
+                languages.month(brief.language, row["calculation_date"]),
                 row["old_text"],
                 row["new_text"],
                 row["cause"],
@@ -121,25 +132,27 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
 
 def _number(brief: Brief, number: Row) -> dict[str, str]:
     missing = number["null_reason"] is not None
-    before = f"; {number['previous_text']} in the 30 days before" if number["previous_value"] is not None else ""
+    before = ""
+    if number["previous_value"] is not None:
+        before = brief.say("; {value} in the 30 days before", value=number["previous_text"])
     return {
         "label": number["metric_label"],
-        "value": "No value" if missing else number["display_text"],
-        "note": page.missing(number) if missing else number["sample_text"] + before,
+        "value": brief.say("No value") if missing else number["display_text"],
+        "note": page.missing(brief, number) if missing else number["sample_text"] + before,
         "verdict": number["verdict"] or "",
         "verdict_text": page.MARKS.get(number["verdict"], "") + page.capital(number["verdict_text"]),
-        "target": number["target_status_text"] or "No target is set.",
+        "target": number["target_status_text"] or brief.say("No target is set."),
         "chart": page.weeks(brief, number),
         "alternative": page.alternative(brief, number),
     }
 
 
-def _risks(kind: list[Row]) -> dict[str, Any]:
+def _risks(brief: Brief, kind: list[Row]) -> dict[str, Any]:
     first = kind[0]
     return {
         "label": f"{first['kind_label']}: {first['of_this_kind']}",
         "usual": page.capital(first["usual_text"]),
-        "head": f"The {len(kind)} oldest" if first["of_this_kind"] > len(kind) else "What",
+        "head": brief.say("The {n} oldest", n=len(kind)) if first["of_this_kind"] > len(kind) else brief.say("What"),
         "rows": [
             {
                 "title": row["title"],
@@ -152,10 +165,10 @@ def _risks(kind: list[Row]) -> dict[str, Any]:
     }
 
 
-def _result(check: Row) -> str:
+def _result(brief: Brief, check: Row) -> str:
     if check["null_reason"]:
-        return "nothing to measure yet"
-    told = f": {check['message'] or 'needs a look'}" if check["status"] in ("fail", "warn") else ""
+        return brief.say("nothing to measure yet")
+    told = f": {check['message'] or brief.say('needs a look')}" if check["status"] in ("fail", "warn") else ""
     return f"{check['display_text']}{told}"
 
 

@@ -11,13 +11,16 @@ from typing import Any
 from flask import Blueprint, Response, g, make_response, request
 from flask_login import current_user
 
-from pulse_superset import accounts, answers, branding, identity
+from pulse import languages
+from pulse.languages import mark
+from pulse_superset import accounts, answers, branding, identity, language
 from pulse_superset.brief import data, mail, page, pdf
 
+REPORTS = {"weekly": mark("weekly"), "monthly": mark("monthly"), "signals": mark("signals")}
 PDF = "/pulse/brief.pdf"
 MAIL = "/pulse/brief/mail/"
 STOP = "/pulse/brief/stop/<token>"
-AWAY = "The numbers cannot be read at the moment. Try again in a minute."
+AWAY = mark("The numbers cannot be read at the moment. Try again in a minute.")
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ def _answering(view: Any) -> Any:
         except accounts.DatabaseAway as away:
             logger.warning("the brief cannot be read: %s", away)
             answers.say(AWAY)
-            return AWAY, 503, {"Retry-After": "30"}
+            return "", 503, {"Retry-After": "30"}
 
     answer.__name__ = view.__name__
     answer.__module__ = __name__
@@ -65,10 +68,10 @@ def _page() -> Any:
     client = _client()
     if client is None:
         html, g.pulse_policy = page.render(
-            "pulse/clients.html", branding.HOUSE, "system", clients=accounts.active_clients()
+            "pulse/clients.html", branding.HOUSE, "system", language.of_request(), clients=accounts.active_clients()
         )
         return html
-    brief, brand = data.read(client.client_id), branding.brand_of(client.client_id)
+    brief, brand = _read(client.client_id)
     html, g.pulse_policy = page.brief_page(brief, brand, _mode(), chosen=not _known().clients)
     return html
 
@@ -78,7 +81,7 @@ def _pdf() -> Any:
     paper = request.args.get("paper", "a4")
     if client is None or paper not in pdf.PAPERS:
         raise Refused(404)
-    brief, brand = data.read(client.client_id), branding.brand_of(client.client_id)
+    brief, brand = _read(client.client_id)
     answer = make_response(pdf.render(brief, brand, paper))
     answer.mimetype = "application/pdf"
     answer.headers["Cache-Control"] = "private, no-store"
@@ -91,7 +94,7 @@ def _mail() -> Any:
     client = _client()
     if client is None:
         raise Refused(404)
-    brief, brand = data.read(client.client_id), branding.brand_of(client.client_id)
+    brief, brand = _read(client.client_id)
     return mail.message(brief, brand, scheduled=request.args.get("scheduled") == "1"), {
         "Cache-Control": "private, no-store"
     }
@@ -102,8 +105,15 @@ def _stop(token: str) -> Any:
     stopped = accounts.stop_report(token) if request.method == "POST" else None
     if request.method == "POST" and stopped is None:
         raise Refused(404)
-    html, g.pulse_policy = page.render("pulse/stop.html", branding.HOUSE, "system", stopped=stopped)
+    html, g.pulse_policy = page.render(
+        "pulse/stop.html", branding.HOUSE, "system", language.of_request(), stopped=REPORTS.get(stopped or "")
+    )
     return Response(html, mimetype="text/html")
+
+
+def _read(client_id: int) -> tuple[data.Brief, branding.Brand]:
+    brand = branding.brand_of(client_id)
+    return data.read(client_id, _language(), brand.separators), brand
 
 
 def _known() -> identity.Identity:
@@ -129,6 +139,16 @@ def _client() -> accounts.Client | None:
     if chosen is None:
         raise Refused(404)
     return chosen
+
+
+def _language() -> str:
+    """The reader's language; staff, and the service account for those who get mail, name one. Raises Refused."""
+    wanted = request.args.get("language")
+    if wanted is None or _known().clients:
+        return language.of_request()
+    if wanted not in languages.LANGUAGES:
+        raise Refused(404)
+    return str(wanted)
 
 
 def _mode() -> str:

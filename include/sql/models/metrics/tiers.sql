@@ -1,5 +1,6 @@
 -- Columns of core.dora_metrics: the tier of a number, by the benchmarks of dora.benchmark_year.
 -- Grain: one row per number that was computed, and per number of the same metric and period where services are compared.
+-- Keeps: replaced rows
 -- A service has the tier of its number in calendar time, from the minimum sample and 28 days of history on, unless more than
 -- half of its failures are guesses. A client, team or repository has the tier of its median service (of two, the worse), for
 -- months and the windows that end today: for these, all services have numbers. tier_spread: how many services have each tier.
@@ -19,6 +20,16 @@ with computed as (
     join core.dora_metrics m
       on (m.scope_type, m.scope_id, m.calculation_date) = ('client', '', s.computed_through) and m.grain like 'rolling%'
     where s.computed_through < s.today and m.tier is not null
+    union
+    -- the running periods of a service whose 28 days of history have passed since the last run
+    select m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date
+    from settings s
+    join scope_days d on d.scope_type = 'service'
+    cross join lateral (select case d.family when 'deployments' then d.success_day else d.kind_day end as first_day) f
+    join core.dora_metrics m
+      on (m.scope_type, m.scope_id, m.family) = (d.scope_type, d.scope_id, d.family)
+     and m.period_end > s.computed_through + 1 and m.grain not like 'rolling%'
+    where s.computed_through + 1 - f.first_day < 28 and s.today + 1 - f.first_day >= 28
 ), compared as (
     select distinct c.metric_type, c.grain, c.calculation_date
     from computed c

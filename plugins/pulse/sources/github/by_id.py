@@ -12,7 +12,7 @@ from pulse.sources.github import queries, records
 from pulse.sources.github.client import GitHubClient, Node
 from pulse.sources.github.streams import Stream
 from pulse.sources.github.walk import complete_connections
-from pulse.sources.http import HeavyPage
+from pulse.sources.refusals import HeavyPage
 from pulse.warehouse.loader import Page, Reject
 
 NO_FILES = "the files of this pull request could not be read; the rest of it is stored"

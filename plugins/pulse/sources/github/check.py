@@ -13,13 +13,13 @@ from pulse.sources import check
 from pulse.sources.base import Credential, Integration, selected
 from pulse.sources.check import Report
 from pulse.sources.github.client import GitHubClient, Node
+from pulse.sources.refusals import REFUSED_TOKEN
 from pulse.warehouse.runs import RunStats
 
 REPOSITORIES = 1000  # that are listed; no more are needed to see what is there
 SAMPLED = 5  # the most recently pushed repositories, of which the contents are looked at
 RECENT = timedelta(days=30)
 SHOWN = 6
-REFUSED_TOKEN = 401
 
 _OWNER = """
 query CheckOwner($login: String!, $after: String) {

@@ -12,7 +12,8 @@ from pulse.sources.base import Credential, Integration
 from pulse.sources.github.answers import Answer, BadShape, Refusal, divided, errors_of, subject_of
 from pulse.sources.github.app import auth_for
 from pulse.sources.github.versions import OLDEST, OPTIONAL, VERSION_HEADER, lacking, without
-from pulse.sources.http import HeavyPage, HttpClient, JsonResponse
+from pulse.sources.http import HttpClient, JsonResponse
+from pulse.sources.refusals import UNREAD_IN_A_ROW, HeavyPage
 from pulse.warehouse.runs import RunStats
 
 _HEAVY_TYPES = {"RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED", "TIMEOUT"}
@@ -20,7 +21,6 @@ _HEAVY_WORDS = ("resource limits", "timeout", "timed out", "something went wrong
 REST_VERSION = "2022-11-28"
 REST_PAGES = (100, 50, 25, 5, 1)
 REST_PAGE = REST_PAGES[0]
-UNREAD_AT_ONCE = 4  # more records in a row that cannot be read are no records, but a server in trouble
 
 Node = dict[str, Any]
 
@@ -90,7 +90,7 @@ class GitHubClient:
         for part in range((page - 1) * (size // smaller) + 1, page * (size // smaller) + 1):
             more, lost, total = self.rest_page(path, items, part, smaller, **params)
             found, unread, most = [*found, *more], [*unread, *lost], max(most, total)
-            if not found and len(unread) > UNREAD_AT_ONCE:
+            if not found and len(unread) > UNREAD_IN_A_ROW:
                 raise self.http.failure(f"no answer of {path} can be read")
             if len(more) + len(lost) < smaller:
                 break

@@ -12,7 +12,7 @@ from pulse.errors import AccessLost
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import records
 from pulse.sources.github.client import REST_PAGE, GitHubClient, Node
-from pulse.sources.http import HeavyPage
+from pulse.sources.refusals import HeavyPage
 
 STREAM = "comparisons"
 ENTITY = "github_comparisons"

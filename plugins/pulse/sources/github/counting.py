@@ -25,12 +25,6 @@ from pulse.warehouse.loader import Page
 
 # Fetches nodes of a stream by id (with their record ids); returns their page, and the ids that are gone.
 Fetch = Callable[[Stream, dict[str, str]], tuple[Page, list[str]]]
-_FOUND = """
-    update raw.rejects set replayed_at = now()
-    where client_id = %(client)s and integration_id = %(integration)s and entity = %(entity)s and scope_key = %(scope)s
-      and record_id is null and replayed_at is null
-    returning id
-"""
 
 
 class Census:
@@ -67,7 +61,7 @@ class Census:
             counts |= {s.name: [int(self.scope.data["totals"][s.name]), self._stored(s)] for s in suspect}
         for stream in self.streams:
             if counts[stream.name][0] == counts[stream.name][1]:  # what had no identity is no longer missing
-                self.source.query(_FOUND, entity=stream.entity, scope=self.scope.key)
+                self.source.close_unnamed_rejects(stream.entity, self.scope.key)
         counted_at = self.now if weekly or before.watermark_at is None else before.watermark_at
         if before.watermark_at != counted_at or known != known | counts or "failed" in before.cursor:
             self.source.store([], [Checkpoint(census.STREAM, self.scope.key, counted_at, {"counts": known | counts})])

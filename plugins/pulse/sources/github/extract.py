@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLimited
+from pulse.errors import AccessLost, AuthError, PulseError
 from pulse.sources.base import Credential, Scope, Source, page_of
 from pulse.sources.github import actions, comparisons, probe, records, rest_pull
 from pulse.sources.github.by_id import ById, rows_page
@@ -25,14 +25,12 @@ from pulse.sources.github.repositories import RepositoryListing
 from pulse.sources.github.streams import DEPLOYMENTS, PULL_REQUESTS, Stream, streams
 from pulse.sources.github.tags import read_tags
 from pulse.sources.github.walk import Walk
-from pulse.sources.http import HeavyPage
 from pulse.sources.refusals import UNREADABLE
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
 ESSENTIAL = ("history", "pull_requests")
 OF_RUNS = ("workflow_runs", "workflow_jobs")
-REFUSED_TOKEN = 401
 # A review does not always update its pull request, so the last quarter is read again once a week.
 RESCAN = timedelta(days=90)
 # Deployments whose stored state may be outdated: those that had not ended, and those that were active before a recent
@@ -121,22 +119,7 @@ class GitHubSource(Source):
 
     def _tried(self, name: str, scope: Scope, read: Callable[[], None]) -> PulseError | None:
         """Read a part; returns what made it fail. Raises what would make every other part fail too."""
-        try:
-            read()
-            return None
-        except (RateLimited, ConfigError):
-            raise
-        except PulseError as error:
-            if error.status == REFUSED_TOKEN:
-                raise
-            failure = error
-        except (HeavyPage, StaleCursor, *UNREADABLE) as error:
-            failure = self.github.http.failure(
-                f"GitHub's answer about {name.replace('_', ' ')} of {scope.label} cannot be read:"
-                f" {type(error).__name__}: {error}"
-            )
-        self.github.http.forget(0)
-        return failure
+        return self.github.http.tried(f"{name.replace('_', ' ')} of {scope.label}", read, (StaleCursor,))
 
     def _readers(self, scope: Scope, due: set[str]) -> Iterator[tuple[str, Callable[[], None]]]:
         """What to read, in order, by the name of the stream."""

@@ -15,7 +15,7 @@ from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import queries, records
 from pulse.sources.github.answers import BadShape, connection_in
 from pulse.sources.github.client import GitHubClient
-from pulse.sources.http import HeavyPage
+from pulse.sources.refusals import HeavyPage
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page, Reject
 

@@ -12,7 +12,8 @@ from pulse.sources.github import queries, records
 from pulse.sources.github.answers import Answer, BadShape, connection_in
 from pulse.sources.github.client import GitHubClient, Node
 from pulse.sources.github.versions import without
-from pulse.sources.http import HeavyPage, JsonResponse
+from pulse.sources.http import JsonResponse
+from pulse.sources.refusals import HeavyPage
 from pulse.warehouse.loader import Page
 
 # So many repositories do not vanish at once unless the token lost its access.

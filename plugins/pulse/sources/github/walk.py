@@ -22,7 +22,8 @@ from pulse.sources.github import queries, records
 from pulse.sources.github.answers import Answer, BadShape, connection_in
 from pulse.sources.github.client import GitHubClient, Node, StaleCursor
 from pulse.sources.github.streams import Connections, Stream
-from pulse.sources.http import HeavyPage, JsonResponse
+from pulse.sources.http import JsonResponse
+from pulse.sources.refusals import HeavyPage
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page, Reject
 

@@ -26,7 +26,7 @@ def ask(integration: Integration, credential: Credential) -> Report:
         report.found.append("Records are only pushed: nothing is asked for.")
     for stream in read:
         try:
-            _, _, items = next(upstream.pages(stream, {}, {}))
+            items = next(upstream.pages(stream, {}, {})).items
         except PulseError as error:
             if len(read) == 1 or error.status == 401:
                 raise

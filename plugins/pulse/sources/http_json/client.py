@@ -5,20 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import requests
 
-from pulse.clients.streams import HttpJsonAuth, Stream
+from pulse.clients.streams import HttpJsonAuth, PagePagination, Stream
 from pulse.errors import ConfigError, Where
 from pulse.sources import bounds, guard
 from pulse.sources.base import Credential, Integration
 from pulse.sources.http import Auth, HttpClient, JsonResponse, TokenAuth
 from pulse.sources.http_json import paging
 from pulse.sources.http_json.paging import Position
-from pulse.sources.refusals import redacted
+from pulse.sources.refusals import UNREAD_IN_A_ROW, HeavyPage, redacted
 from pulse.warehouse.runs import RunStats
+
+
+@dataclass(frozen=True)
+class Read:
+    """A page: its position, the upstream's time (aware, UTC), its records.
+
+    `lost`: instead of the records, the text of the one record there, which cannot be read.
+    """
+
+    position: Position
+    server_time: datetime
+    items: list[Any] = field(default_factory=list)
+    lost: str = ""
+
 
 # After this many empty pages in a row, the walk is considered endless.
 EMPTY_PAGES = 50
@@ -77,17 +93,31 @@ class JsonClient:
             return TokenAuth(token, login)
         return KeyAuth(kind, self.declared_auth.carrier, token)
 
-    def pages(
-        self, stream: Stream, since: Mapping[str, str], start: Position
-    ) -> Iterator[tuple[Position, JsonResponse, list[Any]]]:
-        """The pages of a stream, starting at a position (empty: the first): each with its position, answer and records.
+    def pages(self, stream: Stream, since: Mapping[str, str], start: Position) -> Iterator[Read]:
+        """The pages of a stream, starting at a position (empty: the first).
 
-        Raises UpstreamError if a page or position comes twice, because such a walk would never end.
+        A page that cannot be read is asked for in smaller parts, down to the record that makes it unreadable. Raises
+        UpstreamError if a page or position comes twice, because such a walk would never end.
         """
-        position, seen, contents, empty = start, set[bytes](), set[bytes](), 0
+        position, seen, contents, empty, unread = start, set[bytes](), set[bytes](), 0, 0
+        full = False  # whether the upstream gives as many records as it is asked for
         while True:
             seen.add(_digest(position))
-            response = self._get(stream, since, position)
+            try:
+                response = self._get(stream, since, position, heavy=True)
+            except HeavyPage as error:
+                self.http.forget(0)
+                smaller = paging.narrowed(stream.pagination, position)
+                if smaller and (full or self._gives_what_is_asked(stream, since, position)):
+                    position, full = smaller, True
+                    continue
+                after = paging.behind(stream.pagination, position)
+                unread += 1
+                if after and error.text and unread <= UNREAD_IN_A_ROW:
+                    yield Read(position, datetime.now(UTC), lost=error.text)
+                    position = after
+                    continue
+                response = self._get(stream, since, position)  # which tries again, and then says what is wrong
             items = self._records(stream, response.body)
             content = _digest(items)
             empty = 0 if items else empty + 1
@@ -97,7 +127,8 @@ class JsonClient:
                     " parameters of the declared pagination"
                 )
             contents.add(content)
-            yield position, response, items
+            unread, full = 0, full or len(items) == paging.asked_for(stream.pagination, position)
+            yield Read(position, response.server_time, items)
             next_position = self._next_position(stream, position, response, items)
             if next_position is None:
                 return
@@ -105,16 +136,31 @@ class JsonClient:
                 raise self.http.failure(f"stream {stream.name}: the upstream repeats a page endlessly")
             position = next_position
 
-    def _get(self, stream: Stream, since: Mapping[str, str], position: Position) -> JsonResponse:
+    def _gives_what_is_asked(self, stream: Stream, since: Mapping[str, str], position: Position) -> bool:
+        """Whether a page is a range of records that can be divided: not if pages are numbered, and the upstream has a cap."""
+        if not isinstance(stream.pagination, PagePagination) or position.get("page", stream.pagination.start) == (
+            stream.pagination.start
+        ):
+            return True
+        first = {"size": position["size"]} if "size" in position else {}
+        try:
+            found = self._records(stream, self._get(stream, since, first, heavy=True).body)
+        except HeavyPage:
+            return False
+        return len(found) == paging.size_of(stream.pagination, position)
+
+    def _get(
+        self, stream: Stream, since: Mapping[str, str], position: Position, *, heavy: bool = False
+    ) -> JsonResponse:
         url = f"{self.base_url}{stream.path}"
         params = {
             name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in stream.params.items()
         }
         params |= {**since, **paging.parameters(stream.pagination, position)}
         if "url" in position:
-            # The next address comes from the upstream and is complete.
-            url, params = position["url"], {}
-        return self.http.call("GET", url, params=params)
+            # The next address comes from the upstream and is complete, but for the size of a part.
+            url, params = paging.with_size(stream.pagination, position)
+        return self.http.call("GET", url, params=params, heavy=heavy)
 
     def _records(self, stream: Stream, body: Any) -> list[Any]:
         found = paging.value_at(body, stream.records, paging.ABSENT) if body is not None else []  # HTTP 204

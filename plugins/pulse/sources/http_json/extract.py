@@ -21,6 +21,7 @@ from pulse.sources.base import Credential, Integration, Scope, Source
 from pulse.sources.http_json import records
 from pulse.sources.http_json.client import JsonClient
 from pulse.warehouse.checkpoints import Checkpoint
+from pulse.warehouse.erased import Erased
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
 
@@ -88,15 +89,16 @@ class HttpJsonSource(Source):
         """Read all pages from the checkpoint's position on, then set the new watermark."""
         resumed = bool(checkpoint.cursor)
         started_at: str = checkpoint.cursor.get("started_at", "")
+        erased = Erased.of_client(self.conn, self.integration.client_id)
         listed: set[bytes] = set()  # digests, because there may be many ids and long ones
         skipped, complete = 0, not resumed
         since = _since(stream.since, checkpoint.watermark_at)
-        for position, response, items in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
-            started_at = started_at or response.server_time.isoformat()
-            found = records.map_records(stream, items)
-            cursor = {"position": position, "started_at": started_at}
+        for read in self.upstream.pages(stream, since, checkpoint.cursor.get("position", {})):
+            started_at = started_at or read.server_time.isoformat()
+            found = records.map_records(stream, read.items, read.lost)
+            cursor = {"position": read.position, "started_at": started_at}
             self.store([found.page], [Checkpoint(checkpoint.stream, stream.name, checkpoint.watermark_at, cursor)])
-            listed.update(map(_digest, found.listed))
+            listed.update(_digest(erased.text(record_id)) for record_id in found.listed)
             skipped += found.skipped
             complete = complete and found.complete
         if skipped and skipped == len(listed):
@@ -104,7 +106,10 @@ class HttpJsonSource(Source):
                 f"client {self.integration.client_slug}, {self.integration.name}: stream {stream.name}: all {skipped}"
                 " records were skipped: check 'values' and the paths of the times"
             )
-        gone = self._gone(stream, listed) if stream.since is None and complete else []
+        gone = []
+        if stream.since is None and complete:
+            gone = self._gone(stream, listed)
+            self.close_unnamed_rejects(records.ENTITY, stream.name)
         watermark = datetime.fromisoformat(started_at) - OVERLAP
         self.store([Page(records.ENTITY, gone=gone)], [Checkpoint(checkpoint.stream, stream.name, watermark)])
 

@@ -1,6 +1,7 @@
 """How the pages of an endpoint follow one another: pure functions of the declaration and the answer.
 
-A position identifies a page: {} is the first, others are {"page": 3}, {"offset": 200}, {"cursor": "…"} or {"url": "…"}.
+A position identifies a page: {} is the first, others are {"page": 3}, {"offset": 200}, {"cursor": "…"} or {"url": "…"}. One
+with a "size" asks for fewer records than declared, because the page of the declared size cannot be read.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pulse.clients.streams import (
 from pulse.sources.http import JsonResponse
 
 Position = dict[str, Any]
+Sized = PagePagination | OffsetPagination | CursorPagination | LinkPagination
 
 ABSENT = object()
 
@@ -29,7 +31,7 @@ def parameters(pagination: Pagination, position: Position) -> dict[str, str]:
     """The query parameters that request the page at a position."""
     if isinstance(pagination, NoPagination):
         return {}
-    asked = {pagination.size_param: str(pagination.size)} if pagination.size_param else {}
+    asked = {pagination.size_param: str(size_of(pagination, position))} if pagination.size_param else {}
     if isinstance(pagination, PagePagination):
         asked[pagination.param] = str(position.get("page", pagination.start))
     elif isinstance(pagination, OffsetPagination):
@@ -56,9 +58,72 @@ def next_position(
     # A short page is not the last one: the upstream may cap the size below what was requested.
     if pagination.more and value_at(response.body, pagination.more) is False:
         return None
-    if isinstance(pagination, PagePagination):
-        return {"page": int(position.get("page", pagination.start)) + 1}
-    return {"offset": int(position.get("offset", 0)) + len(items)}
+    return _after(pagination, position, len(items))
+
+
+def asked_for(pagination: Pagination, position: Position) -> int | None:
+    """How many records the page at a position is asked for; None if no size is sent."""
+    unsized = isinstance(pagination, NoPagination) or not pagination.size_param
+    return None if unsized else size_of(pagination, position)  # type: ignore[arg-type]
+
+
+def with_size(pagination: Pagination, position: Position) -> tuple[str, dict[str, str]]:
+    """The address of a position that is an address, and the parameters to send with it: the size of a part."""
+    url, param = position["url"], getattr(pagination, "size_param", "")
+    if "size" not in position or not param:
+        return url, {}
+    return without_parameter(url, param), {param: str(position["size"])}
+
+
+def size_of(pagination: Sized, position: Position) -> int:
+    """How many records the page at a position is asked for."""
+    return int(position.get("size", pagination.size))
+
+
+def narrowed(pagination: Pagination, position: Position) -> Position | None:
+    """The first part of a page that cannot be read as a whole; None if it has one record, or if no size can be asked for."""
+    if isinstance(pagination, NoPagination) or not pagination.size_param:
+        return None
+    size = size_of(pagination, position)
+    if size == 1:
+        return None
+    smaller = next(part for part in range(size // 2, 0, -1) if size % part == 0)
+    if not isinstance(pagination, PagePagination):
+        return {**position, "size": smaller}
+    before = int(position.get("page", pagination.start)) - pagination.start
+    return {"page": before * (size // smaller) + pagination.start, "size": smaller}
+
+
+def behind(pagination: Pagination, position: Position) -> Position | None:
+    """The position behind a single record that cannot be read; None if only its page names the next one."""
+    if not isinstance(pagination, PagePagination | OffsetPagination) or asked_for(pagination, position) != 1:
+        return None
+    return _after(pagination, position, 1)
+
+
+def _after(pagination: PagePagination | OffsetPagination, position: Position, count: int) -> Position:
+    """The position after `count` records; as large a page as begins there."""
+    size = size_of(pagination, position)
+    if isinstance(pagination, OffsetPagination):
+        done = int(position.get("offset", 0)) + count
+        return {"offset": done, **_size(pagination, _largest(pagination.size, size, done))}
+    page = int(position.get("page", pagination.start)) + 1
+    if count != size:  # the upstream has a cap of its own, so nobody knows how many records came before
+        return {"page": page, **_size(pagination, size)}
+    done = (page - pagination.start) * size
+    larger = _largest(pagination.size, size, done)
+    return {"page": done // larger + pagination.start, **_size(pagination, larger)}
+
+
+def _largest(declared: int, size: int, done: int) -> int:
+    """The largest size, up to the declared one, of which the pages before are whole."""
+    return next(
+        one for one in range(declared, size - 1, -1) if one == size or (declared % one == 0 and done % one == 0)
+    )
+
+
+def _size(pagination: Sized, size: int) -> Position:
+    return {} if size == pagination.size else {"size": size}
 
 
 def looks_truncated(pagination: Pagination, items: list[Any]) -> bool:

@@ -17,6 +17,7 @@ from pulse.sources.http_json.paging import value_at
 from pulse.warehouse.loader import Page, RawRow, Reject
 
 ENTITY = "http_json_records"
+UNREADABLE = "the upstream's answer about this record cannot be read, even alone"
 DESCRIPTION_CHARACTERS = 2000
 VALUE_CHARACTERS = 100
 # Larger numbers are milliseconds (as seconds they would be after the year 5138).
@@ -49,9 +50,12 @@ class MappedPage:
     complete: bool = True
 
 
-def map_records(stream: Stream, items: Iterable[Any]) -> MappedPage:
-    """The records of a page: each becomes a row or a reject, or is skipped."""
+def map_records(stream: Stream, items: Iterable[Any], lost: str = "") -> MappedPage:
+    """The records of a page: each becomes a row or a reject, or is skipped. `lost`: the text of one that cannot be read."""
     result = MappedPage()
+    if lost:
+        result.page.rejects.append(Reject(None, stream.name, json.dumps({"answer": lost}), UNREADABLE))
+        result.complete = False
     for item in items:
         identity: str | None = None
         try:

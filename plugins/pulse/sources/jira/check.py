@@ -15,11 +15,11 @@ from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import CLOUD, JiraClient
 from pulse.sources.jira.cloud import Cloud
 from pulse.sources.jira.data_center import DataCenter
+from pulse.sources.refusals import REFUSED_TOKEN
 from pulse.warehouse.runs import RunStats
 
 SAMPLE = 100  # of the newest issues, whose types and labels are looked at
 SHOWN = 6
-REFUSED_TOKEN = 401
 _INCIDENT = re.compile(r"incident|outage|problem|post-?mortem|major|störung|ausfall|panne", re.IGNORECASE)
 _DEFAULT_TYPE, _DEFAULT_LABEL = "Incident", "incident"
 

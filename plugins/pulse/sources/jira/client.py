@@ -7,19 +7,18 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from pulse.errors import AuthError, ConfigError, PulseError, UpstreamError, Where
+from pulse.errors import AuthError, ConfigError, PulseError, Where
 from pulse.sources import bounds
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import HeavyPage, HttpClient, JsonResponse, TokenAuth
+from pulse.sources.http import HttpClient, JsonResponse, TokenAuth
 from pulse.sources.jira import endpoints
-from pulse.sources.refusals import redacted
+from pulse.sources.refusals import UNREAD_IN_A_ROW, HeavyPage, redacted
 from pulse.warehouse.runs import RunStats
 
 GATEWAY_HOST = "api.atlassian.com"
 CLOUD_DOMAIN = ".atlassian.net"
 CLOUD, DATA_CENTER = "cloud", "data_center"
 EMPTY_PAGES = 3
-UNREAD_IN_A_ROW = 4  # more that cannot be read are no records, but a server in trouble
 
 
 class JiraClient:
@@ -167,7 +166,3 @@ class JiraClient:
                 raise self.http.failure(f"Jira repeats a page of {what} endlessly")
             seen.add(str(token))
             request["nextPageToken"] = token
-
-    def unanswered(self, what: str) -> UpstreamError:
-        """Even the smallest question about something has no answer that can be read."""
-        return self.http.failure(f"Jira's answers about {what} cannot be read, however little is asked for")

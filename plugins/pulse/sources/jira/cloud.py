@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from pulse.errors import AccessLost, TooMuch, UpstreamError
+from pulse.errors import AccessLost, AuthError, TooMuch, UpstreamError
 from pulse.sources.base import Scope
-from pulse.sources.http import HeavyPage
 from pulse.sources.jira import endpoints
-from pulse.sources.jira.client import UNREAD_IN_A_ROW, JiraClient
+from pulse.sources.jira.client import JiraClient
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, ids_of, scopes_of, unread
+from pulse.sources.refusals import REFUSED_TOKEN, UNREAD_IN_A_ROW, HeavyPage
 
 NOT_BY_CHANCE = 10  # so many issues are not all deleted between two calls
 UNREADABLE_ENTRY = (
@@ -159,6 +159,8 @@ class Cloud:
         found: list[tuple[str, list[Any]]] = []
         try:
             found.extend(self._changelogs(ids))
+            if unasked := {issue_id for issue_id, _ in found} - scopes.keys():
+                raise LookupError(f"a changelog of an issue that was not requested: {min(unasked)}")
         except (HeavyPage, LookupError, TypeError):
             self.jira.http.forget(0)
             if len(ids) == 1:
@@ -168,8 +170,6 @@ class Cloud:
             self._add_part(batch, scopes, ids[len(ids) // 2 :])
             return
         for issue_id, entries in found:
-            if issue_id not in scopes:
-                raise self.jira.http.failure(f"Jira returned a changelog of issue {issue_id}, which was not requested")
             add_changelog(batch, issue_id, entries, scopes[issue_id])
 
     def _changelogs(self, ids: list[str]) -> Iterator[tuple[str, list[Any]]]:
@@ -187,7 +187,9 @@ class Cloud:
             add_changelog(
                 batch, issue_id, self.jira.offset_pages(path, "values", endpoints.ALONE_PAGE, lost), scope_key
             )
-        except (UpstreamError, AccessLost) as error:
+        except (UpstreamError, AccessLost, AuthError) as error:
+            if error.status == REFUSED_TOKEN:
+                raise
             self.jira.http.forget(0)
             lost.append(str(error))
         if lost:

@@ -8,6 +8,7 @@ small, the walk starts again (what is already stored is not written again).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -15,13 +16,15 @@ from typing import Any
 
 from pulse.errors import UpstreamError
 from pulse.sources.base import Scope
-from pulse.sources.http import HeavyPage, JsonResponse
+from pulse.sources.http import JsonResponse
 from pulse.sources.jira import endpoints
 from pulse.sources.jira.client import JiraClient
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, id_of, ids_of, scopes_of, unread
+from pulse.sources.refusals import HeavyPage
 
 BEGINNINGS = 4
+INCOMPLETE = "Jira returned the issue without its complete history; the entries that came are stored"
 UNREAD = "_unread"  # in the place of an issue's fields: the text that came instead
 
 
@@ -182,10 +185,17 @@ class DataCenter:
         batch.issues.rows.extend(part.issues.rows)
         batch.issues.rejects.extend(part.issues.rejects)
         for issue in filter(lambda item: isinstance(item, dict), issues):
-            changelog = issue.get("changelog") or {}
-            entries = changelog.get("histories")
-            if not isinstance(entries, list) or len(entries) < int(changelog.get("total") or 0):
-                raise self.jira.http.failure(f"Jira returned issue {issue.get('id')} without its complete changelog")
             issue_id = str(issue.get("id"))
             if issue_id in scopes:
-                add_changelog(batch, issue_id, entries, scopes[issue_id])
+                _add_history(batch, issue_id, issue.get("changelog"), scopes[issue_id])
+
+
+def _add_history(batch: Batch, issue_id: str, changelog: Any, scope_key: str) -> None:
+    """Add an issue's history. Where Jira gives less than it counts, the rest is a reject: the next run asks again."""
+    answer = changelog if isinstance(changelog, dict) else {}
+    entries, total = answer.get("histories"), answer.get("total")
+    found = entries if isinstance(entries, list) else []
+    add_changelog(batch, issue_id, found, scope_key)
+    if found is not entries or (isinstance(total, int) and len(found) < total):
+        reject = unread(issue_id, scope_key, json.dumps({**answer, "histories": f"{len(found)} entries"}))
+        batch.changelogs.rejects.append(replace(reject, reason=INCOMPLETE))

@@ -8,10 +8,12 @@ consistent search.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from pulse.errors import AccessLost, AuthError, ConfigError, TooMuch, UpstreamError
+from pulse.errors import AccessLost, ConfigError, UpstreamError
 from pulse.sources.base import Credential, Scope, Source, page_of, selected
 from pulse.sources.jira import records
 from pulse.sources.jira.agile import Agile
@@ -21,7 +23,6 @@ from pulse.sources.jira.counting import Census
 from pulse.sources.jira.data_center import DataCenter
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Site, Sweep, refusal
-from pulse.sources.refusals import UNREADABLE
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page
 from pulse.warehouse.runs import RunStats
@@ -29,7 +30,6 @@ from pulse.warehouse.runs import RunStats
 OVERLAP = timedelta(minutes=10)
 STREAM = "issues"
 FIELDS = "fields"  # the stream of the checkpoint that holds the ids of the custom fields
-REFUSED_TOKEN = 401
 
 
 class JiraSource(Source):
@@ -68,34 +68,30 @@ class JiraSource(Source):
         fields = self.custom_fields()
         for name in (name for name, ids in fields.named.items() if not ids):
             self.stats.warn(f"Jira has no field named {name!r}: correct 'custom_fields' of {self.integration.name}")
-        try:
-            Agile(self, self.jira, (row.record_id for row in projects.rows)).run(now)
-        except UNREADABLE as error:
-            self.jira.http.forget(0)
-            self.stats.warn(
-                f"what Jira answers about boards and sprints cannot be read, the next run asks again: {type(error).__name__}:"
-                f" {error}"
-            )
+        agile = Agile(self, self.jira, (row.record_id for row in projects.rows))
+        if error := self.jira.http.tried("boards and sprints", partial(agile.run, now)):
+            self.stats.warn(f"boards and sprints could not be read, and will be in the next run: {error}")
         data = {"custom_fields": fields.to_json(), "edition": self.jira.edition()}
         return [Scope(row.record_id, row.payload["key"], data) for row in projects.rows]
 
     def _statuses(self) -> datetime:
         """Store the statuses; those that are stored stay if Jira does not give any. Returns the server's time."""
-        try:
+        now = datetime.now(UTC)
+
+        def read() -> None:
+            nonlocal now
             response = self.jira.get(self.site.STATUSES)
             found = [] if response.body is None else response.body
             if not isinstance(found, list):
                 raise self.jira.http.failure(f"the answer of {self.site.STATUSES} is not a list")
             self.store([page_of("jira_statuses", found, records.status)])
-            return response.server_time
-        except TooMuch:
-            raise
-        except (UpstreamError, AccessLost) as error:
-            self.jira.http.forget(0)
+            now = response.server_time
+
+        if error := self.jira.http.tried("the statuses", read):
             self.stats.warn(
                 f"the statuses of {self.integration.name} could not be read, the next run asks again: {error}"
             )
-            return datetime.now(UTC)
+        return now
 
     def extract(self, scope: Scope) -> RunStats:
         """Run one sweep.
@@ -119,8 +115,18 @@ class JiraSource(Source):
             if not checkpoint.cursor:
                 break
         census = Census(self, self.jira, self.site, scope, asked)
-        census.retry_rejects()
-        census.run(listed, sweep.started_at)
+        parts: dict[str, Callable[[], None]] = {
+            "issues that could not be read before": census.retry_rejects,
+            "the count of the issues": partial(census.run, listed, sweep.started_at),
+        }
+        for what, read in parts.items():
+            error = self.jira.http.tried(f"{what} of {scope.label}", read)
+            if isinstance(error, AccessLost):  # the project itself
+                raise error
+            if error is not None:
+                self.stats.warn(
+                    f"{scope.label}: {what} could not be read, everything else was, and the next run asks again: {error}"
+                )
 
     def rebuild(self, entity: str, payload: Any, scope_key: str) -> Page:
         if isinstance(payload, dict) and "errorMessage" in payload:  # Jira's own refusal; there is nothing to read
@@ -137,25 +143,21 @@ class JiraSource(Source):
     def custom_fields(self) -> CustomFields:
         """The ids of the custom fields that Pulse uses; read once."""
         if self._custom is None:
-            wanted = self.integration.config.get("custom_fields") or []
-            try:
-                found = self.jira.get(self.site.FIELDS).body
-                if not isinstance(found, list | None):
-                    raise self.jira.http.failure(f"the answer of {self.site.FIELDS} is not a list")
-                self._custom = CustomFields.found(found or [], wanted)
-                self._remember(self._custom)
-            except TooMuch:
-                raise
-            except (UpstreamError, AccessLost, AuthError) as error:
-                if error.status == REFUSED_TOKEN:
-                    raise
-                self.jira.http.forget(0)
+            if error := self.jira.http.tried("the fields", self._read_fields):
                 # Those of the last run, because issues without them would lose their points and sprints.
                 self._custom = CustomFields.from_json(self.checkpoint(FIELDS, "").cursor)
                 self.stats.warn(
                     f"the fields of {self.integration.name} could not be read, those of the last run are used: {error}"
                 )
+            assert self._custom is not None
         return self._custom
+
+    def _read_fields(self) -> None:
+        found = self.jira.get(self.site.FIELDS).body
+        if not isinstance(found, list | None):
+            raise self.jira.http.failure(f"the answer of {self.site.FIELDS} is not a list")
+        self._custom = CustomFields.found(found or [], self.integration.config.get("custom_fields") or [])
+        self._remember(self._custom)
 
     def _remember(self, fields: CustomFields) -> None:
         if self.checkpoint(FIELDS, "").cursor != fields.to_json():

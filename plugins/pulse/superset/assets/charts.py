@@ -60,18 +60,24 @@ def chart_params(name: str, spec: Config, defaults: Config) -> Config:
 
 
 def chart_query(params: Config) -> Config:
-    """The query that Superset's page makes of the same params."""
+    """The query that Superset's page makes of the same params: a guest may send no other one (docs/embedding.md)."""
     x_axis = params.get("x_axis")
     groupby = params.get("groupby", [])
+    metrics = params.get("metrics") or [params[key] for key in ("metric",) if key in params]
+    order = [json.loads(entry) for entry in params.get("order_by_cols", [])]
+    if params["viz_type"] == "waterfall":
+        order = [[x_axis, True]]
+    elif metrics and not order:
+        order = [[metrics[0], not params.get("order_desc", True)]]
     query: Config = {
-        "columns": [*([_base_axis(x_axis)] if x_axis else []), *params.get("all_columns", []), *groupby],
-        "metrics": params.get("metrics") or [params[key] for key in ("metric",) if key in params],
+        "columns": [*([_base_axis(params)] if x_axis else []), *params.get("all_columns", []), *groupby],
+        "metrics": metrics,
         "filters": [
             {"col": entry["subject"], "op": entry["operator"], "val": entry["comparator"]}
             for entry in params["adhoc_filters"]
             if entry["operator"] != "TEMPORAL_RANGE"
         ],
-        "orderby": [json.loads(entry) for entry in params.get("order_by_cols", [])],
+        "orderby": order,
         "row_limit": params["row_limit"],
     }
     if x_axis and groupby:
@@ -84,7 +90,8 @@ def chart_query(params: Config) -> Config:
 
 def _second(params: Config) -> Config:
     """The params of the second query of a chart that has two."""
-    return {**params, "metrics": params["metrics_b"], "groupby": params["groupby_b"]}
+    order = {"order_desc": params.get("order_desc_b", True)}
+    return {**params, "metrics": params["metrics_b"], "groupby": params["groupby_b"], **order}
 
 
 def _filter(column: str, operator: str, value: Any) -> Config:
@@ -97,8 +104,11 @@ def _filter(column: str, operator: str, value: Any) -> Config:
     }
 
 
-def _base_axis(column: str) -> Config:
-    return {"columnType": "BASE_AXIS", "sqlExpression": column, "label": column, "expressionType": "SQL"}
+def _base_axis(params: Config) -> Config:
+    column = params["x_axis"]
+    grain = {"timeGrain": params["time_grain_sqla"]} if "time_grain_sqla" in params else {}
+    axis = {"columnType": "BASE_AXIS", "sqlExpression": column, "label": column, "expressionType": "SQL"}
+    return {**grain, **axis, "isColumnReference": True}
 
 
 def _benchmark(line: Config, defaults: Config) -> Config:
