@@ -62,7 +62,7 @@ def environments(
             # The service of docker-compose.yml that ends TLS: what it says about https and addresses is believed.
             "PULSE_TRUSTED_PROXIES": "edge",
         }
-        | ({environ.REDIS_URL.name: _redis(found, "cache", 1)} if scale else {}),
+        | (_shared(found) if scale else {}),
         # For schedulers and workers.
         "queue": _queue(found) if scale else {},
         "redis": {
@@ -98,6 +98,11 @@ def _redis_password(found: Settings, user: str) -> str:
 def _redis(found: Settings, user: str, number: int) -> str:
     """Address of one of Redis's databases, for one of its users (deploy/redis.sh)."""
     return f"redis://{user}:{_redis_password(found, user)}@redis:6379/{number}"
+
+
+def _shared(found: Settings) -> dict[str, str]:
+    """What several Supersets have in common."""
+    return {environ.REDIS_URL.name: _redis(found, "cache", 1), environ.REPLICA_HOST.name: "pooler"}
 
 
 def _queue(found: Settings) -> dict[str, str]:
