@@ -5,7 +5,7 @@ umask 077
 cat > /tmp/redis.conf <<EOF
 protected-mode no
 user default on nopass resetkeys resetchannels -@all +ping
-user queue on >$PULSE_REDIS_QUEUE_PASSWORD ~default* ~celery* ~unacked* ~_kombu* ~*.pidbox &* +@all -@admin -@dangerous +info
+user queue on >$PULSE_REDIS_QUEUE_PASSWORD ~default* ~celery* ~unacked* ~_kombu* ~*.pidbox* &* +@all -@admin -@dangerous +info
 user cache on >$PULSE_REDIS_CACHE_PASSWORD ~cache:* +@all -@admin -@dangerous -@pubsub -@scripting +keys
 EOF
 unset PULSE_REDIS_QUEUE_PASSWORD PULSE_REDIS_CACHE_PASSWORD

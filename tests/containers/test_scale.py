@@ -33,7 +33,6 @@ with app.connection_for_read() as connection:
     channel = connection.channel()
     print(channel.client.hlen("unacked"))
     channel.qos.restore_visible(num=100)
-    print(channel.client.hlen("unacked"))
 """
 
 
@@ -160,11 +159,8 @@ def test_a_worker_killed_in_the_middle_of_a_task_loses_and_repeats_nothing(
     scaled.wait_healthy(["airflow-worker"])
 
     # A day later the queue delivers the dead worker's messages once more: no task is begun by them.
-    waiting, left = (
-        int(number) for number in scaled.execute("airflow-worker", "python", "-c", DELIVER_AGAIN).split()[-2:]
-    )
+    waiting = int(scaled.execute("airflow-worker", "python", "-c", DELIVER_AGAIN).split()[-1])
     assert waiting >= 1, "the killed worker had acknowledged its task before it ended"
-    assert left == 0
     wait(lambda: redis(scaled, "queue", "hlen", "unacked").strip() == "0", 120)
     assert tries(api, run_id) == begun
     assert api.run_state("pulse__acme", run_id) == "success"
