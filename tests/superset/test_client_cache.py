@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -27,9 +28,9 @@ with Flask("x").app_context():
 """
 
 
-def said(config: dict[str, object]) -> list[str]:
+def said(config: dict[str, object], text: str = CODE) -> list[str]:
     """What a cache with these settings answers to two clients and to staff, one after the other."""
-    code = CODE.format(root=str(ROOT), config=config)
+    code = text.format(root=str(ROOT), config=config)
     python = str(SUPERSET_VENV / "bin" / "python")
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.splitlines()
@@ -56,3 +57,19 @@ def test_while_redis_is_away_nothing_is_cached_and_nothing_fails() -> None:
     url = f"redis://:secret@127.0.0.1:{free_port()}/1"
     answers = said({"CACHE_REDIS_URL": url, "CACHE_KEY_PREFIX": "data:", "CACHE_DEFAULT_TIMEOUT": 60})
     assert answers == ["None False None None"] * 3 + ["None False False None"]
+
+
+def test_a_redis_that_does_not_answer_delays_a_page_once() -> None:
+    asked_often = """
+import sys, time
+sys.path[:0] = [{root!r} + "/superset", {root!r} + "/plugins"]
+from pulse_superset.client_cache import REDIS_SECONDS, of_redis
+cache = of_redis(None, {config!r}, [], {{}})
+began = time.monotonic()
+print([cache.get("word") for _ in range(20)] == [None] * 20, cache.get_many("a", "b"), cache.set_many({{"a": 1}}))
+print(time.monotonic() - began < 1.5 * REDIS_SECONDS)
+"""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://cache:secret@127.0.0.1:{silent.getsockname()[1]}/1"
+        answers = said({"CACHE_REDIS_URL": url, "CACHE_KEY_PREFIX": "app:", "CACHE_DEFAULT_TIMEOUT": 60}, asked_often)
+    assert answers == ["True [None, None] []", "True"]
