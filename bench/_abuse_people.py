@@ -54,17 +54,22 @@ def session_of(token: str) -> requests.Session:
 
 
 def chart_queries(base: str, token: str) -> list[dict[str, Any]]:
-    """The requests that the dashboard's page sends for its charts."""
+    """The requests that the overview's page sends for its charts."""
+    return list(chart_queries_of(base, token, "executive-overview").values())
+
+
+def chart_queries_of(base: str, token: str, dashboard: str) -> dict[str, dict[str, Any]]:
+    """The requests that a dashboard's page sends for its charts, by the chart's name."""
     session = session_of(token)
-    found = session.get(f"{base}/api/v1/dashboard/executive-overview/charts", timeout=60)
+    found = session.get(f"{base}/api/v1/dashboard/{dashboard}/charts", timeout=60)
     found.raise_for_status()
-    queries = []
+    queries = {}
     for chart in found.json()["result"]:
         one = session.get(f"{base}/api/v1/chart/{chart['id']}", timeout=60).json()["result"]
         context = json.loads(one["query_context"])
         context["datasource"] = dict(zip(("id", "type"), chart["form_data"]["datasource"].split("__"), strict=True))
         context["form_data"] = {}
-        queries.append(context)
+        queries[str(one["slice_name"])] = context
     return queries
 
 

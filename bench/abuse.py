@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import math
 import os
 import signal
 import statistics
@@ -26,12 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from bench._abuse_people import Person, ask_ordinarily, declare, remove, worker_ids
-from bench._installation import installation, pulse
+from bench._installation import installation, p95, pulse, stop_airflow
 from pulse import environ
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDINARY, HOSTILE, PORTS = 20, 5, "12000"
-AIRFLOW = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "airflow-api-server")
 
 
 def main() -> None:
@@ -44,8 +42,7 @@ def main() -> None:
     with installation("abuse", PORTS) as stack:
         os.environ[environ.ROLE_SECRET.name] = stack.settings.secrets[environ.ROLE_SECRET.name]
         status: dict[str, Any] = json.loads(pulse("status", "--json"))
-        for name in AIRFLOW:
-            pulse("ctl", "stop", name)
+        stop_airflow()
         figures = measure(status, options.rounds, options.seconds)
     for name, value in figures.items():
         print(f"{name:<24} {value:>10,}")
@@ -87,11 +84,6 @@ def measure(status: dict[str, Any], rounds: int, seconds: int) -> dict[str, floa
         "hostile_refused": refused["refused"],
         "processes": processes,
     }
-
-
-def p95(milliseconds: list[float]) -> float:
-    """Nearest rank."""
-    return sorted(milliseconds)[math.ceil(len(milliseconds) * 0.95) - 1]
 
 
 @contextlib.contextmanager

@@ -11,15 +11,15 @@ first_loop_s                          until the DAG processor has read all clien
 listed_s                              until the DAG of one more client is listed
 sync_s, sync_cpu_s                    a run of sync_clients in which nothing has changed
 sync_requests                         its requests to Superset, for all clients together
+fresh_s                               from a record that a tool has pushed to the replica's answer with it, by a run that is
+                                      triggered at once; the median of a few clients
 page_p95_ms                           the page Clients
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import math
 import os
 import re
 import signal
@@ -31,11 +31,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import requests
 
-from bench._installation import installation, pulse
+from bench._installation import cpu_of, installation, p95, pulse
 from pulse.clients import progress
 from pulse.clients.spec import VARIABLE_PREFIX, parse_spec
 from pulse.clients.sync import sync_client
@@ -47,7 +46,6 @@ from stack import environment
 from stack.airflow import runs
 from stack.airflow.api import AirflowApi, HttpError
 from stack.context import Stack
-from stack.supervision.supervisor import our_processes
 
 ROOT = Path(__file__).resolve().parents[1]
 PORTS = "13000"
@@ -106,24 +104,27 @@ def measure(stack: Stack, clients: int, count: int) -> dict[str, float]:
     push(stack, slugs[:count])
     moving, moving_seconds = cpu_of(stack, lambda: run_all(api, chosen))
 
+    fresh = [freshness(stack, api, slug) for slug in slugs[:count]]
+
     api.call("PATCH", "dags/sync_clients", {"is_paused": False})
     run_all(api, ["sync_clients"])  # after it, the scheduler's own is five minutes away
     before = superset_requests(stack)
     sync, sync_seconds = cpu_of(stack, lambda: run_all(api, ["sync_clients"]))
     asked = superset_requests(stack) - before
-    pages = sorted(page_ms(stack) for _ in range(PAGES))
+    pages = [page_ms(stack) for _ in range(PAGES)]
     return {
         "clients": clients,
         "quiet_run_cpu_s": round((quiet - idle * quiet_seconds) / count, 2),
         "moving_run_cpu_s": round((moving - idle * moving_seconds) / count, 2),
         "idle_cpu": round(idle, 2),
+        "fresh_s": round(statistics.median(fresh), 1),
         "first_loop_s": round(first_loop),
         "listed_s": round(new, 1),
         "sync_s": round(sync_seconds, 1),
         "sync_cpu_s": round(sync - idle * sync_seconds, 1),
         "sync_requests": asked,
         "page_p50_ms": round(statistics.median(pages)),
-        "page_p95_ms": round(pages[math.ceil(PAGES * 0.95) - 1]),
+        "page_p95_ms": round(p95(pages)),
     }
 
 
@@ -157,6 +158,24 @@ def push(stack: Stack, slugs: list[str]) -> None:
             timeout=30,
         )
         answer.raise_for_status()
+
+
+def freshness(stack: Stack, api: AirflowApi, slug: str) -> float:
+    """Seconds from a pushed record to the replica's answer with it."""
+    counted = "select count(*) from report.evidence_deployments join core.clients c on c.id = client_id where slug = %s"
+    with psycopg.connect(stack.settings.database_url("pulse_staff", "replica"), autocommit=True) as replica:
+
+        def deployments() -> int:
+            row = replica.execute(counted, [slug]).fetchone()
+            return int(row[0]) if row else 0
+
+        before, begun = deployments(), time.monotonic()
+        push(stack, [slug])
+        runs.trigger(api, dag_id(slug))
+        wait(lambda: deployments() > before, every=0.1)
+        taken = time.monotonic() - begun
+    wait(lambda: not under_way(api, dag_id(slug)))
+    return taken
 
 
 def run_all(api: AirflowApi, dags: list[str]) -> None:
@@ -205,23 +224,6 @@ def wait(done: Callable[[], bool], every: float = 2) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("waited an hour")
         time.sleep(every)
-
-
-def cpu_of(stack: Stack, work: Callable[[], None]) -> tuple[float, float]:
-    """CPU seconds that all processes of the installation use while something is done, and how long it takes."""
-    before, begun = cpu(stack), time.monotonic()
-    work()
-    return cpu(stack) - before, time.monotonic() - begun
-
-
-def cpu(stack: Stack) -> float:
-    """CPU seconds so far of the processes that live, and of their children that have ended."""
-    total = 0.0
-    for process in our_processes(stack.state):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
 
 
 def superset_requests(stack: Stack) -> int:

@@ -18,6 +18,7 @@ view_p95_ms_by_size  the same for each size
 devlake              two panels in DevLake's shape over the same facts, next to our tiles (milliseconds), at the smallest size
 our_tiles_ms         by size: median of the tiles' query
 view_problems        by size: queries of the dashboards that could not be run, and why
+bytes_per_change     by size: the database, sources and numbers together, divided by the changes
 views_on             by size: replica, or primary if the disk has no room for both
 skipped              sizes for which there was no room, and why
 """
@@ -70,6 +71,7 @@ def main() -> None:
             "view_p95_ms_by_size",
             "view_problems",
             "our_tiles_ms",
+            "bytes_per_change",
             "views_on",
             "devlake",
             "skipped",
@@ -117,9 +119,10 @@ def one_size(db: TestDatabase, world: World, size: str, figures: Figures, worker
     sample = list(range(1, world.clients + 1, max(world.clients // SAMPLE, 1)))[:SAMPLE]
     full_and_again(db, world, size, figures, workers)
     settle(db)
+    figures["bytes_per_change"][size] = round(database_bytes(db) / world.changes)
     say(
         f"disk: {sources >> 20:,} MB of sources, {database_bytes(db) >> 20:,} MB in all, "
-        f"{database_bytes(db) / world.changes:,.0f} bytes a change"
+        f"{figures['bytes_per_change'][size]:,} bytes a change"
     )
     scans: dict[str, Any] = {}
     for name, found in (("increment_s", increments(db, world, sample)), ("increment_edit_s", edits(db, world, sample))):

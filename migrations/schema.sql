@@ -819,6 +819,17 @@ end $_$;
 
 COMMENT ON FUNCTION core.take_link(token_hash text, password_hash text) IS 'Sets the password of the person whose link this is, and uses the link up. NULL when there is no such link; elsewhere when the address has a login at another client already.';
 
+CREATE FUNCTION core.tell_clients_moved() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    perform pg_notify('pulse_clients', '');
+    return null;
+end $$;
+
+COMMENT ON FUNCTION core.tell_clients_moved() IS 'Trigger: tells those who listen on pulse_clients that a client''s state has moved.';
+
 CREATE FUNCTION core.unprotected_tables() RETURNS TABLE(unprotected regclass)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog'
@@ -1090,6 +1101,8 @@ GRANT ALL ON FUNCTION core.stop_report(token_hash text) TO pulse_auth;
 
 REVOKE ALL ON FUNCTION core.take_link(token_hash text, password_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.take_link(token_hash text, password_hash text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.tell_clients_moved() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION core.unprotected_tables() FROM PUBLIC;
 
@@ -1441,6 +1454,7 @@ ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY core.clients ADD CONSTRAINT clients_slug_key UNIQUE (slug);
 CREATE TRIGGER audit AFTER INSERT OR UPDATE ON core.clients FOR EACH ROW EXECUTE FUNCTION audit.clients();
 CREATE TRIGGER end_client_sessions AFTER UPDATE ON core.clients FOR EACH ROW WHEN ((old.active AND (NOT new.active))) EXECUTE FUNCTION core.end_client_sessions();
+CREATE TRIGGER tell AFTER INSERT OR UPDATE ON core.clients FOR EACH STATEMENT EXECUTE FUNCTION core.tell_clients_moved();
 CREATE POLICY admin ON core.clients TO pulse_admin USING (true);
 CREATE POLICY auth ON core.clients FOR SELECT TO pulse_auth USING (true);
 ALTER TABLE core.clients ENABLE ROW LEVEL SECURITY;
@@ -1527,6 +1541,7 @@ CREATE TABLE core.declaration_faults (
 ALTER TABLE ONLY core.declaration_faults FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.declaration_faults IS 'The faults that the last sync_clients found in the Variable pulse_client_<slug>, in the order of its fields. None: the Variable is good, or gone. A value that might be a secret is not here.';
 ALTER TABLE ONLY core.declaration_faults ADD CONSTRAINT declaration_faults_pkey PRIMARY KEY (slug, place);
+CREATE TRIGGER tell AFTER INSERT OR DELETE OR UPDATE ON core.declaration_faults FOR EACH STATEMENT EXECUTE FUNCTION core.tell_clients_moved();
 CREATE POLICY admin ON core.declaration_faults TO pulse_admin USING (true);
 ALTER TABLE core.declaration_faults ENABLE ROW LEVEL SECURITY;
 CREATE POLICY staff ON core.declaration_faults FOR SELECT TO pulse_staff USING (true);
@@ -2105,6 +2120,8 @@ CREATE TABLE core.etl_runs (
     resume_at timestamp with time zone,
     unfinished integer DEFAULT 0 NOT NULL,
     warnings text[] DEFAULT '{}'::text[] NOT NULL,
+    steps_done integer DEFAULT 0 NOT NULL,
+    steps_all integer DEFAULT 0 NOT NULL,
     CONSTRAINT etl_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text, 'deferred'::text])))
 );
 ALTER TABLE ONLY core.etl_runs FORCE ROW LEVEL SECURITY;
@@ -2112,6 +2129,8 @@ COMMENT ON COLUMN core.etl_runs.budget_remaining IS 'What was left of the creden
 COMMENT ON COLUMN core.etl_runs.resume_at IS 'When a deferred run continues.';
 COMMENT ON COLUMN core.etl_runs.unfinished IS 'How many streams stopped at the limit of the run; the next run continues them.';
 COMMENT ON COLUMN core.etl_runs.warnings IS 'What an admin should know although the run succeeded, such as a token that expires soon.';
+COMMENT ON COLUMN core.etl_runs.steps_done IS 'How many of them are done; written every second while the run is at work. Of repositories and projects, each has a run of its own.';
+COMMENT ON COLUMN core.etl_runs.steps_all IS 'Of how many steps the work consists: the models of a stage; for a run that discovers, the repositories or projects that its DAG run is to read. 0 where nothing is counted.';
 ALTER TABLE core.etl_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME core.etl_runs_id_seq
     START WITH 1
@@ -2122,6 +2141,8 @@ ALTER TABLE core.etl_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 ALTER TABLE ONLY core.etl_runs ADD CONSTRAINT etl_runs_pkey PRIMARY KEY (client_id, id);
 CREATE INDEX etl_runs_recent ON core.etl_runs USING btree (client_id, started_at DESC);
+CREATE INDEX etl_runs_running ON core.etl_runs USING btree (client_id) WHERE (state = 'running'::text);
+CREATE TRIGGER tell AFTER INSERT OR UPDATE ON core.etl_runs FOR EACH STATEMENT EXECUTE FUNCTION core.tell_clients_moved();
 ALTER TABLE ONLY core.etl_runs ADD CONSTRAINT etl_runs_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 ALTER TABLE ONLY core.etl_runs ADD CONSTRAINT etl_runs_client_id_integration_id_fkey FOREIGN KEY (client_id, integration_id) REFERENCES core.integrations(client_id, id);
 CREATE POLICY admin ON core.etl_runs FOR SELECT TO pulse_admin USING (true);

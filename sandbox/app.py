@@ -103,6 +103,7 @@ def build_app(organisations: list[Organisation], state: State) -> Starlette:
         """An organisation that is about to change; its present state is kept, so that a reset can restore it."""
         if login not in untouched:
             untouched[login] = pickle.dumps(github.organisations[login])
+        state.changed(login)
         return github.organisations[login]
 
     async def set_settings(request: Request) -> Response:

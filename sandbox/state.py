@@ -1,15 +1,20 @@
-"""What the sandbox remembers between requests: its clock, rate-limit budgets, counters, ordered faults."""
+"""What the sandbox remembers between requests: its clock, rate-limit budgets, counters, ordered faults, answers."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 GITHUB_LIMIT = 5000
+KEPT_ANSWERS = 500
 WINDOW_SECONDS = 3600
 SECONDARY_LIMITS = {"graphql": 2000, "core": 900}
 
@@ -69,6 +74,8 @@ class State:
 
     def __init__(self, frozen: datetime | None = None) -> None:
         self.frozen = frozen
+        self._answers: OrderedDict[Hashable, Any] = OrderedDict()
+        self._changes = count(1)
         self.reset()
 
     def reset(self) -> None:
@@ -87,10 +94,28 @@ class State:
         self.repeat_page_tokens = False  # whether Jira's search repeats the same page endlessly
         self._minute: Counter[tuple[str, str, int]] = Counter()
         self._used: Counter[tuple[str, str, int]] = Counter()
+        self.worlds: dict[str, int] = {}  # the number of the latest change by organisation; none while it is untouched
 
     def now(self) -> datetime:
         """The world's time."""
         return self.frozen or datetime.now(UTC)
+
+    def changed(self, organisation: str) -> None:
+        """Tell that an organisation's world is no longer what it was."""
+        self.worlds[organisation] = next(self._changes)
+
+    def once(self, organisation: str, question: Hashable, answer: Callable[[], T]) -> T:
+        """An answer that depends on the question, an organisation's world and the time only: worked out once while the clock
+        stands, because tests ask the same questions again and again."""
+        if self.frozen is None:
+            return answer()
+        key = (organisation, self.worlds.get(organisation), self.frozen, question)
+        if key not in self._answers:
+            self._answers[key] = answer()
+        self._answers.move_to_end(key)
+        if len(self._answers) > KEPT_ANSWERS:
+            self._answers.popitem(last=False)
+        return self._answers[key]  # type: ignore[no-any-return]
 
     def budget(self, credential: str, resource: str, points: int) -> Budget:
         """Take points from the hour's budget."""

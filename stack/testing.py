@@ -23,10 +23,11 @@ from stack.steps import StepFailed
 from stack.supervision.supervisor import Supervisor
 
 PORT_BASE = "10000"  # the test stack never takes the real one's ports, whichever is started first
+# Three workers keep two cores busy: one has the stack, and much of its time is spent waiting for that.
 # A worker that crashed is not replaced: pytest-xdist then waits for ever for tests that have run (3.8).
-ON_TWO_CORES = ["-n", "2", "--dist", "loadgroup", "--max-worker-restart", "0"]
+IN_PARALLEL = ["-n", "3", "--dist", "loadgroup", "--max-worker-restart", "0"]
 # Options that say how to spread the tests, and those of somebody who looks at one of them.
-ON_ONE_CORE = ("-n", "--numprocesses", "--dist", "-s", "--capture", "--pdb", "--trace", "no:xdist", "-pno:xdist")
+AS_TOLD = ("-n", "--numprocesses", "--dist", "-s", "--capture", "--pdb", "--trace", "no:xdist", "-pno:xdist")
 FEW_FILES = 3
 # What --long asks for where the environment does not; one property test then takes many minutes.
 LONG = {environ.EXAMPLES.name: "200", environ.SOAK_SEEDS.name: "1,2,3,4,5", environ.SOAK_ROUNDS.name: "200"}
@@ -147,13 +148,13 @@ def _pytest(arguments: list[str], stack: Stack | None, *, apart: bool = False) -
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """Options that run the tests on two cores; none when the arguments say how, or name only a few files."""
-    if any(argument.startswith(ON_ONE_CORE) for argument in arguments):
+    """Options that spread the tests over workers; none when the arguments say how, or name only a few files."""
+    if any(argument.startswith(AS_TOLD) for argument in arguments):
         return []
     paths = [ROOT / argument.partition("::")[0] for argument in arguments if not argument.startswith("-")]
     chosen = [path for path in paths if path.exists()]
     few = 0 < len(chosen) <= FEW_FILES and all(path.is_file() for path in chosen)
-    return [] if few else ON_TWO_CORES
+    return [] if few else IN_PARALLEL
 
 
 def counts(report: Path, code: int) -> tuple[int, int, int]:

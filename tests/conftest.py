@@ -2,7 +2,7 @@
 
 No test reaches a network other than loopback.
 
-`./pulse test` runs on two cores (pytest-xdist). Each worker has a database cluster and a sandbox of its own; there is one
+`./pulse test` runs three workers (pytest-xdist). Each worker has a database cluster and a sandbox of its own; there is one
 stack, and the tests that use it run one after the other on one worker.
 """
 

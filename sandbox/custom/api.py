@@ -40,8 +40,8 @@ class CustomApi:
         pagination, _, what = request.path_params["path"].strip("/").partition("/")
         if pagination not in PAGINATIONS or what not in ("deployments", "incidents"):
             return JSONResponse({"error": "not found"}, 404)
-        now = self.state.now()
-        records = _deployments(organisation, now) if what == "deployments" else _incidents(organisation, now)
+        now, read = self.state.now(), _deployments if what == "deployments" else _incidents
+        records = self.state.once(organisation.login, ("custom", what), lambda: read(organisation, now))
         try:
             if "updated_after" in request.query_params:
                 after = _moment(request.query_params["updated_after"])

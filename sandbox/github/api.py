@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     build_schema,
-    graphql_sync,
+    execute_sync,
     parse,
+    validate,
 )
 from graphql.language import (
     FieldNode,
@@ -32,8 +34,8 @@ from starlette.responses import JSONResponse, Response
 from sandbox.github import rest
 from sandbox.github.apps import App, Apps
 from sandbox.github.nodes import View
-from sandbox.github.paging import GraphQLRefusal
-from sandbox.state import State
+from sandbox.github.paging import GraphQLRefusal, Node
+from sandbox.state import Budget, State
 from sandbox.world.model import Organisation
 
 NODE_LIMIT = 500_000
@@ -52,11 +54,20 @@ def schema() -> GraphQLSchema:
 
 def cost(query: str, variables: dict[str, Any]) -> tuple[int, int]:
     """(points, nodes) of a query by GitHub's formula. Points are requested connections / 100, rounded, at least 1."""
-    document = parse(query)
+    document = _parsed(query)
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     operation = next(d for d in document.definitions if isinstance(d, OperationDefinitionNode))
     requests, nodes = _walk(operation.selection_set, 1, variables, fragments)
     return max(1, round(requests / 100)), nodes
+
+
+_parsed = lru_cache(200)(parse)
+
+
+@lru_cache(200)
+def _mistakes(query: str) -> list[GraphQLError]:
+    """What is wrong with a query by the schema."""
+    return validate(schema(), _parsed(query))
 
 
 def _walk(
@@ -163,18 +174,23 @@ class GitHubApi:
             return JSONResponse(
                 {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}, headers=budget.headers
             )
-        result = graphql_sync(
-            schema(),
-            query,
-            self._root(View(organisation, self.state.now()), points, nodes, budget),
-            variable_values=variables,
-        )
-        answer: dict[str, Any] = {"data": result.data}
-        if result.errors:
-            answer["errors"] = [_error(error) for error in result.errors]
+        question = (query, json.dumps(variables, sort_keys=True))
+        data, errors = self.state.once(organisation.login, question, lambda: self._executed(organisation, *question))
+        if "rateLimit" in data:
+            rate = _rate(points, nodes, budget)
+            data = {**data, "rateLimit": {name: rate[name] for name in data["rateLimit"]}}
+        answer: dict[str, Any] = {"data": data or None, **({"errors": errors} if errors else {})}
         return JSONResponse(answer, headers=budget.headers)
 
-    def _root(self, view: View, points: int, nodes: int, budget: Any) -> dict[str, Any]:
+    def _executed(self, organisation: Organisation, query: str, variables: str) -> tuple[Node, list[Node]]:
+        """The data and the errors of a query; the budget is not in it yet."""
+        if wrong := _mistakes(query):
+            return {}, [_error(error) for error in wrong]
+        root = self._root(View(organisation, self.state.now()))
+        result = execute_sync(schema(), _parsed(query), root, variable_values=json.loads(variables))
+        return result.data or {}, [_error(error) for error in result.errors or ()]
+
+    def _root(self, view: View) -> dict[str, Any]:
         def found(value: Any, what: str) -> Any:
             if value is None:
                 raise GraphQLRefusal(f"Could not resolve to a {what}.", "NOT_FOUND")
@@ -182,14 +198,7 @@ class GitHubApi:
 
         return {
             "viewer": {"__typename": "User", "id": "U_viewer", "login": f"{view.organisation.login}-pulse"},
-            "rateLimit": {
-                "cost": points,
-                "limit": budget.limit,
-                "nodeCount": nodes,
-                "remaining": budget.remaining,
-                "resetAt": datetime.fromtimestamp(budget.reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "used": budget.limit - budget.remaining,
-            },
+            "rateLimit": _rate(0, 0, Budget(0, 0, 0, "")),
             "repository": lambda info, owner, name, **_: found(
                 view.repository(owner, name), f"Repository with the name '{owner}/{name}'"
             ),
@@ -223,6 +232,17 @@ class GitHubApi:
         response = rest.answer(View(organisation, self.state.now()), request)
         response.headers.update({**budget.headers, "x-github-request-id": f"SANDBOX:{time.monotonic_ns():x}"})
         return response
+
+
+def _rate(points: int, nodes: int, budget: Budget) -> Node:
+    return {
+        "cost": points,
+        "limit": budget.limit,
+        "nodeCount": nodes,
+        "remaining": budget.remaining,
+        "resetAt": datetime.fromtimestamp(budget.reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "used": budget.limit - budget.remaining,
+    }
 
 
 def _secondary() -> Response:

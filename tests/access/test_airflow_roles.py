@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 import requests
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from pulse.maintenance import airflow as airflows
 from stack.paths import AIRFLOW_VENV
@@ -336,7 +339,7 @@ def test_the_app_that_tools_push_to_is_there_and_asks_for_a_key(server: Server) 
 
 
 def test_the_page_clients_is_for_those_who_are_signed_in(server: Server) -> None:
-    for path in ("/pulse/clients/", "/pulse/clients/health.json"):
+    for path in ("/pulse/clients/", "/pulse/clients/health.json", "/pulse/clients/progress"):
         assert requests.get(f"{server.url}{path}", timeout=30).status_code == 401
         forged = requests.get(f"{server.url}{path}", cookies={"_token": "not-a-token"}, timeout=30)
         assert forged.status_code in (401, 403)
@@ -345,6 +348,23 @@ def test_the_page_clients_is_for_those_who_are_signed_in(server: Server) -> None
             assert server.call(who, "GET", path).status_code == 503
     for path in ("/pulse/clients/docs", "/pulse/clients/openapi.json"):
         assert server.call("admin", "GET", path).status_code == 404
+    assert requests.get(f"{server.url}/pulse/clients/live.js", timeout=30).status_code == 401
+
+
+def test_the_socket_of_the_page_clients_is_for_those_who_are_signed_in(server: Server) -> None:
+    address = server.url.replace("http", "ws", 1) + "/pulse/clients/live"
+    for headers in ({}, {"Cookie": "_token=not-a-token"}, {"Authorization": "Bearer not-a-token"}):
+        with pytest.raises(InvalidStatus, match="403"), connect(address, additional_headers=headers, proxy=None):
+            pass
+    for who, secret in server.tokens.items():
+        for headers in ({"Cookie": f"_token={secret}"}, {"Authorization": f"Bearer {secret}"}):
+            with connect(address, additional_headers=headers, proxy=None) as socket:
+                socket.ping().wait(10)
+            with (
+                pytest.raises(InvalidStatus, match="403"),
+                connect(address, additional_headers=headers, origin=Origin("http://evil.example"), proxy=None),
+            ):
+                pytest.fail(f"another site's page hears what moves, as {who}")
 
 
 def test_metrics_are_for_the_token_and_tell_of_airflow(server: Server) -> None:

@@ -22,8 +22,8 @@ from tests.support.database import TestDatabase
 Hear = Callable[..., int]
 
 
-def health(client_id: int, state: str, kind: str = "", cause: str = "") -> Health:
-    return Health(client_id, "slug", "Name", 0, state, kind or state, cause, None, "", "", 0, "")
+def health(client_id: int, state: str, kind: str = "", cause: str = "", slug: str = "slug") -> Health:
+    return Health(client_id, slug, "Name", 0, state, kind or state, cause, None, "", "", 0, "")
 
 
 @pytest.fixture
@@ -65,6 +65,22 @@ def test_one_cause_is_one_message_when_it_begins_and_when_it_is_over(
     assert hear(*(health(n, "good") for n in ids)) == 14
     assert mailbox.taken[2][1]["Subject"].startswith("Pulse: Over: 13 clients failing")
     assert hear(*bad) == 14, "it begins again"
+
+
+def test_a_client_whose_first_variable_is_faulty_is_told_of_by_its_slug(
+    db: TestDatabase, mailbox: Mailbox, hear: Hear
+) -> None:
+    known = health(db.add_client("known"), "faulty", cause="Correct it.")
+    unborn = [health(0, "faulty", cause="Correct it.", slug=slug) for slug in ("globex", "initech")]
+    assert hear(unborn[0]) == 1
+    assert hear(known, *unborn) == 2
+    assert hear(known, *unborn) == 0, "once"
+    first, second = (message.get_content().replace("\r\n", "\n") for _, message in mailbox.taken)
+    assert first.startswith("client globex faulty\nCorrect it.")
+    assert "2 clients faulty\nCorrect it." in second
+    assert "Clients: known, initech" in second or "Clients: initech, known" in second
+    assert hear(known) == 2
+    assert mailbox.taken[2][1]["Subject"] == "Pulse: Over: 2 clients faulty"
 
 
 def test_what_the_server_refuses_is_told_by_the_next_run(db: TestDatabase, mailbox: Mailbox, hear: Hear) -> None:

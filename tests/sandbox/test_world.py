@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -100,6 +101,20 @@ def test_pages_over_a_hundred_are_refused(sandbox: SandboxServer) -> None:
 def test_rate_limit_headers_count_down(sandbox: SandboxServer) -> None:
     first, second = (int(ask(sandbox, PULLS).headers["x-ratelimit-remaining"]) for _ in range(2))
     assert second == first - 1
+
+
+def test_a_repeated_question_is_answered_from_the_present_world(sandbox: SandboxServer) -> None:
+    query = PULLS.replace("query($after: String) {", "query($after: String) { rateLimit { remaining cost }")
+    first, again = (ask(sandbox, query).json()["data"] for _ in range(2))
+    assert again["repository"] == first["repository"]
+    assert again["rateLimit"] == {"remaining": first["rateLimit"]["remaining"] - 1, "cost": 1}
+    answers = [first["repository"]]
+    for seed in (1, 2):
+        sandbox.mutate("acme", seed, steps=40, repository="portal")
+        answers.append(ask(sandbox, query).json()["data"]["repository"])
+        sandbox.reset()
+        assert ask(sandbox, query).json()["data"]["repository"] == first["repository"]
+    assert all(one != other for one, other in combinations(answers, 2))
 
 
 def test_jiras_search_returns_ids_by_the_thousand_and_fields_by_the_hundred(sandbox: SandboxServer) -> None:

@@ -21,3 +21,10 @@ def sandbox(sandbox_server: SandboxServer) -> Iterator[SandboxServer]:
 def custom(db: TestDatabase, sandbox: SandboxServer) -> Custom:
     """A client with a deployment tool and a pager at the sandbox, which the environment allows as a private address."""
     return Custom(db, sandbox, [DEPLOYS, PAGER])
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat failed requests at once."""
+    monkeypatch.setattr("pulse.sources.http.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("pulse.sources.github.walk.PAUSES_SECONDS", (0.0, 0.0))

@@ -22,9 +22,7 @@ CUSTOM = Credential(None, KEY)
 KINDS = ("github", "jira", "http_json")
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pulse.sources.http.time.sleep", lambda seconds: None)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def declared(kind: str, sandbox: SandboxServer, **config: Any) -> tuple[Integration, Credential]:

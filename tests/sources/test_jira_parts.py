@@ -19,9 +19,7 @@ REJECTS = "select entity, record_id, reason from raw.rejects where replayed_at i
 Read = Callable[..., Pipeline]
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture

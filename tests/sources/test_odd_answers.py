@@ -26,9 +26,7 @@ UNREADABLE = {
 READABLE = {"half a surrogate pair": ':"\\ud800 fix"', "a number beyond a double": ":1e400"}
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pulse.sources.http.time.sleep", lambda seconds: None)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def checkout(db: TestDatabase, sandbox: SandboxServer, **config: Any) -> Pipeline:

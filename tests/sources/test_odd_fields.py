@@ -16,12 +16,9 @@ from tests.support.extraction import Pipeline
 SEEDS = range(max(3, environ.EXAMPLES.get() // 5))
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_field_of_an_answer_stops_a_client(
-    db: TestDatabase, sandbox: SandboxServer, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pulse.sources.http.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("pulse.sources.github.walk.PAUSES_SECONDS", (0.0, 0.0))
+def test_no_field_of_an_answer_stops_a_client(db: TestDatabase, sandbox: SandboxServer, seed: int) -> None:
     pipeline = Pipeline.of(db, sandbox.url, "acme", repositories=["billing"])
     sandbox.add_fault(path_regex="/(github|jira)/", count=100_000, odd=seed)
     for kind in ("github", "jira"):

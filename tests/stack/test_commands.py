@@ -25,7 +25,7 @@ from stack.postgres.cluster import Cluster
 from stack.secret_file import load_secrets
 from stack.settings import Settings
 from stack.supervision.supervisor import Supervisor
-from stack.testing import ON_TWO_CORES, closing_line, counts, spread
+from stack.testing import IN_PARALLEL, closing_line, counts, spread
 from stack.up import Up
 
 
@@ -263,7 +263,7 @@ def test_closing_line_of_a_run_without_a_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "two_cores"),
+    ("arguments", "parallel"),
     [
         ([], True),
         (["-x", "-k", "soak"], True),
@@ -274,8 +274,8 @@ def test_closing_line_of_a_run_without_a_report(tmp_path: Path) -> None:
         (["--pdb"], False),
     ],
 )
-def test_many_tests_run_on_two_cores(arguments: list[str], two_cores: bool) -> None:
-    assert spread(arguments) == (ON_TWO_CORES if two_cores else [])
+def test_many_tests_run_in_parallel(arguments: list[str], parallel: bool) -> None:
+    assert spread(arguments) == (IN_PARALLEL if parallel else [])
 
 
 @pytest.mark.parametrize("options", [Options(), Options(demo=False)], ids=["demo", "no demo"])

@@ -32,7 +32,7 @@ TEMPLATE = "pulse_template"
 # So many databases in a row whose tests did not ask for the replica.
 IDLE = 10
 MEMORY = Path("/dev/shm")
-NEEDED_MEMORY_MB = 3000  # two workers' clusters, with much to spare
+NEEDED_MEMORY_MB = 4500  # three workers' clusters, with much to spare
 
 
 class LightCluster(Cluster):

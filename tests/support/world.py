@@ -219,6 +219,11 @@ class World:
         conn.close()
         return list(found)
 
+    def rows_of_etl(self, query: str) -> list[tuple[Any, ...]]:
+        """What the ETL reads on the primary, over a connection of its own."""
+        with self.db.connect("pulse_etl") as conn, client_transaction(conn, self.client_id):
+            return list(conn.execute(query.encode()).fetchall())
+
     def metric(self, name: str, grain: str, day: datetime, scope: str = "client") -> dict[str, Any]:
         """The published row of a metric whose period holds the day."""
         columns = (

@@ -39,6 +39,7 @@ def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list
         with _recorded(conn, spec, declared.id) as stats:
             scopes = _source(conn, integration, stats).discover()
             note_scopes(conn, spec, declared, str(get_current_context()["dag_run"].run_id), scopes)
+            stats.tell(0, len(scopes))
     log.info("client %s: %s has %d scopes to read", spec.slug, declared.name, len(scopes))
     count = min(MAX_BATCHES, len(scopes))
     return [[scope.key for scope in scopes[start::count]] for start in range(count)]
@@ -163,7 +164,7 @@ def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: Integrati
 def run_transforms(spec: ClientDagSpec, task_id: str, stage: Stage, *, full: bool = False) -> dict[str, int]:
     """Run a stage of include/sql for the client (`full`: recompute everything). Returns the rows that each file wrote."""
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec) as stats:
-        results = run_stage(conn, spec.client_id, stage, full=full)
+        results = run_stage(conn, spec.client_id, stage, full=full, tell=stats.tell)
         stats.rows_written += sum(step.rows for step in results)
         stats.rows_rejected += (rejected := sum(step.rejected for step in results))
         if rejected:

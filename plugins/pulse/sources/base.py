@@ -168,6 +168,7 @@ class Source(ABC):
         self.stats.rows_written += result.written
         self.stats.rows_rejected += result.rejected
         self.stats.held_bytes = self.stats.held_values = 0
+        self.stats.tell()
         if self.stats.rows_read > bounds.RECORDS:
             raise TooMuch(
                 client=self.integration.client_slug,

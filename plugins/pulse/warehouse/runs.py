@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,11 @@ import psycopg
 
 from pulse.errors import RateLimited
 from pulse.warehouse.connect import client_transaction
+from pulse.warehouse.progress import Progress
 
 log = logging.getLogger(__name__)
-_NO_COUNTS = ("budget_remaining", "warnings", "held_bytes", "held_values")
+_NO_COUNTS = ("budget_remaining", "warnings", "held_bytes", "held_values", "steps_done", "steps_all", "progress")
+_SHOWN = ("api_calls", "api_points", "rows_read", "rows_written", "rows_rejected", "steps_done", "steps_all")
 
 
 @dataclass
@@ -24,7 +26,8 @@ class RunStats:
 
     Upstream calls and rate-limit points; rows read, written and rejected; `unfinished`: streams left to the next run;
     `budget_remaining`: the lowest budget that the upstream reported; `warnings`: what an admin should know; `held_bytes` and
-    `held_values`: what was read since something was last stored.
+    `held_values`: what was read since something was last stored; `steps_done` and `steps_all`: of how many steps the work
+    consists, where they are counted. `progress` shows the counts while the run is at work.
     """
 
     api_calls: int = 0
@@ -37,6 +40,9 @@ class RunStats:
     warnings: list[str] = field(default_factory=list)
     held_bytes: int = 0
     held_values: int = 0
+    steps_done: int = 0
+    steps_all: int = 0
+    progress: Progress | None = None
 
     def add(self, other: RunStats) -> None:
         """Add another run's counts to this one's."""
@@ -48,7 +54,15 @@ class RunStats:
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name, for XCom and logs."""
-        return {name: value for name, value in asdict(self).items() if name not in _NO_COUNTS}
+        names = (one.name for one in fields(self))
+        return {name: getattr(self, name) for name in names if name not in _NO_COUNTS}
+
+    def tell(self, done: int | None = None, whole: int | None = None) -> None:
+        """Show how far the run is: its counts, and how many steps of how many are done."""
+        self.steps_done = self.steps_done if done is None else done
+        self.steps_all = self.steps_all if whole is None else whole
+        if self.progress is not None:
+            self.progress.write({name: getattr(self, name) for name in _SHOWN})
 
     def note_budget(self, remaining: int | None) -> None:
         """Note what is left of a budget; the lowest value is kept."""
@@ -94,11 +108,13 @@ def record_run(
             [client_id, dag_run_id, task_id, integration_id, scope_key],
         ).fetchone()
     assert row is not None
-    stats = RunStats()
+    progress = Progress(conn, client_id, row[0])
+    stats = RunStats(progress=progress)
     # Read now, because a broken connection no longer knows them.
     dsn, password = conn.info.dsn, conn.info.password
     try:
-        yield stats
+        with progress.open():
+            yield stats
     except BaseException as error:
         resume_at = error.resume_at if isinstance(error, RateLimited) else None
         state = "deferred" if resume_at else "failed"
@@ -127,7 +143,7 @@ def _finish(
         conn.execute(
             "update core.etl_runs set state = %s, error = %s, finished_at = now(), api_calls = %s, api_points = %s,"
             " rows_read = %s, rows_written = %s, rows_rejected = %s, budget_remaining = %s, resume_at = %s, warnings = %s,"
-            " unfinished = %s where client_id = %s and id = %s",
+            " unfinished = %s, steps_done = %s, steps_all = %s where client_id = %s and id = %s",
             [
                 state,
                 error,
@@ -140,6 +156,8 @@ def _finish(
                 resume_at,
                 stats.warnings,
                 stats.unfinished,
+                stats.steps_done,
+                stats.steps_all,
                 client_id,
                 run_id,
             ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -72,14 +73,20 @@ def _models(root: Path, stage: Stage, more: tuple[Path, ...]) -> list[Model]:
 
 
 def run_stage(
-    conn: psycopg.Connection[Any], client_id: int, stage: Stage, *, now: datetime | None = None, full: bool = False
+    conn: psycopg.Connection[Any],
+    client_id: int,
+    stage: Stage,
+    *,
+    now: datetime | None = None,
+    full: bool = False,
+    tell: Callable[[int, int], None] = lambda done, whole: None,
 ) -> list[StepResult]:
     """Run a stage for one client; readers see all of it or nothing.
 
     Two runs of one client exclude each other (advisory lock); different clients run in parallel. A model writes only rows
     that differ. A record that normalise cannot type becomes a reject, and the others are typed. The stage dora computes what
     changed since its last run; `full` makes it compute everything, with the same result. `now` (aware) is the moment that
-    it works for; default: the real one.
+    it works for; default: the real one. `tell` hears how many models of how many are done.
     Raises TransformError that names client, file and cause; PublicationStopped when a blocking quality check fails.
     """
     # In a transaction of its own, so that other clients' stages have the statistics at once.
@@ -88,7 +95,7 @@ def run_stage(
         analyze_stale(conn)
     try:
         with client_transaction(conn, client_id):
-            return _run_models(conn, client_id, slug, stage, now, full)
+            return _run_models(conn, client_id, slug, stage, now, full, tell)
     except _Blocked as blocked:
         with client_transaction(conn, client_id):
             _store_failed_checks(conn, blocked.checks)
@@ -101,7 +108,13 @@ def run_stage(
 
 
 def _run_models(
-    conn: psycopg.Connection[Any], client_id: int, slug: str, stage: Stage, now: datetime | None, full: bool
+    conn: psycopg.Connection[Any],
+    client_id: int,
+    slug: str,
+    stage: Stage,
+    now: datetime | None,
+    full: bool,
+    tell: Callable[[int, int], None],
 ) -> list[StepResult]:
     _refuse_without_policies(conn)
     conn.execute("select pg_advisory_xact_lock(hashtext('pulse.transforms'), %s)", (client_id,))
@@ -117,7 +130,7 @@ def _run_models(
     while True:
         try:
             with conn.transaction():
-                results = _attempt(conn, slug, stage)
+                results = _attempt(conn, slug, stage, tell)
             break
         except _Unfit as found:
             set_aside(conn, found.records)
@@ -129,13 +142,16 @@ def _run_models(
     return [replace(step, rejected=rejected[step.file]) for step in results]
 
 
-def _attempt(conn: psycopg.Connection[Any], slug: str, stage: Stage) -> list[StepResult]:
+def _attempt(
+    conn: psycopg.Connection[Any], slug: str, stage: Stage, tell: Callable[[int, int], None]
+) -> list[StepResult]:
     models = stage_models(stage)
     # A first load may bring millions of rows, and no model of normalise reads more than the rows that were replaced.
     writer = Writer(conn, models, remember=stage == "dora")
     statistics = Statistics(conn, thorough=stage == "dora")
     results: list[StepResult] = []
-    for model in models:
+    for done, model in enumerate(models):
+        tell(done, len(models))
         started = time.monotonic()
         try:
             with conn.transaction():
@@ -155,6 +171,7 @@ def _attempt(conn: psycopg.Connection[Any], slug: str, stage: Stage) -> list[Ste
     if stage == "dora":
         started = time.monotonic()
         results.append(StepResult("forecasts.py", write_forecasts(conn), time.monotonic() - started))
+    tell(len(models), len(models))
     return results
 
 

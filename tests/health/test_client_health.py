@@ -78,7 +78,7 @@ def test_the_page_shows_them_and_no_markup_of_theirs(
     clients: dict[str, int], monkeypatch: pytest.MonkeyPatch, db: TestDatabase
 ) -> None:
     made = pages.create_app()
-    signed_in = TestClient(_without_login(made))
+    signed_in = TestClient(without_login(made))
     page = signed_in.get("/").text
     assert "7 of 9 need a look" in page
     assert page.index("GitHub answers 502") < page.index("the token ends in 5 days")
@@ -128,7 +128,7 @@ def test_a_faulty_variable_is_shown_with_all_its_faults(db: TestDatabase, monkey
         "value": "0",
         "example": "",
     }
-    signed_in = TestClient(_without_login(pages.create_app()))
+    signed_in = TestClient(without_login(pages.create_app()))
     page = signed_in.get("/").text
     for part in (
         "5 fields of the Variable pulse_client_known",
@@ -165,7 +165,7 @@ def test_the_runbook_has_every_state_and_every_class_of_error() -> None:
         assert f"`{one.__name__}`" in text, one
 
 
-def _without_login(app: FastAPI) -> FastAPI:
+def without_login(app: FastAPI) -> FastAPI:
     """The app for somebody whom Airflow let in: tests/access asks the real one."""
     for route in app.routes:
         for dependency in getattr(route, "dependencies", []):
