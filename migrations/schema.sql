@@ -1509,10 +1509,12 @@ GRANT SELECT ON TABLE core.commits TO pulse_reader;
 CREATE TABLE core.data_versions (
     client_id integer NOT NULL,
     version bigint NOT NULL,
-    changed_at timestamp with time zone DEFAULT now() NOT NULL
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    published bigint DEFAULT 0 NOT NULL
 );
 ALTER TABLE ONLY core.data_versions FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE core.data_versions IS 'One row per client: raised by each stage that wrote a row of the client''s, and by each change of its settings, in the same transaction. Whoever sees a version sees the data that it stands for, on the replica, too.';
+COMMENT ON COLUMN core.data_versions.published IS 'The version that the last publication of the client''s DAG stood for. While it is the present one, there is nothing to publish.';
 ALTER TABLE ONLY core.data_versions ADD CONSTRAINT data_versions_pkey PRIMARY KEY (client_id);
 ALTER TABLE ONLY core.data_versions ADD CONSTRAINT data_versions_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 CREATE POLICY admin ON core.data_versions TO pulse_admin USING (true);

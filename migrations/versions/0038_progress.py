@@ -1,4 +1,4 @@
-"""A run says how far it is, and the page Clients hears of it at once."""
+"""A run says how far it is, the page Clients hears of it at once, and what was published is known."""
 
 from migrations.revision import revision as of
 

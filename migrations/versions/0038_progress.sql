@@ -9,6 +9,10 @@ comment on column core.etl_runs.steps_done is
 
 create index etl_runs_running on core.etl_runs (client_id) where state = 'running';
 
+alter table core.data_versions add column published bigint not null default 0;
+comment on column core.data_versions.published is
+    'The version that the last publication of the client''s DAG stood for. While it is the present one, there is nothing to publish.';
+
 -- Whoever listens on the channel pulse_clients of the primary hears that the state of some client has moved. It says no more,
 -- because every role that may connect may listen.
 create function core.tell_clients_moved() returns trigger

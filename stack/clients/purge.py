@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from pulse.clients.spec import VARIABLE_PREFIX
-from pulse.orchestration.dag import dag_id
+from pulse.orchestration.dag import dag_id, published_uri
 from pulse.tenancy import client_role, superset_role
 from stack.clients.traces import Found, Marks, files, holds
 
@@ -83,6 +83,8 @@ def purge_airflow(airflow: Connection, slugs: list[str], marks: Marks, connectio
         _delete(airflow, "airflow", "connection", sql.SQL("conn_id = any (%s)"), [connections], found)
         for slug in slugs:
             purge_dag(airflow, dag_id(slug), found)
+        published = [published_uri(slug) for slug in slugs]
+        _delete(airflow, "airflow", "asset", sql.SQL("uri = any (%s)"), [published], found)
         whole = Marks((*marks.words, *slugs)).pattern
         for table, text in ABOUT.items():
             _delete(airflow, "airflow", table, sql.SQL(f"{text} ~ %s"), [whole], found)

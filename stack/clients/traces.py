@@ -57,7 +57,8 @@ class Found:
 
 def marks_of(slugs: Iterable[str], client_id: int, *more: str) -> Marks:
     """What names a client: its DAG, tag, Variable and rule, and the texts that are given (Connections, people, others)."""
-    own = [name for slug in slugs for name in (f"pulse__{slug}", f"pulse_client_{slug}", f"client:{slug}")]
+    names = ("pulse__{}", "pulse_client_{}", "client:{}", "pulse://{}/published")
+    own = [name.format(slug) for slug in slugs for name in names]
     return Marks(tuple(dict.fromkeys([*own, f"pulse: client_{client_id}", *more])))
 
 

@@ -109,9 +109,37 @@ def test_a_quiet_repository_costs_one_call_and_no_task(
     assert airflow.wait_run(client.dag_id, run_id) == "success"
     newest = runs(stack, client, "github")[0]
     assert newest[:3] == ("github.discover_repositories", "success", 1)
+    assert task_states(airflow, client, run_id)["github.extract_repositories"] == "skipped"
+
+
+def test_a_run_without_news_publishes_nothing_and_one_with_news_is_an_event(
+    stack: dict[str, Any], airflow: AirflowApi, client: DeclaredClient
+) -> None:
+    def published() -> list[dict[str, Any]]:
+        found = airflow.get("assets/events", source_dag_id=client.dag_id, order_by="timestamp")["asset_events"]
+        return [event["extra"] for event in found]
+
+    before = published()
+    assert before, "the first run wrote rows"
+    run_id = airflow.trigger(client.dag_id)
+    assert airflow.wait_run(client.dag_id, run_id) == "success"
     states = task_states(airflow, client, run_id)
-    assert states["github.extract_repositories"] == "skipped"
-    assert states["publish_dashboards"] == "success"
+    assert (states["compute_dora"], states["publish_dashboards"]) == ("success", "skipped")
+    assert published() == before
+    with database(stack, "pulse_admin") as admin:
+        admin.execute(
+            "update core.data_versions set version = version + 1"
+            " where client_id = (select id from core.clients where slug = %s)",
+            [client.slug],
+        )
+    run_id = airflow.trigger(client.dag_id)
+    assert airflow.wait_run(client.dag_id, run_id) == "success"
+    assert task_states(airflow, client, run_id)["publish_dashboards"] == "success"
+    *_, event = published()
+    assert len(published()) == len(before) + 1
+    assert set(event) == {"version", "rows", "computed_through"}
+    assert event["version"] > before[-1]["version"]
+    assert event["computed_through"]
 
 
 def test_a_used_up_budget_defers_and_says_when_the_task_resumes(

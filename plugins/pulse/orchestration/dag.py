@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import DAG, Param, TaskGroup, TriggerRule, get_current_context, task
+from airflow.sdk import DAG, Asset, Param, TaskGroup, TriggerRule, get_current_context, task
 
 from pulse import environ
 from pulse.orchestration.defaults import default_args
@@ -14,11 +14,9 @@ from pulse.orchestration.operators import ContinueBackfill, deferring_task
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 from pulse.source_types import scopes_of
 
-if TYPE_CHECKING:
-    from pulse.warehouse.transforms import Stage
-
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 START_PATH = "/pulse/start/"  # Superset sends on to the landing dashboard
+PUBLISH = "publish_dashboards"
 CONTINUE = "continue_backfill"
 REPLAY_TIMEOUT_SECONDS = 120
 
@@ -26,6 +24,11 @@ REPLAY_TIMEOUT_SECONDS = 120
 def dag_id(slug: str) -> str:
     """The id of a client's DAG."""
     return f"pulse__{slug}"
+
+
+def published_uri(slug: str) -> str:
+    """The asset of which each publication of a client is an event."""
+    return f"pulse://{slug}/published"
 
 
 def build_client_dag(spec: ClientDagSpec) -> DAG:
@@ -53,8 +56,8 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
         default_args=default_args(spec.slug),
     ) as dag:
         groups = [_integration_group(spec, integration) for integration in spec.integrations]
-        normalised = _transform_task(spec, "normalise_records", "normalise", TriggerRule.ALL_DONE)()
-        computed = _transform_task(spec, "compute_dora", "dora", TriggerRule.ALL_SUCCESS)()
+        normalised = _normalise_task(spec)()
+        computed = _compute_task(spec)()
         published = _publish_task(spec)()
         normalised >> computed >> published
         if groups:
@@ -97,25 +100,44 @@ def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> Tas
     return group
 
 
-def _transform_task(spec: ClientDagSpec, task_id: str, stage: Stage, rule: TriggerRule) -> Any:
-    @task(task_id=task_id, trigger_rule=rule)
-    def transform() -> dict[str, int]:
+def _normalise_task(spec: ClientDagSpec) -> Any:
+    @task(task_id="normalise_records", trigger_rule=TriggerRule.ALL_DONE)
+    def normalise() -> dict[str, int]:
         from pulse.orchestration.tasks import run_transforms
 
-        return run_transforms(spec, task_id, stage, full=bool(get_current_context()["params"].get("recompute")))
+        return run_transforms(spec, "normalise_records", "normalise")
 
-    return transform
+    return normalise
+
+
+def _compute_task(spec: ClientDagSpec) -> Any:
+    @task(task_id="compute_dora")
+    def compute() -> dict[str, int]:
+        from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+        from pulse.orchestration.tasks import has_more_history, has_news, run_transforms
+
+        context = get_current_context()
+        rows = run_transforms(spec, "compute_dora", "dora", full=bool(context["params"].get("recompute")))
+        if not has_news(spec.client_id) and not has_more_history(spec.client_id, str(context["dag_run"].run_id)):
+            raise DownstreamTasksSkipped(tasks=[PUBLISH])  # a process of its own would find nothing to do
+        return rows
+
+    return compute
 
 
 def _publish_task(spec: ClientDagSpec) -> Any:
-    @task(task_id="publish_dashboards", execution_timeout=timedelta(minutes=10))
-    def publish() -> None:
+    asset = Asset(published_uri(spec.slug))
+
+    @task(task_id=PUBLISH, execution_timeout=timedelta(minutes=10), outlets=[asset])
+    def publish(*, outlet_events: Any) -> None:
         from airflow.sdk.exceptions import DownstreamTasksSkipped
 
         from pulse.orchestration.tasks import has_more_history, publish_dashboards
 
-        publish_dashboards(spec, REPLAY_TIMEOUT_SECONDS)
-        if not has_more_history(spec.client_id, str(get_current_context()["dag_run"].run_id)):
+        run_id = str(get_current_context()["dag_run"].run_id)
+        outlet_events[asset].extra = publish_dashboards(spec, run_id, REPLAY_TIMEOUT_SECONDS)
+        if not has_more_history(spec.client_id, run_id):
             raise DownstreamTasksSkipped(tasks=[CONTINUE])  # it would skip itself, in a process of its own
 
     return publish
@@ -160,7 +182,7 @@ its last checkpoint; nothing is lost or counted twice. For 401 or 403, renew the
 are published anyway.
 
 **If a task is violet (deferred)**, the upstream's budget is used up. The task resumes by itself at the time in its log and in
-`core.etl_runs.resume_at`. **If an `extract_*` task is pink (skipped)**, nothing has changed since the last run.
+`core.etl_runs.resume_at`. **If `extract_*` or `publish_dashboards` is pink (skipped)**, nothing has changed since the last run.
 `continue_backfill` starts the next run when a long history has not been read to its end.
 
 `compute_dora` computes what changed since the last run. To recompute everything, trigger the DAG with `recompute`; numbers

@@ -177,12 +177,41 @@ def run_transforms(spec: ClientDagSpec, task_id: str, stage: Stage, *, full: boo
     return {step.file: step.rows for step in results if step.rows}
 
 
-def publish_dashboards(spec: ClientDagSpec, timeout_seconds: float) -> None:
-    """Wait until the replica has replayed what this run wrote. From then on dashboards show it: see core.data_versions."""
-    with closing(connect("pulse_etl", autocommit=True)) as primary:
+def has_news(client_id: int) -> bool:
+    """Whether the client's data differs from what was published last."""
+    with closing(connect("pulse_etl")) as conn:
+        rows = fetch_for_client(
+            conn, client_id, "select version <> published from core.data_versions where client_id = %s", [client_id]
+        )
+    return rows == [(True,)]
+
+
+def publish_dashboards(spec: ClientDagSpec, dag_run_id: str, timeout_seconds: float) -> dict[str, Any]:
+    """Wait until the replica has replayed what this run wrote. From then on dashboards show it: see core.data_versions.
+
+    Returns what the asset's event says: the version of the client's data, the rows of tables that this run's stages wrote, and
+    the moment that the numbers reach to (ISO), or None.
+    """
+    with closing(connect("pulse_etl")) as primary:
+        ((version, rows, through),) = fetch_for_client(primary, spec.client_id, _PUBLISHED, [dag_run_id])
         row = primary.execute("select pg_current_wal_lsn()::text").fetchone()
-    assert row is not None
-    _wait_for_replay(spec, row[0], timeout_seconds)
+        primary.rollback()
+        assert row is not None
+        _wait_for_replay(spec, row[0], timeout_seconds)
+        with client_transaction(primary, spec.client_id):
+            primary.execute(
+                "update core.data_versions set published = greatest(published, %s) where client_id = %s",
+                [version, spec.client_id],
+            )
+    return {"version": version, "rows": rows, "computed_through": through.isoformat() if through else None}
+
+
+_PUBLISHED = """
+    select coalesce((select version from core.data_versions where client_id = (select core.etl_client_id())), 0),
+           (select coalesce(sum(rows_written), 0)::bigint from core.etl_runs
+            where client_id = (select core.etl_client_id()) and dag_run_id = %s and integration_id is null),
+           (select computed_through from core.dora_state where client_id = (select core.etl_client_id()))
+"""
 
 
 def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> None:
