@@ -270,7 +270,7 @@ FIXTURES = _folder(
 EXAMPLES = _number(TESTER, "PULSE_EXAMPLES", 10, "Worlds per property test. When set, each run has different ones.")
 SHRINK = _text(TESTER, "PULSE_SHRINK", "", "When set, a failing property test looks for a smaller world (minutes).")
 SOAK_SEEDS = _list(TESTER, "PULSE_SOAK_SEEDS", ("1",), "Seeds of the soak test.")
-SOAK_ROUNDS = _number(TESTER, "PULSE_SOAK_ROUNDS", 100, "Rounds of the soak test per seed.")
+SOAK_ROUNDS = _number(TESTER, "PULSE_SOAK_ROUNDS", 60, "Rounds of the soak test per seed.")
 KEEP_CONTAINERS = _text(
     TESTER,
     "PULSE_KEEP_CONTAINERS",

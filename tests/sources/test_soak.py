@@ -34,7 +34,7 @@ SCRIPT = "import sys; from tests.support.extraction import run_from_environment;
 def test_the_tables_equal_a_full_read_of_the_final_world(
     db: TestDatabase, sandbox: SandboxServer, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rounds of changes (100; 200 with `--long`), with a sync in each. Three in a hundred requests fail, as many see a change
+    """Rounds of changes (60; 200 with `--long`), with a sync in each. Three in a hundred requests fail, as many see a change
     just before the answer, and one sync in twenty is killed with kill -9."""
     sleep = time.sleep
     monkeypatch.setattr(
