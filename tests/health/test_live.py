@@ -69,7 +69,7 @@ def test_a_source_that_looks_for_what_is_new_has_no_bar(db: TestDatabase, client
     ran(db, client, hours=0, task_id="discover_jira", integration_id=source, state="running")
     db.wait_replica()
     (step,) = under_way.read()
-    assert (step.whole, step.text) == (0, "jira: looking for what is new, 0 rows")
+    assert (step.whole, step.text) == (0, "jira: looking for what is new")
 
 
 def test_a_stage_tells_its_models_while_it_is_at_work(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +146,22 @@ def test_an_open_page_hears_of_runs_clients_and_faults(db: TestDatabase, client:
             heard += 1
             ran(db, client, hours=0)
         assert heard <= 8, "what moves together is told once"
+
+
+def test_a_page_hears_again_when_the_primary_is_back(
+    db: TestDatabase, client: int, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "AGAIN_SECONDS", 0.1)
+    monkeypatch.delenv("AIRFLOW_CONN_PULSE_INGEST")
+    with TestClient(app).websocket_connect("/live") as page:
+        time.sleep(0.5)
+        monkeypatch.setenv("AIRFLOW_CONN_PULSE_INGEST", db.url("pulse_ingest"))
+        assert page.receive_text() == live.MOVED
+        with db.cluster.primary.connect() as superuser:
+            superuser.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'pulse_ingest'")
+        assert page.receive_text() == live.MOVED
+        ran(db, client, hours=0)
+        assert page.receive_text() == live.MOVED
 
 
 def test_a_page_of_another_site_or_without_a_login_hears_nothing(client: int, app: FastAPI) -> None:

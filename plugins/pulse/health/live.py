@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
-import psycopg
 from fastapi import HTTPException, WebSocket, WebSocketDisconnect, status
 
 from pulse.warehouse.connect import connect
@@ -25,6 +24,7 @@ MOVED = "moved"
 TOGETHER_SECONDS = 0.5  # what moves within this time is told once; the replica has it by then
 ASK_AGAIN_SECONDS = 60.0  # for the login of an open page
 LISTENS_SECONDS = 2.0
+AGAIN_SECONDS = 10.0  # when the primary does not answer
 MOST_PAGES = 200  # of a process
 
 log = logging.getLogger(__name__)
@@ -64,9 +64,9 @@ class Listener:
                     while self._is_wanted():
                         for _ in conn.notifies(timeout=LISTENS_SECONDS, stop_after=1):
                             self._tell()
-            except (psycopg.Error, ValueError) as error:
-                log.warning("pages do not hear at once what moves: %s", error)
-                threading.Event().wait(LISTENS_SECONDS)
+            except Exception as error:  # whatever it is: the thread is there until the last page has gone
+                log.warning("pages ask every 30 seconds instead of hearing at once what moves: %s", error)
+                threading.Event().wait(AGAIN_SECONDS)
 
     def _is_wanted(self) -> bool:
         with self._lock:

@@ -59,8 +59,9 @@ class Step:
         """In words."""
         if not self.source:
             return f"{self.task}: {self.done} of {self.whole} models" if self.whole else self.task
-        read = f"{self.done} of {self.whole} read" if self.whole else "looking for what is new"
-        return f"{self.source}: {read}, {self.rows_read:,} rows"
+        if not self.whole:
+            return f"{self.source}: looking for what is new"
+        return f"{self.source}: {self.done} of {self.whole} read, {self.rows_read:,} rows"
 
 
 def read() -> list[Step]:
