@@ -3,12 +3,14 @@ ARG PYTHON_IMAGE=python:3.11-slim
 FROM ${PYTHON_IMAGE}
 RUN useradd --uid 50000 --create-home pulse && install -d -o pulse -g pulse /var/lib/pulse
 WORKDIR /opt/pulse
-# Or kubernetes, with what runs tasks in pods.
+# Or kubernetes, with what runs tasks in pods, or scale, with what runs them on several workers.
 ARG LOCK=airflow
 COPY constraints/${LOCK}-py311.txt lock.txt
-# Tests run in a checkout: no image has their tools.
+# Tests run in a checkout: no image has their tools. A lock names every package, so pip looks for no more; with hashes it would refuse
+# what a package asks for with an extra (celery[redis]).
 RUN grep -vE '^(pytest|iniconfig)==' lock.txt > image.txt \
-    && pip install --no-cache-dir --require-hashes -r image.txt
+    && pip install --no-cache-dir --require-hashes --no-deps -r image.txt \
+    && pip check
 COPY alembic.ini pyproject.toml ./
 COPY dags dags
 COPY deploy deploy

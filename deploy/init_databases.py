@@ -80,6 +80,7 @@ def main() -> None:
     roles.bootstrap_primary(servers)
     roles.migrate(servers)
     roles.secure_roles(servers)
+    roles.open_to_pooler(servers)
     print("databases, roles, tables and policies are up to date")
 
 

@@ -1,6 +1,6 @@
 """Writes .pulse/compose (or the folder PULSE_COMPOSE): the environment files for docker-compose.yml.
 
-    python3.11 -m deploy.render [--superset-url URL] [--airflow-url URL]
+    python3.11 -m deploy.render [--superset-url URL] [--airflow-url URL] [--scale]
 
 Standard library only. Secrets are generated once and kept; whoever has the folder has every client's data. The
 variables are the ones that ./pulse up gives the same processes (stack/environment.py): only hosts and folders differ.
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from pulse import environ  # noqa: E402
-from pulse.tenancy import POOLER_ROLE  # noqa: E402
+from pulse.tenancy import POOLER_ROLE, role_password  # noqa: E402
 from stack import environment, files  # noqa: E402
 from stack.ports import StackPorts  # noqa: E402
 from stack.secret_file import load_secrets  # noqa: E402
@@ -36,8 +36,10 @@ def settings(folder: Path) -> Settings:
     return Settings(STATE, PORTS, load_secrets(folder), HOSTS, INSIDE)
 
 
-def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[str, dict[str, str]]:
-    """Variables by file name."""
+def environments(
+    found: Settings, superset_url: str, airflow_url: str, *, scale: bool = False
+) -> dict[str, dict[str, str]]:
+    """Variables by file name; `scale`: for the profile of this name."""
     public = {"PULSE_SUPERSET_PUBLIC_URL": superset_url}
     roles = found.role_secrets
     return {
@@ -59,6 +61,13 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
             "PULSE_AIRFLOW_PUBLIC_URL": airflow_url,
             # The service of docker-compose.yml that ends TLS: what it says about https and addresses is believed.
             "PULSE_TRUSTED_PROXIES": "edge",
+        }
+        | (_shared(found) if scale else {}),
+        # For schedulers and workers.
+        "queue": _queue(found) if scale else {},
+        "redis": {
+            environ.REDIS_QUEUE_PASSWORD.name: _redis_password(found, "queue"),
+            environ.REDIS_CACHE_PASSWORD.name: _redis_password(found, "cache"),
         },
         "postgres": {"POSTGRES_PASSWORD": roles.password("postgres")},
         # CloudNativePG and PgBouncer take logins in this form.
@@ -82,10 +91,35 @@ def environments(found: Settings, superset_url: str, airflow_url: str) -> dict[s
     }
 
 
-def write(folder: Path, superset_url: str, airflow_url: str) -> None:
+def _redis_password(found: Settings, user: str) -> str:
+    return role_password(found.secrets[environ.REDIS_SECRET.name], user)
+
+
+def _redis(found: Settings, user: str, number: int) -> str:
+    """Address of one of Redis's databases, for one of its users (deploy/redis.sh)."""
+    return f"redis://{user}:{_redis_password(found, user)}@redis:6379/{number}"
+
+
+def _shared(found: Settings) -> dict[str, str]:
+    """What several Supersets have in common."""
+    return {environ.REDIS_URL.name: _redis(found, "cache", 1), environ.REPLICA_HOST.name: "pooler"}
+
+
+def _queue(found: Settings) -> dict[str, str]:
+    """What makes a scheduler hand its tasks to workers."""
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "64",  # of each scheduler
+        "AIRFLOW__CELERY__BROKER_URL": _redis(found, "queue", 0),
+        "AIRFLOW__CELERY__RESULT_BACKEND": found.database_url("airflow", "meta", "airflow", "db+postgresql"),
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
+    }
+
+
+def write(folder: Path, superset_url: str, airflow_url: str, *, scale: bool = False) -> None:
     """Write all files, for their owner only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, variables in environments(settings(folder), superset_url, airflow_url).items():
+    for name, variables in environments(settings(folder), superset_url, airflow_url, scale=scale).items():
         text = "".join(f"{key}={value}\n" for key, value in sorted(variables.items()))
         files.replace(folder / f"{name}.env", text)
 
@@ -95,9 +129,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--superset-url", default="http://localhost:8088", help="as the executives' browsers see it")
     parser.add_argument("--airflow-url", default="http://localhost:8080", help="as the data team's browsers see it")
+    parser.add_argument("--scale", action="store_true", help="for the profile scale: workers, Redis, two Supersets")
     given = parser.parse_args()
     folder = environ.COMPOSE.get()
-    write(folder, given.superset_url, given.airflow_url)
+    write(folder, given.superset_url, given.airflow_url, scale=given.scale)
     print(f"{folder}: ready for docker compose up. Passwords are in {folder / 'secrets.env'}")
 
 

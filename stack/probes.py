@@ -14,7 +14,7 @@ from typing import Any
 
 AIRFLOW = "/api/v2/monitor/health"
 # Superset's own answer is 200 even when no page can be shown.
-PAGES = {"superset": ("/health", "/login/"), "sandbox": ("/health",)}
+PAGES = {"superset": ("/health", "/login/"), "sandbox": ("/health",), "scheduler": ("/health",)}
 
 
 def airflow_problem(name: str, answer: dict[str, Any]) -> str | None:

@@ -35,6 +35,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "PULSE_JWT_SECRET": _long,
     "PULSE_WEBHOOK_SECRET": _long,
     "PULSE_METRICS_TOKEN": _long,
+    "PULSE_REDIS_SECRET": _long,
     "PULSE_SUPERSET_SECRET_KEY": _long,
     "PULSE_DEMO_SECRET": _long,
     "PULSE_AIRFLOW_ADMIN_PASSWORD": _password,

@@ -148,30 +148,27 @@ _MORE_DISALLOWED = {
 }
 _MORE_TABLES = {"pg_stats", "pg_stat_all_tables", "pg_database", "pg_auth_members", "pg_policies", "pg_proc"}
 
-# --- caches: files, shared by the workers of this machine. Answers and states of filters are in a folder for each client.
-_by_client = {"CACHE_TYPE": "pulse_superset.client_cache.by_client", "CACHE_THRESHOLD": 500}
-CACHE_CONFIG = {
-    "CACHE_TYPE": "FileSystemCache",
-    "CACHE_THRESHOLD": 20000,
-    "CACHE_DIR": str(_state / "superset" / "cache" / "app"),
-    "CACHE_DEFAULT_TIMEOUT": 300,
-}
-DATA_CACHE_CONFIG = {
-    **_by_client,
-    "CACHE_DIR": str(_state / "superset" / "cache" / "data"),
-    "CACHE_DEFAULT_TIMEOUT": 3600,
-}
-FILTER_STATE_CACHE_CONFIG = {
-    **_by_client,
-    "CACHE_DIR": str(_state / "superset" / "cache" / "filters"),
-    "CACHE_DEFAULT_TIMEOUT": 86400 * 7,
-    "REFRESH_TIMEOUT_ON_RETRIEVAL": True,
-}
-EXPLORE_FORM_DATA_CACHE_CONFIG = {
-    **_by_client,
-    "CACHE_DIR": str(_state / "superset" / "cache" / "explore"),
-    "CACHE_DEFAULT_TIMEOUT": 86400,
-}
+# --- caches: files, shared by the workers of this machine; with several Supersets, Redis. Answers and states of filters are in
+# a place for each client.
+
+
+def _cache(name: str, seconds: int, *, by_client: bool = True, most: int = 500) -> dict[str, object]:
+    kind = "by_client" if by_client else "of_redis" if environ.REDIS_URL.given() else None
+    return {
+        "CACHE_TYPE": f"pulse_superset.client_cache.{kind}" if kind else "FileSystemCache",
+        "CACHE_DEFAULT_TIMEOUT": seconds,
+        **(
+            {"CACHE_REDIS_URL": environ.REDIS_URL.get(), "CACHE_KEY_PREFIX": f"cache:{name}:"}
+            if environ.REDIS_URL.given()
+            else {"CACHE_DIR": str(_state / "superset" / "cache" / name), "CACHE_THRESHOLD": most}
+        ),
+    }
+
+
+CACHE_CONFIG = _cache("app", 300, by_client=False, most=20000)
+DATA_CACHE_CONFIG = _cache("data", 3600)
+FILTER_STATE_CACHE_CONFIG = _cache("filters", 86400 * 7) | {"REFRESH_TIMEOUT_ON_RETRIEVAL": True}
+EXPLORE_FORM_DATA_CACHE_CONFIG = _cache("explore", 86400)
 THUMBNAIL_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 
 # --- how it looks

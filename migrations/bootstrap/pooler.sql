@@ -1,5 +1,6 @@
 -- What PgBouncer needs to let a client's login in at the replica: the verifier of its password. Run by a superuser on the
--- primary, in the database `postgres`, where CloudNativePG's Pooler asks; may be repeated.
+-- primary, in the database `postgres`, where CloudNativePG's Pooler asks, and in containers in that of the clients' data, where
+-- an older PgBouncer asks. May be repeated.
 --
 -- A verifier is no password: nobody logs in with it. Only logins that read are told.
 

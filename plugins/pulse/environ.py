@@ -239,6 +239,21 @@ REPLICATION_PASSWORD = _secret(
 METRICS_TOKEN = _secret(
     "PULSE_METRICS_TOKEN", "Prometheus reads metrics with it ([monitoring.md](monitoring.md)). Without it nobody does."
 )
+REDIS_SECRET = _secret(
+    "PULSE_REDIS_SECRET", "Containers with the profile `scale`: the passwords of Redis's two users are derived from it."
+)
+REDIS_QUEUE_PASSWORD = _secret(
+    "PULSE_REDIS_QUEUE_PASSWORD", "Containers: of Redis's user `queue`, derived from `PULSE_REDIS_SECRET`."
+)
+REDIS_CACHE_PASSWORD = _secret(
+    "PULSE_REDIS_CACHE_PASSWORD", "Containers: of Redis's user `cache`, derived from `PULSE_REDIS_SECRET`."
+)
+REDIS_URL = _text(
+    LAUNCHER,
+    "PULSE_REDIS_URL",
+    "",
+    "Redis for Superset's caches, password included, where there are several Supersets. Empty: files.",
+)
 FERNET_KEY = _secret("PULSE_FERNET_KEY", "Airflow encrypts Variables and Connections with it.")
 JWT_SECRET = _secret("PULSE_JWT_SECRET", "Airflow signs its tokens with it.")
 WEBHOOK_SECRET = _secret("PULSE_WEBHOOK_SECRET", "The secrets of webhooks are derived from it.")

@@ -25,8 +25,9 @@ SOURCES = {
     "tests": (AIRFLOW.requirements, TESTS.requirements),
     "superset": (SUPERSET.requirements,),
     "kubernetes": (AIRFLOW.requirements, ROOT / "deploy" / "kubernetes" / "requirements.txt"),
+    "scale": (AIRFLOW.requirements, ROOT / "deploy" / "scale" / "requirements.txt"),
 }
-LIKE_AIRFLOW = ("tests", "kubernetes")  # more packages beside Airflow's, whose versions stay
+LIKE_AIRFLOW = ("tests", "kubernetes", "scale")  # more packages beside Airflow's, whose versions stay
 LOCKS = {lock_of(name, version): sources for name, sources in SOURCES.items() for version in SUPPORTED}
 
 
@@ -34,7 +35,7 @@ def lock(*, upgrade: bool) -> int:
     """Resolve with uv and write all files; the next ./pulse up installs them. Raises StackError.
 
     `upgrade` takes the newest versions; without it, pins that still fit stay. Every Python gets the first one's versions, and
-    the tests and the image for Kubernetes get Airflow's. A package is installed only if its file has one of the hashes.
+    the tests and the images get Airflow's. A package is installed only if its file has one of the hashes.
     """
     uv = find_uv()
     if uv is None:

@@ -69,6 +69,12 @@ def secure_roles(cluster: Servers, database: str = DATABASE) -> None:
                 set_password(connection, cluster.secrets, role)
 
 
+def open_to_pooler(cluster: Servers, database: str = DATABASE) -> None:
+    """Let PgBouncer's login ask for verifiers in the clients' database, too: versions before 1.19 ask nowhere else."""
+    with cluster.primary.connect(database=database) as connection:
+        connection.execute((BOOTSTRAP / "pooler.sql").read_text())
+
+
 def migrate(cluster: Servers, database: str = DATABASE) -> None:
     """Bring the schema to this version, as pulse_owner. Raises StackError, or what PostgreSQL raises."""
     try:

@@ -39,6 +39,7 @@ class Containers:
     engine: Engine
     state: Path
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    workers: int = 0  # of the profile scale, which is on when there are some
 
     @cached_property
     def variables(self) -> dict[str, str]:
@@ -62,19 +63,21 @@ class Containers:
     def up(self) -> None:
         """Render, build and start everything."""
         self._certificate()
-        urls = ("--superset-url", self.url("superset"), "--airflow-url", self.url("airflow"))
+        urls = ["--superset-url", self.url("superset"), "--airflow-url", self.url("airflow")]
+        urls += ["--scale"] if self.workers else []
         env = {**self.variables, "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
         run(sys.executable, "-m", "deploy.render", *urls, env=env)
         self.secrets = load_secrets(self.state / "compose")
-        self.compose("up", "--build", "--detach", "--quiet-pull")
+        several = ["--scale", f"airflow-worker={self.workers}"] if self.workers else []
+        self.compose("up", "--build", "--detach", "--quiet-pull", *several)
 
     def down(self) -> None:
         """Remove containers, networks and volumes."""
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
+        self.compose("--profile=scale", "down", "--volumes", "--remove-orphans", "--timeout", "20")
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Docker Compose with the whole file."""
-        profiles = ["--profile", "demo", "--profile", "edge", "--profile", "monitoring"]
+        profiles = [f"--profile={name}" for name in ("demo", "edge", "monitoring", *["scale"] * bool(self.workers))]
         env = self.engine.variables | self.variables
         place = ["--project-name", PROJECT, "--project-directory", str(ROOT)]
         return run("docker", "compose", *place, *profiles, *arguments, env=env, check=check)
@@ -92,16 +95,22 @@ class Containers:
         """The services that keep running."""
         return [name for name in self.compose("config", "--services").split() if name not in JOBS]
 
+    def inspect_all(self, service: str) -> list[dict[str, Any]]:
+        """What the engine says of each of a service's containers."""
+        containers = self.compose("ps", "--all", "--quiet", service).split()
+        found: list[dict[str, Any]] = json.loads(self.engine.docker("inspect", *containers))
+        return found
+
     def inspect(self, service: str) -> dict[str, Any]:
         """What the engine says of a service's container."""
-        container = self.compose("ps", "--all", "--quiet", service).strip()
-        found: dict[str, Any] = json.loads(self.engine.docker("inspect", container))[0]
+        (found,) = self.inspect_all(service)
         return found
 
     def health(self, service: str) -> str:
         """The state of its health check; of a container that does not run, its status."""
-        state = self.inspect(service)["State"]
-        return str(state["Health"]["Status"] if state["Running"] and "Health" in state else state["Status"])
+        states = [found["State"] for found in self.inspect_all(service)]
+        said = {str(s["Health"]["Status"] if s["Running"] and "Health" in s else s["Status"]) for s in states}
+        return ", ".join(sorted(said))
 
     def kill(self, service: str) -> None:
         """End a service's first process as a crash would (a `docker kill` counts as wanted, and it is not started again)."""

@@ -15,6 +15,7 @@ ACCEPTED = [way for way in WAYS if way.accepted]
 # Which containers have what. Every other one must not.
 HOLDERS = {
     "PULSE_ROLE_SECRET": set(),
+    "PULSE_REDIS_SECRET": set(),
     "PULSE_METRICS_TOKEN": {"airflow", "superset", "prometheus"},
     "PULSE_FERNET_KEY": {"airflow"},
     "PULSE_JWT_SECRET": {"airflow"},

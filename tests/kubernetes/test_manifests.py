@@ -141,12 +141,11 @@ def test_processes_are_those_of_the_containers(objects: list[Object]) -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     compared = 0
     for name, pod in pods(objects):
-        if name not in services:
-            assert name == "airflow-worker"
+        if name == "airflow-worker":  # runs one task here, and many there
             continue
         (container,) = pod["spec"]["containers"]
         compose = services[name]
-        wanted = {Path(file).stem for file in compose.get("env_file", [])}
+        wanted = {Path(file).stem for file in compose.get("env_file", [])} - {"queue"}  # of the profile scale
         got = {source["secretRef"]["name"] for source in container.get("envFrom", [])}
         assert got == {re.sub(r"\W", "", name) for name in wanted}, name
         if "command" in compose and not compose["command"].startswith("sh "):

@@ -50,6 +50,20 @@ def test_secrets_are_generated_once_and_private(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0, path.name
 
 
+def test_redis_is_named_to_whom_it_serves_and_only_when_asked(
+    tmp_path: Path, rendered: dict[str, dict[str, str]]
+) -> None:
+    scaled = render.environments(render.settings(tmp_path), *URLS, scale=True)
+    queue, cache = scaled["redis"]["PULSE_REDIS_QUEUE_PASSWORD"], scaled["redis"]["PULSE_REDIS_CACHE_PASSWORD"]
+    assert queue != cache
+    assert {name for name, variables in scaled.items() if queue in str(variables)} == {"redis", "queue"}
+    assert {name for name, variables in scaled.items() if cache in str(variables)} == {"redis", "superset"}
+    assert not any("PULSE_REDIS_SECRET" in variables for variables in scaled.values())
+    assert scaled["queue"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert rendered["queue"] == {}
+    assert {name for name, variables in rendered.items() if "redis:6379" in str(variables)} == set()
+
+
 def test_the_secret_of_roles_that_write_is_only_where_they_are_made(rendered: dict[str, dict[str, str]]) -> None:
     assert {name for name, variables in rendered.items() if "PULSE_ROLE_SECRET" in variables} == {"init"}
     superuser = rendered["postgres"]["POSTGRES_PASSWORD"]

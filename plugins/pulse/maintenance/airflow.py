@@ -32,7 +32,7 @@ SECONDS = 3600
 BATCH = "10000"
 AUDIT = "log"  # Airflow's table of who did what: kept as long as Pulse's audit
 AUDIT_DAYS = 365
-# Not named: tables that only some installations have.
+# Airflow passes over one that an installation does not have: celery_taskmeta comes with the first worker.
 TABLES = (
     *(
         "job",
@@ -45,6 +45,7 @@ TABLES = (
         "task_reschedule",
     ),
     *("xcom", "trigger", "dag_version", "callback", "deadline", "revoked_token", "connection_test_request"),
+    "celery_taskmeta",
 )
 
 log = logging.getLogger(__name__)
