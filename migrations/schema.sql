@@ -239,7 +239,7 @@ CREATE FUNCTION core.cause_text(cause text) RETURNS text
 
 COMMENT ON FUNCTION core.cause_text(cause text) IS 'The cause of a restatement in this session''s language.';
 
-CREATE FUNCTION core.claim_runs() RETURNS TABLE(slug text, wished bigint)
+CREATE FUNCTION core.claim_runs(named text[] DEFAULT '{}'::text[], left_out text[] DEFAULT '{}'::text[]) RETURNS TABLE(slug text, wished bigint)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog'
     AS $$
@@ -247,10 +247,11 @@ CREATE FUNCTION core.claim_runs() RETURNS TABLE(slug text, wished bigint)
     from core.clients c
     where c.id = r.client_id and c.active and r.wished > r.satisfied
       and (r.claimed_at is null or r.claimed_at < clock_timestamp() - interval '60 seconds')
+      and (named = '{}' or c.slug = any (named)) and not c.slug = any (left_out)
     returning c.slug, r.wished
 $$;
 
-COMMENT ON FUNCTION core.claim_runs() IS 'The clients that wish for a run and had none in the last minute. Each is given to one caller a minute.';
+COMMENT ON FUNCTION core.claim_runs(named text[], left_out text[]) IS 'The clients that wish for a run and had none in the last minute, of those named (all if none is) and without those left out. Each is given to one caller a minute.';
 
 
 SET default_tablespace = '';
@@ -993,8 +994,8 @@ REVOKE ALL ON FUNCTION core.cause_text(cause text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.cause_text(cause text) TO pulse_staff;
 GRANT ALL ON FUNCTION core.cause_text(cause text) TO pulse_reader;
 
-REVOKE ALL ON FUNCTION core.claim_runs() FROM PUBLIC;
-GRANT ALL ON FUNCTION core.claim_runs() TO pulse_ingest;
+REVOKE ALL ON FUNCTION core.claim_runs(named text[], left_out text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.claim_runs(named text[], left_out text[]) TO pulse_ingest;
 
 REVOKE ALL ON FUNCTION core.client_admin(session_hash text) FROM PUBLIC;
 

@@ -95,7 +95,13 @@ BACKUPS = Variable(
 )
 PORT_BASE = _number(YOU, "PULSE_PORT_BASE", 0, "Is added to every port when `./pulse up` first chooses the ports.")
 POSTGRES_USER = _text(YOU, "PULSE_POSTGRES_USER", "", "Account that PostgreSQL runs as when root starts Pulse.")
-CLIENTS = _list(YOU, "PULSE_CLIENTS", (), "Slugs of the clients that get a DAG. Empty: every active client.")
+CLIENTS = _list(
+    YOU,
+    "PULSE_CLIENTS",
+    (),
+    "Slugs of the clients that this Airflow serves, where several share the clients' database; or of those that it leaves to"
+    " another one, each behind a minus. Empty: every client.",
+)
 SOURCES = _folders(
     YOU,
     "PULSE_SOURCES",

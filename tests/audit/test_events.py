@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from pulse.clients.served import Served
 from pulse.clients.spec import parse_spec
 from pulse.clients.sync import deactivate_missing, sync_client
 from pulse.ingest import keys
@@ -79,7 +80,7 @@ def test_what_changes_in_the_tables_is_noted(admin: Connection, db: TestDatabase
     assert "client deactivated" in [row[0] for row in since()]
     declare(admin, {**CEO, "role": "client_admin", "password": "second-password-2"})
     since()
-    deactivate_missing(admin, set(), allow_many=True)
+    deactivate_missing(admin, set(), Served(frozenset(), frozenset()), allow_many=True)
     assert since() == [("client deactivated", "sync_clients", "initech")]
 
 

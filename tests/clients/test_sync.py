@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from pulse.clients.served import Served
 from pulse.clients.spec import SpecError, parse_spec
 from pulse.clients.sync import MassDeactivation, deactivate_missing, sync_client
 from pulse.tenancy import client_role
@@ -25,6 +26,8 @@ SPEC: dict[str, Any] = {
         {"type": "jira", "base_url": "https://initech.atlassian.net"},
     ],
 }
+
+EVERY = Served(frozenset(), frozenset())
 
 
 @pytest.fixture
@@ -211,7 +214,7 @@ def test_an_address_that_nobody_uses_is_free_again(admin: psycopg.Connection[Any
 def test_a_vanished_variable_deactivates_its_client(admin: psycopg.Connection[Any]) -> None:
     for slug in ("one", "two", "three"):
         sync(admin, slug, users=[])
-    assert [gone.slug for gone in deactivate_missing(admin, {"one", "two"})] == ["three"]
+    assert [gone.slug for gone in deactivate_missing(admin, {"one", "two"}, EVERY)] == ["three"]
     assert all_rows(admin, "select slug from core.clients where active order by 1") == [("one",), ("two",)]
 
 
@@ -220,6 +223,6 @@ def test_many_at_once_look_like_a_mistake(admin: psycopg.Connection[Any], left: 
     for slug in ("one", "two", "three", "four"):
         sync(admin, slug, users=[])
     with pytest.raises(MassDeactivation, match="pulse_allow_mass_deactivation"):
-        deactivate_missing(admin, left)
+        deactivate_missing(admin, left, EVERY)
     assert all_rows(admin, "select count(*) from core.clients where active") == [(4,)]
-    assert len(deactivate_missing(admin, left, allow_many=True)) == 4 - len(left)
+    assert len(deactivate_missing(admin, left, EVERY, allow_many=True)) == 4 - len(left)

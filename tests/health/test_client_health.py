@@ -148,7 +148,7 @@ def test_a_faulty_variable_is_shown_with_all_its_faults(db: TestDatabase, monkey
     monkeypatch.setenv("AIRFLOW_VAR_PULSE_CLIENT_KNOWN", json.dumps({"name": "X"}))
     sync_declared_client("known")
     with db.connect("pulse_admin") as admin:
-        forget_faults(admin, ["known"])
+        forget_faults(admin, ["known"], ["known", "unborn"])
     db.wait_replica()
     assert [(one.slug, one.state, one.faults) for one in state.read()] == [("known", "good", [])]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 from typing import Any
 
 import psycopg
@@ -30,7 +30,9 @@ def note_faults(conn: Connection, slug: str, mistakes: Iterable[Mistake]) -> Non
             )
 
 
-def forget_faults(conn: Connection, declared: Iterable[str]) -> None:
-    """Remove the faults of Variables that are gone."""
+def forget_faults(conn: Connection, declared: Collection[str], served: Container[str]) -> None:
+    """Remove the faults of Variables that are gone, of clients that this Airflow serves."""
     with conn.transaction():
-        conn.execute("delete from core.declaration_faults where not slug = any (%s)", [list(declared)])
+        slugs = [slug for (slug,) in conn.execute("select distinct slug from core.declaration_faults").fetchall()]
+        gone = [slug for slug in slugs if slug not in declared and slug in served]
+        conn.execute("delete from core.declaration_faults where slug = any (%s)", [gone])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 from typing import Any, Literal
 
 import psycopg
@@ -75,7 +75,6 @@ def forget(conn: Connection, slugs: Iterable[str]) -> None:
         conn.execute("update core.sync_state set declared = '' where slug = any (%s)", [list(slugs)])
 
 
-def forget_others(conn: Connection, slugs: Iterable[str]) -> None:
-    """Only these have a Variable."""
-    with conn.transaction():
-        conn.execute("update core.sync_state set declared = '' where not slug = any (%s)", [list(slugs)])
+def forget_others(conn: Connection, slugs: Collection[str], served: Container[str]) -> None:
+    """Of the clients that this Airflow serves, only these have a Variable."""
+    forget(conn, [slug for slug in declared(conn) if slug not in slugs and slug in served])

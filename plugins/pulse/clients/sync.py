@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,15 +62,18 @@ def sync_client(conn: Connection, slug: str, spec: ClientSpec) -> SyncResult:
     return SyncResult(client_id, slug, spec.active, written)
 
 
-def deactivate_missing(conn: Connection, declared: set[str], *, allow_many: bool = False) -> list[SyncResult]:
-    """Deactivate active clients without a Variable.
+def deactivate_missing(
+    conn: Connection, declared: set[str], served: Container[str], *, allow_many: bool = False
+) -> list[SyncResult]:
+    """Deactivate active clients without a Variable, of those that this Airflow serves.
 
     Raises MassDeactivation, and changes nothing, if this would deactivate all clients, or more than half of more than
     two: a broken secrets backend looks just like that.
     """
     with conn.transaction():
         conn.execute("select set_config('pulse.actor', 'sync_clients', true)")
-        active = conn.execute("select id, slug from core.clients where active order by slug").fetchall()
+        rows = conn.execute("select id, slug from core.clients where active order by slug").fetchall()
+        active = [row for row in rows if row[1] in served]
         gone = [(client_id, slug) for client_id, slug in active if slug not in declared]
         if gone and not allow_many and (not declared or (len(active) > 2 and len(gone) * 2 > len(active))):
             raise MassDeactivation(

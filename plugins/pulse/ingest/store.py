@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from pulse.clients.served import Served
 from pulse.ingest.records import Taken
 from pulse.warehouse.connect import connect
 from pulse.warehouse.loader import load_pages
@@ -111,8 +112,13 @@ class Store:
             return False
 
     def claim_runs(self) -> list[tuple[str, int]]:
-        """The clients whose run should start now, with the count of their wishes; each is given away once a minute."""
-        return self._work(lambda conn: conn.execute("select slug, wished from core.claim_runs()").fetchall())
+        """The clients that this Airflow serves whose run should start now, with the count of their wishes; each is given away
+        once a minute."""
+        served = Served.here()
+        names = [list(served.named), list(served.left_out)]
+        return self._work(
+            lambda conn: conn.execute("select slug, wished from core.claim_runs(%s, %s)", names).fetchall()
+        )
 
     def run_started(self, slug: str, wished: int) -> None:
         """Note that a run begins after this many wishes."""

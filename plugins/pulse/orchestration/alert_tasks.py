@@ -32,6 +32,7 @@ def tell_of_clients() -> int:
             " and start Pulse again"
         )
     with closing(connect("pulse_admin", autocommit=True)) as conn:
+        conn.execute("select pg_advisory_lock(hashtext('pulse.alerts'))")  # where several Airflows share the clients
         alerts.note(conn, state.read(), backups.problems())
         told = alerts.tell(conn) if has_readers else 0
     if alive:

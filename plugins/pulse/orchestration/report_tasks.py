@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from pulse.clients.served import Served
 from pulse.reports import mail
 from pulse.reports.send import brief_of, send_due
 from pulse.superset.provision import api_from_connection
@@ -14,20 +15,25 @@ from pulse.warehouse.connect import connect
 
 
 def clients_with_reports() -> list[str]:
-    """The slugs of the active clients with somebody who is to get reports. Skips the run without a mail server or client."""
+    """The slugs of the active clients that this Airflow serves and in which somebody is to get reports.
+
+    Skips the run without a mail server or client.
+    """
     with closing(connect("pulse_admin")) as conn:
         rows = conn.execute(
             "select slug from core.clients c where active and exists (select from core.users u"
             " where u.client_id = c.id and u.active and cardinality(u.reports) > 0) order by slug"
         ).fetchall()
-    if not rows:
+    served = Served.here()
+    slugs = [slug for (slug,) in rows if slug in served]
+    if not slugs:
         raise AirflowSkipException("no client's Variable asks for a report (users[].reports)")
     if not mail.is_set():
         raise AirflowSkipException(
-            f"no mail server is set, so nothing is sent to {', '.join(row[0] for row in rows)}: set PULSE_SMTP_HOST and"
+            f"no mail server is set, so nothing is sent to {', '.join(slugs)}: set PULSE_SMTP_HOST and"
             " PULSE_SMTP_FROM, and start Pulse again"
         )
-    return [row[0] for row in rows]
+    return slugs
 
 
 def send_reports_of(slug: str) -> int:

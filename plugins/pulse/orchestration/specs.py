@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pulse import environ
+from pulse.clients.served import Served
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,11 +49,11 @@ class ClientDagSpec:
 
 
 def read_specs(connection: psycopg.Connection[Any]) -> list[ClientDagSpec]:
-    """What the tables say about every active client (all of them, or those named in $PULSE_CLIENTS).
+    """What the tables say about every active client that this Airflow serves.
 
     `connection`: as pulse_admin.
     """
-    only = set(environ.CLIENTS.get())
+    served = Served.here()
     rows = connection.execute(_SPECS).fetchall()
     return [
         ClientDagSpec(
@@ -64,5 +64,5 @@ def read_specs(connection: psycopg.Connection[Any]) -> list[ClientDagSpec]:
             integrations=tuple(IntegrationSpec(*row) for row in integrations),
         )
         for client_id, slug, name, minutes, integrations in rows
-        if not only or slug in only
+        if slug in served
     ]

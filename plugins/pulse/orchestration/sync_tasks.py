@@ -10,8 +10,10 @@ import psycopg
 from airflow.sdk import Variable
 from airflow.sdk.log import mask_secret
 
+from pulse import environ
 from pulse.clients import progress
 from pulse.clients.faults import forget_faults, note_faults
+from pulse.clients.served import Served
 from pulse.clients.spec import VARIABLE_PREFIX, ClientSpec, SpecError, old_names, parse_spec
 from pulse.clients.sync import deactivate_missing, sync_client
 from pulse.people import links
@@ -31,8 +33,16 @@ ALLOW_MASS_DEACTIVATION = "pulse_allow_mass_deactivation"
 
 
 def declared_slugs() -> list[str]:
-    """The slugs of all Variables pulse_client_<slug>, sorted."""
-    return sorted(key.removeprefix(VARIABLE_PREFIX) for key in Variable.keys(prefix=VARIABLE_PREFIX))
+    """The slugs of all Variables pulse_client_<slug> of clients that this Airflow serves, sorted."""
+    served = Served.here()
+    slugs = sorted(key.removeprefix(VARIABLE_PREFIX) for key in Variable.keys(prefix=VARIABLE_PREFIX))
+    if others := [slug for slug in slugs if slug not in served]:
+        log.warning(
+            "%s leaves these to another Airflow: their Variables are not read: %s",
+            environ.CLIENTS.name,
+            ", ".join(others),
+        )
+    return [slug for slug in slugs if slug in served]
 
 
 def slugs_to_sync() -> list[str]:
@@ -96,19 +106,24 @@ def deactivate_undeclared() -> list[str]:
     allow_many = (Variable.get(ALLOW_MASS_DEACTIVATION, default="") or "").strip().lower() == "true"
     with closing(connect("pulse_admin")) as conn:
         declared = declared_slugs()
-        gone = deactivate_missing(conn, set(declared), allow_many=allow_many)
-        forget_faults(conn, declared)
-        progress.forget_others(conn, declared)
+        served = Served.here()
+        gone = deactivate_missing(conn, set(declared), served, allow_many=allow_many)
+        forget_faults(conn, declared, served)
+        progress.forget_others(conn, declared, served)
     for result in gone:
         log.warning("client %s no longer has a Variable and was deactivated", result.slug)
     return [result.slug for result in gone]
 
 
 def active_slugs(only: str = "") -> list[str]:
-    """The slugs of the active clients, sorted; `only`: just this one. Raises ValueError if it is not an active client."""
+    """The slugs of the active clients that this Airflow serves, sorted; `only`: just this one.
+
+    Raises ValueError if it is not an active client.
+    """
     with closing(connect("pulse_admin")) as conn:
         rows = conn.execute("select slug from core.clients where active order by slug").fetchall()
-    slugs = [row[0] for row in rows]
+    served = Served.here()
+    slugs = [slug for (slug,) in rows if slug in served]
     if only and only not in slugs:
         raise ValueError(f"{only!r} is not an active client: use one of {', '.join(slugs) or '(there are none)'}")
     return [only] if only else slugs
@@ -118,7 +133,9 @@ def provision_all() -> None:
     """Bring Superset's assets up to date, and the role and rules of every client for which they may differ; and of a few others
     in turn, whose role somebody may have changed."""
     with closing(connect("pulse_admin", autocommit=True)) as conn:
-        clients = conn.execute("select id, slug, active from core.clients order by id").fetchall()
+        served = Served.here()
+        rows = conn.execute("select id, slug, active from core.clients order by id").fetchall()
+        clients = [row for row in rows if row[1] in served]
         api = api_from_connection()
         ensure_assets(api)
         datasets = pulse_datasets(api)
