@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -17,6 +18,7 @@ from stack.postgres.cluster import ARCHIVE_MB, Cluster
 from stack.postgres.server import Server
 
 REPLAY_SECONDS = 6 * 3600
+SEGMENT = re.compile("[0-9A-F]{24}")
 
 
 def base_for(cluster: Cluster, server: Server, to: datetime | None) -> Base:
@@ -102,10 +104,31 @@ def put_in_place(cluster: Cluster, server: Server) -> Path | None:
 
 
 def archive_history(cluster: Cluster, server: Server) -> None:
-    """Archive the timelines of a server that was promoted while it did not archive: a later restore follows them."""
+    """Archive the timelines of a server that was promoted while it did not archive: a later restore follows them.
+
+    What the archive has of the timelines before stays as it is: see _leave_archived.
+    """
     cluster.prepare(server)
     script = cluster.home / "archive-wal.sh"
-    for path in sorted((server.data / "pg_wal").glob("*.history")):
+    histories = sorted((server.data / "pg_wal").glob("*.history"))
+    for path in histories:
         run_as(
             cluster.account, ["sh", str(script), str(path), path.name, str(cluster.archive(server)), str(ARCHIVE_MB)]
         )
+    if histories:
+        _leave_archived(cluster, server, timeline=int(histories[-1].stem, 16))
+
+
+def _leave_archived(cluster: Cluster, server: Server, timeline: int) -> None:
+    """Note that segments of earlier timelines that the archive has are archived.
+
+    The server before may have archived the last one, of which this one has the beginning only. PostgreSQL would try to archive
+    its own again and again, and nothing behind it. It does not need to: the new timeline begins with a copy of the beginning.
+    """
+    for path in (server.data / "pg_wal").iterdir():
+        is_old = SEGMENT.fullmatch(path.name) and int(path.name[:8], 16) < timeline
+        if is_old and (cluster.archive(server) / f"{path.name}.gz").exists():
+            status = server.data / "pg_wal" / "archive_status" / path.name
+            status.with_suffix(".ready").unlink(missing_ok=True)
+            status.with_suffix(".done").touch()
+            cluster.account.own(status.with_suffix(".done"))

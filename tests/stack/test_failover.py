@@ -127,3 +127,23 @@ def test_the_replica_takes_the_place_of_a_primary_that_is_killed_and_gone(server
         replica.execute("insert into kept values (2)")
     assert Backups(cluster, cluster.primary).problem(datetime.now(UTC)) is None
     assert [health.healthy for health in servers.health(["primary", "replica"])] == [True, True]
+
+
+def test_what_the_old_primary_archived_last_does_not_stop_the_new_ones_archive(servers: Stack) -> None:
+    """It had archived a segment of which the replica has the beginning only."""
+    cluster = servers.cluster
+    wait_until_replayed(cluster)
+    kept = count(cluster)
+    servers.supervisor.stop_processes(["replica"])
+    keep_a_row(cluster)
+    Backups(cluster, cluster.primary).flush()
+    servers.supervisor.stop_processes(["primary"])
+    fail_over(servers)
+    assert count(cluster) == kept, "the replica never had the last row"
+    with cluster.primary.connect() as primary:
+        primary.autocommit = True
+        for _ in range(3):  # what is old is looked through for what is not archived yet
+            primary.execute("select pg_switch_wal()")
+            primary.execute("checkpoint")
+    Backups(cluster, cluster.primary).flush()
+    assert Backups(cluster, cluster.primary).problem(datetime.now(UTC)) is None
