@@ -1,17 +1,22 @@
 -- Table core.dora_restatements: published numbers of ended periods that this run has changed, and why.
 -- Grain: one row per number and restatement. Only appended to.
-with changed as (
+with replaced as materialized (
+    -- None in a client's first run, which writes more rows than any other.
+    select o.*, c.after
+    from dora_metrics_changed c
+    cross join unnest(array[c.before]) o
+    where o.metric_type is not null
+), changed as (
     select b.metric_type, b.family, b.grain, b.scope_type, b.scope_id, b.calculation_date, b.period_start, b.period_end,
            b.metric_value as old_value, b.sample_size as old_sample_size, b.tier as old_tier,
-           (c.after).metric_value as new_value, (c.after).sample_size as new_sample_size, m.tier as new_tier, false as is_tier_only
-    from dora_metrics_changed c
-    cross join unnest(array[c.before]) b
+           (b.after).metric_value as new_value, (b.after).sample_size as new_sample_size, m.tier as new_tier, false as is_tier_only
+    from replaced b
     left join core.dora_metrics m
       on (m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date)
        = (b.metric_type, b.grain, b.scope_type, b.scope_id, b.calculation_date)
-    where (b.metric_value, b.sample_size) is distinct from ((c.after).metric_value, (c.after).sample_size)
+    where (b.metric_value, b.sample_size) is distinct from ((b.after).metric_value, (b.after).sample_size)
       -- A number that has aged is taken back; it was not wrong.
-      and ((c.after).metric_type is not null
+      and ((b.after).metric_type is not null
            or exists (select from cells x
                       where (x.family, x.grain, x.scope_type, x.scope_id, x.period_start)
                           = (b.family, b.grain, b.scope_type, b.scope_id, b.period_start)))
@@ -20,15 +25,16 @@ with changed as (
            b.metric_value, b.sample_size, b.tier, (t.after).metric_value, (t.after).sample_size, (t.after).tier, true
     from tiers_changed t
     cross join unnest(array[t.before]) b
+    left join replaced o
+      on (o.metric_type, o.grain, o.scope_type, o.scope_id, o.calculation_date)
+       = (b.metric_type, b.grain, b.scope_type, b.scope_id, b.calculation_date)
     where b.tier is distinct from (t.after).tier
       -- Only the windows that end today have the tier of the median service: those of yesterday lose it.
       and ((t.after).tier is not null or b.grain not like 'rolling%')
       -- Published by an earlier run, with this value.
       and (b.published_at < now()
-           or exists (select from dora_metrics_changed c cross join unnest(array[c.before]) o
-                      where (o.metric_type, o.grain, o.scope_type, o.scope_id, o.calculation_date)
-                          = (b.metric_type, b.grain, b.scope_type, b.scope_id, b.calculation_date)
-                        and (o.metric_value, o.sample_size) is not distinct from (b.metric_value, b.sample_size)))
+           or o.metric_type is not null
+          and (o.metric_value, o.sample_size) is not distinct from (b.metric_value, b.sample_size))
 ), restated as (
     select row_number() over () as number_id, c.*
     from changed c
