@@ -7,6 +7,7 @@ stops Airflow. Ends by itself and removes what it made. Prints a table of the ch
 cold_p50_ms, cold_p95_ms     a chart of any dashboard, computed anew, one request at a time
 warm_p50_ms, warm_p95_ms     the same, from the cache
 slowest                      the charts with the highest cold p95, and that
+refused                      charts that got no answer, and why (should be none)
 opened_p50_ms, opened_p95_ms the overview, its page and all of its charts one after the other, by twenty people at once who open
                              it again and again, from the cache
 opened_per_second_and_core   the same, by the CPU time of all processes of the installation
@@ -24,6 +25,8 @@ import sys
 import threading
 import time
 from typing import Any
+
+import requests
 
 from bench._abuse_people import Person, chart_queries_of, declare, session_of
 from bench._dora_stage import recompute
@@ -51,8 +54,9 @@ def main() -> None:
     with installation("dashboards", PORTS, demo=False) as stack:
         os.environ[environ.ROLE_SECRET.name] = stack.settings.secrets[environ.ROLE_SECRET.name]
         fill(stack, World.of(options.clients, options.changes))
+        status: dict[str, Any] = json.loads(pulse("status", "--json"))
         stop_airflow()
-        figures = measure(stack, options.seconds)
+        figures = measure(stack, status, options.seconds)
     print(json.dumps({"changes": options.changes, "clients": options.clients, **figures}))
 
 
@@ -71,18 +75,22 @@ def fill(stack: Stack, world: World) -> None:
         ensure_client(superset, client_id, f"bench_{client_id}", True)
 
 
-def measure(stack: Stack, seconds: int) -> dict[str, Any]:
+def measure(stack: Stack, status: dict[str, Any], seconds: int) -> dict[str, Any]:
     """The figures, from people who exist only as long as this runs."""
-    status: dict[str, Any] = json.loads(pulse("status", "--json"))
     passwords = declare(status, [f"viewer{number}@bench.example" for number in range(VIEWERS)])
     people = [Person(status["addresses"]["superset"], email, password) for email, password in passwords.items()]
     cold: Times = {}
     warm: Times = {}
+    refused: dict[str, str] = {}
     for person in people:
         for dashboard in DASHBOARDS:
             for name, context in chart_queries_of(person.base, person.token, dashboard).items():
-                cold.setdefault(name, []).append(asked(person, {**context, "force": True}))
-                warm.setdefault(name, []).append(asked(person, context))
+                try:
+                    cold.setdefault(name, []).append(asked(person, {**context, "force": True}))
+                    warm.setdefault(name, []).append(asked(person, context))
+                except requests.HTTPError as error:
+                    cold.pop(name)
+                    refused[name] = error.response.text[:300]
     show(cold, warm)
     opened: list[float] = []
     used, _ = cpu_of(stack, lambda: opened.extend(open_again_and_again(people, seconds)))
@@ -95,6 +103,7 @@ def measure(stack: Stack, seconds: int) -> dict[str, Any]:
     return {
         **{f"{kind}_p50_ms": round(statistics.median(times)) for kind, times in everything.items()},
         **{f"{kind}_p95_ms": round(p95(times)) for kind, times in everything.items()},
+        "refused": refused,
         "slowest": {name: round(p95(cold[name])) for name in slowest},
         "opened": len(opened),
         "opened_p50_ms": round(statistics.median(opened)),
