@@ -38,7 +38,7 @@ with computed as (
 ), numbers as materialized (
     select m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date, m.family, m.period_end, m.sample_size,
            m.guessed, coalesce(m.calendar_value, m.metric_value) as value, k.benchmark_metric, k.better,
-           p.metric_type is not null as is_compared
+           m.grain = 'month' or m.grain like 'rolling%' and m.calculation_date = s.today as is_compared
     from (
         select * from computed
         union
@@ -51,19 +51,21 @@ with computed as (
     join core.dora_metrics m
       on (m.metric_type, m.grain, m.scope_type, m.scope_id, m.calculation_date)
        = (c.metric_type, c.grain, c.scope_type, c.scope_id, c.calculation_date)
-    left join compared p
-      on (p.metric_type, p.grain, p.calculation_date) = (m.metric_type, m.grain, m.calculation_date)
-), services as materialized (
+    cross join settings s
+), labelled as materialized (
+    -- Every number, a service's with its own tier: the numbers are many, and nothing is joined to them again but what is small.
     select n.*, b.label, b.year, case n.better when 'higher' then n.value else - n.value end as goodness
     from numbers n
     cross join settings s
-    join scope_days d on (d.scope_type, d.scope_id, d.family) = (n.scope_type, n.scope_id, n.family)
-    join core.benchmarks b
+    left join scope_days d on (d.scope_type, d.scope_id, d.family) = (n.scope_type, n.scope_id, n.family)
+    left join core.benchmarks b
       on b.metric_type = n.benchmark_metric and b.year = s.benchmark_year and b.kind = 'tier'
      and n.value >= b.lower_bound and (n.value < b.upper_bound or b.upper_bound is null)
-    where n.scope_type = 'service' and n.sample_size >= s.minimum_sample and n.guessed * 2 <= n.sample_size
-      and least(n.period_end, s.today + 1)
-          - case n.family when 'deployments' then d.success_day else d.kind_day end >= 28
+     and n.scope_type = 'service' and n.sample_size >= s.minimum_sample and n.guessed * 2 <= n.sample_size
+     and least(n.period_end, s.today + 1)
+         - case n.family when 'deployments' then d.success_day else d.kind_day end >= 28
+), services as (
+    select * from labelled where label is not null
 ), members as (
     select 'client' as scope_type, '' as scope_id, scope_id as service_id from services
     union
@@ -77,7 +79,9 @@ with computed as (
            count(*) over (partition by m.scope_type, m.scope_id, v.metric_type, v.grain, v.calculation_date) as n
     from members m
     join services v on v.scope_id = m.service_id and v.is_compared
-), spread as (
+), middle as materialized (
+    select * from ranked where place = (n + 1) / 2
+), spread as materialized (
     select scope_type, scope_id, metric_type, grain, calculation_date, jsonb_object_agg(label, n) as spread
     from (
         select scope_type, scope_id, metric_type, grain, calculation_date, label, count(*) as n
@@ -85,16 +89,12 @@ with computed as (
     ) t
     group by 1, 2, 3, 4, 5
 )
-select n.metric_type, n.grain, n.scope_type, n.scope_id, n.calculation_date, coalesce(v.label, r.label) as tier,
-       coalesce(v.year, r.year) as tier_year, p.spread as tier_spread
-from numbers n
-left join services v
-  on (v.metric_type, v.grain, v.scope_type, v.scope_id, v.calculation_date)
-   = (n.metric_type, n.grain, n.scope_type, n.scope_id, n.calculation_date)
-left join ranked r
+select n.metric_type, n.grain, n.scope_type, n.scope_id, n.calculation_date, coalesce(n.label, r.label) as tier,
+       coalesce(n.year, r.year) as tier_year, p.spread as tier_spread
+from labelled n
+left join middle r
   on (r.metric_type, r.grain, r.scope_type, r.scope_id, r.calculation_date)
    = (n.metric_type, n.grain, n.scope_type, n.scope_id, n.calculation_date)
- and r.place = (r.n + 1) / 2
 left join spread p
   on (p.metric_type, p.grain, p.scope_type, p.scope_id, p.calculation_date)
    = (n.metric_type, n.grain, n.scope_type, n.scope_id, n.calculation_date)
