@@ -285,6 +285,10 @@ def test_the_sign_in_page_leads_to_both(world: World) -> None:
         page = chromium.new_page()
         page.goto(f"{world.url}/login/")
         expect(page.get_by_role("link", name="Forgot password?")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("E-mail address:")).to_be_visible()
+        expect(page.get_by_text("Username")).to_have_count(0)
+        page.locator("#password").press("Enter")
+        expect(page.get_by_text("Please enter your e-mail address")).to_be_visible()
         link, field = (page.locator(name).bounding_box() for name in ("#pulse-forgot a >> nth=0", "#password"))
         assert link is not None
         assert field is not None
