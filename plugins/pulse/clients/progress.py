@@ -77,4 +77,5 @@ def forget(conn: Connection, slugs: Iterable[str]) -> None:
 
 def forget_others(conn: Connection, slugs: Collection[str], served: Container[str]) -> None:
     """Of the clients that this Airflow serves, only these have a Variable."""
-    forget(conn, [slug for slug in declared(conn) if slug not in slugs and slug in served])
+    with conn.transaction():
+        forget(conn, [slug for slug in declared(conn) if slug not in slugs and slug in served])
