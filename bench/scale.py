@@ -8,7 +8,7 @@ changes:
 quiet_refreshed_per_hour_and_core, moving_refreshed_per_hour_and_core
                              clients whose run finds nothing new, and of whom something is new: an hour divided by a run's CPU
 fresh_s                      from a pushed record to the replica's answer with it
-recompute_s                  everything of all clients anew, on two cores
+recompute_s                  all clients computed from scratch, on two cores
 increment_s                  a day's news of one of 100 clients
 bytes_per_change             on the primary's disk, and again on each replica's
 opened_per_second_and_core   the overview, with all of its charts, from the cache

@@ -101,7 +101,7 @@ class State:
         return self.frozen or datetime.now(UTC)
 
     def changed(self, organisation: str) -> None:
-        """Tell that an organisation's world is no longer what it was."""
+        """Note that an organisation's world has changed: answers about it are worked out again."""
         self.worlds[organisation] = next(self._changes)
 
     def once(self, organisation: str, question: Hashable, answer: Callable[[], T]) -> T:

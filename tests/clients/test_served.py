@@ -90,7 +90,7 @@ def test_neither_deactivates_or_runs_what_the_other_serves(db: TestDatabase, air
     assert sync_tasks.active_slugs() == ["globex", "initech"]
 
     airflow("acme", clients="-globex,-initech")
-    assert synced() == [], "what the other has done is no reason to look again"
+    assert synced() == [], "the other's sync gives no reason to look again"
     assert active(db) == list(SLUGS)
     assert dags(db) == ["acme"]
 

@@ -208,7 +208,10 @@ def test_charts_use_what_their_dataset_has_and_no_sql_of_their_own(configs: Conf
             for column in query["columns"]:
                 text = column["sqlExpression"] if isinstance(column, dict) else column
                 assert text in columns, f"{name}: {text} is not a column: an executive could not request it"
-            assert set(query["metrics"]) <= metrics
+            assert set(query.get("metrics", ())) <= metrics
+            assert ("metrics" in query) is (chart["params"].get("query_mode") != "raw"), (
+                "an empty list would group the rows"
+            )
             assert {f["col"] for f in query["filters"]} <= columns
         assert 0 < params["row_limit"] <= 5000
 
@@ -233,7 +236,7 @@ def test_a_charts_query_follows_from_its_params(configs: Configs) -> None:
     (stages,) = json.loads(configs["charts/lead_time_stages.yaml"]["query_context"])["queries"]
     assert (stages["columns"], stages["series_columns"]) == ([axis, "stage_label"], ["stage_label"])
     (rows,) = json.loads(configs["charts/evidence_incidents.yaml"]["query_context"])["queries"]
-    assert (rows["orderby"], rows["granularity"], rows["metrics"]) == ([["created_at", False]], "created_at", [])
+    assert (rows["orderby"], rows["granularity"], "metrics" in rows) == ([["created_at", False]], "created_at", False)
 
 
 def test_templates_use_only_columns_they_ask_for(configs: Configs) -> None:

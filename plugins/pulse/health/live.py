@@ -1,7 +1,6 @@
 """Tells open pages at once that a client's state has moved: one listener on the primary for all pages of a process.
 
-The message says only that something moved; the page then asks for itself again. So nothing is told to anybody that the page
-would not show.
+The message says only that something moved, and the page then loads itself again. So nobody learns more than the page shows.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pulse.warehouse.connect import connect
 CHANNEL = "pulse_clients"  # core.tell_clients_moved
 CONNECTION = "pulse_ingest"  # the only login on the primary that Airflow's API server has and that may do little
 MOVED = "moved"
-TOGETHER_SECONDS = 0.5  # what moves within this time is told once; the replica has it by then
+TOGETHER_SECONDS = 0.5  # moves within this time make one message; the replica has them by then
 ASK_AGAIN_SECONDS = 60.0  # for the login of an open page
 LISTENS_SECONDS = 2.0
 AGAIN_SECONDS = 10.0  # when the primary does not answer

@@ -190,7 +190,7 @@ def publish_dashboards(spec: ClientDagSpec, dag_run_id: str, timeout_seconds: fl
     """Wait until the replica has replayed what this run wrote. From then on dashboards show it: see core.data_versions.
 
     Returns what the asset's event says: the version of the client's data, the rows of tables that this run's stages wrote, and
-    the moment that the numbers reach to (ISO), or None.
+    the moment (ISO) up to which the numbers are computed, or None.
     """
     with closing(connect("pulse_etl")) as primary:
         ((version, rows, through),) = fetch_for_client(primary, spec.client_id, _PUBLISHED, [dag_run_id])

@@ -75,7 +75,8 @@ def chart_query(params: Config) -> Config:
         order = [[metrics[0], not params.get("order_desc", True)]]
     query: Config = {
         "columns": [*([_base_axis(params)] if x_axis else []), *params.get("all_columns", []), *groupby],
-        "metrics": metrics,
+        # Without the key, Superset reads rows; with an empty list it groups them, and cannot order by what is not shown.
+        **({} if params.get("query_mode") == "raw" else {"metrics": metrics}),
         "filters": [
             {"col": entry["subject"], "op": entry["operator"], "val": entry["comparator"]}
             for entry in params["adhoc_filters"]
@@ -116,7 +117,7 @@ def _base_axis(params: Config) -> Config:
 
 
 def _drawn(params: Config) -> str:
-    """What ECharts is told beyond Superset's own controls, as the object literal that Superset takes for it.
+    """Options for ECharts that Superset's own controls do not offer, as the object literal that Superset accepts.
 
     A legend never has pages to turn: Superset pages one that it takes for too long, and an executive does not turn them. Only
     names that come from the data may be too many to show at once. An axis of whole numbers has no two marks of the same number.
