@@ -584,6 +584,15 @@ $$;
 
 COMMENT ON FUNCTION core.people(session_hash text) IS 'The people of the client whose client_admin has this session, and those who are invited.';
 
+CREATE FUNCTION core.period_start(grain text, day date, week_shift integer) RETURNS date
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+        select case grain when 'week' then date_trunc('week', (day + week_shift)::timestamp)::date - week_shift
+                          else date_trunc(grain, day::timestamp)::date end
+    $$;
+
+COMMENT ON FUNCTION core.period_start(grain text, day date, week_shift integer) IS 'The first day of the day, week or month that a day is in. A week begins so many days before Monday: settings.week_shift.';
+
 CREATE FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -1078,6 +1087,11 @@ REVOKE ALL ON FUNCTION core.open_to_ingest(target regclass, rights text) FROM PU
 
 REVOKE ALL ON FUNCTION core.people(session_hash text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.people(session_hash text) TO pulse_auth;
+
+REVOKE ALL ON FUNCTION core.period_start(grain text, day date, week_shift integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.period_start(grain text, day date, week_shift integer) TO pulse_etl;
+GRANT ALL ON FUNCTION core.period_start(grain text, day date, week_shift integer) TO pulse_staff;
+GRANT ALL ON FUNCTION core.period_start(grain text, day date, week_shift integer) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.protect_table(target regclass, etl boolean, staff boolean, reader boolean) FROM PUBLIC;
 

@@ -52,6 +52,7 @@ PINNED: dict[str, Any] = {
     "dora.rollback_window_hours": 24,
     "dora.hotfix_pattern": r"^(hotfix|emergency)\b",
     "dora.minimum_sample": 5,
+    "dora.week_start": "monday",
     "dora.working_calendar": None,
     "dora.benchmark_year": 2024,
 }

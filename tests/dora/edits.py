@@ -226,6 +226,7 @@ def edit_settings(clock: Clock, world: World) -> None:
             ("exclude_bots", (True, False)),
             ("incident_window_hours", (2, 300)),
             ("rollback_window_hours", (1, 48)),
+            ("week_start", ("monday", "sunday", "saturday")),
             ("teams", TEAMS),
             ("zone", ZONES),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ COARSE = ("week", "month", "rolling_30d", "rolling_90d")
 ZERO_IS_SAID = ("week", "month", "rolling_30d")
 WEEKLY = ("month", "rolling_30d", "rolling_90d")
 FREQUENCY = "deployment_frequency"
+WEEK_STARTS = {"monday": 0, "saturday": 5, "sunday": 6}  # as date.weekday() counts
 SINCE_SUCCESS = (FREQUENCY, "deployment_days_per_week")
 
 
@@ -64,33 +65,43 @@ def next_month(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-def calendar_periods(grain: str, first: date, today: date) -> Iterator[Period]:
-    """Every day, ISO week or month, from that of the first event to today's."""
-    start = {"day": first, "week": first - first.weekday() * ONE, "month": first.replace(day=1)}[grain]
+def week_of(day: date, week_start: str) -> date:
+    """The first day of the week that a day is in; `dora.week_start` is the name of that day."""
+    return day - (day.weekday() - WEEK_STARTS[week_start]) % 7 * ONE
+
+
+def calendar_periods(grain: str, first: date, today: date, week_start: str) -> Iterator[Period]:
+    """Every day, week or month, from that of the first event to today's."""
+    start = {"day": first, "week": week_of(first, week_start), "month": first.replace(day=1)}[grain]
     while start <= today:
         end = {"day": start + ONE, "week": start + 7 * ONE, "month": next_month(start)}[grain]
         yield start, end
         start = end
 
 
-def rolling_periods(grain: str, first: date, today: date, is_client: bool, latest_only: bool) -> Iterator[Period]:
+def rolling_periods(
+    grain: str, first: date, today: date, is_client: bool, latest_only: bool, week_start: str
+) -> Iterator[Period]:
     """The client's rolling windows are "those that end today, those they are compared with (they end the day before a current
-    window begins), and those that end on a Sunday of the last 400 days"; other scopes' are those that "end today". "Stages and
-    pull request metrics have no Sunday windows." "The `calculation_date` of a rolling window is its last day." """
+    window begins), and those that end with a week of the last 400 days"; other scopes' are those that "end today". "Stages and
+    pull request metrics have no weekly windows." "The `calculation_date` of a rolling window is its last day." """
     length = int(grain.removeprefix("rolling_").removesuffix("d"))
     for back in range(400, -1, -1):
         last = today - back * ONE
-        is_end = back == 0 or (is_client and (back in (7, 30, 90) or (last.weekday() == 6 and not latest_only)))
+        ends_week = week_of(last + ONE, week_start) == last + ONE
+        is_end = back == 0 or (is_client and (back in (7, 30, 90) or (ends_week and not latest_only)))
         if is_end and last >= first:
             yield last - (length - 1) * ONE, last + ONE
 
 
-def periods_of(grain: str, first: date, today: date, is_client: bool, latest_only: bool) -> Iterator[Period]:
+def periods_of(
+    grain: str, first: date, today: date, is_client: bool, latest_only: bool, week_start: str
+) -> Iterator[Period]:
     """Scopes other than the client have "the weeks that end within the last 400 days, the days of the last 91 days"."""
     if grain.startswith("rolling"):
-        yield from rolling_periods(grain, first, today, is_client, latest_only)
+        yield from rolling_periods(grain, first, today, is_client, latest_only, week_start)
         return
-    for start, end in calendar_periods(grain, first, today):
+    for start, end in calendar_periods(grain, first, today, week_start):
         kept = {"day": 91, "week": 400}.get(grain)
         if is_client or kept is None or end > today - kept * ONE:
             yield start, end
@@ -135,6 +146,7 @@ class Context:
     success_day: date | None
     minimum: int
     calendar: WorkingCalendar
+    week_start: str
 
 
 def missing(sample_size: int, minimum: int) -> str | None:
@@ -221,19 +233,19 @@ def frequency(events: list[DeploymentFact], context: Context) -> Value:
 
 
 def days_per_week(events: list[DeploymentFact], context: Context) -> Value:
-    """ "Median number of days with a successful production deployment, over the complete ISO weeks inside the period (from the
+    """ "Median number of days with a successful production deployment, over the complete weeks inside the period (from the
     scope's first complete week on)"."""
     start, end = context.period
     days = {d.finished_on for d in events if d.counts}
     weeks = []
-    monday = start + (-start.weekday() % 7) * ONE
-    while monday + 7 * ONE <= min(end, context.today):
-        if context.success_day is not None and monday >= context.success_day:
-            weeks.append(float(sum(monday <= day < monday + 7 * ONE for day in days)))
-        monday += 7 * ONE
+    week = week_of(start + 6 * ONE, context.week_start)
+    while week + 7 * ONE <= min(end, context.today):
+        if context.success_day is not None and week >= context.success_day:
+            weeks.append(float(sum(week <= day < week + 7 * ONE for day in days)))
+        week += 7 * ONE
     if not weeks:
         return Value(null_reason="no_data")
-    return median(list(weeks), Context(context.period, context.today, context.success_day, 1, None))
+    return median(list(weeks), replace(context, minimum=1, calendar=None))
 
 
 # ------------------------------------------------------------------------------------------------------------ metrics
@@ -377,13 +389,15 @@ def rows_of(world: World, scope: Scope, family: Family, begin: date) -> Iterator
     kind_day = min((family.day(e) for e in events if is_counted(e)), default=None)
     for metric, (grains, measure) in family.metrics.items():
         for grain in grains:
-            for start, end in periods_of(grain, begin, today, scope.scope_type == "client", grains == COARSE):
+            is_client, latest_only = scope.scope_type == "client", grains == COARSE
+            for start, end in periods_of(grain, begin, today, is_client, latest_only, settings.week_start):
                 inside = [e for e in events if start <= family.day(e) < end]
                 zero = metric == FREQUENCY and grain in ZERO_IS_SAID and success_day is not None and success_day < end
-                always = zero or (scope.scope_type == "client" and (grain != "day" or metric == FREQUENCY))
+                always = zero or (is_client and (grain != "day" or metric == FREQUENCY))
                 if not (inside or always):
                     continue
-                context = Context((start, end), today, success_day, settings.minimum_sample, settings.working_calendar)
+                chosen = settings.minimum_sample, settings.working_calendar, settings.week_start
+                context = Context((start, end), today, success_day, *chosen)
                 value = measure(inside, context)
                 key = (metric, grain, scope.scope_type, scope.scope_id, end - ONE)
                 partial = is_partial(metric, grain, context, kind_day)

@@ -39,6 +39,7 @@ class Settings:
     hotfix_pattern: str = r"^(hotfix|emergency)\b"
     minimum_sample: int = 5
     working_calendar: dict[str, Any] | None = None
+    week_start: str = "monday"
 
 
 @dataclass

@@ -112,7 +112,7 @@ class Signals:
             )
             conn.execute(
                 "create temporary table settings on commit drop as"
-                " select %s::date as today, false as working, null::date as computed_through",
+                " select %s::date as today, false as working, null::date as computed_through, 0 as week_shift",
                 [TODAY],
             )
             Writer(conn, [model], full=True).write(model)

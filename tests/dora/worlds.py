@@ -112,6 +112,7 @@ def settings(draw: st.DrawFn) -> dict[str, Any]:
         "production_branches": one_of(["^main$", "^release/"], ["^release/"]),
         "hotfix_pattern": one_of("^fix", "patch$"),
         "bots": st.just(["robot$"]),
+        "week_start": one_of("sunday", "saturday"),
     }
     for name in draw(st.sets(st.sampled_from(sorted(choices)), max_size=5)):
         given[name] = draw(choices[name])

@@ -6,12 +6,13 @@ import hashlib
 import io
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 import requests
+from psycopg.types.json import Json
 from pypdf import PdfReader
 
 from pulse.errors import ReportsMaybeSent, ReportsNotSent
@@ -248,14 +249,33 @@ def test_the_running_superset_draws_it_and_takes_the_click(
 
 
 @pytest.mark.parametrize(
-    ("report", "now", "due"),
+    ("report", "now", "week_start", "due"),
     [
-        ("weekly", datetime(2026, 6, 1, 5, 59), None),
-        ("weekly", datetime(2026, 6, 1, 6, 0), date(2026, 6, 1)),
-        ("weekly", datetime(2026, 6, 7, 23, 0), date(2026, 6, 1)),
-        ("monthly", datetime(2026, 7, 1, 5, 0), None),
-        ("monthly", datetime(2026, 7, 31, 5, 0), date(2026, 7, 1)),
+        ("weekly", datetime(2026, 6, 1, 5, 59), "monday", None),
+        ("weekly", datetime(2026, 6, 1, 6, 0), "monday", date(2026, 6, 1)),
+        ("weekly", datetime(2026, 6, 7, 23, 0), "monday", date(2026, 6, 1)),
+        ("weekly", datetime(2026, 6, 7, 5, 0), "sunday", None),
+        ("weekly", datetime(2026, 6, 7, 6, 0), "sunday", date(2026, 6, 7)),
+        ("weekly", datetime(2026, 6, 5, 23, 0), "saturday", date(2026, 5, 30)),
+        ("monthly", datetime(2026, 7, 1, 5, 0), "monday", None),
+        ("monthly", datetime(2026, 7, 31, 5, 0), "sunday", date(2026, 7, 1)),
     ],
 )
-def test_reports_are_due_when_the_working_day_begins(report: str, now: datetime, due: date | None) -> None:
-    assert period_start(report, now) == due
+def test_reports_are_due_when_the_working_day_begins(
+    report: str, now: datetime, week_start: str, due: date | None
+) -> None:
+    assert period_start(report, now, week_start) == due
+
+
+def test_a_week_that_begins_on_another_day_from_now_on_sends_nothing_twice(db: TestDatabase, mailbox: Mailbox) -> None:
+    acme = db.add_client("acme")
+    add_user(db, acme, "ada", "weekly")
+    assert send(db, acme) == 1
+    with db.connect("pulse_admin", autocommit=True) as admin:
+        admin.execute(
+            "insert into core.system_settings (client_id, setting_key, setting_value) values (%s, 'dora.week_start', %s)",
+            [acme, Json("sunday")],
+        )
+    # Monday's was sent; that of the Sunday before began in another week, and the next Sunday is six days later.
+    assert [send(db, acme, MONDAY + timedelta(days=days)) for days in (1, 6, 13)] == [0, 0, 1]
+    assert len(mailbox.taken) == 2

@@ -392,3 +392,30 @@ def test_reviews_are_counted_whatever_count_the_pull_request_reports(world: Worl
     )
     world.compute()
     assert world.rows("select is_reviewed from report.evidence_pull_requests where title = 'Change x'") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("week_start", "weeks"), [("sunday", {"2026-02-01": 3}), ("saturday", {"2026-01-31": 2, "2026-02-07": 1})]
+)
+def test_a_week_begins_where_the_client_says(db: TestDatabase, week_start: str, weeks: dict[str, int]) -> None:
+    """Deployed on a Sunday, the Wednesday after it and the Saturday after that."""
+    world = World(db, minimum_sample=1)
+    shop = world.repository()
+    for sha, day in (("a", "2026-02-01"), ("b", "2026-02-04"), ("c", "2026-02-07")):
+        world.change(shop, sha, at(f"{day} 09:00"))
+        world.deploy(shop, sha, at(f"{day} 10:00"))
+    found = (
+        "select period_start::text, numerator from core.dora_metrics where metric_type = 'deployment_frequency'"
+        " and grain = 'week' and scope_type = 'client' and numerator > 0"
+    )
+    world.compute(at("2026-02-20 12:00"))
+    assert dict(world.rows(found)) == {"2026-01-26": 1, "2026-02-02": 2}
+    db.set_setting(world.client_id, "dora.week_start", week_start)
+    world.compute(at("2026-02-20 12:00"))
+    assert dict(world.rows(found)) == weeks
+    # No number of a week was wrong: other weeks are told. Old ones are gone, and what was shown is kept.
+    kept = "select distinct extract(isodow from period_start)::integer from {} where grain = 'week'"
+    assert world.rows(kept.format("core.dora_metrics")) == [({"sunday": 7, "saturday": 6}[week_start],)]
+    assert world.rows("select * from core.dora_restatements where grain = 'week'") == []
+    assert world.rows(kept.format("core.dora_metric_history")) == [(1,)]
+    assert world.rows(kept.format("core.lead_time_stages")) == world.rows(kept.format("core.dora_metrics"))

@@ -3,14 +3,14 @@
 -- Time in no stage is never the constraint: nobody can act on it.
 with weeks as (
     select s.client_id, s.stage, s.stage_order, s.service_id, s.service_name, s.mean_hours * s.sample_size as hours, s.sample_size,
-           s.period_at::date as monday
+           s.period_at::date as week_start
     from report.lead_time_stages s
     join core.dora_state d on d.client_id = s.client_id
     where s.grain = 'week' and not s.is_running and s.sample_size > 0
-      and s.period_at >= date_trunc('week', (d.computed_through + 1)::timestamp) - interval '28 days'
+      and s.period_at > d.computed_through - 34
 ), stages as (
     select client_id, stage, stage_order, sum(hours) / sum(sample_size) as mean_hours, sum(sample_size) as changes,
-           min(monday) as first_day, max(monday) + 6 as last_day
+           min(week_start) as first_day, max(week_start) + 6 as last_day
     from weeks
     where service_id is null
     group by 1, 2, 3

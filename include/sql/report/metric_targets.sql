@@ -15,7 +15,7 @@ with given as (
     join core.dora_state t on t.client_id = g.client_id
     join core.dora_metrics m
       on (m.client_id, m.metric_type, m.grain, m.scope_type, m.scope_id) = (g.client_id, g.metric_type, 'week', 'client', '')
-     and m.period_start >= date_trunc('week', t.computed_through::timestamp)::date - 91 and not m.is_partial
+     and m.period_start > t.computed_through - 98 and not m.is_partial
      and m.metric_value is not null
 ), slopes as (
     select a.client_id, a.metric_type,

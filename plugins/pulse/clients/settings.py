@@ -183,6 +183,11 @@ class DoraSettings(_Group):
         r"^(hotfix|emergency)\b", description="title or branch of a hotfix", examples=["^hotfix"]
     )
     dora_minimum_sample: int = Field(5, ge=1, le=1000, description="with fewer events, a metric has no value")
+    dora_week_start: Literal["monday", "sunday", "saturday"] = Field(
+        "monday",
+        description="the first day of a week, for the numbers of weeks, their charts, and the weekly report. Another one"
+        " computes all weeks anew",
+    )
     dora_working_calendar: WorkingCalendar | None = Field(
         None,
         description="the days on which people work (as in HeartBeat); `workdays` are days off on which they do. Durations"

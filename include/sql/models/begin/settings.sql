@@ -47,6 +47,7 @@ with client as (
         (settings ->> 'dora.count_redeployments')::boolean as count_redeployments,
         (settings ->> 'dora.minimum_confidence')::numeric as minimum_confidence,
         (settings ->> 'dora.minimum_sample')::integer as minimum_sample,
+        case settings ->> 'dora.week_start' when 'sunday' then 1 when 'saturday' then 2 else 0 end as week_shift,
         (settings ->> 'dora.benchmark_year')::integer as benchmark_year,
         nullif(settings -> 'dora.working_calendar', 'null') as working_calendar,
         settings ->> 'dora.working_calendar' is not null as working

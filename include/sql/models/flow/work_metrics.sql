@@ -1,4 +1,4 @@
--- Table core.work_metrics: the published flow metrics, by ISO week, month and the 30 days that end today.
+-- Table core.work_metrics: the published flow metrics, by week, month and the 30 days that end today.
 -- Grain: one row per metric, period and scope: the client, and each project.
 -- Work in progress depends on all earlier days, so it is counted in every period; the others in those affected.
 -- Per: metric_type, grain, period_start

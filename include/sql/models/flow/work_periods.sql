@@ -12,7 +12,7 @@ with moved_days as (
     join core.work_scopes c on c.scope_type = 'client'
     cross join (values ('week'), ('month')) g (grain)
     cross join generate_series(
-        date_trunc(g.grain, c.first_day::timestamp), s.today::timestamp, ('1 ' || g.grain)::interval) d
+        core.period_start(g.grain, c.first_day, s.week_shift)::timestamp, s.today::timestamp, ('1 ' || g.grain)::interval) d
     union all
     select 'rolling_30d', today - 29, today + 1 from settings
 )

@@ -1,13 +1,13 @@
 -- Table core.workflow_weeks: how often workflows fail, and how long they take.
--- Grain: one row per ISO week of the last 53 and workflow.
+-- Grain: one row per week of the last 53 and workflow.
 -- Counted once a day, the latest five weeks: no index finds the runs of a day.
--- Per: week_start of select date_trunc('week', today)::date - 7 * generate_series(0, 52) as week_start from settings
-select date_trunc('week', today)::date - 7 * generate_series(0, 4) as week_start
+-- Per: week_start of select core.period_start('week', today, week_shift) - 7 * generate_series(0, 52) as week_start from settings
+select core.period_start('week', today, week_shift) - 7 * generate_series(0, 4) as week_start
 from settings
 where computed_through is distinct from today
 ;
 with ended as (
-    select date_trunc('week', w.updated_at at time zone s.time_zone)::date as week_start, w.workflow_name,
+    select core.period_start('week', (w.updated_at at time zone s.time_zone)::date, s.week_shift) as week_start, w.workflow_name,
            w.conclusion <> 'success' as failed, core.hours_between(w.started_at, w.updated_at) * 60 as minutes
     from core.github_workflow_runs w
     cross join settings s

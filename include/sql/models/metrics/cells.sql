@@ -21,8 +21,9 @@ with family_grains as (
 ), wanted as (
     -- of moved days
     select m.family, g.grain, m.scope_type, m.scope_id,
-           case g.grain when 'day' then m.day else date_trunc(g.grain, m.day)::date end as period_start
+           core.period_start(g.grain, m.day, s.week_shift) as period_start
     from moved_days m
+    cross join settings s
     join family_grains g on g.family = m.family and g.days is null
     union
     select m.family, g.grain, m.scope_type, m.scope_id, e.end_day - g.days + 1
@@ -40,9 +41,9 @@ with family_grains as (
     cross join settings s
     join family_grains g on g.family = d.family and g.days is null
     cross join lateral generate_series(
-        date_trunc(g.grain, case when not d.is_recomputed then s.computed_through
-                                 when d.scope_type = 'client' or g.grain = 'month' then d.first_day
-                                 else greatest(d.first_day, s.today - 400) end),
+        core.period_start(g.grain, case when not d.is_recomputed then s.computed_through
+                                        when d.scope_type = 'client' or g.grain = 'month' then d.first_day
+                                        else greatest(d.first_day, s.today - 400) end, s.week_shift),
         s.today, ('1 ' || g.grain)::interval) p
     where case when d.is_recomputed then g.grain <> 'day' or (d.scope_type, d.family) = ('client', 'deployments')
                else s.computed_through < s.today end

@@ -22,5 +22,5 @@ from compared_metrics c
 cross join settings s
 join core.metric_signals g
   on (g.metric_type, g.scope_type, g.scope_id) = (c.metric_type, 'client', '') and g.is_current and g.verdict in ('better', 'worse')
-cross join lateral (select date_trunc('week', s.today::timestamp)::date - g.level_from as days) w
+cross join lateral (select core.period_start('week', s.today, s.week_shift) - g.level_from as days) w
 where c.comparison = 'shift'

@@ -12,7 +12,7 @@ select k.metric_type, d.scope_type, d.scope_id
 from settings s
 cross join core.dora_scopes d
 join core.metric_catalogue k on k.family = d.family and k.has_past_windows
-where date_trunc('week', s.computed_through::timestamp) is distinct from date_trunc('week', s.today::timestamp)
+where core.period_start('week', s.computed_through, s.week_shift) is distinct from core.period_start('week', s.today, s.week_shift)
 ;
 -- Counts are judged as roots and durations as logarithms, so that noise does not depend on the level. noise: the least
 -- variance that a week can have, from the number of events alone.
@@ -28,7 +28,7 @@ with recursive weeks as (
     cross join settings s
     join core.dora_metrics m
       on (m.metric_type, m.grain, m.scope_type, m.scope_id) = (t.metric_type, 'week', t.scope_type, t.scope_id)
-    where not m.is_partial and m.period_start >= date_trunc('week', s.today::timestamp)::date - 399
+    where not m.is_partial and m.period_start >= core.period_start('week', s.today, s.week_shift) - 399
       and case when m.unit = 'ratio' then m.denominator > 0 else m.metric_value is not null end
 ), summed as (
     -- failures, all: of this week and those before
