@@ -277,6 +277,12 @@ CREATE FUNCTION core.day_text(day date) RETURNS text
 
 COMMENT ON FUNCTION core.day_text(day date) IS 'A day as this session''s language writes it.';
 
+CREATE FUNCTION core.deployment_name(ref_name text, sha text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ select nullif(concat_ws(' · ', nullif(ref_name, sha), left(sha, 8)), '') $$;
+
+COMMENT ON FUNCTION core.deployment_name(ref_name text, sha text) IS 'The branch or tag that was deployed, and the beginning of its commit; null if neither is known.';
+
 CREATE FUNCTION core.figures(number text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN translate(number, ',.'::text, COALESCE(NULLIF(current_setting('pulse.separators'::text, true), ''::text), CASE core.language() WHEN 'de'::text THEN '.,'::text ELSE ',.'::text END));
@@ -1011,6 +1017,11 @@ REVOKE ALL ON FUNCTION core.client_admin(session_hash text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION core.day_text(day date) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.day_text(day date) TO pulse_staff;
 GRANT ALL ON FUNCTION core.day_text(day date) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.deployment_name(ref_name text, sha text) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.deployment_name(ref_name text, sha text) TO pulse_etl;
+GRANT ALL ON FUNCTION core.deployment_name(ref_name text, sha text) TO pulse_staff;
+GRANT ALL ON FUNCTION core.deployment_name(ref_name text, sha text) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.figures(number text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.figures(number text) TO pulse_etl;

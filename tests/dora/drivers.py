@@ -232,8 +232,9 @@ def _stages(loaded: Loaded) -> list[str]:
     """The stages of a week or month add up to its mean lead time, by the evidence."""
     rows = loaded.read(
         "select s.grain, s.period_start, s.scope_id, s.hours, s.n, e.hours, e.n"
-        " from (select grain, scope_type, scope_id, period_start, (period_start + ('1 ' || grain)::interval)::date as period_end, sum(mean_hours) as hours, max(sample_size) as n"
-        "       from core.lead_time_stages where scope_type in ('client', 'service') group by 1, 2, 3, 4, 5) s"
+        " from (select grain, scope_type, scope_id, period_start, sum(mean_hours) as hours, max(sample_size) as n,"
+        "              (period_start + ('1 ' || grain)::interval)::date as period_end"
+        "       from core.lead_time_stages where scope_type in ('client', 'service') group by 1, 2, 3, 4) s"
         " left join lateral (select avg(lead_time_hours) as hours, count(*) as n from core.deployment_changes l"
         "   where l.exclusion_reason is null and l.deployed_on >= s.period_start and l.deployed_on < s.period_end"
         "     and (s.scope_type = 'client' or l.service_id = s.scope_id)) e on true"

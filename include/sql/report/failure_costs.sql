@@ -6,7 +6,7 @@
 select
     d.client_id, c.name as client_name, d.id as deployment_id, d.service_id, s.name as service_name, d.finished_at at time zone c.time_zone as failed_at,
     date_trunc('month', d.finished_on)::timestamp as failed_month, d.failure_reason, d.is_guess,
-    coalesce(d.url, d.environment_url) as url, coalesce(d.ref_name, left(d.sha, 8), core.say('release')) as release_name,
+    coalesce(d.url, d.environment_url) as url, coalesce(core.deployment_name(d.ref_name, d.sha), core.say('release')) as release_name,
     d.recovery_hours, r.repair_hours, r.repairs,
     case when d.recovery_hours is not null then core.display_text('hours', d.recovery_hours) else core.say('not recovered yet') end as recovery_text,
     case when r.repairs > 0 then core.display_text('hours', r.repair_hours) else core.say('none found') end as repair_text,

@@ -121,8 +121,8 @@ class User(Declared):
     )
     reports: list[Literal["weekly", "monthly", "signals"]] = Field(
         [],
-        description="the brief by mail: `weekly` (on the first day of a week), `monthly` (on the first day), and `signals` (once when a number"
-        " moves by more than chance, or a target is reached or missed; between 6:00 and 20:00)",
+        description="the brief by mail: `weekly` and `monthly` (on the first day of a week or month), and `signals` (once when a"
+        " number moves by more than chance, or a target is reached or missed; between 6:00 and 20:00)",
         examples=[["monthly", "signals"]],
     )
     scrypt: SecretStr | None = Field(
