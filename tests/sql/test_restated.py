@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import pytest
 
 from tests.support.database import TestDatabase
@@ -27,6 +30,14 @@ def restated_tiers(world: World, grain: str = "month") -> list[tuple[object, ...
     )
 
 
+NUMBERS = "select metric_type, grain, scope_type, scope_id, calculation_date, metric_value, tier from {} order by 1, 2, 3, 4, 5"
+
+
+def reported(world: World, when: datetime) -> list[tuple[Any, ...]]:
+    """Every number with its tier, as it was shown then."""
+    return world.rows(NUMBERS.format("report.metrics_as_reported where valid_from <= %s and valid_to > %s"), when, when)
+
+
 def test_a_tier_alone_that_changes_is_a_restatement(db: TestDatabase) -> None:
     world = World(db, minimum_sample=1, benchmark_year=2024)
     steady(world, days=70)
@@ -35,12 +46,14 @@ def test_a_tier_alone_that_changes_is_a_restatement(db: TestDatabase) -> None:
     assert restated_tiers(world) == restated_tiers(world, "rolling_30d") == [], (
         "a passing day takes tiers of old windows"
     )
-    before = world.rows("select tier, tier_year from core.dora_metrics where grain = 'month' and tier is not null")
-    assert before
+    said = world.rows(NUMBERS.format("core.dora_metrics"))
+    assert any(tier for *_, tier in said)
+    ((then,),) = world.rows("select max(published_at) from core.dora_metrics")
     world.db.set_setting(world.client_id, "dora.benchmark_year", 2025)
     world.compute(at("2026-04-21 13:00"))
     told = restated_tiers(world)
     assert {row[0] for row in told} >= {"client", "service"}
+    assert reported(world, then) == said
     for _, old, new, is_same, old_text, new_text, reason, cause in told:
         assert (old, new, is_same, reason) == ("elite", None, True, "definition")
         assert (str(old_text).partition(" (")[2], str(new_text).partition(" (")[2]) == ("Elite)", "no tier)")

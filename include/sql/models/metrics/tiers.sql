@@ -1,5 +1,6 @@
 -- Columns of core.dora_metrics: the tier of a number, by the benchmarks of dora.benchmark_year.
 -- Grain: one row per number that was computed, and per number of the same metric and period where services are compared.
+-- Stamps: published_at
 -- Keeps: replaced rows
 -- A service has the tier of its number in calendar time, from the minimum sample and 28 days of history on, unless more than
 -- half of its failures are guesses. A client, team or repository has the tier of its median service (of two, the worse), for
