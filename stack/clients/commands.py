@@ -154,7 +154,7 @@ def _rename(arguments: argparse.Namespace, stack: Stack) -> int:
             raise
         if rename.keep_shared(variable, old, shared):
             variables.write(new, variable)
-        _wait_gone(stack.state / "airflow" / "client_dags" / f"{old}.py")
+        _wait_gone(stack.state, old)
         with airflow.transaction():
             purge.purge_dag(airflow, dag_id(old), traces.Found())
     purge.purge_dag_files(stack.state, old, traces.Found())
@@ -182,7 +182,6 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
                 f"client {slug} is active: run ./pulse client disable {slug} first, and wait until its run is over"
             )
         nothing_runs(stack, slug)
-        slugs = [one[0] for one in clients.execute("select slug from core.clients where id <> %s", [client_id])]
         emails = [one[0] for one in clients.execute("select email from core.users where client_id = %s", [client_id])]
         own = clients.execute(
             "select distinct connection_id, integration_type, name from core.integrations where client_id = %s"
@@ -203,7 +202,6 @@ def _purge(arguments: argparse.Namespace, stack: Stack) -> int:
     with stack.cluster.meta.connect(database="superset") as superset:
         purge.purge_superset(superset, client_id, emails, marks, removed)
     _forget_note(stack, slug)
-    purge.purge_old_logs(stack.state, slugs, removed)
     purge.purge_files(stack.state, names, client_id, marks, removed)
     # Last, because these rows say what to look for: a purge that was interrupted begins again.
     with stack.cluster.primary.connect(database="pulse") as clients:
@@ -249,10 +247,10 @@ def _forget_note(stack: Stack, slug: str) -> None:
         note.write(stack.state)
 
 
-def _wait_gone(path: Path) -> None:
-    """Wait until Airflow has removed the DAG file of a name that is no client's any more: it would read it again."""
+def _wait_gone(state: Path, slug: str) -> None:
+    """Wait until Airflow has removed the description of a name that is no client's any more: it would read it again."""
     deadline = time.monotonic() + GONE_SECONDS
-    while path.exists() and time.monotonic() < deadline:
+    while purge.descriptions(state, slug) and time.monotonic() < deadline:
         time.sleep(0.5)
 
 

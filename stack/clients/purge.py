@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +172,7 @@ def purge_superset(superset: Connection, client_id: int, emails: list[str], mark
 
 
 def purge_files(state: Path, slugs: list[str], client_id: int, marks: Marks, found: Found) -> None:
-    """Delete the client's DAG file, task logs and cached charts, and the lines of other logs that name it."""
+    """Delete what the client's DAG is made from, its task logs and cached charts, and the lines of other logs that name it."""
     for slug in slugs:
         purge_dag_files(state, slug, found)
     cache = state / "superset" / "cache"
@@ -187,27 +186,15 @@ def purge_files(state: Path, slugs: list[str], client_id: int, marks: Marks, fou
 
 
 def purge_dag_files(state: Path, slug: str, found: Found) -> None:
-    """Delete a client's DAG file and the logs of its tasks and of reading it."""
-    stubs, logs = state / "airflow" / "client_dags", state / "airflow" / "logs"
-    for path in (
-        logs / f"dag_id={dag_id(slug)}",
-        stubs / f"{slug}.py",
-        *stubs.glob(f"__pycache__/{slug}.*"),
-        *logs.glob(f"dag_processor/*/*/{slug}.py.log"),
-    ):
+    """Delete what a client's DAG is made from, and the logs of its tasks."""
+    logs = state / "airflow" / "logs"
+    for path in (logs / f"dag_id={dag_id(slug)}", *descriptions(state, slug)):
         remove(state, path, found)
 
 
-def purge_old_logs(state: Path, slugs: Iterable[str], found: Found) -> None:
-    """Delete what was kept of reading the DAG files of clients that there are not (or not under that name)."""
-    there = set(slugs)
-    airflow = state / "airflow"
-    for path in (
-        *airflow.glob("logs/dag_processor/*/clients/*.py.log"),
-        *airflow.glob("client_dags/__pycache__/*.pyc"),
-    ):
-        if path.name.partition(".")[0] not in there:
-            remove(state, path, found)
+def descriptions(state: Path, slug: str) -> list[Path]:
+    """The file that Airflow makes a client's DAG from, if there is one."""
+    return list((state / "airflow" / "client_dags").glob(f"*/{slug}.json"))
 
 
 def remove(state: Path, path: Path, found: Found) -> None:

@@ -6,14 +6,15 @@ import json
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pulse.errors import PulseError
-from pulse.orchestration.bundle import stub
 from pulse.orchestration.dag import build_client_dag
+from pulse.orchestration.files import CLIENTS_A_FILE, files_of
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 from pulse.sources.base import Scope
 from tests.conftest import ROOT
@@ -42,8 +43,15 @@ def load(path: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("clients")
-    (folder / "initech.py").write_text(stub(SPEC))
+    write(folder, SPEC)
     return load(ROOT / "dags") | load(folder)
+
+
+def write(folder: Path, *specs: ClientDagSpec) -> None:
+    """The files of the clients' bundle."""
+    for name, text in files_of(specs).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def test_exactly_these_dags_exist(dags: dict[str, Any]) -> None:
@@ -143,12 +151,50 @@ def test_a_run_reads_only_what_it_discovered(db: TestDatabase) -> None:
             noted_scopes(conn, spec, own, run_id, [key])
 
 
-def test_no_secret_and_no_clock_in_a_stub() -> None:
-    text = stub(SPEC)
-    assert text == stub(SPEC)
+def test_no_secret_and_no_clock_in_a_file() -> None:
+    files = files_of([SPEC])
+    assert files == files_of([SPEC])
+    assert set(files) == {"clients_0000/initech.json", "clients_0000.py"}
+    assert not [text for text in files.values() if "token" in text or "password" in text]
+
+
+def test_a_file_that_airflow_keeps_a_copy_of_says_nothing_of_a_client() -> None:
+    text = files_of([SPEC])["clients_0000.py"]
     assert len(text.splitlines()) <= 6
-    assert "token" not in text
-    assert "password" not in text
+    assert "initech" not in text.lower()
+    assert "atlassian" not in text
+
+
+def test_a_file_has_the_dags_of_many_clients_and_a_task_only_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [replace(SPEC, client_id=n, slug=f"client{n}") for n in range(CLIENTS_A_FILE + 1)]
+    write(tmp_path, *specs)
+    assert {path.name for path in tmp_path.glob("*.py")} == {"clients_0000.py", "clients_0001.py"}
+    assert set(load(tmp_path)) == {f"pulse__client{n}" for n in range(CLIENTS_A_FILE + 1)}
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "pulse__client3")
+    assert set(load(tmp_path)) == {"pulse__client3"}
+
+
+def test_another_clients_change_is_another_text_of_the_file_and_nothing_else() -> None:
+    other = replace(SPEC, client_id=8, slug="hooli", name="Hooli")
+    before, after = files_of([SPEC, other]), files_of([SPEC, replace(other, schedule_minutes=60)])
+    assert {name for name in after if before[name] != after[name]} == {"clients_0000.py", "clients_0000/hooli.json"}
+
+
+@pytest.mark.parametrize("described", ["", "{}", "[]", '{"client_id": 8, "integrations": [{"id": 1}]}', None])
+def test_a_dag_that_cannot_be_built_says_why_and_stops_no_other_one(tmp_path: Path, described: str | None) -> None:
+    twice = (SPEC.integrations[0], SPEC.integrations[0])
+    write(tmp_path, SPEC, replace(SPEC, client_id=8, slug="hooli", integrations=twice))
+    if described is not None:
+        (tmp_path / "clients_0000" / "hooli.json").write_text(described)
+    dags = load(tmp_path)
+    assert set(dags) == {"pulse__initech", "pulse__hooli"}
+    assert "normalise_records" in dags["pulse__initech"].task_ids
+    faulty = dags["pulse__hooli"]
+    assert "client hooli: its DAG cannot be built" in faulty.doc_md
+    assert (faulty.task_ids, faulty.schedule) == (["say_why"], None)
+    assert {"client:hooli", "faulty", "pulse"} == set(faulty.tags)
 
 
 def test_building_twice_serialises_to_the_same_bytes() -> None:

@@ -267,7 +267,7 @@ def test_old_log_files_go_and_nothing_else(tmp_path: Any) -> None:
     for name, age in (
         ("dag_id=pulse__acme/run_id=1/task_id=a/attempt=1.log", 40),
         ("dag_id=pulse__acme/run_id=2/task_id=a/attempt=1.log", 2),
-        ("dag_processor/2026-01-01/clients/acme.py.log", 40),
+        ("dag_processor/2026-01-01/clients/clients_0000.py.log", 40),
         ("other/old.log", 400),
         ("important.txt", 400),
     ):

@@ -115,13 +115,11 @@ def test_files_and_lines_of_logs_that_name_the_client_go(tmp_path: Path) -> None
         "logs/superset.log": "other\n",
         "airflow/logs/dag_id=pulse__gone_too/attempt=1.log": "of another client: gone_too\n",
         "superset/cache/data/client-70/abc": "x",
-        "airflow/client_dags/gone_too.py": "dag",
+        "airflow/client_dags/clients_0000/gone_too.json": "{}",
     }
     removed = {
         "airflow/logs/dag_id=pulse__gone/run/attempt=1.log": "anything",
-        "airflow/client_dags/gone.py": "dag",
-        "airflow/logs/dag_processor/2026-11-30/clients/gone.py.log": "read",
-        "airflow/client_dags/__pycache__/gone.cpython-311.pyc": "x",
+        "airflow/client_dags/clients_0000/gone.json": "{}",
         "superset/cache/data/client-7/abc": "x",
         "superset/cache/filters/client-7-9/abc": "x",
         "superset/cache/app/abc": "x",

@@ -1,4 +1,4 @@
-"""The bundle that Airflow reads client DAGs from: one small file per active row of core.clients.
+"""The bundle that Airflow reads client DAGs from: what core.integrations says, as the files of pulse.orchestration.files.
 
 Airflow calls refresh() every few seconds in the dag-processor. If the database is down, refresh() raises; Airflow logs that
 and keeps using the existing files, so an outage never removes a DAG. Task processes only read the files.
@@ -12,6 +12,7 @@ from typing import Any
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
 from pulse import environ
+from pulse.orchestration.files import files_of
 from pulse.orchestration.specs import ClientDagSpec, read_specs
 from pulse.warehouse.connect import connect
 
@@ -44,27 +45,20 @@ class ClientBundle(BaseDagBundle):
         """Write new and changed files and remove those of inactive clients. Raises if the database is down."""
         with self.lock():
             self._path.mkdir(parents=True, exist_ok=True)
-            wanted = {f"{spec.slug}.py": stub(spec) for spec in _active_specs()}
-            present = {path.name: path for path in self._path.glob("*.py")}
-            if present and not wanted and not _any_client():
+            wanted = files_of(_active_specs())
+            present = {path.relative_to(self._path).as_posix() for path in self._path.glob("**/*.json")}
+            read = {path.name for path in self._path.glob("*.py")}
+            if read and not wanted and not _any_client():
                 raise EmptyDatabase(
-                    f"core.clients is empty, but {len(present)} client DAGs exist: is this the right database?"
-                    " The DAGs are kept."
+                    "core.clients is empty, but there are DAGs of clients: is this the right database? The DAGs are kept."
                 )
+            # First the descriptions: Airflow may read a file as soon as it has changed.
+            for name in present - wanted.keys():
+                (self._path / name).unlink(missing_ok=True)
             for name, text in wanted.items():
                 _write_if_changed(self._path / name, text)
-            for name in present.keys() - wanted.keys():
-                present[name].unlink(missing_ok=True)
-
-
-def stub(spec: ClientDagSpec) -> str:
-    """The DAG file of a client. The same spec gives the same bytes."""
-    return (
-        f'"""The airflow dag of client {spec.slug}, written from the table core.integrations: do not edit."""\n\n'
-        "from pulse.orchestration.dag import build_client_dag\n"
-        "from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec\n\n"
-        f"dag = build_client_dag({spec!r})\n"
-    )
+            for name in read - wanted.keys():
+                (self._path / name).unlink(missing_ok=True)
 
 
 def _active_specs() -> list[ClientDagSpec]:
@@ -81,6 +75,7 @@ def _any_client() -> bool:
 def _write_if_changed(path: Path, text: str) -> None:
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
+    path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
