@@ -16,8 +16,9 @@ from pulse.source_types import scopes_of
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 START_PATH = "/pulse/start/"  # Superset sends on to the landing dashboard
-PUBLISH = "publish_dashboards"
-CONTINUE = "continue_backfill"
+NORMALISE, COMPUTE, PUBLISH = "normalise_records", "compute_dora", "publish_dashboards"
+CONTINUE, WATCH = "continue_backfill", "watch_sources"
+AFTER_EXTRACTION = (NORMALISE, COMPUTE, PUBLISH, CONTINUE, WATCH)
 REPLAY_TIMEOUT_SECONDS = 120
 
 
@@ -53,6 +54,7 @@ def build_client_dag(spec: ClientDagSpec) -> DAG:
             )
         },
         owner_links={spec.slug: dashboard_url()},
+        auto_register=False,  # Airflow would take one that could not be built to its end
         default_args=default_args(spec.slug),
     ) as dag:
         groups = [_integration_group(spec, integration) for integration in spec.integrations]
@@ -86,9 +88,15 @@ def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> Tas
 
         @deferring_task(task_id=f"discover_{scopes}")
         def discover() -> list[list[str]]:
+            from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+            from pulse.orchestration.quiet import ends_here
             from pulse.orchestration.tasks import discover_scopes
 
-            return discover_scopes(spec, integration)
+            batches = discover_scopes(spec, integration)
+            if not batches and ends_here(spec):
+                raise DownstreamTasksSkipped(tasks=[f"{integration.name}.extract_{scopes}", *AFTER_EXTRACTION])
+            return batches
 
         @deferring_task(task_id=f"extract_{scopes}", map_index_template="{{ scope_label }}")
         def extract(batch: list[str]) -> dict[str, int]:
@@ -101,24 +109,24 @@ def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> Tas
 
 
 def _normalise_task(spec: ClientDagSpec) -> Any:
-    @task(task_id="normalise_records", trigger_rule=TriggerRule.ALL_DONE)
+    @task(task_id=NORMALISE, trigger_rule=TriggerRule.ALL_DONE)
     def normalise() -> dict[str, int]:
         from pulse.orchestration.tasks import run_transforms
 
-        return run_transforms(spec, "normalise_records", "normalise")
+        return run_transforms(spec, NORMALISE, "normalise")
 
     return normalise
 
 
 def _compute_task(spec: ClientDagSpec) -> Any:
-    @task(task_id="compute_dora")
+    @task(task_id=COMPUTE)
     def compute() -> dict[str, int]:
         from airflow.sdk.exceptions import DownstreamTasksSkipped
 
         from pulse.orchestration.tasks import has_more_history, has_news, run_transforms
 
         context = get_current_context()
-        rows = run_transforms(spec, "compute_dora", "dora", full=bool(context["params"].get("recompute")))
+        rows = run_transforms(spec, COMPUTE, "dora", full=bool(context["params"].get("recompute")))
         if not has_news(spec.client_id) and not has_more_history(spec.client_id, str(context["dag_run"].run_id)):
             raise DownstreamTasksSkipped(tasks=[PUBLISH])  # a process of its own would find nothing to do
         return rows
@@ -154,7 +162,7 @@ def _continue_task(spec: ClientDagSpec) -> ContinueBackfill:
 
 
 def _watch_task() -> Any:
-    @task(task_id="watch_sources", trigger_rule=TriggerRule.ONE_FAILED, retries=0, retry_policy=None)
+    @task(task_id=WATCH, trigger_rule=TriggerRule.ONE_FAILED, retries=0, retry_policy=None)
     def watch() -> None:
         from airflow.sdk.exceptions import AirflowFailException
 
@@ -182,7 +190,7 @@ its last checkpoint; nothing is lost or counted twice. For 401 or 403, renew the
 are published anyway.
 
 **If a task is violet (deferred)**, the upstream's budget is used up. The task resumes by itself at the time in its log and in
-`core.etl_runs.resume_at`. **If `extract_*` or `publish_dashboards` is pink (skipped)**, nothing has changed since the last run.
+`core.etl_runs.resume_at`. **If tasks are pink (skipped)**, nothing has changed since the last run.
 `continue_backfill` starts the next run when a long history has not been read to its end.
 
 `compute_dora` computes what changed since the last run. To recompute everything, trigger the DAG with `recompute`; numbers

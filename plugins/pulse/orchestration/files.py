@@ -81,6 +81,7 @@ def _faulty_dag(slug: str, reason: str) -> DAG:
         max_active_runs=1,
         tags=[f"client:{slug}", "faulty", "pulse"],
         default_args=default_args(slug),
+        auto_register=False,
     ) as dag:
 
         @task(retries=0, retry_policy=None)

@@ -163,7 +163,7 @@ def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: Integrati
 
 def run_transforms(spec: ClientDagSpec, task_id: str, stage: Stage, *, full: bool = False) -> dict[str, int]:
     """Run a stage of include/sql for the client (`full`: recompute everything). Returns the rows that each file wrote."""
-    with closing(connect("pulse_etl")) as conn, _recorded(conn, spec) as stats:
+    with closing(connect("pulse_etl")) as conn, _recorded(conn, spec, task_id=task_id) as stats:
         results = run_stage(conn, spec.client_id, stage, full=full, tell=stats.tell)
         stats.rows_written += sum(step.rows for step in results)
         stats.rows_rejected += (rejected := sum(step.rejected for step in results))
@@ -172,9 +172,10 @@ def run_transforms(spec: ClientDagSpec, task_id: str, stage: Stage, *, full: boo
                 f"{rejected} records were stored but could not be typed: see raw.rejects (column reason). Correct them"
                 " upstream, or trigger replay_rejects after an update of Pulse"
             )
-    for step in results:
-        log.info("client %s: %s wrote %d rows", spec.slug, step.file, step.rows)
-    return {step.file: step.rows for step in results if step.rows}
+    wrote = {step.file: step.rows for step in results if step.rows}
+    for file, rows in wrote.items():
+        log.info("client %s: %s wrote %d rows", spec.slug, file, rows)
+    return wrote
 
 
 def has_news(client_id: int) -> bool:
@@ -232,14 +233,18 @@ def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> N
 
 
 def _recorded(
-    conn: Connection, spec: ClientDagSpec, integration_id: int | None = None, scope_key: str = ""
+    conn: Connection,
+    spec: ClientDagSpec,
+    integration_id: int | None = None,
+    scope_key: str = "",
+    task_id: str | None = None,
 ) -> AbstractContextManager[RunStats]:
     context = get_current_context()
     return record_run(
         conn,
         client_id=spec.client_id,
         dag_run_id=str(context["dag_run"].run_id),
-        task_id=str(context["task"].task_id),
+        task_id=task_id or str(context["task"].task_id),
         integration_id=integration_id,
         scope_key=scope_key,
     )
