@@ -56,7 +56,8 @@ def test_only_a_signal_is_told_with_what_goes_with_it(world: World) -> None:
         "select clause, kind, clause_text, rows_path from report.metric_clauses"
         " where metric_type = 'deployment_frequency' order by clause"
     )
-    assert told[0] == (0, "sentence", text, rows)
+    moved = "Deployment frequency: \N{MINUS SIGN}2.1 per day, by more than chance. The largest parts are:"
+    assert told[0] == (0, "sentence", moved, rows)
     ((number, kind, part, way),) = told[1:]
     assert (number, kind, part) == (1, "service", "billing & more (\N{MINUS SIGN}2.1 per day)")
     assert way.startswith(f"{rows}&service=%62%69%6c%6c")
@@ -76,6 +77,8 @@ def test_one_service_alone_goes_without_saying(world: World) -> None:
     _, text, service, rows = sentences(world)["deployment_frequency"]
     assert text.endswith("since 6 Apr 2026, by more than chance.")
     assert service is None
+    (told,) = world.rows("select clause_text from report.metric_clauses where metric_type = 'deployment_frequency'")
+    assert told == ("Deployment frequency: \N{MINUS SIGN}2.1 per day, by more than chance.",)
     assert "service" not in rows
 
 

@@ -1,7 +1,7 @@
--- One row per clause of what moved: a sentence of report.metric_sentences (clause 0), and under it each part that it names, with the
--- way to the rows that make it.
+-- One row per clause of what moved: the sentence about all metrics, and by how much each has moved (clause 0), and under it each part,
+-- with the way to the rows that make it.
 select
-    client_id, client_name, metric_type, sort_order, 0::bigint as clause, 'sentence' as kind, verdict, sentence as clause_text, rows_path
+    client_id, client_name, metric_type, sort_order, 0::bigint as clause, 'sentence' as kind, verdict, coalesce(move_text, sentence) as clause_text, rows_path
 from report.metric_sentences
 where rows_path is not null or metric_type in ('all', 'sources')
 union all

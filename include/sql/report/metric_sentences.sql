@@ -14,6 +14,7 @@ with leading_parts as (
            t.shifted_on, m.before_from, m.now_until, p.service_name, p.service_id, p.stage, p.parts, p.goes_with, p.total_text, m.mean_now,
            m.value_now > m.value_before as is_rise,
            core.display_text(t.unit, m.value_before) as text_before, core.display_text(t.unit, m.value_now) as text_now,
+           core.difference_text(t.unit, m.value_now - m.value_before) as text_moved,
            t.verdict in ('better', 'worse') and m.client_id is not null as is_moved
     from report.kpi_current t
     left join core.metric_comparisons m
@@ -50,6 +51,12 @@ select
                     else '' end
          when null_reason is not null then format(core.say('%s: nothing to judge in these 30 days.'), metric_label)
          else metric_label || ': ' || verdict_text || '.' end as sentence,
+    -- Beside the sentence about all of them, which says from what to what, and above the parts.
+    case when is_moved then
+        format(case when goes_with is null then core.say('%1$s: %2$s, by more than chance.')
+                    when mean_now is not null then core.say('%1$s: %2$s, by more than chance. The mean moved by %3$s, of which the largest parts are:')
+                    else core.say('%1$s: %2$s, by more than chance. The largest parts are:') end,
+               metric_label, text_moved, total_text) end as move_text,
     case when is_moved then
         '/pulse/rows/?metric=' || metric_type || '&from=' || before_from || '&to=' || now_until end as rows_path
 from described
@@ -67,7 +74,7 @@ select
          else concat_ws(' ', case when worse is not null then format(core.say('Worse: %s.'), worse) end,
                         case when better is not null then format(core.say('Better: %s.'), better) end,
                         case when usual > 0 then format(core.say('Within the usual range: %s of %s measures.'), usual, n) end) end,
-    null
+    null, null
 from together
 union all
 select
@@ -75,7 +82,7 @@ select
     format(core.say('Numbers may be incomplete: %s.'),
            string_agg(format(case when f.last_success_at is null then core.say('%s could not be read yet')
                                   else core.say('%s was not read since %s') end,
-                             f.integration, f.last_success_text), '; ' order by f.integration)), null
+                             f.integration, f.last_success_text), '; ' order by f.integration)), null, null
 from report.freshness f
 join core.clients c on c.id = f.client_id
 where f.status in ('failing', 'late')
