@@ -3722,7 +3722,7 @@ CREATE TABLE core.users (
     full_name text DEFAULT ''::text NOT NULL,
     password_hash text NOT NULL,
     role text NOT NULL,
-    theme_mode text DEFAULT 'system'::text NOT NULL,
+    theme_mode text,
     active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -3741,6 +3741,7 @@ CREATE TABLE core.users (
 );
 ALTER TABLE ONLY core.users FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.users.password_hash IS 'scrypt, as werkzeug writes it. Empty: the person has no password (yet).';
+COMMENT ON COLUMN core.users.theme_mode IS 'Light or dark mode, as the Variable says for this person; null: as the client''s brand.theme_mode.';
 COMMENT ON COLUMN core.users.reports IS 'The reports that the person is to get by mail: weekly, monthly, and signals (when a number moves by more than chance, or a target is reached or missed).';
 COMMENT ON COLUMN core.users.declared_hash IS 'The hash of the password that the Variable has. It becomes the person''s when the Variable changes, so that a password which the person has set stays.';
 COMMENT ON COLUMN core.users.origin IS 'Who rules this person: the Variable, the page People, or the sign-in provider at the first sign-in. The Variable takes over whomever it names.';

@@ -177,7 +177,7 @@ THEME_DEFAULT = Theme(dark=False)
 THEME_DARK = Theme(dark=True)
 ENABLE_UI_THEME_ADMINISTRATION = False
 COMMON_BOOTSTRAP_OVERRIDES_FUNC = bootstrap_overrides
-FAVICONS = [{"href": "/pulse/static/favicon.svg", "type": "image/svg+xml"}]
+FAVICONS = [{"href": "/pulse/icon.svg"}]
 LOGO_TOOLTIP = ""
 DASHBOARD_AUTO_REFRESH_MODE = "fetch"
 DASHBOARD_AUTO_REFRESH_INTERVALS = [

@@ -153,7 +153,10 @@ def _read(sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
 
 
 _ACCOUNT = """
-    select u.client_id, u.id, u.email, u.full_name, u.role, u.theme_mode, u.password_hash, u.active and c.active,
+    select u.client_id, u.id, u.email, u.full_name, u.role,
+           coalesce(u.theme_mode, (select m.setting_value #>> '{}' from core.system_settings m
+                                   where (m.client_id, m.setting_key) = (c.id, 'brand.theme_mode')), 'system'),
+           u.password_hash, u.active and c.active,
            exists (select from core.system_settings o
                    join core.system_settings d on d.client_id = o.client_id and d.setting_key = 'sso.domains'
                    where o.client_id = u.client_id and o.setting_key = 'sso.only' and o.setting_value = 'true'::jsonb

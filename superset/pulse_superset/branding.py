@@ -75,6 +75,8 @@ class Brand:
     has_wordmark: bool = True
     font: str = FONTS["sans"]
     separators: str = ""  # of thousands, and of decimals; empty: those of the reader's language
+    palette: tuple[str, ...] = ()
+    icon: str = ""  # a data: URI; empty: a pulse line on the main colour
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Brand:
@@ -95,16 +97,19 @@ class Brand:
             has_wordmark=not is_logo(logo),
             font=FONTS.get(str(settings.get("font")), FONTS["sans"]),
             separators=separators_of(settings.get("number_format")),
+            palette=_palette(settings.get("chart_colors")),
+            icon=icon if is_icon(icon := settings.get("icon")) else "",
         )
 
     def chart_colors(self) -> list[str]:
-        """Eight colours that start with the brand's and are visible in both modes."""
+        """Eight colours that start with the brand's, are visible in both modes and differ from one another."""
         seeds = [
-            self.primary,
-            self.accent,
+            *(self.palette or (self.primary, self.accent)),
             *(turned(self.primary, degrees) for degrees in (45, -60, 90, 180, -30, 120)),
+            *(turned(HOUSE.primary, degrees) for degrees in range(0, 360, 45)),
         ]
-        return [for_both_modes(seed, LIGHT_BACKGROUND, DARK_BACKGROUND) for seed in seeds]
+        visible = dict.fromkeys(for_both_modes(seed, LIGHT_BACKGROUND, DARK_BACKGROUND) for seed in seeds)
+        return list(visible)[:8]
 
 
 HOUSE = Brand(
@@ -123,6 +128,15 @@ def is_logo(value: object) -> TypeGuard[str]:
         and len(value) <= MAX_LOGO_CHARACTERS
         and bool(_LOGO.fullmatch(value) or _PATH.fullmatch(value))
     )
+
+
+def is_icon(value: object) -> TypeGuard[str]:
+    """Whether a setting may be an icon: an embedded SVG or PNG."""
+    return is_logo(value) and value.startswith(("data:image/svg+xml", "data:image/png"))
+
+
+def _palette(value: object) -> tuple[str, ...]:
+    return tuple(color for color in map(parse_hex, value[:8]) if color) if isinstance(value, list) else ()
 
 
 class _BrandCache:

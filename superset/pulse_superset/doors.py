@@ -22,7 +22,6 @@ FOR_EVERYONE = frozenset(
     {
         "/static/<path:filename>",
         "/static/appbuilder/<path:filename>",
-        "/pulse/static/<path:filename>",
         "/pulse/brief/stop/<token>",
         shell.MANIFEST,
         shell.ICON,

@@ -20,7 +20,7 @@ from pulse_superset.share import Busy, Queue
 
 MESSAGE = "Too many requests at once. Try again in a moment."
 REMEMBERED = 10_000
-_FREE_OF_CHARGE = ("/static/", "/pulse/static/", "/health")
+_FREE_OF_CHARGE = ("/static/", "/pulse/icon.svg", "/health")
 _BODY = json.dumps(
     {"message": MESSAGE, "errors": [{"message": MESSAGE, "error_type": "GENERIC_BACKEND_ERROR"}]}
 ).encode()

@@ -60,7 +60,7 @@ def install(app: Flask) -> None:
     app.wsgi_app = Edge(measure.Measured(turns.Gate(app.wsgi_app)), TrustedProxies(environ.TRUSTED_PROXIES.get()))
     app.session_interface = CookieInterface()
     app.jinja_loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), app.jinja_loader])
-    pages = Blueprint("pulse", __name__, static_folder="static", static_url_path="/pulse/static")
+    pages = Blueprint("pulse", __name__)
     pages.add_url_rule(doors.START, "start", lambda: redirect(landing_path()))
     pages.add_url_rule(rows.RULE, "rows", rows.show)
     brief.add_to(pages)

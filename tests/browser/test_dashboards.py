@@ -257,7 +257,7 @@ def test_the_brief_is_light_and_readable(browser: Browser, stack: dict[str, Any]
     page.on("request", lambda request: asked.add(request.url))
     page.reload()
     page.screenshot(path=environ.STATE.get() / "screenshots" / f"brief-{width}-{scheme}.png", full_page=True)
-    icon = page.url.replace("/pulse/brief/", "/pulse/static/favicon.svg")
+    icon = page.url.replace("/pulse/brief/", "/pulse/icon.svg")
     assert {url for url in asked if not url.startswith("data:")} - {icon} == {page.url}
     assert not errors, "the content security policy lets the page's own style through"
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"

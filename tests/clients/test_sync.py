@@ -50,6 +50,17 @@ def test_a_second_sync_writes_nothing(admin: psycopg.Connection[Any]) -> None:
     assert sync(admin).rows_written == 0
 
 
+def test_a_mode_is_stored_for_whom_it_was_chosen(admin: psycopg.Connection[Any]) -> None:
+    users = [{**SPEC["users"][0], "theme_mode": "dark"}, SPEC["users"][1]]
+    sync(admin, users=users, branding={"theme_mode": "light"})
+    rows = admin.execute("select theme_mode from core.users order by email").fetchall()
+    assert sorted(rows, key=str) == [("dark",), (None,)]
+    row = admin.execute(
+        "select setting_value from core.system_settings where setting_key = 'brand.theme_mode'"
+    ).fetchone()
+    assert row == ("light",)
+
+
 def test_a_language_is_the_clients_or_the_persons_own(admin: psycopg.Connection[Any]) -> None:
     users = [{**SPEC["users"][0], "language": "en"}, SPEC["users"][1]]
     sync(admin, language="de", users=users)

@@ -147,7 +147,7 @@ def test_a_plain_superset_takes_pulses_settings(cluster: Cluster, tmp_path: Path
     with making_world(cluster, tmp_path, free_port(), SUPERSET_CONFIG_PATH=str(config)) as world:
         page = requests.get(f"{world.url}/login/", timeout=60)
         assert page.status_code == 200
-        assert "/pulse/static/" in page.text, "Pulse's sign-in page"
+        assert "/pulse/icon.svg" in page.text, "Pulse's sign-in page"
         assert requests.get(f"{world.url}/api/v1/chart/", timeout=60).status_code == 401, "Pulse's doors"
         answer = requests.post(f"{world.url}/api/v1/pulse/maintenance/", json={"days": 90}, timeout=60)
         assert answer.status_code in (400, 401)

@@ -189,7 +189,7 @@ def test_filter_values_samples_and_cached_answers(
 PUBLIC = {
     "/pulse/manifest.webmanifest",
     "/pulse/icon.svg",
-    *("/static/<path:filename>", "/static/appbuilder/<path:filename>", "/pulse/static/<path:filename>"),
+    *("/static/<path:filename>", "/static/appbuilder/<path:filename>"),
     *("/login/", "/lang/<string:locale>", "/health", "/healthcheck", "/ping", "/superset/language_pack/<lang>/"),
     *("/api/v1/security/login", "/api/v1/security/refresh", "/pulse/brief/stop/<token>"),
     *("/pulse/sso/", "/pulse/sso/<name>/", "/pulse/sso/<name>/back/"),

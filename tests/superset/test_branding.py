@@ -156,3 +156,53 @@ def test_the_header_links_every_dashboard_where_people_start_first(superset_modu
     )
     places = [link["label"] for link in links if link["label"] in ("Work", "Flow", "Investment")]
     assert places == ["Work", "Flow", "Investment"]
+
+
+def test_a_client_chooses_the_colours_of_its_charts(in_superset: InSuperset) -> None:
+    """Each can be seen in both modes, they differ, and there are always eight."""
+    given = [
+        ["#D02020", "#00A000"],
+        ["#FFFFFF", "#FFFFFF", "#C00000"],
+        ["red", 7, "#0B5FFF"],
+        "#C00000",
+        ["#101010"] * 20,
+        [],
+    ]
+    measured = brands(
+        in_superset,
+        "[brand.chart_colors(), min(min(contrast(c, LIGHT_BACKGROUND), contrast(c, DARK_BACKGROUND))"
+        " for c in brand.chart_colors())]",
+        *({**SETTINGS, "chart_colors": colors} for colors in given),
+    )
+    for colors, (used, least) in zip(given, measured, strict=True):
+        assert (len(used), len(set(used))) == (8, 8), colors
+        assert least >= 2.95, colors
+    assert measured[0][0][:2] == ["#D02020", "#00A000"]
+    assert measured[2][0][0] == "#0B5FFF"
+    assert measured[3][0] == measured[5][0], "without usable ones, those made from the two main colours"
+
+
+PNG = "data:image/png;base64,iVBORw0KGgo="
+
+
+def test_a_client_has_its_own_icon(in_superset: InSuperset) -> None:
+    icons = [
+        PNG,
+        "data:image/svg+xml,%3Csvg xmlns='x'/%3E".replace(" ", "%20"),
+        "data:text/html,x",
+        "https://x.example/i.png",
+        7,
+    ]
+    given = [{**SETTINGS, "icon": icon} for icon in icons]
+    code = (
+        f"import json\nfrom pulse_superset.branding import Brand\nfrom pulse_superset.shell import _digest, _drawn\n"
+        f"brands = [Brand.from_settings(one) for one in json.loads({json.dumps(json.dumps(given))})]\n"
+        "result = [[_drawn(brand)[0].decode('latin-1'), _drawn(brand)[1], _digest(brand)] for brand in brands]"
+    )
+    own, drawn, *others = in_superset(code)
+    assert own[:2] == ["\x89PNG\r\n\x1a\n", "image/png"]
+    assert drawn[:2] == ["<svg xmlns='x'/>", "image/svg+xml"]
+    for text, kind, digest in others:
+        assert (kind, digest) == ("image/svg+xml", others[0][2])
+        assert "#0E7C86" in text, "the pulse line on the main colour"
+    assert len({own[2], drawn[2], others[0][2]}) == 3, "a phone asks for another icon"

@@ -80,6 +80,20 @@ def test_an_account_is_found_by_its_address_in_any_case(world: SimpleNamespace) 
     assert world.accounts.find_account("nobody@techcorp.example") is None
 
 
+@pytest.mark.parametrize(
+    ("own", "clients", "mode"),
+    [(None, None, "system"), (None, "dark", "dark"), ("light", "dark", "light"), ("system", "dark", "system")],
+)
+def test_a_mode_is_the_persons_own_or_the_clients(
+    world: SimpleNamespace, own: str | None, clients: str | None, mode: str
+) -> None:
+    world.admin.execute("update core.users set theme_mode = %s", [own])
+    if clients:
+        world.db.set_setting(world.client, "brand.theme_mode", clients)
+    world.db.wait_replica()
+    assert world.accounts.find_account("ada@techcorp.example").theme_mode == mode
+
+
 def test_a_session_is_recorded_by_its_hash_only(world: SimpleNamespace) -> None:
     session = world.sessions.begin(world.accounts.find_account("ada@techcorp.example"), "browser")
     row = world.admin.execute("select token_hash, kind, active, expires_at > now() from core.user_sessions").fetchone()

@@ -32,6 +32,7 @@ _SCRIPTED_SVG = re.compile(r"<script|on\w+\s*=|javascript:|<foreignObject|<!ENTI
 
 _HOST = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$"
 Language = Literal["en", "de"]
+ThemeMode = Literal["light", "dark", "system"]
 NumberFormat = Literal["1,234.5", "1.234,5", "1 234,5", "1'234.5"]
 Colour = Annotated[str, Field(pattern=_COLOUR, examples=["#2456C8"])]
 
@@ -54,6 +55,21 @@ class Branding(Declared):
     primary_color: Colour = Field("#2456C8", description="main colour in light mode, as #RRGGBB")
     primary_color_dark: Colour = Field("#7FA8FF", description="main colour in dark mode")
     accent_color: Colour = Field("#F2A900", description="second colour of charts")
+    chart_colors: list[Colour] = Field(
+        [],
+        max_length=8,
+        description="the colours of series in charts, in this order; default: the two above and others made from them. One that"
+        " could not be seen in light or in dark mode is drawn lighter or darker",
+        examples=[["#2456C8", "#F2A900", "#0F9F7F"]],
+    )
+    theme_mode: ThemeMode = Field(
+        "system", description="light or dark mode for the client's people; `system`: as each person's device"
+    )
+    icon: str = Field(
+        "",
+        description="`data:` URI of a square SVG or PNG, as for `logo`: the icon in the browser's tab and on a phone's home"
+        " screen; default: a pulse line on the main colour",
+    )
     font: Literal["sans", "system", "serif"] = Field(
         "sans",
         description="the letters of dashboards and pages: `sans` (Inter, served with the dashboards), or those of the reader's"
@@ -74,7 +90,7 @@ class Branding(Declared):
         description="the sign-in page has this brand at `/login/?client=<slug>`: then strangers can see that you are a client",
     )
 
-    @field_validator("logo")
+    @field_validator("logo", "icon")
     @classmethod
     def _logo_is_an_inline_image(cls, value: str) -> str:
         if not value:
@@ -113,8 +129,9 @@ class User(Declared):
     role: Literal["executive", "manager", "client_admin"] = Field(
         "executive", description="the person's role; a `client_admin` also has the page People"
     )
-    theme_mode: Literal["light", "dark", "system"] = Field(
-        "system", description="light or dark mode; `system`: as the person's device"
+    theme_mode: ThemeMode | None = Field(
+        None,
+        description="light or dark mode; `system`: as the person's device; default: the client's `branding.theme_mode`",
     )
     language: Language | None = Field(
         None, description="the language of what the person sees and gets by mail; default: the client's `language`"
