@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -75,13 +76,24 @@ class Server:
         return requests.request(method, f"{self.url}{path}", headers=headers, timeout=60, **kwargs)
 
 
+@pytest.fixture(scope="module")
+def metadata(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Airflow's database with the DAGs, and with the tables of both managers: FAB has some of its own."""
+    home = tmp_path_factory.mktemp("metadata")
+    env = environment(home, MANAGERS["fab"], 0)
+    run([str(AIRFLOW_VENV / "bin" / "airflow"), "db", "migrate"], env)
+    run([str(AIRFLOW_VENV / "bin" / "airflow"), "dags", "reserialize"], env)
+    return home / "airflow.db"
+
+
 @pytest.fixture(scope="module", params=MANAGERS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, metadata: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     home = tmp_path_factory.mktemp(request.param)
     port = free_port()
     env = environment(home, MANAGERS[request.param], port)
-    run([str(AIRFLOW_VENV / "bin" / "airflow"), "db", "migrate"], env)
-    run([str(AIRFLOW_VENV / "bin" / "airflow"), "dags", "reserialize"], env)
+    shutil.copy(metadata, home / "airflow.db")
     if request.param == "fab":
         run([str(AIRFLOW_VENV / "bin" / "python"), "-m", "pulse.access.fab"], env)
     with (home / "server.log").open("w") as log:
