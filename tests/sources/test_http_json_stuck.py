@@ -58,6 +58,8 @@ class Tool:
     kind: str = "none"
     how: str = ""
     count: int = COUNT
+    empty: int = -1  # the first record of a page whose list is empty, or null
+    null: bool = False
     asked: list[dict[str, str]] = field(default_factory=list)
 
     def answer(self, path: str, asked: dict[str, str], address: str) -> tuple[int, dict[str, str], bytes]:
@@ -78,7 +80,8 @@ class Tool:
             {"id": f"d{n}", "note": "@" if n == BAD else "fine [it] is", "at": "2026-06-01T10:00:00Z"} for n in here
         ]
         following = {"next": url} if in_body else {"meta": {"next": f"c{after}" if after else None}}
-        body = json.dumps({"items": items, **following}).encode()
+        listed = (None if self.null else []) if start == self.empty else items
+        body = json.dumps({"items": listed, "more": after is not None, **following}).encode()
         headers = {"Link": f'<{url}>; rel="next"'} if url and self.kind == "link" else {}
         if not self.how or BAD not in here:
             return 200, headers, body
@@ -245,6 +248,17 @@ def test_nothing_readable_fails(custom: Custom, tool: Tool, way: str, how: str) 
         custom.sync()
     assert len(tool.asked) < 60
     assert custom.records() == {}
+
+
+@pytest.mark.parametrize("null", [False, True], ids=["empty", "null"])
+@pytest.mark.parametrize("way", ["page", "offset", "cursor", "link"])
+def test_a_page_without_records_is_not_the_last(custom: Custom, tool: Tool, way: str, null: bool) -> None:
+    declare(custom, tool, way)
+    if way in ("page", "offset"):
+        custom.streams[0]["pagination"] = WAYS[way] | {"more": "more"}
+    tool.empty, tool.null = 20, null
+    custom.sync()
+    assert numbers(custom) == set(range(COUNT)) - set(range(20, 30))
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,8 @@ class JsonClient:
                 return self._read(stream, since, position)  # which tries again for longer
             except TooMuch:
                 raise
+            except HeavyPage as later:
+                error = later
             except UpstreamError as failure:
                 cause = failure
         for pause in () if known_size else PAUSES_SECONDS:

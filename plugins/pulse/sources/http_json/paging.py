@@ -49,12 +49,14 @@ def next_position(
         return _cursor(value_at(response.body, pagination.next))
     if isinstance(pagination, LinkPagination):
         return _url(value_at(response.body, pagination.next) if pagination.next else _link_header(response.headers))
-    if isinstance(pagination, NoPagination) or not items:
+    if isinstance(pagination, NoPagination):
         return None
-    # A short page is not the last one: the upstream may cap the size below what was requested.
-    if pagination.more and value_at(response.body, pagination.more) is False:
+    more = value_at(response.body, pagination.more) if pagination.more else None
+    # A short page is not the last one: the upstream may cap the size below what was requested. Nor is an empty one of which
+    # the upstream says so.
+    if more is False or (not items and more is not True):
         return None
-    return _after(pagination, position, len(items))
+    return _after(pagination, position, len(items) or size_of(pagination, position))
 
 
 def _cursor(found: Any) -> Position | None:

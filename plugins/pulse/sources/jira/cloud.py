@@ -94,8 +94,9 @@ class Cloud:
             jql += f" AND updated >= {int(since.timestamp() * 1000)}"
         what = f"the list of issues of {scope.label}"
         ids: set[str] = set()
-        started_at, unlisted = None, None
+        started_at = None
         for order in ("ASC", "DESC"):
+            unlisted = None
             body = {"jql": f"{jql} ORDER BY id {order}", "fields": ["id"], "maxResults": endpoints.SEARCH_PAGE}
             try:
                 for response in self.jira.token_pages(endpoints.SEARCH, body, "issues", f"project {scope.label}"):
@@ -109,9 +110,10 @@ class Cloud:
             except HeavyPage as error:
                 self.jira.http.forget(len(ids))
                 unlisted = self.jira.http.unreadable(what, error)
-        if started_at is None and unlisted is not None:
+        assert unlisted is not None
+        if started_at is None:
             raise unlisted
-        return ids, started_at or datetime.now(UTC), unlisted
+        return ids, started_at, unlisted
 
     def _add_issues(self, batch: Batch, scope: Scope, wanted: list[str]) -> None:
         """Read these issues into a batch. An issue that Jira leaves out even when asked for it alone is refused.
