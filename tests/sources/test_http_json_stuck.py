@@ -250,6 +250,29 @@ def test_nothing_readable_fails(custom: Custom, tool: Tool, way: str, how: str) 
     assert custom.records() == {}
 
 
+@pytest.mark.parametrize("since", [False, True])
+@pytest.mark.parametrize("status", [403, 404, 409, 422, 451])
+@pytest.mark.parametrize("way", ["page", "cursor"])
+def test_a_page_that_is_refused_leaves_the_others(
+    custom: Custom, tool: Tool, way: str, status: int, since: bool
+) -> None:
+    declare(custom, tool, way, since=since)
+    real = tool.answer
+    tool.answer = lambda path, asked, address: (  # type: ignore[method-assign]
+        (status, {}, b"{}") if asked.get("cursor") == "c20" or asked.get("page") == "3" else real(path, asked, address)
+    )
+    for _ in range(3):
+        assert [one for one in custom.sync().warnings if "cannot be read" in one]
+        assert numbers(custom) == set(range(20))
+        assert "incidents:i1" in custom.records()
+    tool.count = COUNT + 5
+    custom.sync()
+    assert numbers(custom) == set(range(20)) | (set(range(COUNT, COUNT + 5)) if since else set())
+    tool.answer = real  # type: ignore[method-assign]
+    custom.sync()
+    assert numbers(custom) == set(range(COUNT + 5))
+
+
 @pytest.mark.parametrize("null", [False, True], ids=["empty", "null"])
 @pytest.mark.parametrize("way", ["page", "offset", "cursor", "link"])
 def test_a_page_without_records_is_not_the_last(custom: Custom, tool: Tool, way: str, null: bool) -> None:

@@ -14,13 +14,13 @@ from urllib.parse import quote, quote_plus
 import requests
 
 from pulse.clients.streams import HttpJsonAuth, PagePagination, Stream
-from pulse.errors import ConfigError, TooMuch, UpstreamError, Where
+from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, TooMuch, UpstreamError, Where
 from pulse.sources import bounds, guard
 from pulse.sources.base import Credential, Integration
 from pulse.sources.http import UNREADABLE_CHARACTERS, Auth, HttpClient, JsonResponse, TokenAuth
 from pulse.sources.http_json import paging
 from pulse.sources.http_json.paging import Position
-from pulse.sources.refusals import UNREAD_IN_A_ROW, HeavyPage, redacted
+from pulse.sources.refusals import REFUSED_TOKEN, UNREAD_IN_A_ROW, HeavyPage, redacted
 from pulse.sources.salvage import ABSENT, Salvage, salvage
 from pulse.warehouse.runs import RunStats
 
@@ -42,7 +42,7 @@ class Read:
 class Stuck(Exception):
     """The page at a position cannot be read, and nothing says where the next one is, though the upstream answers elsewhere."""
 
-    def __init__(self, position: Position, cause: UpstreamError) -> None:
+    def __init__(self, position: Position, cause: PulseError) -> None:
         super().__init__(position)
         self.position = position
         self.cause = cause
@@ -50,6 +50,8 @@ class Stuck(Exception):
 
 # After this many empty pages in a row, the walk is considered endless.
 EMPTY_PAGES = 50
+# What an upstream may say to one page, though it gives the others.
+PAGE_REFUSED = (400, 403, 404, 409, 410, 413, 414, 416, 422, 451)
 PAUSES_SECONDS = (1.0, 4.0)
 
 
@@ -130,6 +132,11 @@ class JsonClient:
                 if unread > UNREAD_IN_A_ROW:
                     self._require_answers(stream, since, position)
                     unread = 0
+            except PulseError as refusal:
+                if position == start or refusal.status not in PAGE_REFUSED:
+                    raise
+                self._require_answers(stream, since, position, refusal)
+                raise Stuck(position, refusal) from None
             else:
                 content = _digest(read.items)
                 if read.items and content in contents:
@@ -189,7 +196,7 @@ class JsonClient:
         return Read(position, datetime.now(UTC), items, self._named(stream, position, after), lost)
 
     def _require_answers(
-        self, stream: Stream, since: Mapping[str, str], position: Position, cause: UpstreamError | None = None
+        self, stream: Stream, since: Mapping[str, str], position: Position, cause: PulseError | None = None
     ) -> None:
         """Raises UpstreamError if nothing that the upstream says can be read: then it is in trouble, whatever one page holds."""
         for place in paging.elsewhere(stream.pagination, position):
@@ -198,7 +205,9 @@ class JsonClient:
             try:
                 self._read(stream, since, place, heavy=True)
                 return
-            except (HeavyPage, UpstreamError, ConfigError):
+            except (HeavyPage, UpstreamError, AuthError, AccessLost, ConfigError) as error:
+                if getattr(error, "status", None) == REFUSED_TOKEN:
+                    raise
                 self.http.forget(0)
         raise cause or self._not_json(stream, position)
 

@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pulse.clients.streams import Since, Stream
-from pulse.errors import AccessLost, UpstreamError
+from pulse.errors import AccessLost, AuthError, PulseError, UpstreamError
 from pulse.sources.base import Source
 from pulse.sources.http_json import paging, records
-from pulse.sources.http_json.client import JsonClient, Read, Stuck
+from pulse.sources.http_json.client import PAGE_REFUSED, JsonClient, Read, Stuck
 from pulse.sources.http_json.paging import Position
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.erased import Erased
@@ -38,12 +38,13 @@ class Part:
     """A walk, or the rest of one that an earlier run left.
 
     `since`: its watermark as ISO text; None: it reads everything. `alone`: only this page is left, because a record of it
-    could not be read.
+    could not be read. `restarted`: it has begun at its start again, because the upstream did not know its position.
     """
 
     position: Position
     since: str | None
     alone: bool = False
+    restarted: bool = False
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Walks:
                 f" run asks for the page again. {causes[0]}"
             )
 
-    def _read_left(self, part: Part) -> UpstreamError | None:
+    def _read_left(self, part: Part) -> PulseError | None:
         """Go on with a walk that an earlier run left, or read a page of it. Returns why, if it is still stuck."""
         try:
             if part.alone:
@@ -96,14 +97,22 @@ class Walks:
         except Stuck as stuck:
             part.position = stuck.position
             return None if part.alone else stuck.cause
-        except (UpstreamError, AccessLost) as error:
-            if error.status not in _POSITION_LOST:
+        except (UpstreamError, AccessLost, AuthError) as error:
+            if error.status not in PAGE_REFUSED:
                 raise
-            self.left.remove(part)
-            if not part.alone and self.stream.since is not None:
-                self.left.append(fresh := Part({}, part.since))
-                return self._read_left(fresh)
+            return self._refused(part, error)
         return None
+
+    def _refused(self, part: Part, error: PulseError) -> PulseError | None:
+        """What to do about a page that is refused: its name may have expired. Returns why the walk is stuck, if it is."""
+        expired = error.status in _POSITION_LOST
+        if self.stream.since is None or (part.alone and expired):
+            self.left.remove(part)  # a new walk comes to it, or nothing does
+            return None
+        if expired and not part.restarted:
+            part.position, part.restarted = {}, True
+            return self._read_left(part)
+        return None if part.alone else error
 
     def _read_alone(self, part: Part) -> None:
         read = next(iter(self._pages(part)))
@@ -122,18 +131,19 @@ class Walks:
         self.left.remove(part)
         self.is_over = self.stream.since is None
 
-    def _read_new(self) -> list[UpstreamError]:
+    def _read_new(self) -> list[PulseError]:
         """Walk from the watermark, or on from where a run was interrupted. Returns why the walk is stuck, if it is."""
+        resumed = bool(self.interrupted)
         since = self.watermark.isoformat() if self.watermark else None
         part = Part(self.interrupted.get("position", {}), since)
-        found = Found(complete=not self.interrupted)
+        found = Found(complete=not resumed)
         try:
             self._walk(part, found)
         except Stuck as stuck:
             part.position = stuck.position
             return [self._leave(part, stuck)]
         except (UpstreamError, AccessLost) as error:
-            if not self.interrupted or error.status not in _POSITION_LOST:
+            if not resumed or error.status not in _POSITION_LOST:
                 raise
             self.interrupted = {}
             return self._read_new()
@@ -159,7 +169,7 @@ class Walks:
             }
             self._store(self._page(read, found, part))
 
-    def _leave(self, part: Part, stuck: Stuck) -> UpstreamError:
+    def _leave(self, part: Part, stuck: Stuck) -> PulseError:
         """Note the rest of a walk that is stuck, and end it."""
         if self.stream.since is None:
             self.left[:] = [part]
