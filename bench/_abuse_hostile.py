@@ -1,4 +1,8 @@
-"""The hostile people of `./pulse bench abuse`: each asks for the most that is allowed, and more, on many connections at once."""
+"""The hostile people of `./pulse bench abuse`: each asks for the most that is allowed, and more, on many connections at once.
+
+Reads whom and how long from standard input. Prints one line of JSON: for each kind of request how many were answered and
+refused, and the seconds that the answered ones took.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,8 @@ CONNECTIONS = 16
 class Attack:
     """One person's attacks, until the time is over."""
 
-    def __init__(self, base: str, token: str, until: float, statuses: Counter[int]) -> None:
-        self.base, self.until, self.statuses = base, until, statuses
+    def __init__(self, base: str, token: str, until: float, counts: Counter[tuple[str, str]]) -> None:
+        self.base, self.until, self.counts = base, until, counts
         self.session = session_of(token)
         found = self.session.get(f"{base}/api/v1/dataset/", params={"q": "(page_size:100)"}, timeout=60).json()[
             "result"
@@ -37,11 +41,15 @@ class Attack:
 
     def run(self) -> None:
         while time.monotonic() < self.until:
+            kind = random.choice((self.large, self.large, self.series, self.pages, self.too_much, self.pivot))
+            started = time.monotonic()
             try:
-                answer = random.choice((self.large, self.large, self.series, self.pages, self.too_much, self.pivot))()
-                self.statuses[answer.status_code] += 1
+                status = kind().status_code
             except requests.RequestException:
-                self.statuses[0] += 1
+                status = 0
+            if status == 200:
+                self.counts[kind.__name__, "seconds"] += round(time.monotonic() - started)
+            self.counts[kind.__name__, "answered" if status == 200 else "refused"] += 1
 
     def ask(self, name: str, *queries: dict[str, Any]) -> requests.Response:
         body = {
@@ -101,18 +109,20 @@ def main() -> None:
     os.nice(10)  # the attackers have machines of their own; here they share one with the server
     given = json.load(sys.stdin)
     until = time.monotonic() + given["seconds"]
-    statuses: Counter[int] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     threads = [
         threading.Thread(target=attack.run)
-        for attack in [Attack(given["base"], token, until, statuses) for token in given["tokens"]]
+        for attack in [Attack(given["base"], token, until, counts) for token in given["tokens"]]
         for _ in range(CONNECTIONS)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    answered = statuses[200]
-    print(json.dumps({"answered": answered, "refused": sum(statuses.values()) - answered}))
+    names = ("answered", "refused", "seconds")
+    print(
+        json.dumps({kind: {name: counts[kind, name] for name in names} for kind in sorted({one for one, _ in counts})})
+    )
 
 
 if __name__ == "__main__":

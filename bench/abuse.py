@@ -20,6 +20,7 @@ import signal
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,15 @@ def measure(status: dict[str, Any], rounds: int, seconds: int) -> dict[str, floa
         ordinary, hostile = everybody[:ORDINARY], everybody[ORDINARY:]
         before = worker_ids()
         ask_ordinarily(ordinary, seconds / 2)  # caches and connections are warm
-        alone, beside, refused = [], [], {"answered": 0, "refused": 0}
+        alone, beside, hostile_counts = [], [], Counter[str]()
         for _ in range(rounds):
             alone += ask_ordinarily(ordinary, seconds)
+            print(f"load of the machine {os.getloadavg()[0]:.1f}", flush=True)
             with attackers(base, hostile, seconds + 5) as found:
                 beside += ask_ordinarily(ordinary, seconds)
-            for name in refused:
-                refused[name] += found[name]
+            for kind, counts in found.items():
+                print(f"hostile {kind:<10} {counts}", flush=True)
+                hostile_counts.update(counts)
         processes = len(before | worker_ids())
     finally:
         remove(status, emails)
@@ -80,16 +83,16 @@ def measure(status: dict[str, Any], rounds: int, seconds: int) -> dict[str, floa
         "beside_p95_ms": round(p95(times["beside"])),
         "ratio": round(p95(times["beside"]) / p95(times["alone"]), 2),
         "ordinary_failed": sum(not ok for _, ok in alone + beside),
-        "hostile_answered": refused["answered"],
-        "hostile_refused": refused["refused"],
+        "hostile_answered": hostile_counts["answered"],
+        "hostile_refused": hostile_counts["refused"],
         "processes": processes,
     }
 
 
 @contextlib.contextmanager
-def attackers(base: str, hostile: list[Person], seconds: float) -> Iterator[dict[str, int]]:
-    """The hostile people, in a process of their own that ends by itself; what they got is there when the block ends."""
-    found: dict[str, int] = {}
+def attackers(base: str, hostile: list[Person], seconds: float) -> Iterator[dict[str, dict[str, int]]]:
+    """The hostile people, in a process of their own that ends by itself; what they got, by kind, is there when the block ends."""
+    found: dict[str, dict[str, int]] = {}
     given = json.dumps({"base": base, "tokens": [person.token for person in hostile], "seconds": seconds})
     process = subprocess.Popen(
         [sys.executable, "-m", "bench._abuse_hostile"],

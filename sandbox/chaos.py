@@ -32,14 +32,22 @@ _CONNECTIONS = {
     "Deployments": "deployments",
     "Issues": "issues",
     "Releases": "releases",
+    "PullRequestsWithFiles": "pullRequests",
 }
-_WALKS = r"query (PullRequests|Deployments|Issues|Releases)\("
+_WALKS = r"query (PullRequests|PullRequestsWithFiles|Deployments|Issues|Releases)\("
 
 
 def _forbidden(connection: str) -> Fault:
     """The first node of a page is withheld, with a reason."""
     path = ["node", connection, "nodes", 0]
     error = {"type": "FORBIDDEN", "path": path, "message": "Resource protected by organization SAML enforcement."}
+    return Fault("", changes=[{"path": ["data", *path], "value": None}], errors=[error])
+
+
+def _no_files() -> Fault:
+    """The files of a page's first pull request are withheld."""
+    path = ["node", "pullRequests", "nodes", 0, "files"]
+    error = {"type": "INTERNAL", "path": path, "message": "The files of this pull request cannot be listed."}
     return Fault("", changes=[{"path": ["data", *path], "value": None}], errors=[error])
 
 
@@ -90,6 +98,10 @@ class Chaos:
             passing |= {str(code): Fault("", status=code, body={"errorMessages": ["no"]}) for code in (409, 422, 500)}
             passing["no values"] = Fault("", status=200, body={"values": None, "isLast": True})
             passing["an empty page"] = Fault("", status=200, body={"values": [], "isLast": False})
+        if "/files" in path:
+            passing |= {str(code): Fault("", status=code, body={"message": "no"}) for code in (422, 500)}
+        if "/graphql" not in path:
+            passing["204 for an empty list"] = Fault("", no_content=True)
         if "/graphql" in path:
             passing["200 limited"] = Fault(
                 "",
@@ -101,6 +113,8 @@ class Chaos:
                 passing["internal"] = Fault("", status=200, body=_INTERNAL)
             if walk := re.search(_WALKS, body):
                 passing["a forbidden node"] = _forbidden(_CONNECTIONS[walk[1]])
+                if walk[1] == "PullRequestsWithFiles":
+                    passing["no files"] = _no_files()
                 passing |= {
                     "502": Fault("", status=502, body="<html>Bad Gateway</html>"),
                     "504": Fault("", status=504),

@@ -18,6 +18,8 @@ ODD: list[Any] = [None, [], {}, "", "x", -1, 0, 3.5, 10**30, True, [None], {"nod
 def spoiled(response: Response, fault: Fault) -> Response:
     """The answer with what the fault changes; other answers than JSON stay as they are."""
     text = bytes(response.body)
+    if fault.no_content and _is_empty_list(text):
+        return Response(status_code=204)
     if fault.changes or fault.errors or fault.odd is not None:
         try:
             body = json.loads(text)
@@ -35,6 +37,15 @@ def spoiled(response: Response, fault: Fault) -> Response:
         text = re.sub(pattern, lambda _: instead, text.decode("latin-1")).encode("latin-1")
     headers = {name: value for name, value in response.headers.items() if name.lower() != "content-length"}
     return Response(text, fault.status or response.status_code, {**headers, **fault.headers})
+
+
+def _is_empty_list(text: bytes) -> bool:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return False
+    lists = [one for one in body.values() if isinstance(one, list)] if isinstance(body, dict) else [body]
+    return lists == [[]]
 
 
 def _make_odd(body: Any, chance: random.Random) -> None:

@@ -47,7 +47,7 @@ class Fault:
     `changes`, `errors`, `replace` keep the real answer and spoil a part of it. `changes`: values by path ("*" stands for
     every item of a list). `errors`: added to a GraphQL answer. `replace`: a pattern in the text of the answer and what comes
     instead, both as Latin-1, so that the answer may hold any byte. `odd`: a seed; one field of some of the answers, chosen at
-    random, gets a value of another kind.
+    random, gets a value of another kind. `no_content`: an answer whose list is empty is HTTP 204 instead.
     """
 
     path_regex: str
@@ -62,11 +62,12 @@ class Fault:
     errors: list[dict[str, Any]] = field(default_factory=list)
     replace: list[str] = field(default_factory=list)
     odd: int | None = None
+    no_content: bool = False
 
     @property
     def spoils(self) -> bool:
         """Whether the real answer is needed."""
-        return bool(self.changes or self.errors or self.replace or self.odd is not None)
+        return bool(self.changes or self.errors or self.replace or self.no_content or self.odd is not None)
 
 
 class State:

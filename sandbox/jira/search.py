@@ -34,7 +34,7 @@ def matching(site: Site, jql: str, now: datetime, lag_seconds: float = 0, valida
     if re.match(r"\s*updated", order, re.IGNORECASE):
         found.sort(key=lambda issue: issue.updated_at(now), reverse="desc" in order.lower())
     else:
-        found.sort(key=lambda issue: issue.id)
+        found.sort(key=lambda issue: issue.id, reverse=re.match(r"\s*id\s+desc", order, re.IGNORECASE) is not None)
     return found
 
 

@@ -3,7 +3,8 @@
 Each worker runs a few requests at once and lets the others wait. Of those that wait, the one whose person has used the least
 time lately goes next. A person may run only so many at once, and have only so many waiting: what is more is refused at once,
 with a status that Superset's pages try again by themselves. People who have used more than a busy dashboard needs share one
-place among them, and get it only while there is little else to do: however many they are, the rest hardly notices.
+place among them, and get it only while there is little else to do: however many they are, the rest hardly notices. So do those
+who are refused, because no browser asks for so much at once; else several of them could take their time to use too much.
 
 What a request uses is the processor's time of its thread, and a small part of the time it took, in which mostly the database has
 worked for it. (Not more of that: on a busy machine everybody's requests take long, whoever is to blame.)
@@ -19,12 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 PLACES = 4
-PLACES_EACH = 2
+PLACES_EACH = 3
 WAITING_EACH = 12  # a browser has six connections, and those of the page it has just left are still answered
 WAITING_EACH_HEAVY = 6  # gunicorn's threads must be enough for many people who wait
 WAIT_SECONDS = 30
 HALF_LIFE_SECONDS = 20
 HEAVY_SECONDS = 4.0  # a look at every dashboard, one after the other
+REFUSED_SECONDS = 6.0  # what one who is refused counts as having used: it takes a while until that is forgotten
 OTHERS_BESIDE_HEAVY = 0
 PART_OF_DURATION = 0.05
 
@@ -62,7 +64,7 @@ class Queue:
         ticket = _Ticket(person)
         with self._changed:
             known = self._people.setdefault(person, _Person(at=self.clock()))
-            if self._is_full(known):
+            if self._refuses(known):
                 raise Busy
             known.waiting += 1
             self._waiting.append(ticket)
@@ -75,14 +77,17 @@ class Queue:
         return ticket
 
     def is_full(self, person: str) -> bool:
-        """Whether a request of this person would be refused at once."""
+        """Whether a request of this person is refused at once."""
         with self._changed:
             known = self._people.get(person)
-            return known is not None and self._is_full(known)
+            return known is not None and self._refuses(known)
 
-    def _is_full(self, person: _Person) -> bool:
-        most = WAITING_EACH_HEAVY if self._used(person) > HEAVY_SECONDS else WAITING_EACH
-        return person.waiting >= most
+    def _refuses(self, person: _Person) -> bool:
+        used = self._used(person)
+        if person.waiting < (WAITING_EACH_HEAVY if used > HEAVY_SECONDS else WAITING_EACH):
+            return False
+        person.used = max(used, REFUSED_SECONDS)
+        return True
 
     def leave(self, ticket: _Ticket, processor_seconds: float = 0) -> None:
         """Give the place back, and say what was used."""

@@ -94,6 +94,12 @@ def test_an_old_webhook_of_jira_is_not_taken(push: Push, age: float, status: int
     assert push.webhook(push.key("acme", "jira").secret, issue(age), "jira").status_code == status
 
 
+@pytest.mark.parametrize("stamp", [0, -1, 10**17, "9" * 400 + ', "x": NaN'], ids=lambda stamp: str(stamp)[:9])
+def test_a_moment_that_is_none_is_not_a_recent_one(push: Push, stamp: int | str) -> None:
+    body = f'{{"timestamp": {stamp}, "webhookEvent": "jira:issue_updated"}}'.encode()
+    assert push.webhook(push.key("acme", "jira").secret, body, "jira").status_code == 409
+
+
 SIGNATURES = [
     "",
     "sha256=",

@@ -13,7 +13,7 @@ from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, RateLim
 from pulse.sources import guard, registry
 from pulse.sources.base import Credential, Source
 from pulse.sources.http import HttpClient, TokenAuth
-from pulse.sources.limits import seconds_to_wait
+from pulse.sources.limits import seconds_to_wait, server_time
 from pulse.warehouse.runs import RunStats
 from tests.conftest import SandboxServer
 
@@ -78,6 +78,20 @@ def test_a_long_wait_is_left_to_the_scheduler(upstream: Upstream, style: str) ->
     assert abs(seconds_until(caught.value) - expected) < 65
     assert "acme" in str(caught.value)
     assert upstream.stats.api_calls == 1
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 2095 00:00:00 GMT", "now", "", "Mon, 00 Foo 1 0:0:0", "1767225600"],
+)
+def test_a_clock_that_is_far_ahead_is_not_believed(date: str) -> None:
+    """Else its time would become a watermark, behind which nothing is read."""
+    response = requests.Response()
+    response.headers["Date"] = date
+    assert abs(server_time(response) - datetime.now(UTC)) < timedelta(minutes=1)
+    skewed = datetime.now(UTC) + timedelta(hours=9)
+    response.headers["Date"] = format_datetime(skewed, usegmt=True)
+    assert abs(server_time(response) - skewed) < timedelta(minutes=1)
 
 
 def test_without_a_hint_the_wait_is_a_minute_that_doubles() -> None:

@@ -44,6 +44,7 @@ def test_the_tables_equal_a_full_read_of_the_final_world(
     clock = datetime(2026, 6, 24, 9, tzinfo=UTC)
     sandbox.set_clock(clock.isoformat())
     pipeline = Pipeline.of(db, sandbox.url, "thirty")
+    pipeline.integrations[0][0].config.update(pull_request_files=True)
     ended: Counter[str] = Counter()
     met: Counter[str] = Counter()
     for number in range(ROUNDS):

@@ -137,6 +137,28 @@ def test_too_many_waiting_are_refused_at_once(share: Any) -> None:
     crowd.queue.leave(crowd.queue.enter("other"))
 
 
+def test_whoever_asks_for_too_much_at_once_goes_last(share: Any) -> None:
+    """Before having used anything, too: several of them would have all places for as long as it takes to use too much."""
+    clock = Clock()
+    crowd = Crowd(share.Queue(clock=clock))
+    for person, running in (("hostile 1", share.PLACES_EACH), ("hostile 2", share.PLACES - share.PLACES_EACH)):
+        for number in range(running + share.WAITING_EACH):
+            crowd.send(person, f"{person} {number}")
+        with pytest.raises(share.Busy):
+            crowd.queue.enter(person)
+    assert crowd.hostile() == share.PLACES
+    crowd.send("ordinary", "ordinary 1")
+    crowd.send("ordinary", "ordinary 2")
+    crowd.finish(next(iter(crowd.inside)))
+    crowd.finish(next(name for name in crowd.inside if name.startswith("hostile")))
+    assert crowd.hostile() == share.PLACES - 2
+    assert {"ordinary 1", "ordinary 2"} <= crowd.inside.keys()
+    for name in list(crowd.inside):
+        crowd.queue.leave(crowd.inside.pop(name))
+    until(lambda: crowd.hostile() == 1)
+    assert len(crowd.inside) == 1, "one place for all of them"
+
+
 def test_nobody_waits_for_ever_and_nothing_is_kept(share: Any) -> None:
     clock = Clock()
     queue = share.Queue(clock=clock)

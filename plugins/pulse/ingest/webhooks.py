@@ -66,8 +66,10 @@ def is_outdated(payload: Any, now: datetime | None = None) -> bool:
     stamp = payload.get("timestamp") if isinstance(payload, dict) else None
     if isinstance(stamp, bool) or not isinstance(stamp, int):
         return False
-    age = (now or datetime.now(UTC)).timestamp() - stamp / 1000
-    return not -AHEAD.total_seconds() <= age <= OLDEST.total_seconds()
+    age = (
+        round((now or datetime.now(UTC)).timestamp() * 1000) - stamp
+    )  # whole numbers, because a stamp may have any length
+    return not -AHEAD.total_seconds() * 1000 <= age <= OLDEST.total_seconds() * 1000
 
 
 def moves(kind: str, headers: Mapping[str, str], payload: Any) -> list[tuple[str, str]]:

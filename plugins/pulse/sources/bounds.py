@@ -52,17 +52,28 @@ class Excess(Exception):
     """The upstream sends more than Pulse takes; the text says what."""
 
 
+class HeldExcess(Excess):
+    """Not one answer is too much, but all that belong together are."""
+
+
 def read(response: requests.Response) -> bytes:
-    """The body of a streamed answer, decompressed. Raises Excess when it is too large, and what requests raises."""
+    """The body of a streamed answer, decompressed. Raises Excess when it is too large, and what requests raises: then with
+    the answer, and as much of its body as came.
+    """
     for name, value in response.headers.items():
         if len(value) > HEADER_CHARACTERS:
             raise Excess(f"the header {name[:40]!r} has more than {HEADER_CHARACTERS} characters")
     parts, size = [], 0
-    for part in response.iter_content(2**16):
-        size += len(part)
-        if size > ANSWER_BYTES:
-            raise Excess(f"one answer is larger than {ANSWER_BYTES // 2**20} MB")
-        parts.append(part)
+    try:
+        for part in response.iter_content(2**16):
+            size += len(part)
+            if size > ANSWER_BYTES:
+                raise Excess(f"one answer is larger than {ANSWER_BYTES // 2**20} MB")
+            parts.append(part)
+    except requests.RequestException as error:
+        response._content = b"".join(parts)
+        error.response = response
+        raise
     return b"".join(parts)
 
 

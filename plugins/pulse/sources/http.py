@@ -123,9 +123,9 @@ class HttpClient(Refusals):
     ) -> JsonResponse:
         """One JSON call. Waits up to a minute if the upstream asks for it; retries lost connections and 5xx.
 
-        `resource`: the budget that the call spends. `heavy`: a 502, a 504, a timeout or an answer that cannot be read raises
-        HeavyPage instead of a retry. An answer without content has the body None. `is_limited`: finds a rate limit in a body
-        that comes with HTTP 200. `kwargs` go to requests. Raises AuthError, AccessLost, ConfigError, RateLimited,
+        `resource`: the budget that the call spends. `heavy`: a 502, a 504, a second 500, a timeout or an answer that cannot be
+        read raises HeavyPage instead of a retry. An answer without content has the body None. `is_limited`: finds a rate limit
+        in a body that comes with HTTP 200. `kwargs` go to requests. Raises AuthError, AccessLost, ConfigError, RateLimited,
         UpstreamError, TooMuch.
         """
         failures = limits = 0
@@ -135,17 +135,19 @@ class HttpClient(Refusals):
                 response = self._send(method, url, kwargs)
                 body = self._decoded(response)
             except bounds.Excess as excess:
-                raise (HeavyPage() if heavy else self.too_much(f"{redacted(url)}: {excess}")) from None
+                if not heavy:
+                    raise self.too_much(f"{redacted(url)}: {excess}") from None
+                raise HeavyPage("" if isinstance(excess, bounds.HeldExcess) else str(excess)) from None
             except _TRANSIENT as error:
                 if heavy and (_is_late(error) or (failures and _is_cut(error))):
-                    raise HeavyPage from None
+                    raise _heavy(error.response) from None
                 failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: {type(error).__name__}")
                 continue
             self.stats.note_budget(self.limiter.learn(resource, response))
             if is_rate_limited(response, self.explains) or (response.ok and is_limited(body)):
                 limits += 1
                 self._wait(seconds_to_wait(response, limits), limits, url, response.headers.get("RateLimit-Reason", ""))
-            elif response.status_code in (502, 504) and heavy:
+            elif heavy and (response.status_code in (502, 504) or (failures and response.status_code == 500)):
                 raise HeavyPage
             elif response.status_code >= 500 and pages.kind_of(response) == pages.CAPTCHA:
                 raise self.web_page(response, url)
@@ -158,7 +160,7 @@ class HttpClient(Refusals):
             elif body is _NO_JSON and pages.kind_of(response):
                 raise self.web_page(response, url)
             elif body is _NO_JSON and heavy and not pages.is_web_page(response):
-                raise HeavyPage(self.text_of(response, UNREADABLE_CHARACTERS))
+                raise _heavy(response, self.text_of(response, UNREADABLE_CHARACTERS))
             elif body is _NO_JSON:
                 what = "a web page instead of JSON" if pages.is_web_page(response) else "not JSON"
                 failures = self._pause_or_fail(failures, f"{method} {redacted(url)}: the answer is {what}")
@@ -231,7 +233,7 @@ class HttpClient(Refusals):
         stats.held_bytes += len(response.content)
         stats.held_values += values
         if stats.held_bytes > bounds.HELD_BYTES or stats.held_values > bounds.HELD_VALUES:
-            raise bounds.Excess(
+            raise bounds.HeldExcess(
                 f"more than {bounds.HELD_BYTES // 2**20} MB or {bounds.HELD_VALUES} values belong together, so that they"
                 " would have to be stored at once"
             )
@@ -263,6 +265,10 @@ class HttpClient(Refusals):
 
 _NO_JSON = object()
 _EMPTY = (204, 205)
+
+
+def _heavy(answer: requests.Response | None, text: str = "") -> HeavyPage:
+    return HeavyPage(text) if answer is None else HeavyPage(text, answer.content, answer.headers)
 
 
 def _is_cut(error: Exception) -> bool:

@@ -12,6 +12,7 @@ import requests
 
 SECONDARY_LIMIT_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 24 * 3600.0  # else an upstream could park a client for ever
+FARTHEST_AHEAD = timedelta(days=30)
 # Larger numbers are no spans of time but moments since 1970, in seconds or milliseconds.
 _EPOCH_SECONDS, _MILLISECONDS, _A_YEAR = 1e9, 1e11, 366 * 86400.0
 _NUMBER = re.compile(r"[0-9]{1,400}(?:\.[0-9]{1,20})?")
@@ -61,11 +62,15 @@ class Limiter:
 
 
 def server_time(response: requests.Response) -> datetime:
-    """The upstream's clock (Date header), so that ours never matters; ours if it sends none."""
+    """The upstream's clock (Date header), so that ours never matters; ours if it sends none, or one that is far ahead: with
+    such a watermark, nothing would be read for years.
+    """
+    ours = datetime.now(UTC)
     try:
-        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
-    except (KeyError, ValueError, OverflowError):
-        return datetime.now(UTC)
+        theirs = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+    except (KeyError, ValueError, OverflowError, TypeError, IndexError):
+        return ours
+    return theirs if theirs < ours + FARTHEST_AHEAD else ours
 
 
 def seconds_to_wait(response: requests.Response, attempt: int) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,11 +19,19 @@ REFUSED_TOKEN = 401  # for the credential as a whole; 403 is for one thing
 
 
 class HeavyPage(Exception):
-    """The upstream cannot deliver this page: ask for a smaller one. `text`: what came instead, if it could not be read."""
+    """The upstream cannot deliver this page: ask for a smaller one.
 
-    def __init__(self, text: str = "") -> None:
+    `text`: what came instead, if it could not be read. `content` and `headers`: all of it, or as much as came before the
+    connection was lost; None if nothing did.
+    """
+
+    def __init__(
+        self, text: str = "", content: bytes | None = None, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(text)
         self.text = text
+        self.content = content
+        self.headers = headers
 
 
 # What reading an answer of another shape than expected ends with.
@@ -152,7 +161,11 @@ class Refusals:
     def text_of(self, response: requests.Response, characters: int) -> str:
         """The beginning of an answer, without secrets: for the client's own tables."""
         # Not response.text, which may guess the encoding of megabytes.
-        text = bytes(response.content[:characters]).decode("utf-8", "replace")
+        return self.without_secrets(response.content[:characters])
+
+    def without_secrets(self, content: bytes) -> str:
+        """A part of an answer as text."""
+        text = bytes(content).decode("utf-8", "replace")
         for secret in self._secrets():
             text = text.replace(secret, "***")
         return text

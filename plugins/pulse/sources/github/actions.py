@@ -17,6 +17,7 @@ from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import records
 from pulse.sources.github.client import REST_PAGE, GitHubClient
 from pulse.sources.github.jobs import Jobs
+from pulse.sources.refusals import UNREAD_IN_A_ROW
 from pulse.warehouse.checkpoints import Checkpoint
 from pulse.warehouse.loader import Page, Reject
 
@@ -29,6 +30,7 @@ RESCAN = timedelta(days=30)
 OVERLAP = timedelta(minutes=5)
 PAGES_PER_RUN = 200
 ATTEMPTS = 10
+_UNREAD: Any = object()
 UNREADABLE = "GitHub's answer about this workflow run cannot be read, even alone"
 # Earlier attempts are only read for runs younger than this.
 ATTEMPTS_OF = timedelta(days=90)
@@ -164,9 +166,13 @@ class WorkflowRuns:
 
     def _earlier_attempts(self, now: datetime) -> None:
         """Read and store the attempts before those that the windows show. (Jobs exist only for the newest attempt.)"""
+        in_a_row = 0
         for run_id, attempt in self._query(_EARLIER, most=ATTEMPTS, since=now - ATTEMPTS_OF):
-            found = self._one(f"actions/runs/{run_id}/attempts/{attempt}")
-            if found is not None:
+            found = self._tried(f"actions/runs/{run_id}/attempts/{attempt}")
+            in_a_row = in_a_row + 1 if found is _UNREAD else 0
+            if in_a_row > UNREAD_IN_A_ROW:
+                return  # the next run asks for them
+            if found is not None and found is not _UNREAD:
                 self._store([found], with_jobs=False)
 
     def _unfinished(self, now: datetime) -> None:
@@ -175,24 +181,28 @@ class WorkflowRuns:
         for run_id, attempt in rows:
             if (run_id, attempt) in self.read:
                 continue
-            try:
-                found = self._one(f"actions/runs/{run_id}")
-            except TooMuch:
-                raise
-            except UpstreamError:
-                self.github.http.forget(0)
-                continue  # still not to be read: it stays open
+            found = self._tried(f"actions/runs/{run_id}")
+            if found is _UNREAD:
+                continue  # it stays open
             if found is None:
                 self.source.store([Page(ENTITY, gone=[f"{run_id}:{attempt}"])])
             else:
                 self._store([found])
 
-    def _one(self, path: str) -> dict[str, Any] | None:
-        """A run, or None if GitHub does not have it (any more)."""
+    def _tried(self, path: str) -> Any:
+        """A run; None if GitHub does not have it (any more), and _UNREAD if it cannot be read now."""
         try:
             return self.github.rest(f"repos/{self.scope.label}/{path}").body or None
         except AccessLost:
             return None
+        except TooMuch:
+            raise
+        except UpstreamError as error:
+            self.github.http.forget(0)
+            self.source.stats.warn(
+                f"{self.scope.label}: a workflow run could not be read, the others are, and the next run asks again: {error}"
+            )
+            return _UNREAD
 
     def _stored(self, record_ids: Iterable[str]) -> dict[str, str]:
         return dict(self.source.query(_STORED, ids=list(record_ids)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, UpstreamError, Where
+from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, TooMuch, UpstreamError, Where
 from pulse.sources.base import Credential, Integration
 from pulse.sources.github.answers import Answer, BadShape, Refusal, divided, errors_of, subject_of
 from pulse.sources.github.app import auth_for
@@ -82,7 +82,7 @@ class GitHubClient:
             if size == 1 and error.text:
                 return [], [error.text], 0
             if size == 1:
-                raise self.http.failure(f"GitHub cannot answer for even one record of {path}") from None
+                return self._alone(path, items, page, **params)
         smaller = next(one for one in REST_PAGES if one < size)
         found: list[Any] = []
         unread: list[str] = []
@@ -95,6 +95,15 @@ class GitHubClient:
             if len(more) + len(lost) < smaller:
                 break
         return found, unread, most
+
+    def _alone(self, path: str, items: str, page: int, **params: Any) -> tuple[list[Any], list[str], int]:
+        """One record, asked for with more patience; the failure as its text if GitHub cannot answer for it."""
+        try:
+            return self._items(self.rest(path, per_page=1, page=page, **params).body, path, items), [], 0
+        except TooMuch:
+            raise
+        except UpstreamError as failure:
+            return [], [str(failure)], 0
 
     def _items(self, body: Any, path: str, items: str | None) -> list[Any]:
         """The list in an answer; an answer without content has none."""

@@ -6,13 +6,14 @@ for once, whatever the answer is.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pulse.errors import AccessLost
 from pulse.sources.base import Scope, Source, page_of
 from pulse.sources.github import records
 from pulse.sources.github.client import REST_PAGE, GitHubClient, Node
-from pulse.sources.refusals import HeavyPage
+from pulse.sources.refusals import UNREAD_IN_A_ROW, HeavyPage
 
 STREAM = "comparisons"
 ENTITY = "github_comparisons"
@@ -73,16 +74,28 @@ class Comparisons:
             limit=PER_VISIT,
         )
         head = self.scope.data["seen"].get("history")
+        causes, in_a_row = [], 0
         for sha, base in found:
-            node = {"oid": sha, **self._compared(base or head, sha)}
-            page = page_of(
-                ENTITY,
-                [node],
-                lambda one: records.comparison(one, self.scope.key),
-                self.scope.key,
-                lambda one: f"{self.scope.key}:{one['oid']}",
+            error = self.github.http.tried(f"the commits of {sha[:12]}", partial(self._compare, base or head, sha))
+            in_a_row = 0 if error is None else in_a_row + 1
+            causes += [] if error is None else [error]
+            if in_a_row > UNREAD_IN_A_ROW:
+                break  # GitHub is in trouble, or the token may not read any
+        if causes:
+            self.source.stats.warn(
+                f"{self.scope.label}: what {len(causes)} deployed commits hold could not be read, everything else was; the next"
+                f" run asks again: {causes[0]}"
             )
-            self.source.store([page])
+
+    def _compare(self, base: str, sha: str) -> None:
+        page = page_of(
+            ENTITY,
+            [{"oid": sha, **self._compared(base, sha)}],
+            lambda one: records.comparison(one, self.scope.key),
+            self.scope.key,
+            lambda one: f"{self.scope.key}:{one['oid']}",
+        )
+        self.source.store([page])
 
     def _compared(self, base: str, sha: str) -> Node:
         """Where the branch of a commit began, and its commits since then; nothing if GitHub does not know it."""

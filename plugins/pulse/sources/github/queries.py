@@ -144,7 +144,7 @@ query {name}($id: ID!, $first: Int!, $after: String) {{
     ... on Repository {{
       {connection}(first: $first, after: $after, orderBy: {{field: {order}, direction: DESC}}) {{
         {_PAGE_INFO}
-        nodes {{ {selection} }}
+        {f"nodes {{ {selection} }}" if selection else ""}
       }}
     }}
   }}
@@ -168,16 +168,22 @@ PULL_REQUESTS_WITH_FILES_BY_ID = _by_id("PullRequestsWithFilesById", "PullReques
 # For one that GraphQL cannot deliver: enough to identify it. The rest comes from REST.
 PULL_REQUESTS_BARE = _page("PullRequestsBare", "pullRequests", "UPDATED_AT", "id fullDatabaseId number url updatedAt")
 
+# For one that GraphQL cannot even identify: only where the next page is.
+PULL_REQUESTS_BEHIND = _page("PullRequestsBehind", "pullRequests", "UPDATED_AT", "")
+
 DEPLOYMENTS = _page("Deployments", "deployments", "CREATED_AT", _DEPLOYMENT)
 DEPLOYMENTS_BARE = _page("DeploymentsBare", "deployments", "CREATED_AT", "id databaseId createdAt")
+DEPLOYMENTS_BEHIND = _page("DeploymentsBehind", "deployments", "CREATED_AT", "")
 DEPLOYMENTS_BY_ID = _by_id("DeploymentsById", "Deployment", _DEPLOYMENT)
 
 ISSUES = _page("Issues", "issues", "UPDATED_AT", _ISSUE)
 ISSUES_BARE = _page("IssuesBare", "issues", "UPDATED_AT", "id fullDatabaseId updatedAt")
+ISSUES_BEHIND = _page("IssuesBehind", "issues", "UPDATED_AT", "")
 ISSUES_BY_ID = _by_id("IssuesById", "Issue", _ISSUE)
 
 RELEASES = _page("Releases", "releases", "CREATED_AT", _RELEASE)
 RELEASES_BARE = _page("ReleasesBare", "releases", "CREATED_AT", "id databaseId createdAt")
+RELEASES_BEHIND = _page("ReleasesBehind", "releases", "CREATED_AT", "")
 RELEASES_BY_ID = _by_id("ReleasesById", "Release", _RELEASE)
 
 _TAG = "id name target { __typename oid ... on Tag { tagger { date } target { oid } } }"

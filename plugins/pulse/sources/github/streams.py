@@ -19,6 +19,7 @@ Connections = Mapping[str, tuple[str, str, int]]
 class Stream:
     """A connection of a repository.
 
+    `bare_query`: asks only for what identifies a row; `behind_query`: only where the next page is.
     `page_sizes`: each is tried when GitHub cannot answer for the one before. `lookback`: how far below the watermark a walk
     goes, for rows that change without moving up in the order. `pages_per_run`: after this many pages, a run leaves the
     rest to the next one.
@@ -31,6 +32,7 @@ class Stream:
     page_sizes: Sequence[int]
     query: str
     bare_query: str
+    behind_query: str
     by_id_query: str
     ordered_by: str
     build: Callable[[Node, str], RawRow]
@@ -58,6 +60,7 @@ PULL_REQUESTS = Stream(
     queries.PULL_REQUEST_PAGES,
     queries.PULL_REQUESTS,
     queries.PULL_REQUESTS_BARE,
+    queries.PULL_REQUESTS_BEHIND,
     queries.PULL_REQUESTS_BY_ID,
     "updatedAt",
     records.pull_request,
@@ -81,6 +84,7 @@ DEPLOYMENTS = Stream(
     queries.DEPLOYMENT_PAGES,
     queries.DEPLOYMENTS,
     queries.DEPLOYMENTS_BARE,
+    queries.DEPLOYMENTS_BEHIND,
     queries.DEPLOYMENTS_BY_ID,
     "createdAt",
     records.deployment,
@@ -95,6 +99,7 @@ ISSUES = Stream(
     queries.PAGES,
     queries.ISSUES,
     queries.ISSUES_BARE,
+    queries.ISSUES_BEHIND,
     queries.ISSUES_BY_ID,
     "updatedAt",
     records.issue,
@@ -109,6 +114,7 @@ RELEASES = Stream(
     queries.PAGES,
     queries.RELEASES,
     queries.RELEASES_BARE,
+    queries.RELEASES_BEHIND,
     queries.RELEASES_BY_ID,
     "createdAt",
     records.release,

@@ -41,11 +41,13 @@ Segment = dict[str, str | None]
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A way to ask for a page. `bare`: only what identifies the row, which is then read elsewhere or becomes a reject."""
+    """A way to ask for a page. `bare`: only what identifies the row, which is then read elsewhere or becomes a reject.
+    `behind`: not even that."""
 
     query: str
     first: int
     bare: bool = False
+    behind: bool = False
 
 
 class PageSizing:
@@ -53,7 +55,8 @@ class PageSizing:
 
     def __init__(self, stream: Stream) -> None:
         full = [PageRequest(stream.query, first) for first in stream.page_sizes]
-        self.requests = [*full, PageRequest(stream.bare_query, 1, bare=True)]
+        behind = PageRequest(stream.behind_query, 1, bare=True, behind=True)
+        self.requests = [*full, PageRequest(stream.bare_query, 1, bare=True), behind]
         self.smallest = len(full) - 1
         self.index = self.successes = 0
 
@@ -66,7 +69,7 @@ class PageSizing:
         self.successes = 0
         if self.index == len(self.requests) - 1:
             return False
-        if self.index >= self.smallest - 1:
+        if self.smallest - 1 <= self.index <= self.smallest:
             # So few rows can hardly be too many. The upstream may be in trouble: give it a moment first.
             time.sleep(PAUSES_SECONDS[self.index - self.smallest + 1])
         self.index += 1
@@ -180,7 +183,11 @@ class Walk:
             first=request.first,
             after=after,
         )
-        connection = connection_in(repository_of(self.source, self.scope, answer.data), self.stream.connection)
+        repository = repository_of(self.source, self.scope, answer.data)
+        if request.behind and isinstance(found := repository.get(self.stream.connection), dict):
+            is_there = isinstance(found.get("pageInfo"), dict) and found["pageInfo"].get("endCursor") is not None
+            found["nodes"] = [None] if is_there else []
+        connection = connection_in(repository, self.stream.connection)
         told = self._refused(answer)
         if not request.bare and any(
             node is None and place not in told for place, node in enumerate(connection["nodes"])

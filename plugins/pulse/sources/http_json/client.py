@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,31 +14,45 @@ from urllib.parse import quote, quote_plus
 import requests
 
 from pulse.clients.streams import HttpJsonAuth, PagePagination, Stream
-from pulse.errors import ConfigError, Where
+from pulse.errors import AccessLost, AuthError, ConfigError, PulseError, TooMuch, UpstreamError, Where
 from pulse.sources import bounds, guard
 from pulse.sources.base import Credential, Integration
-from pulse.sources.http import Auth, HttpClient, JsonResponse, TokenAuth
+from pulse.sources.http import UNREADABLE_CHARACTERS, Auth, HttpClient, JsonResponse, TokenAuth
 from pulse.sources.http_json import paging
 from pulse.sources.http_json.paging import Position
-from pulse.sources.refusals import UNREAD_IN_A_ROW, HeavyPage, redacted
+from pulse.sources.refusals import REFUSED_TOKEN, UNREAD_IN_A_ROW, HeavyPage, redacted
+from pulse.sources.salvage import ABSENT, Salvage, salvage
 from pulse.warehouse.runs import RunStats
 
 
 @dataclass(frozen=True)
 class Read:
-    """A page: its position, the upstream's time (aware, UTC), its records.
+    """A page: its position, the upstream's time (aware, UTC), its records, and the position after it (None: it is the last).
 
-    `lost`: instead of the records, the text of the one record there, which cannot be read.
+    `lost`: the texts of records that cannot be read, or of the whole page.
     """
 
     position: Position
     server_time: datetime
-    items: list[Any] = field(default_factory=list)
-    lost: str = ""
+    items: list[Any]
+    after: Position | None
+    lost: list[str] = field(default_factory=list)
+
+
+class Stuck(Exception):
+    """The page at a position cannot be read, and nothing says where the next one is, though the upstream answers elsewhere."""
+
+    def __init__(self, position: Position, cause: PulseError) -> None:
+        super().__init__(position)
+        self.position = position
+        self.cause = cause
 
 
 # After this many empty pages in a row, the walk is considered endless.
 EMPTY_PAGES = 50
+# What an upstream may say to one page, though it gives the others.
+PAGE_REFUSED = (400, 403, 404, 409, 410, 413, 414, 416, 422, 451)
+PAUSES_SECONDS = (1.0, 4.0)
 
 
 class KeyAuth:
@@ -96,45 +111,105 @@ class JsonClient:
     def pages(self, stream: Stream, since: Mapping[str, str], start: Position) -> Iterator[Read]:
         """The pages of a stream, starting at a position (empty: the first).
 
-        A page that cannot be read is asked for in smaller parts, down to the record that makes it unreadable. Raises
-        UpstreamError if a page or position comes twice, because such a walk would never end.
+        A page that cannot be read is asked for in smaller parts, down to the record that makes it unreadable. Raises Stuck
+        where only that record's page says what comes next, and it cannot be found in it; UpstreamError if a page or position
+        comes twice, because such a walk would never end, and if nothing that the upstream says can be read.
         """
         position, seen, contents, empty, unread = start, set[bytes](), set[bytes](), 0, 0
         full = False  # whether the upstream gives as many records as it is asked for
         while True:
             seen.add(_digest(position))
             try:
-                response = self._get(stream, since, position, heavy=True)
+                read = self._read(stream, since, position, heavy=True)
             except HeavyPage as error:
                 self.http.forget(0)
                 smaller = paging.narrowed(stream.pagination, position)
                 if smaller and (full or self._gives_what_is_asked(stream, since, position)):
                     position, full = smaller, True
                     continue
-                after = paging.behind(stream.pagination, position)
-                unread += 1
-                if after and error.text and unread <= UNREAD_IN_A_ROW:
-                    yield Read(position, datetime.now(UTC), lost=error.text)
-                    position = after
-                    continue
-                response = self._get(stream, since, position)  # which tries again, and then says what is wrong
-            items = self._records(stream, response.body)
-            content = _digest(items)
-            empty = 0 if items else empty + 1
-            if items and content in contents:
-                raise self.http.failure(
-                    f"stream {stream.name}: a page repeats the records of an earlier one; the upstream ignores the"
-                    " parameters of the declared pagination"
-                )
-            contents.add(content)
-            unread, full = 0, full or len(items) == paging.asked_for(stream.pagination, position)
-            yield Read(position, response.server_time, items)
-            next_position = self._next_position(stream, position, response, items)
-            if next_position is None:
+                read = self._alone(stream, since, position, error)
+                unread = 0 if read.items else unread + 1
+                if unread > UNREAD_IN_A_ROW:
+                    self._require_answers(stream, since, position)
+                    unread = 0
+            except PulseError as refusal:
+                if position == start or refusal.status not in PAGE_REFUSED:
+                    raise
+                self._require_answers(stream, since, position, refusal)
+                raise Stuck(position, refusal) from None
+            else:
+                content = _digest(read.items)
+                if read.items and content in contents:
+                    raise self.http.failure(
+                        f"stream {stream.name}: a page repeats the records of an earlier one; the upstream ignores the"
+                        " parameters of the declared pagination"
+                    )
+                contents.add(content)
+                unread, full = 0, full or len(read.items) == paging.asked_for(stream.pagination, position)
+            empty = 0 if read.items or read.lost else empty + 1
+            yield read
+            if read.after is None:
                 return
-            if _digest(next_position) in seen or empty == EMPTY_PAGES:
+            if _digest(read.after) in seen or empty == EMPTY_PAGES:
                 raise self.http.failure(f"stream {stream.name}: the upstream repeats a page endlessly")
-            position = next_position
+            position = read.after
+
+    def _read(self, stream: Stream, since: Mapping[str, str], position: Position, *, heavy: bool = False) -> Read:
+        response = self._get(stream, since, position, heavy=heavy)
+        items = self._records(stream, response, position)
+        return Read(position, response.server_time, items, self._next_position(stream, position, response, items))
+
+    def _alone(self, stream: Stream, since: Mapping[str, str], position: Position, error: HeavyPage) -> Read:
+        """What can be read of a page that cannot be divided: its other records, and where the next page is. Raises Stuck."""
+        cause = self._not_json(stream, position)
+        known_size = paging.asked_for(stream.pagination, position) is not None
+        if known_size and not error.text:
+            try:
+                return self._read(stream, since, position)  # which tries again for longer
+            except TooMuch:
+                raise
+            except HeavyPage as later:
+                error = later
+            except UpstreamError as failure:
+                cause = failure
+        for pause in () if known_size else PAUSES_SECONDS:
+            time.sleep(pause)
+            try:
+                return self._read(stream, since, position, heavy=True)
+            except HeavyPage as later:
+                error = later
+        found, after, is_known = Salvage(), None, False
+        if error.content is not None:
+            found = salvage(error.content, stream.records, paging.told_in(stream.pagination))
+            after, is_known = paging.after_salvage(stream.pagination, position, found, error.headers)
+        if not is_known:
+            after = paging.behind(stream.pagination, position)
+            is_known = after is not None
+        if not is_known or not (error.text or found.listed) or not (known_size or found.listed):
+            self._require_answers(stream, since, position, cause)
+        if not is_known:
+            raise Stuck(position, cause)
+        lost = [self.http.without_secrets(text[:UNREADABLE_CHARACTERS]) for text in found.broken]
+        items = found.items
+        if paging.asked_for(stream.pagination, position) == 1 or not (items or lost):
+            items, lost = [], [error.text or str(cause)]
+        return Read(position, datetime.now(UTC), items, self._named(stream, position, after), lost)
+
+    def _require_answers(
+        self, stream: Stream, since: Mapping[str, str], position: Position, cause: PulseError | None = None
+    ) -> None:
+        """Raises UpstreamError if nothing that the upstream says can be read: then it is in trouble, whatever one page holds."""
+        for place in paging.elsewhere(stream.pagination, position):
+            if place == position:
+                continue
+            try:
+                self._read(stream, since, place, heavy=True)
+                return
+            except (HeavyPage, UpstreamError, AuthError, AccessLost, ConfigError) as error:
+                if getattr(error, "status", None) == REFUSED_TOKEN:
+                    raise
+                self.http.forget(0)
+        raise cause or self._not_json(stream, position)
 
     def _gives_what_is_asked(self, stream: Stream, since: Mapping[str, str], position: Position) -> bool:
         """Whether a page is a range of records that can be divided: not if pages are numbered, and the upstream has a cap."""
@@ -144,7 +219,7 @@ class JsonClient:
             return True
         first = {"size": position["size"]} if "size" in position else {}
         try:
-            found = self._records(stream, self._get(stream, since, first, heavy=True).body)
+            found = self._read(stream, since, first, heavy=True).items
         except HeavyPage:
             return False
         return len(found) == paging.size_of(stream.pagination, position)
@@ -162,12 +237,20 @@ class JsonClient:
             url, params = paging.with_size(stream.pagination, position)
         return self.http.call("GET", url, params=params, heavy=heavy)
 
-    def _records(self, stream: Stream, body: Any) -> list[Any]:
-        found = paging.value_at(body, stream.records, paging.ABSENT) if body is not None else []  # HTTP 204
+    def _not_json(self, stream: Stream, position: Position) -> UpstreamError:
+        url = redacted(position.get("url", f"{self.base_url}{stream.path}"))
+        return self.http.failure(f"stream {stream.name}: GET {url}: the answer is not JSON, or has no list of records")
+
+    def _records(self, stream: Stream, response: JsonResponse, position: Position) -> list[Any]:
+        body = response.body
+        found = paging.value_at(body, stream.records, ABSENT) if body is not None else []  # HTTP 204
         if isinstance(found, list):
             return found
         if found is None and stream.records:  # some upstreams write an empty list as null
             return []
+        if position:  # the first page had the list, so it is only this one
+            text = json.dumps(body).encode()
+            raise HeavyPage(self.http.without_secrets(text[:UNREADABLE_CHARACTERS]), text, response.headers)
         place = f"there is no list at '{stream.records}'" if stream.records else "the answer is not a list"
         raise ConfigError(
             **self.where,
@@ -186,11 +269,17 @@ class JsonClient:
                     " that names no next one: check its pagination"
                 )
             return None
-        if (length := len(str(next_position))) > bounds.POSITION_CHARACTERS:
+        return self._named(stream, position, next_position)
+
+    def _named(self, stream: Stream, position: Position, found: Position | None) -> Position | None:
+        """A position that the upstream names, bounded and with a complete address."""
+        if found is None:
+            return None
+        if (length := len(str(found))) > bounds.POSITION_CHARACTERS:
             raise self.http.too_much(f"stream {stream.name}: the name of the next page is {length} characters long")
-        if "url" not in next_position:
-            return next_position
-        return {"url": self._next_url(position.get("url", f"{self.base_url}{stream.path}"), next_position["url"])}
+        if "url" not in found:
+            return found
+        return {"url": self._next_url(position.get("url", f"{self.base_url}{stream.path}"), found["url"])}
 
     def _next_url(self, current: str, given: str) -> str:
         """The address of the next page, made absolute. Raises ConfigError if it is not at the declared host."""

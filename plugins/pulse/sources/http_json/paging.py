@@ -6,6 +6,7 @@ with a "size" asks for fewer records than declared, because the page of the decl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -20,11 +21,10 @@ from pulse.clients.streams import (
     Pagination,
 )
 from pulse.sources.http import JsonResponse
+from pulse.sources.salvage import ABSENT, Salvage
 
 Position = dict[str, Any]
 Sized = PagePagination | OffsetPagination | CursorPagination | LinkPagination
-
-ABSENT = object()
 
 
 def parameters(pagination: Pagination, position: Position) -> dict[str, str]:
@@ -46,19 +46,58 @@ def next_position(
 ) -> Position | None:
     """The position after a page; None after the last. A URL in it may be relative."""
     if isinstance(pagination, CursorPagination):
-        cursor = value_at(response.body, pagination.next)
-        return (
-            {"cursor": str(cursor)} if isinstance(cursor, str | int) and str(cursor) and cursor is not False else None
-        )
+        return _cursor(value_at(response.body, pagination.next))
     if isinstance(pagination, LinkPagination):
-        url = value_at(response.body, pagination.next) if pagination.next else _link_header(response)
-        return {"url": url} if isinstance(url, str) and url else None
-    if isinstance(pagination, NoPagination) or not items:
+        return _url(value_at(response.body, pagination.next) if pagination.next else _link_header(response.headers))
+    if isinstance(pagination, NoPagination):
         return None
-    # A short page is not the last one: the upstream may cap the size below what was requested.
-    if pagination.more and value_at(response.body, pagination.more) is False:
+    more = value_at(response.body, pagination.more) if pagination.more else None
+    # A short page is not the last one: the upstream may cap the size below what was requested. Nor is an empty one of which
+    # the upstream says so.
+    if more is False or (not items and more is not True):
         return None
-    return _after(pagination, position, len(items))
+    return _after(pagination, position, len(items) or size_of(pagination, position))
+
+
+def _cursor(found: Any) -> Position | None:
+    return {"cursor": str(found)} if isinstance(found, str | int) and str(found) and found is not False else None
+
+
+def _url(found: Any) -> Position | None:
+    return {"url": found} if isinstance(found, str) and found else None
+
+
+def is_named(pagination: Pagination) -> bool:
+    """Whether the upstream names its pages, so that a position always leads to the same records."""
+    return isinstance(pagination, CursorPagination | LinkPagination)
+
+
+def told_in(pagination: Pagination) -> list[str]:
+    """The dotted paths of an answer's values that lead to the next page."""
+    path = getattr(pagination, "more", "") or getattr(pagination, "next", "")
+    return [path] if path else []
+
+
+def after_salvage(
+    pagination: Pagination, position: Position, found: Salvage, headers: Mapping[str, str]
+) -> tuple[Position | None, bool]:
+    """The position after a page of which only a part can be read, and whether that is known. (None, True): it is the last."""
+    whole = found.whole and found.closed
+    if isinstance(pagination, LinkPagination) and not pagination.next:
+        after = _url(_link_header(headers))
+        return after, after is not None or whole
+    if isinstance(pagination, CursorPagination | LinkPagination):
+        value = found.values[pagination.next]
+        after = _cursor(value) if isinstance(pagination, CursorPagination) else _url(value)
+        return after, after is not None or (whole and value in (None, ABSENT, ""))
+    if isinstance(pagination, NoPagination):
+        return None, found.whole
+    count = len(found.items) + len(found.broken)
+    if not count or not (found.whole or isinstance(pagination, OffsetPagination)):
+        return None, False
+    if pagination.more and found.whole and found.values[pagination.more] is False:
+        return None, True
+    return _after(pagination, position, count), True
 
 
 def asked_for(pagination: Pagination, position: Position) -> int | None:
@@ -95,10 +134,26 @@ def narrowed(pagination: Pagination, position: Position) -> Position | None:
 
 
 def behind(pagination: Pagination, position: Position) -> Position | None:
-    """The position behind a single record that cannot be read; None if only its page names the next one."""
-    if not isinstance(pagination, PagePagination | OffsetPagination) or asked_for(pagination, position) != 1:
+    """The position behind a single record, or a page without a size, that cannot be read; None if only it names the next."""
+    if not isinstance(pagination, PagePagination | OffsetPagination) or asked_for(pagination, position) not in (
+        1,
+        None,
+    ):
         return None
-    return _after(pagination, position, 1)
+    is_page = isinstance(pagination, PagePagination) and not pagination.size_param
+    return _after(pagination, position, pagination.size if is_page else 1)
+
+
+def elsewhere(pagination: Pagination, position: Position) -> list[Position]:
+    """Positions that show whether the upstream answers at all: of its first record, and of one far behind a position."""
+    unsized = asked_for(pagination, position) is None
+    one: Position = {} if unsized else {"size": 1}
+    if isinstance(pagination, OffsetPagination):
+        return [one, {"offset": int(position.get("offset", 0)) + pagination.size, **one}]
+    if isinstance(pagination, PagePagination):
+        pages = 1 if unsized else pagination.size // size_of(pagination, position) * size_of(pagination, position)
+        return [one, {"page": int(position.get("page", pagination.start)) + pages, **one}]
+    return [one]
 
 
 def _after(pagination: PagePagination | OffsetPagination, position: Position, count: int) -> Position:
@@ -132,9 +187,9 @@ def looks_truncated(pagination: Pagination, items: list[Any]) -> bool:
     return named and bool(pagination.size_param) and len(items) >= pagination.size  # type: ignore[union-attr]
 
 
-def _link_header(response: JsonResponse) -> str | None:
+def _link_header(headers: Mapping[str, str]) -> str | None:
     """The address with rel="next" (RFC 8288)."""
-    for link in requests.utils.parse_header_links(response.headers.get("Link", "")):
+    for link in requests.utils.parse_header_links(headers.get("Link", "")):
         if "next" in str(link.get("rel", "")).lower().split():
             return str(link["url"])
     return None

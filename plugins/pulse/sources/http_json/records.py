@@ -50,11 +50,11 @@ class MappedPage:
     complete: bool = True
 
 
-def map_records(stream: Stream, items: Iterable[Any], lost: str = "") -> MappedPage:
-    """The records of a page: each becomes a row or a reject, or is skipped. `lost`: the text of one that cannot be read."""
+def map_records(stream: Stream, items: Iterable[Any], lost: Iterable[str] = ()) -> MappedPage:
+    """The records of a page: each becomes a row or a reject, or is skipped. `lost`: the texts of those that cannot be read."""
     result = MappedPage()
-    if lost:
-        result.page.rejects.append(Reject(None, stream.name, json.dumps({"answer": lost}), UNREADABLE))
+    for text in lost:
+        result.page.rejects.append(Reject(None, stream.name, json.dumps({"answer": text}), UNREADABLE))
         result.complete = False
     for item in items:
         identity: str | None = None

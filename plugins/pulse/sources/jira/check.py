@@ -47,14 +47,17 @@ def ask(integration: Integration, credential: Credential) -> Report:
 
 def _projects(jira: JiraClient, cloud: bool, integration: Integration, report: Report) -> list[str]:
     include = integration.config.get("projects") or ["*"]
+    lost: list[str] = []
     with jira.http.understood("the projects"):
-        visible = [str(one["key"]) for one in (Cloud(jira) if cloud else DataCenter(jira)).projects()]
+        visible = [str(one["key"]) for one in (Cloud(jira) if cloud else DataCenter(jira)).projects(lost)]
     if not visible:
         raise AuthError(
             **jira.where,
             message="the token's owner sees no project (permission Browse projects)",
             remedy="give the owner that permission in the projects, or use the token of somebody who has it",
         )
+    if lost:
+        report.missing.append(f"{len(lost)} projects cannot be read: Jira's answer about them is broken.")
     keys = [key for key in visible if selected(key, include)]
     if not keys:
         raise ConfigError(

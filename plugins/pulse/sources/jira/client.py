@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from pulse.errors import AuthError, ConfigError, PulseError, Where
+from pulse.errors import AuthError, ConfigError, PulseError, TooMuch, UpstreamError, Where
 from pulse.sources import bounds
 from pulse.sources.base import Credential, Integration
 from pulse.sources.http import HttpClient, JsonResponse, TokenAuth
 from pulse.sources.jira import endpoints
 from pulse.sources.refusals import UNREAD_IN_A_ROW, HeavyPage, redacted
+from pulse.sources.salvage import salvage
 from pulse.warehouse.runs import RunStats
 
 GATEWAY_HOST = "api.atlassian.com"
 CLOUD_DOMAIN = ".atlassian.net"
 CLOUD, DATA_CENTER = "cloud", "data_center"
 EMPTY_PAGES = 3
+UNREAD_PAGE = [None]  # the list of a page of which only the name of the next one can be read
 
 
 class JiraClient:
@@ -97,6 +100,20 @@ class JiraClient:
             return None
         return str(found["cloudId"]) if isinstance(found, dict) and found.get("cloudId") else None
 
+    def whole_list(self, path: str, lost: list[str]) -> list[Any]:
+        """The items of an answer that is a list. `lost`: takes the texts of those that cannot be read."""
+        try:
+            body = self.get(path, heavy=True).body
+        except HeavyPage as error:
+            found = salvage(error.content or b"", "")
+            if found.whole and found.items:
+                lost.extend(self.http.without_secrets(text) for text in found.broken)
+                return found.items
+            body = self.get(path).body
+        if not isinstance(body, list | None):
+            raise self.http.failure(f"the answer of {path} is not a list")
+        return body or []
+
     def offset_pages(
         self, path: str, items: str, size: int, lost: list[str] | None = None, **params: Any
     ) -> Iterator[Any]:
@@ -118,7 +135,16 @@ class JiraClient:
                     lost.append(error.text)
                     start += 1
                     continue
-                body = self.get(path, startAt=start, maxResults=wanted, **params).body
+                try:
+                    body = self.get(path, startAt=start, maxResults=wanted, **params).body
+                except TooMuch:
+                    raise
+                except UpstreamError as failure:
+                    if error.text or lost is None or in_a_row > UNREAD_IN_A_ROW:
+                        raise
+                    lost.append(str(failure))
+                    start += 1
+                    continue
             if body is None:  # HTTP 204
                 return
             if not isinstance(body, dict) or not isinstance(body.get(items), list):
@@ -136,19 +162,20 @@ class JiraClient:
     def token_pages(self, path: str, body: dict[str, Any], items: str, what: str) -> Iterator[JsonResponse]:
         """The pages of a call that continues by nextPageToken; `items` names the list in each.
 
-        A page that cannot be read is asked for again in smaller parts. Raises HeavyPage if it cannot be read even then, and
-        UpstreamError for a repeated token or for several empty pages in a row, because Jira is known to loop.
+        A page that cannot be read is asked for again in smaller parts. If it cannot be read even then, but the token of the
+        next one in it can, its list is UNREAD_PAGE. Raises HeavyPage if not even that can be read, and UpstreamError for a
+        repeated token or for several empty pages in a row, because Jira is known to loop.
         """
         seen: set[str] = set()
         request, empty = dict(body), 0
         while True:
             try:
                 response = self.post(path, request, heavy=True)
-            except HeavyPage:
-                if request["maxResults"] == 1:
-                    raise
-                request["maxResults"] = max(1, request["maxResults"] // 10)
-                continue
+            except HeavyPage as error:
+                if request["maxResults"] > 1:
+                    request["maxResults"] = max(1, request["maxResults"] // 10)
+                    continue
+                response = JsonResponse(_salvaged(error, items), 200, datetime.now(UTC), error.headers)
             if response.body is None:  # HTTP 204
                 response = replace(response, body={items: []})
             if not isinstance(response.body, dict) or not isinstance(response.body.get(items), list):
@@ -166,3 +193,13 @@ class JiraClient:
                 raise self.http.failure(f"Jira repeats a page of {what} endlessly")
             seen.add(str(token))
             request["nextPageToken"] = token
+
+
+def _salvaged(error: HeavyPage, items: str) -> dict[str, Any]:
+    """A page whose one record cannot be read, with what leads to the next one. Raises the error if nothing does."""
+    found = salvage(error.content or b"", items, ("nextPageToken", "isLast"))
+    token = found.values["nextPageToken"]
+    is_last = found.values["isLast"] is True and found.whole
+    if is_last or (isinstance(token, str) and token):
+        return {items: UNREAD_PAGE, "nextPageToken": token, "isLast": is_last}
+    raise error

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pulse.errors import AccessLost, AuthError, TooMuch, UpstreamError
 from pulse.sources.base import Scope
 from pulse.sources.jira import endpoints
-from pulse.sources.jira.client import JiraClient
+from pulse.sources.jira.client import UNREAD_PAGE, JiraClient
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Batch, Sweep, add_changelog, add_issues, ids_of, scopes_of, unread
 from pulse.sources.refusals import REFUSED_TOKEN, UNREAD_IN_A_ROW, HeavyPage
@@ -32,19 +32,21 @@ class Cloud:
         self.batch_size = endpoints.BATCH
         self.unread_in_a_row = 0
 
-    def projects(self) -> Iterable[dict[str, Any]]:
-        return self.jira.offset_pages(endpoints.PROJECTS, "values", endpoints.PROJECT_PAGE)
+    def projects(self, lost: list[str]) -> Iterable[dict[str, Any]]:
+        return self.jira.offset_pages(endpoints.PROJECTS, "values", endpoints.PROJECT_PAGE, lost)
 
     def sweep(self, scope: Scope, since: datetime | None, cursor: dict[str, Any]) -> Sweep:
-        ids, started_at = self._list(scope, since)
-        complete = since is None and "" not in ids
+        ids, started_at, unlisted = self._list(scope, since)
+        complete = since is None and "" not in ids and unlisted is None
         ids.discard("")
         after = int(cursor.get("after_id", 0))
         todo = [str(one) for one in sorted(map(int, ids)) if one > after]
-        return Sweep(started_at, self._batches(scope, todo), ids, complete)
+        return Sweep(started_at, self._batches(scope, todo), ids, complete, unlisted)
 
     def ids(self, scope: Scope) -> set[str]:
-        ids = self._list(scope, None)[0]
+        ids, _, unlisted = self._list(scope, None)
+        if unlisted is not None:
+            raise unlisted
         if "" in ids:
             raise self.jira.http.failure(f"Jira lists an issue of {scope.label} without an id")
         return ids
@@ -82,20 +84,36 @@ class Cloud:
             start += len(part)
             yield batch
 
-    def _list(self, scope: Scope, since: datetime | None) -> tuple[set[str], datetime]:
-        """Ids of the project's issues that changed since a moment, and the server's time at the start."""
+    def _list(self, scope: Scope, since: datetime | None) -> tuple[set[str], datetime, UpstreamError | None]:
+        """Ids of the project's issues that changed since a moment, the server's time at the start, and why some are missing.
+
+        Each page names the next one. So behind one that cannot be read at all, the list is read from its other end.
+        """
         jql = f"project = {int(scope.key)}"
         if since is not None:
             jql += f" AND updated >= {int(since.timestamp() * 1000)}"
-        body = {"jql": f"{jql} ORDER BY id ASC", "fields": ["id"], "maxResults": endpoints.SEARCH_PAGE}
+        what = f"the list of issues of {scope.label}"
         ids: set[str] = set()
         started_at = None
-        for response in self.jira.token_pages(endpoints.SEARCH, body, "issues", f"project {scope.label}"):
-            started_at = started_at or response.server_time
-            ids.update(ids_of(response.body["issues"]))
-            self.jira.http.forget(len(ids))
-        assert started_at is not None
-        return ids, started_at
+        for order in ("ASC", "DESC"):
+            unlisted = None
+            body = {"jql": f"{jql} ORDER BY id {order}", "fields": ["id"], "maxResults": endpoints.SEARCH_PAGE}
+            try:
+                for response in self.jira.token_pages(endpoints.SEARCH, body, "issues", f"project {scope.label}"):
+                    started_at = started_at or response.server_time
+                    if response.body["issues"] == UNREAD_PAGE:
+                        unlisted = self.jira.http.unreadable(what, HeavyPage())
+                    else:
+                        ids.update(ids_of(response.body["issues"]))
+                    self.jira.http.forget(len(ids))
+                return ids, started_at or datetime.now(UTC), unlisted
+            except HeavyPage as error:
+                self.jira.http.forget(len(ids))
+                unlisted = self.jira.http.unreadable(what, error)
+        assert unlisted is not None
+        if started_at is None:
+            raise unlisted
+        return ids, started_at, unlisted
 
     def _add_issues(self, batch: Batch, scope: Scope, wanted: list[str]) -> None:
         """Read these issues into a batch. An issue that Jira leaves out even when asked for it alone is refused.
@@ -139,13 +157,30 @@ class Cloud:
             if error.text and self.unread_in_a_row <= UNREAD_IN_A_ROW:
                 batch.issues.rejects.append(unread(wanted[0], scope.key, error.text))
                 return None
-            body = self.jira.post(endpoints.ISSUES, request).body
+            try:
+                body = self.jira.post(endpoints.ISSUES, request).body
+            except TooMuch:
+                raise
+            except UpstreamError as failure:
+                if not self._answers(wanted[0]):
+                    raise
+                batch.issues.rejects.append(unread(wanted[0], scope.key, error.text or str(failure)))
+                self.unread_in_a_row = 0
+                return None
         self.unread_in_a_row = 0
         if body is None:  # HTTP 204
             body = {"issues": []}
         if not isinstance(body, dict) or not isinstance(body.get("issues"), list):
             raise self.jira.http.failure(f"Jira's answer for issues of {scope.label} has no list of issues")
         return body
+
+    def _answers(self, issue_id: str) -> bool:
+        """Whether Jira answers for an issue without what people write: then it is its content that cannot be read."""
+        request = {"issueIdsOrKeys": [issue_id], "fields": ["created"]}
+        try:
+            return isinstance(self.jira.post(endpoints.ISSUES, request, heavy=True).body, dict)
+        except (HeavyPage, UpstreamError):
+            return False
 
     def _add_changelogs(self, batch: Batch) -> None:
         """Add the complete changelogs of a batch's issues. (expand=changelog would give only the newest 40 entries.)"""

@@ -37,11 +37,8 @@ class DataCenter:
         self.jira = jira
         self.size = endpoints.DC_PAGE
 
-    def projects(self) -> Iterable[dict[str, Any]]:
-        found = self.jira.get(endpoints.DC_PROJECTS).body
-        if not isinstance(found, list | None):
-            raise self.jira.http.failure("the answer about the projects is not a list")
-        return found or []
+    def projects(self, lost: list[str]) -> Iterable[dict[str, Any]]:
+        return self.jira.whole_list(endpoints.DC_PROJECTS, lost)
 
     def sweep(self, scope: Scope, since: datetime | None, cursor: dict[str, Any]) -> Sweep:
         ids: set[str] = set()
@@ -161,12 +158,15 @@ class DataCenter:
                 if wanted > 1:
                     self.size = size = max(1, wanted // 2)
                     continue
-                if not error.text or fields is None:
+                if fields is None:
                     raise self.jira.http.failure("Jira does not answer a search for even one issue") from None
                 # Its id is known without its fields; the walk goes on behind it.
                 bare = self._search(jql, None, 1, **{**params, "expand": ""})
-                issues = [{"id": id_of(one), UNREAD: error.text} for one in bare.body["issues"]]
+                text = error.text or "Jira does not answer for this issue, even alone"
+                issues = [{"id": id_of(one), UNREAD: text} for one in bare.body["issues"]]
                 return replace(bare, body={**bare.body, "issues": issues})
+            if response.body is None:  # HTTP 204
+                response = replace(response, body={"issues": [], "total": 0})
             body = response.body
             if not isinstance(body, dict) or not isinstance(body.get("issues"), list) or "total" not in body:
                 raise self.jira.http.failure("the answer to the search contains no issues or no total")

@@ -8,6 +8,7 @@ consistent search.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,11 +25,12 @@ from pulse.sources.jira.data_center import DataCenter
 from pulse.sources.jira.fields import CustomFields
 from pulse.sources.jira.site import Site, Sweep, refusal
 from pulse.warehouse.checkpoints import Checkpoint
-from pulse.warehouse.loader import Page
+from pulse.warehouse.loader import Page, Reject
 from pulse.warehouse.runs import RunStats
 
 OVERLAP = timedelta(minutes=10)
 STREAM = "issues"
+UNREAD_PROJECT = "Jira's answer about this project cannot be read, even alone"
 FIELDS = "fields"  # the stream of the checkpoint that holds the ids of the custom fields
 
 
@@ -49,8 +51,9 @@ class JiraSource(Source):
 
     def discover(self) -> list[Scope]:
         include = self.integration.config.get("projects") or ["*"]
+        lost: list[str] = []
         with self.jira.http.understood("the projects"):
-            visible = list(self.site.projects())
+            visible = list(self.site.projects(lost))
         # One that does not give its key becomes a reject.
         chosen = [one for one in visible if not _key_of(one) or selected(_key_of(one), include)]
         projects = page_of("jira_projects", chosen, records.project)
@@ -61,7 +64,15 @@ class JiraSource(Source):
                 message=f"no project matches {include}",
                 remedy="check 'projects' and which projects the token's owner can see",
             )
+        projects.rejects.extend(Reject(None, "", json.dumps({"answer": text}), UNREAD_PROJECT) for text in lost)
         self.store([projects])
+        if lost:
+            self.stats.warn(
+                f"{len(lost)} projects of {self.integration.name} are not read, because Jira's answer about them cannot be read."
+                " Everything else is read, and the next run asks for them again"
+            )
+        else:
+            self.close_unnamed_rejects("jira_projects", "")
         now = self._statuses()
         self._warn_of_lost_projects({str(one.get("id")) for one in visible if isinstance(one, dict)}, include)
         self.warn_before_token_ends(self.integration.config.get("token_expires"), now.date())
@@ -178,7 +189,14 @@ class JiraSource(Source):
             self.store(
                 [batch.issues, batch.changelogs], [Checkpoint(STREAM, scope.key, checkpoint.watermark_at, cursor)]
             )
-        self.store([], [Checkpoint(STREAM, scope.key, datetime.fromisoformat(started_at) - OVERLAP)])
+        watermark: datetime | None = datetime.fromisoformat(started_at) - OVERLAP
+        if sweep.unlisted is not None:
+            watermark = checkpoint.watermark_at
+            self.stats.warn(
+                f"{scope.label}: some issues could not be listed, the others are read, and the next run lists them again:"
+                f" {sweep.unlisted}"
+            )
+        self.store([], [Checkpoint(STREAM, scope.key, watermark)])
         return sweep
 
     def _warn_of_lost_projects(self, visible: set[str], include: list[str]) -> None:

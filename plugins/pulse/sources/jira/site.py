@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from pulse.errors import UpstreamError
 from pulse.sources.base import Scope, page_of
 from pulse.sources.jira import records
 from pulse.sources.jira.fields import CustomFields
@@ -40,13 +41,14 @@ class Sweep:
     """A walk through what changed in a project.
 
     `started_at`: the server's time at its start. `batches`: what is still to come. `ids`: the ids listed so far; after the
-    last batch, and if `complete`, these are all ids of the project.
+    last batch, and if `complete`, these are all ids of the project. `unlisted`: why some ids could not be listed.
     """
 
     started_at: datetime
     batches: Iterator[Batch]
     ids: set[str]
     complete: bool
+    unlisted: UpstreamError | None = None
 
 
 class Site(Protocol):
@@ -56,8 +58,8 @@ class Site(Protocol):
     FIELDS: str
     PROJECT: str
 
-    def projects(self) -> Iterable[dict[str, Any]]:
-        """Every project that the token sees."""
+    def projects(self, lost: list[str]) -> Iterable[dict[str, Any]]:
+        """Every project that the token sees. `lost`: takes the texts of those that cannot be read."""
         ...
 
     def sweep(self, scope: Scope, since: datetime | None, cursor: dict[str, Any]) -> Sweep:
