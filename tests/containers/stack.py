@@ -68,7 +68,7 @@ class Containers:
         """The self-signed certificate of the edge."""
         return self.state / "certs" / "fullchain.pem"
 
-    def up(self) -> None:
+    def up(self, *options: str) -> None:
         """Render, build and start everything."""
         self._certificate()
         urls = ["--superset-url", self.url("superset"), "--airflow-url", self.url("airflow")]
@@ -79,14 +79,14 @@ class Containers:
         run(sys.executable, "-m", "deploy.render", *urls, env=env)
         self.secrets = load_secrets(self.state / "compose")
         several = ["--scale", f"airflow-worker={self.workers}"] if self.workers else []
-        self.compose("up", "--build", "--detach", "--quiet-pull", *several)
+        self.compose("up", "--build", "--detach", "--quiet-pull", *several, *options)
 
     def down(self) -> None:
         """Remove containers, networks and volumes."""
-        self.compose("--profile=scale", "down", "--volumes", "--remove-orphans", "--timeout", "20")
+        self.compose("--profile=scale", "down", "--volumes", "--remove-orphans", "--timeout", "20", whole=True)
 
-    def compose(self, *arguments: str, check: bool = True) -> str:
-        """Docker Compose with the whole file."""
+    def compose(self, *arguments: str, check: bool = True, whole: bool = False) -> str:
+        """Docker Compose with the whole file; `whole`: with that of the second Airflow, even when there is none."""
         profiles = [f"--profile={name}" for name in ("demo", "edge", "monitoring", *["scale"] * bool(self.workers))]
         env = self.engine.variables | self.variables
         place = [
@@ -97,7 +97,7 @@ class Containers:
             "--file",
             str(ROOT / "docker-compose.yml"),
         ]
-        place += ["--file", str(ROOT / "docker-compose.multi-client.yml")] if self.second else []
+        place += ["--file", str(ROOT / "docker-compose.multi-client.yml")] if self.second or whole else []
         return run("docker", "compose", *place, *profiles, *arguments, env=env, check=check)
 
     def execute(self, service: str, *command: str, check: bool = True) -> str:

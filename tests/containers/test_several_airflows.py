@@ -134,9 +134,9 @@ def test_the_second_airflow_does_not_reach_the_firsts_databases(split: Container
 def test_one_airflow_takes_every_client_back(
     split: Containers, airflows: Airflows, executives: dict[str, Executive]
 ) -> None:
-    split.compose("rm", "--stop", "--force", *SECOND, "second-init", "second-airflow-init", "second-demo-clients")
     split.second = ""
-    split.up()
+    split.up("--remove-orphans")
+    assert "second" not in split.engine.docker("ps", "--all", "--filter", f"name={PROJECT}", "--format", "{{.Names}}")
     split.wait_healthy(split.services(), HEALTHY_SECONDS)
     api = AirflowApi(split.url("airflow"), "admin", split.secrets["PULSE_AIRFLOW_ADMIN_PASSWORD"])
     wait(lambda: clients_dags(api) == {f"pulse__{slug}" for slug in CLIENTS}, 300)
