@@ -30,7 +30,7 @@ RETRY_SECONDS = 5
 # The third is which of several hosts (host1,host2) is meant, by libpq's names.
 _ADDRESSES = {
     "primary": (environ.PRIMARY_HOST, environ.PRIMARY_PORT, "read-write"),
-    "replica": (environ.REPLICA_HOST, environ.REPLICA_PORT, "prefer-standby"),
+    "replica": (environ.REPLICA_HOST, environ.REPLICA_PORT, "any"),
 }
 _SCRYPT_LIMIT = 1 << 20  # the limit of n * r: 32 MB * 128 / 4; more is a typing error or an attack
 

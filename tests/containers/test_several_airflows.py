@@ -85,7 +85,7 @@ def test_both_clients_numbers_come_from_runs_of_their_own_airflow(
     began = time.monotonic()
     runs = {slug: api.trigger(f"pulse__{slug}", recompute=True) for slug, api in airflows.items()}
     for slug, api in airflows.items():
-        assert api.wait_run(f"pulse__{slug}", runs[slug], 600) == "success"
+        assert api.wait_run(f"pulse__{slug}", runs[slug], 300) == "success"
         assert len(executives[slug].numbers()) >= 5
         assert last_run(split, slug) > times[slug]
     print(f"FIGURE both clients' runs on two Airflows: {time.monotonic() - began:.0f} s")
@@ -122,13 +122,17 @@ def test_a_session_of_one_airflow_is_none_of_the_other(split: Containers, airflo
         assert [answer.status_code for answer in answers] == [200, 401]
 
 
-def test_the_second_airflow_does_not_reach_the_firsts_databases(split: Containers) -> None:
-    address = split.inspect("second-meta")["NetworkSettings"]["Networks"][f"{PROJECT}_second-meta"]["IPAddress"]
-    code = "import socket; print(socket.gethostbyname('meta'))"
-    for service in SECOND[:-1]:
+def test_the_second_airflow_finds_its_own_servers_and_not_the_firsts(split: Containers) -> None:
+    def address(service: str, network: str) -> str:
+        found: str = split.inspect(service)["NetworkSettings"]["Networks"][f"{PROJECT}_{network}"]["IPAddress"]
+        return found
+
+    own = address("second-meta", "second-meta"), address("second-api-server", "second-app")
+    code = "import socket; print(*({f[4][0] for f in socket.getaddrinfo(host, 1)} for host in ('meta', 'airflow-api-server')))"
+    for service in ("second-scheduler", "second-dag-processor", "second-triggerer"):
         networks = set(split.inspect(service)["NetworkSettings"]["Networks"])
-        assert networks.isdisjoint({f"{PROJECT}_app", f"{PROJECT}_meta"}), service
-        assert split.execute(service, "python", "-c", code).strip() == address, service
+        assert networks.isdisjoint(f"{PROJECT}_{name}" for name in ("app", "data", "meta")), service
+        assert split.execute(service, "python", "-c", code).strip() == " ".join(f"{{{a!r}}}" for a in own), service
 
 
 def test_one_airflow_takes_every_client_back(
