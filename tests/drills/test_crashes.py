@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import time
 from functools import partial
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 import requests
@@ -116,6 +118,18 @@ def at_work(installation: Stack) -> bool:
         return False  # it is not up yet
 
 
+def cut_power(installation: Stack, up: subprocess.Popen[bytes] | None) -> None:
+    """Kill every process of the stack, and the `./pulse up` that is at work on it."""
+    if up:
+        up.kill()
+        up.wait()
+    while victims := our_processes(installation.state):  # one may have started another meanwhile
+        for process in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(victims, 10)
+
+
 def run_again(airflow: AirflowApi, run_id: str) -> str:
     """The run, or a new one when it has ended; "" while Airflow does not answer."""
     try:
@@ -148,10 +162,7 @@ def test_the_power_is_cut_in_the_middle_of_a_run(
         with Clock(installation) as clock:
             wait_for("a task at work", lambda: at_work(installation), 600, every=0.1)
             time.sleep(moments.uniform(0, LONGEST_WAIT))
-            for process in [*our_processes(installation.state), *([up] if up else [])]:
-                process.kill()
-        if up:
-            up.wait()
+            cut_power(installation, up)
         up = subprocess.Popen([ROOT / "pulse", "up"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         installation.cluster.primary.wait_ready(300)
         lost, acknowledged = lost + clock.lost(), acknowledged + len(clock.ticks)
