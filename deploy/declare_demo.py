@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pulse import environ
+from pulse.clients.served import Served
 from sandbox import demo
 from stack.airflow import runs
 from stack.airflow.api import AirflowApi, HttpError
@@ -18,8 +19,10 @@ def main() -> None:
     api = AirflowApi(AIRFLOW, "admin", environ.AIRFLOW_ADMIN_PASSWORD.get())
     passwords = DerivedPasswords(environ.DEMO_SECRET.get())
     runs.wait_dag(api, SYNC, print)
-    declared = False
+    declared, served = False, Served.here()
     for slug, client in demo.demo_clients(SANDBOX, passwords).items():
+        if slug not in served:
+            continue
         try:
             api.call("GET", f"variables/pulse_client_{slug}")
             print(f"{slug}: already declared")

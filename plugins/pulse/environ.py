@@ -200,6 +200,12 @@ PROMETHEUS_PORT = _number(YOU, "PULSE_PROMETHEUS_PORT", 9090, "Containers: Prome
 EDGE_HTTP_PORT = _number(YOU, "PULSE_EDGE_HTTP_PORT", 80, "Containers: the edge's port that leads to https.")
 EDGE_PORT = _number(YOU, "PULSE_EDGE_PORT", 443, "Containers: Superset's port at the edge.")
 EDGE_AIRFLOW_PORT = _number(YOU, "PULSE_EDGE_AIRFLOW_PORT", 8443, "Containers: Airflow's port at the edge.")
+SECOND_AIRFLOW_PORT = _number(
+    YOU, "PULSE_SECOND_AIRFLOW_PORT", 8081, "Containers: a second Airflow's port on this machine."
+)
+EDGE_SECOND_AIRFLOW_PORT = _number(
+    YOU, "PULSE_EDGE_SECOND_AIRFLOW_PORT", 8444, "Containers: a second Airflow's port at the edge."
+)
 
 ROOT = _folder(LAUNCHER, "PULSE_ROOT", CHECKOUT, "The checkout.")
 PRIMARY_HOST = _text(LAUNCHER, "PULSE_PRIMARY_HOST", "127.0.0.1", "Host of the primary.")

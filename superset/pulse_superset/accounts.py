@@ -27,9 +27,10 @@ LOGIN = "pulse_auth"
 IDLE_CONNECTIONS = 3
 RETRY_SECONDS = 5
 
+# The third is which of several hosts (host1,host2) is meant, by libpq's names.
 _ADDRESSES = {
-    "primary": (environ.PRIMARY_HOST, environ.PRIMARY_PORT),
-    "replica": (environ.REPLICA_HOST, environ.REPLICA_PORT),
+    "primary": (environ.PRIMARY_HOST, environ.PRIMARY_PORT, "read-write"),
+    "replica": (environ.REPLICA_HOST, environ.REPLICA_PORT, "any"),
 }
 _SCRYPT_LIMIT = 1 << 20  # the limit of n * r: 32 MB * 128 / 4; more is a typing error or an attack
 
@@ -110,11 +111,12 @@ class Server:
     def _open(self) -> Any:
         if time.monotonic() < self._away_until:
             raise DatabaseAway(f"{self._kind} did not answer a moment ago")
-        host, port = _ADDRESSES[self._kind]
+        host, port, meant = _ADDRESSES[self._kind]
         try:
             return psycopg2.connect(
                 host=host.get(),
                 port=port.get(),
+                target_session_attrs=meant,
                 dbname=environ.DATABASE.get(),
                 user=LOGIN,
                 password=role_password(environ.READER_SECRET.get(), LOGIN),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -28,8 +29,15 @@ PORTS = (
     environ.EDGE_PORT,
     environ.EDGE_AIRFLOW_PORT,
     environ.PROMETHEUS_PORT,
+    environ.SECOND_AIRFLOW_PORT,
+    environ.EDGE_SECOND_AIRFLOW_PORT,
 )
-JOBS = {"init", "airflow-init", "superset-init", "demo-clients"}  # they end
+EDGE = {
+    "superset": environ.EDGE_PORT,
+    "airflow": environ.EDGE_AIRFLOW_PORT,
+    "second": environ.EDGE_SECOND_AIRFLOW_PORT,
+}
+JOBS = re.compile("(second-)?(airflow-|superset-)?init|(second-)?demo-clients")  # they end
 
 
 @dataclass
@@ -40,46 +48,56 @@ class Containers:
     state: Path
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     workers: int = 0  # of the profile scale, which is on when there are some
+    second: str = ""  # clients of the second Airflow (docker-compose.multi-client.yml), which is there when it has some
 
     @cached_property
     def variables(self) -> dict[str, str]:
         """What docker-compose.yml and deploy.render are told."""
-        chosen = files.read_json(self.state / "ports.json") or {port.name: free_port() for port in PORTS}
+        chosen = {port.name: free_port() for port in PORTS} | files.read_json(self.state / "ports.json")
         files.replace_json(self.state / "ports.json", chosen)
         ports = {name: str(number) for name, number in chosen.items()}
         folders = {environ.COMPOSE.name: self.state / "compose", environ.CERTIFICATES.name: self.state / "certs"}
         return ports | {name: str(folder) for name, folder in folders.items()}
 
     def url(self, service: str) -> str:
-        """Address at the edge of superset or airflow."""
-        port = environ.EDGE_PORT if service == "superset" else environ.EDGE_AIRFLOW_PORT
-        return f"https://localhost:{self.variables[port.name]}"
+        """Address at the edge of superset, airflow, or the second Airflow."""
+        return f"https://localhost:{self.variables[EDGE[service].name]}"
 
     @property
     def certificate(self) -> Path:
         """The self-signed certificate of the edge."""
         return self.state / "certs" / "fullchain.pem"
 
-    def up(self) -> None:
+    def up(self, *options: str) -> None:
         """Render, build and start everything."""
         self._certificate()
         urls = ["--superset-url", self.url("superset"), "--airflow-url", self.url("airflow")]
         urls += ["--scale"] if self.workers else []
+        if self.second:
+            urls += ["--second-clients", self.second, "--second-airflow-url", self.url("second")]
         env = {**self.variables, "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}"}
         run(sys.executable, "-m", "deploy.render", *urls, env=env)
         self.secrets = load_secrets(self.state / "compose")
         several = ["--scale", f"airflow-worker={self.workers}"] if self.workers else []
-        self.compose("up", "--build", "--detach", "--quiet-pull", *several)
+        self.compose("up", "--build", "--detach", "--quiet-pull", *several, *options)
 
     def down(self) -> None:
         """Remove containers, networks and volumes."""
-        self.compose("--profile=scale", "down", "--volumes", "--remove-orphans", "--timeout", "20")
+        self.compose("--profile=scale", "down", "--volumes", "--remove-orphans", "--timeout", "20", whole=True)
 
-    def compose(self, *arguments: str, check: bool = True) -> str:
-        """Docker Compose with the whole file."""
+    def compose(self, *arguments: str, check: bool = True, whole: bool = False) -> str:
+        """Docker Compose with the whole file; `whole`: with that of the second Airflow, even when there is none."""
         profiles = [f"--profile={name}" for name in ("demo", "edge", "monitoring", *["scale"] * bool(self.workers))]
         env = self.engine.variables | self.variables
-        place = ["--project-name", PROJECT, "--project-directory", str(ROOT)]
+        place = [
+            "--project-name",
+            PROJECT,
+            "--project-directory",
+            str(ROOT),
+            "--file",
+            str(ROOT / "docker-compose.yml"),
+        ]
+        place += ["--file", str(ROOT / "docker-compose.multi-client.yml")] if self.second or whole else []
         return run("docker", "compose", *place, *profiles, *arguments, env=env, check=check)
 
     def execute(self, service: str, *command: str, check: bool = True) -> str:
@@ -93,7 +111,7 @@ class Containers:
 
     def services(self) -> list[str]:
         """The services that keep running."""
-        return [name for name in self.compose("config", "--services").split() if name not in JOBS]
+        return [name for name in self.compose("config", "--services").split() if not JOBS.fullmatch(name)]
 
     def inspect_all(self, service: str) -> list[dict[str, Any]]:
         """What the engine says of each of a service's containers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.stack import ROOT, login_of
 from tests.support.superset_api import SupersetSession
 
+sys.path.append(str(ROOT / "superset"))  # what Superset reads sessions with
 CLIENTS = ("techcorp", "acme")
 TABLES = ("pull_requests", "deployments", "incidents", "commits")
 FIGURES = "drills.json"

@@ -221,6 +221,32 @@ def test_connections_come_from_airflow(db: TestDatabase, monkeypatch: pytest.Mon
         connect("pulse_etl")
 
 
+def test_of_several_hosts_the_one_that_takes_writes_is_meant(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind Patroni (docs/reliability.md): by a URL in the environment, and by a Connection of Airflow."""
+    password, where = db.cluster.secrets.password("pulse_etl"), "select pg_is_in_recovery()"
+    replica, primary = db.cluster.replica, db.cluster.primary
+    db.wait_replica()
+    for order in ((replica, primary), (primary, replica)):
+        hosts = ",".join(f"{server.host}:{server.port}" for server in order)
+        url = f"postgresql://pulse_etl:{password}@{hosts}/{db.name}"
+        monkeypatch.setenv("AIRFLOW_CONN_PULSE_ETL", f"{url}?target_session_attrs=read-write")
+        with connect("pulse_etl") as etl:
+            assert etl.execute(where).fetchone() == (False,)
+        monkeypatch.setenv("AIRFLOW_CONN_PULSE_ETL", url)
+        with connect("pulse_etl") as etl:
+            assert etl.execute(where).fetchone() == (order[0] is replica,), "the first that answers"
+
+    found = {"conn_type": "postgres", "schema": db.name, "login": "pulse_etl", "password": password}
+    found |= {"host": f"{replica.host},127.0.0.2", "port": replica.port}
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_ETL", json.dumps(found))
+    with connect("pulse_etl") as etl:
+        assert etl.execute(where).fetchone() == (True,)
+    writes = {"extra": {"target_session_attrs": "read-write"}}
+    monkeypatch.setenv("AIRFLOW_CONN_PULSE_ETL", json.dumps(found | writes))
+    with pytest.raises(psycopg.OperationalError, match="read-only"):
+        connect("pulse_etl")
+
+
 def test_staff_reads_every_client_but_no_people_and_no_payloads(db: TestDatabase, clients: tuple[int, int]) -> None:
     db.wait_replica()
     staff = db.connect("pulse_staff", replica=True, autocommit=True)

@@ -68,3 +68,28 @@ def test_the_secret_of_roles_that_write_is_only_where_they_are_made(rendered: di
     assert {name for name, variables in rendered.items() if "PULSE_ROLE_SECRET" in variables} == {"init"}
     superuser = rendered["postgres"]["POSTGRES_PASSWORD"]
     assert [name for name, variables in rendered.items() if superuser in str(variables)] == ["postgres", "superuser"]
+
+
+def test_each_of_two_airflows_is_told_its_clients_and_has_sessions_of_its_own(tmp_path: Path) -> None:
+    second = render.Second(("acme", "globex"), "https://second.pulse.example")
+    render.write(tmp_path, *URLS, second=second)
+    found = render.environments(render.settings(tmp_path), *URLS, second=second)
+    assert found["airflow"]["PULSE_CLIENTS"] == "-acme,-globex"
+    assert found["second"]["PULSE_CLIENTS"] == "acme,globex"
+    assert found["second"]["AIRFLOW__API__BASE_URL"] == "https://second.pulse.example"
+    for key in ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"):
+        assert found["second"][key] not in found["airflow"].values(), key
+    assert (tmp_path / "second.env").exists()
+
+    render.write(tmp_path, *URLS)
+    assert not (tmp_path / "second.env").exists(), "a second Airflow would serve clients that the first has again"
+    assert "PULSE_CLIENTS" not in (tmp_path / "airflow.env").read_text()
+
+
+def test_a_second_airflows_clients_are_named_by_their_slugs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["render", "--second-clients", "acme, -globex"])
+    with pytest.raises(SystemExit):
+        render.main()
+    assert "'-globex' is no slug of a client: name them as in pulse_client_<slug>" in capsys.readouterr().err

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pulse import environ
+
+SLUG = re.compile(r"[a-z][a-z0-9_]{1,39}")  # of a client: the end of its Variable's name
 
 
 @dataclass(frozen=True)

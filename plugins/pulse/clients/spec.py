@@ -19,13 +19,13 @@ from pulse.clients.embedding import Embedding
 from pulse.clients.explain import Mistake, mistakes_of
 from pulse.clients.integration import CommonIntegration
 from pulse.clients.masking import hidden_keys, hidden_part, is_hidden, masked_places, refusal
+from pulse.clients.served import SLUG
 from pulse.clients.settings import Settings
 from pulse.clients.sign_in import SingleSignOn
 from pulse.clients.weak_passwords import bad_hash, weakness
 from pulse.source_types import declarations
 
 VARIABLE_PREFIX = "pulse_client_"
-SLUG = re.compile(r"[a-z][a-z0-9_]{1,39}")
 MAX_LOGO_BYTES = 200_000
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
 _SCRIPTED_SVG = re.compile(r"<script|on\w+\s*=|javascript:|<foreignObject|<!ENTITY", re.IGNORECASE)

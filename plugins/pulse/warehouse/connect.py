@@ -13,8 +13,9 @@ def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
     """Open a psycopg 3 connection to the database that an Airflow Connection names.
 
     `conn_id` is looked up in the environment first (AIRFLOW_CONN_<ID>, a postgresql:// URL) and then in Airflow, so the
-    library also runs without Airflow. `kwargs` go to psycopg.connect. Raises ValueError for a Connection of another type,
-    and psycopg.OperationalError if the server does not answer.
+    library also runs without Airflow. Where it names several hosts, `target_session_attrs=read-write` in the URL (in Airflow:
+    in the Extra) means the one that takes writes. `kwargs` go to psycopg.connect. Raises ValueError for a Connection of
+    another type, and psycopg.OperationalError if the server does not answer.
     """
     options = {"application_name": f"pulse:{conn_id}", "connect_timeout": 10, **kwargs}
     url = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}", "")
@@ -38,6 +39,7 @@ def _from_airflow(conn_id: str) -> dict[str, Any]:
         "user": found.login,
         "password": found.password,
         "dbname": found.schema or "pulse",
+        **{name: value for name, value in found.extra_dejson.items() if name == "target_session_attrs"},
     }
 
 
