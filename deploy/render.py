@@ -145,9 +145,8 @@ def write(
 ) -> None:
     """Write all files, for their owner only."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "second.env").unlink(
-        missing_ok=True
-    )  # a second Airflow of before would serve clients that the first has again
+    # A second Airflow of before would serve clients that the first has again.
+    (folder / "second.env").unlink(missing_ok=True)
     found = environments(settings(folder), superset_url, airflow_url, scale=scale, second=second)
     for name, variables in found.items():
         text = "".join(f"{key}={value}\n" for key, value in sorted(variables.items()))
