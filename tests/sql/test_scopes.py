@@ -87,6 +87,20 @@ def test_a_repository_that_is_one_service_has_its_numbers(world: World) -> None:
     assert world.rows(query, "repository") == world.rows(query, "service") != []
 
 
+def test_a_service_has_a_tile_also_for_what_did_not_happen(db: TestDatabase) -> None:
+    world = World(db, minimum_sample=1)
+    steady(world, days=40)
+    world.compute(at("2026-03-13 12:00"))
+    tiles = (
+        "select metric_type, display_text, null_reason, sample_size from report.kpi_by_scope"
+        " where scope_type = '{}' and sort_order <= 5 order by sort_order"
+    )
+    services = world.rows(tiles.format("service"))
+    assert [row[0] for row in services] == [row[0] for row in world.rows(tiles.format("client"))]
+    assert len(services) == 5
+    assert [row for row in services if row[2]] == [("failed_deployment_recovery_time", "\N{EM DASH}", "no_data", 0)]
+
+
 def test_a_team_pools_the_events_of_its_services(db: TestDatabase) -> None:
     world = World(db, minimum_sample=1, teams=[{"name": "Payments", "services": ["^billing$", "^pay"]}])
     for name, days in (("billing", 3), ("payout", 5), ("shop", 7)):

@@ -1,7 +1,7 @@
 -- One row per metric and scope (client, service, team or repository): the 30 days up to today, and what the weeks say.
 --
 -- Where more than half of the failures are guesses (only time links them to an incident), the rate is a range, without and
--- with them, and nothing has a verdict.
+-- with them, and nothing has a verdict. A service in which a tile's metric counted nothing has a row that says so.
 select
     m.client_id, c.name as client_name, m.scope_type, m.scope_id,
     case m.scope_type when 'client' then core.say('The whole company') else coalesce(v.name, m.scope_id) end as scope_name,
@@ -47,14 +47,28 @@ select
     chance.confidence_text
 from core.dora_state t
 join core.clients c on c.id = t.client_id
-join core.dora_metrics m
-  on m.client_id = t.client_id and m.grain = 'rolling_30d' and m.calculation_date = t.computed_through
+join (
+    select client_id, metric_type, scope_type, scope_id, calculation_date, period_start, period_end, metric_value, unit, numerator,
+           denominator, guessed, sample_size, null_reason, tier, tier_year, tier_spread, calendar_value, definition_version, published_at
+    from core.dora_metrics
+    where grain = 'rolling_30d'
+    union all
+    select f.client_id, k.metric_type, 'service', f.scope_id, f.calculation_date, f.period_start, f.period_end, null, k.unit, null,
+           null, 0, 0, 'no_data', null, null, null, null, f.definition_version, f.published_at
+    from core.dora_metrics f
+    join core.metric_catalogue k on k.sort_order <= 5
+    where (f.metric_type, f.grain, f.scope_type) = ('deployment_frequency', 'rolling_30d', 'service')
+      and not exists (
+          select from core.dora_metrics o
+          where (o.client_id, o.metric_type, o.grain, o.scope_type, o.scope_id, o.calculation_date)
+              = (f.client_id, k.metric_type, f.grain, f.scope_type, f.scope_id, f.calculation_date))
+) m on m.client_id = t.client_id and m.calculation_date = t.computed_through
 join (select *, has_past_windows and metric_type <> 'deployment_days_per_week' as is_judged from core.metric_catalogue) k
   on k.metric_type = m.metric_type
 left join core.services v on m.scope_type = 'service' and (v.client_id, v.id) = (m.client_id, m.scope_id)
 left join core.dora_metrics p
   on (p.client_id, p.metric_type, p.grain, p.scope_type, p.scope_id, p.calculation_date)
-   = (m.client_id, m.metric_type, m.grain, m.scope_type, m.scope_id, m.period_start - 1)
+   = (m.client_id, m.metric_type, 'rolling_30d', m.scope_type, m.scope_id, m.period_start - 1)
  and not p.is_partial
 cross join lateral (
     select f.n as failures, m.guessed * 2 > f.n as is_unsure
