@@ -125,9 +125,9 @@ class HttpClient(Refusals):
         """One JSON call. Waits up to a minute if the upstream asks for it; retries lost connections and 5xx.
 
         `resource`: the budget that the call spends. `heavy`: one of `heavy_errors` (a 500 only when it comes twice), a timeout
-        or an answer that cannot be read raises HeavyPage instead of a retry. An answer without content has the body None. `is_limited`: finds a rate limit
-        in a body that comes with HTTP 200. `kwargs` go to requests. Raises AuthError, AccessLost, ConfigError, RateLimited,
-        UpstreamError, TooMuch.
+        or an answer that cannot be read raises HeavyPage instead of a retry. An answer without content has the body None.
+        `is_limited`: finds a rate limit in a body that comes with HTTP 200. `kwargs` go to requests. Raises AuthError,
+        AccessLost, ConfigError, RateLimited, UpstreamError, TooMuch.
         """
         failures = limits = 0
         while True:
