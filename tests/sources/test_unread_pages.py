@@ -142,9 +142,8 @@ def test_a_project_that_cannot_be_read_leaves_the_others(db: TestDatabase, sandb
     assert pipeline.rows(REJECTS) == []
 
 
-@pytest.mark.parametrize("failure", [{"status": 502}, {"status": 200, "body": "{ broken"}], ids=str)
 def test_a_project_of_the_cloud_that_cannot_be_read_leaves_the_others(
-    db: TestDatabase, sandbox: SandboxServer, failure: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    db: TestDatabase, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sandbox has one project at a site, so the answer that nobody can read is one about nothing."""
     pipeline = jira(db, sandbox)
@@ -161,7 +160,7 @@ def test_a_project_of_the_cloud_that_cannot_be_read_leaves_the_others(
             else real("nowhere/project", heavy=heavy)
         ),
     )
-    sandbox.add_fault(path_regex="nowhere", count=1000, **failure)
+    sandbox.add_fault(path_regex="nowhere", count=1000, status=200, body="{ broken")
     assert [scope.label for scope in source.discover()] == ["ACM"]
     assert [one for one in source.stats.warnings if "1 projects of jira are not read" in one]
     assert pipeline.rows(REJECTS) == [("jira_projects", None)]
@@ -171,10 +170,10 @@ def test_one_attempt_of_a_run_that_fails_leaves_the_others(db: TestDatabase, san
     calm = github(db, sandbox, slug="calm")
     calm.extract()
     runs = "select record_id from raw.github_workflow_runs where record_id not like '%%:1' order by 1"
-    repeated = [row[0].partition(":")[0] for row in calm.rows(runs.replace("%%", "%"))]
+    repeated = [row[0].partition(":")[0] for row in calm.rows(runs)]
     assert len(repeated) > 1
     pipeline = github(db, sandbox)
-    sandbox.add_fault(path_regex=f"runs/{repeated[0]}/attempts", count=50, status=500)
+    sandbox.add_fault(path_regex=f"runs/{repeated[-1]}/attempts", count=50, status=500)
     assert [one for one in pipeline.extract().warnings if "a workflow run could not be read" in one]
     assert count(calm, "workflow_runs") - count(pipeline, "workflow_runs") == 1
     sandbox.faults_end()

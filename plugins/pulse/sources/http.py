@@ -118,15 +118,16 @@ class HttpClient(Refusals):
         *,
         resource: str = "core",
         heavy: bool = False,
+        heavy_errors: tuple[int, ...] = (500, 502, 504),
         is_limited: Callable[[Any], bool] = lambda body: False,
         **kwargs: Any,
     ) -> JsonResponse:
         """One JSON call. Waits up to a minute if the upstream asks for it; retries lost connections and 5xx.
 
-        `resource`: the budget that the call spends. `heavy`: a 502, a 504, a second 500, a timeout or an answer that cannot be
-        read raises HeavyPage instead of a retry. An answer without content has the body None. `is_limited`: finds a rate limit
-        in a body that comes with HTTP 200. `kwargs` go to requests. Raises AuthError, AccessLost, ConfigError, RateLimited,
-        UpstreamError, TooMuch.
+        `resource`: the budget that the call spends. `heavy`: one of `heavy_errors` (a 500 only when it comes twice), a timeout
+        or an answer that cannot be read raises HeavyPage instead of a retry. An answer without content has the body None.
+        `is_limited`: finds a rate limit in a body that comes with HTTP 200. `kwargs` go to requests. Raises AuthError,
+        AccessLost, ConfigError, RateLimited, UpstreamError, TooMuch.
         """
         failures = limits = 0
         while True:
@@ -147,7 +148,7 @@ class HttpClient(Refusals):
             if is_rate_limited(response, self.explains) or (response.ok and is_limited(body)):
                 limits += 1
                 self._wait(seconds_to_wait(response, limits), limits, url, response.headers.get("RateLimit-Reason", ""))
-            elif heavy and (response.status_code in (502, 504) or (failures and response.status_code == 500)):
+            elif heavy and response.status_code in heavy_errors and (failures or response.status_code != 500):
                 raise HeavyPage
             elif response.status_code >= 500 and pages.kind_of(response) == pages.CAPTCHA:
                 raise self.web_page(response, url)

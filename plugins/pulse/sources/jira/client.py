@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from pulse.errors import AuthError, ConfigError, PulseError, TooMuch, UpstreamError, Where
+from pulse.errors import AuthError, ConfigError, PulseError, Where
 from pulse.sources import bounds
 from pulse.sources.base import Credential, Integration
 from pulse.sources.http import HttpClient, JsonResponse, TokenAuth
@@ -66,7 +66,8 @@ class JiraClient:
 
     def get(self, path: str, *, heavy: bool = False, **params: Any) -> JsonResponse:
         """A GET below the base URL. `heavy`: see HttpClient.call."""
-        return self._call("GET", path, heavy=heavy, params=params)
+        # A board that answers 500 does so as a whole.
+        return self._call("GET", path, heavy=heavy, heavy_errors=(502, 504), params=params)
 
     def post(self, path: str, body: dict[str, Any], *, heavy: bool = False) -> JsonResponse:
         """A POST below the base URL."""
@@ -135,16 +136,7 @@ class JiraClient:
                     lost.append(error.text)
                     start += 1
                     continue
-                try:
-                    body = self.get(path, startAt=start, maxResults=wanted, **params).body
-                except TooMuch:
-                    raise
-                except UpstreamError as failure:
-                    if error.text or lost is None or in_a_row > UNREAD_IN_A_ROW:
-                        raise
-                    lost.append(str(failure))
-                    start += 1
-                    continue
+                body = self.get(path, startAt=start, maxResults=wanted, **params).body
             if body is None:  # HTTP 204
                 return
             if not isinstance(body, dict) or not isinstance(body.get(items), list):
