@@ -25,7 +25,9 @@ MOST_PLANS = 8
 _STATEMENTS = {
     "client": "select name, slug, time_zone from core.clients",
     "numbers": "select * from report.kpi_current where sort_order <= 5 order by sort_order",
-    "sentences": "select metric_type, metric_label, sentence, rows_path from report.metric_sentences order by sort_order",
+    # Without parts, a metric's own sentence says no more than that about all of them.
+    "sentences": "select metric_type, metric_label, rows_path, case when service_name is null and stage is null"
+    " then coalesce(move_text, sentence) else sentence end as sentence from report.metric_sentences order by sort_order",
     "parts": "select metric_type, part_text, rows_path from report.metric_parts order by sort_order, clause",
     "events": "select shifted_on as day, metric_type as about, sentence from report.metric_sentences"
     " where shifted_on is not null union all select target_by, metric_type || ' target ' || target || ' ' || status,"
