@@ -86,7 +86,7 @@ def _manifest() -> FlaskResponse:
 def _icon() -> FlaskResponse:
     content, kind = _drawn(_brand())
     # Whoever opens the address sees a picture: nothing in it runs or asks for anything.
-    g.pulse_policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    g.pulse_policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
     return _private(FlaskResponse(content, mimetype=kind))
 
 

@@ -10,15 +10,13 @@ from airflow.sdk import DAG, Asset, Param, TaskGroup, TriggerRule, get_current_c
 
 from pulse import environ
 from pulse.orchestration.defaults import default_args
+from pulse.orchestration.names import AFTER_EXTRACTION, COMPUTE, CONTINUE, NORMALISE, PUBLISH, WATCH
 from pulse.orchestration.operators import ContinueBackfill, deferring_task
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 from pulse.source_types import scopes_of
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 START_PATH = "/pulse/start/"  # Superset sends on to the landing dashboard
-NORMALISE, COMPUTE, PUBLISH = "normalise_records", "compute_dora", "publish_dashboards"
-CONTINUE, WATCH = "continue_backfill", "watch_sources"
-AFTER_EXTRACTION = (NORMALISE, COMPUTE, PUBLISH, CONTINUE, WATCH)
 REPLAY_TIMEOUT_SECONDS = 120
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from airflow.sdk import get_current_context
 
 from pulse.clients.settings import DEFINITION
-from pulse.orchestration.dag import COMPUTE, NORMALISE
+from pulse.orchestration.names import COMPUTE, NORMALISE
 from pulse.orchestration.specs import ClientDagSpec
 from pulse.orchestration.tasks import has_news, run_transforms
 from pulse.warehouse.connect import connect, fetch_for_client
