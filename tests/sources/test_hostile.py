@@ -25,6 +25,7 @@ ONE_ANSWER = [
     *("endless_continue", "nested", "nested_deeper", "many_values", "many_fields", "wide_text", "unfinished_text"),
     *("giant_header", "parked", "reset_in_another_age"),
 ]
+TOO_LARGE = ("bomb", "endless_body")
 # The type that the trick is for, and what its error says.
 PAGES = {
     "endless_cursors": ("http_json", "has read more than 3000 records"),
@@ -101,6 +102,8 @@ def test_one_answer(db: TestDatabase, upstream: ThreadingHTTPServer, kind: str) 
         assert text.startswith(f"client {trick}, {kind}: ")
         assert "hostile-token" not in error
         assert peak_mb < MEMORY_MB, trick
+        if trick in TOO_LARGE:
+            assert "one answer is larger than 8 MB" in text, f"{trick}: {error}"
 
 
 @pytest.mark.parametrize("kind", CONFIG)

@@ -161,7 +161,9 @@ class JsonClient:
 
     def _alone(self, stream: Stream, since: Mapping[str, str], position: Position, error: HeavyPage) -> Read:
         """What can be read of a page that cannot be divided: its other records, and where the next page is. Raises Stuck."""
-        cause = self._not_json(stream, position)
+        cause: UpstreamError = self._not_json(stream, position)
+        if error.text and error.content is None:
+            cause = self.http.too_much(f"stream {stream.name}: {error.text}")
         known_size = paging.asked_for(stream.pagination, position) is not None
         if known_size and not error.text:
             try:
