@@ -106,7 +106,7 @@ def environments(
 
 
 def _second(found: Settings, second: Second) -> dict[str, str]:
-    """In what the second Airflow differs from the first. A session of one is none of the other: accounts have other numbers."""
+    """How the second Airflow differs from the first. A session at one is not valid at the other: their accounts differ."""
     keys = ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET")
     return {
         environ.CLIENTS.name: ",".join(second.clients),
@@ -169,7 +169,7 @@ def main() -> None:
     given = parser.parse_args()
     slugs = tuple(word.strip() for word in given.second_clients.split(",") if word.strip())
     if wrong := [slug for slug in slugs if not SLUG.fullmatch(slug)]:
-        parser.error(f"--second-clients: {wrong[0]!r} is no slug of a client: name them as in pulse_client_<slug>")
+        parser.error(f"--second-clients: {wrong[0]!r} is not the slug of a client: name them as in pulse_client_<slug>")
     second = Second(slugs, given.second_airflow_url) if slugs else None
     folder = environ.COMPOSE.get()
     write(folder, given.superset_url, given.airflow_url, scale=given.scale, second=second)

@@ -248,7 +248,7 @@ def _forget_note(stack: Stack, slug: str) -> None:
 
 
 def _wait_gone(state: Path, slug: str) -> None:
-    """Wait until Airflow has removed the description of a name that is no client's any more: it would read it again."""
+    """Wait until Airflow has dropped the description of the old name. Otherwise it would read it once more."""
     deadline = time.monotonic() + GONE_SECONDS
     while purge.descriptions(state, slug) and time.monotonic() < deadline:
         time.sleep(0.5)

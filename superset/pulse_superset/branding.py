@@ -15,6 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any, TypeGuard
+from urllib.parse import unquote_to_bytes
 
 from flask import g, has_request_context, request
 from superset.config import THEME_DARK as STOCK_DARK
@@ -76,7 +77,7 @@ class Brand:
     font: str = FONTS["sans"]
     separators: str = ""  # of thousands, and of decimals; empty: those of the reader's language
     palette: tuple[str, ...] = ()
-    icon: str = ""  # a data: URI; empty: a pulse line on the main colour
+    icon: tuple[bytes, str] | None = None  # content and type; None: a pulse line on the main colour
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Brand:
@@ -98,7 +99,7 @@ class Brand:
             font=FONTS.get(str(settings.get("font")), FONTS["sans"]),
             separators=separators_of(settings.get("number_format")),
             palette=_palette(settings.get("chart_colors")),
-            icon=icon if is_icon(icon := settings.get("icon")) else "",
+            icon=image_of(settings.get("icon")),
         )
 
     def chart_colors(self) -> list[str]:
@@ -130,9 +131,16 @@ def is_logo(value: object) -> TypeGuard[str]:
     )
 
 
-def is_icon(value: object) -> TypeGuard[str]:
-    """Whether a setting may be an icon: an embedded SVG or PNG."""
-    return is_logo(value) and value.startswith(("data:image/svg+xml", "data:image/png"))
+def image_of(value: object) -> tuple[bytes, str] | None:
+    """Content and type of a setting that is an embedded SVG or PNG; None for anything else."""
+    if not is_logo(value) or not value.startswith(("data:image/svg+xml", "data:image/png")):
+        return None
+    head, _, body = value.removeprefix("data:").partition(",")
+    kind, *how = head.split(";")
+    try:
+        return base64.b64decode(body) if "base64" in how else unquote_to_bytes(body), kind
+    except ValueError:
+        return None
 
 
 def _palette(value: object) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ def test_a_good_one_has_defaults() -> None:
         ("integrations/1", {"type": "github", "organization": "x"}, "integrations: ", "used twice"),
         ("branding/primary_color", "blue", "branding.primary_color", "pattern"),
         ("branding/logo", "https://example.com/logo.svg", "branding.logo", "data:"),
+        ("branding/icon", "data:image/png;base64,iVBOR", "branding.icon", "not valid base64"),
         ("branding/logo", "data:image/svg+xml,<svg onload=alert(1)>", "branding.logo", "script"),
         (
             "settings",

@@ -154,7 +154,7 @@ class Witness:
 def etcd(tmp_path: Path) -> Iterator[str]:
     """An etcd of its own on loopback; in production there are three."""
     if not (shutil.which("patroni") and shutil.which("etcd")):
-        pytest.skip("needs Patroni and etcd: apt-get install patroni etcd-server")
+        pytest.fail("needs Patroni and etcd: apt-get install patroni etcd-server")
     client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     options = ["--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
     options += ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]

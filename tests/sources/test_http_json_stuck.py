@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 
-from pulse import environ
 from pulse.errors import PulseError
 from pulse.sources.http_json.records import UNREADABLE
 from pulse.sources.salvage import ABSENT, salvage
 from tests.support.custom import Custom
+from tests.support.told import told
 
 COUNT, SIZE, BAD = 45, 10, 23
 MARK = '"@"'  # what the bad record has for a note
@@ -95,29 +93,9 @@ class Tool:
 
 @pytest.fixture
 def tool(custom: Custom, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tool]:
-    told = Tool()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            address = f"http://{self.headers['Host']}{parts.path}"
-            status, headers, body = told.answer(parts.path, dict(parse_qsl(parts.query)), address)
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep the output of the tests free of requests."""
-
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv(environ.PRIVATE_URLS.name, f"127.0.0.1:{server.server_port}")
-        custom.base_url = f"http://127.0.0.1:{server.server_port}"
-        yield told
-        server.shutdown()
+    made = Tool()
+    with told(custom, monkeypatch, lambda *asked: made.answer(*asked)):  # a test may put another answer in
+        yield made
 
 
 def declare(custom: Custom, tool: Tool, way: str, since: bool = False) -> None:

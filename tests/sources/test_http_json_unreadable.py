@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from pulse import environ
 from pulse.errors import UpstreamError
 from pulse.sources.http_json import paging
 from pulse.sources.http_json.records import UNREADABLE
 from tests.support.custom import Custom
+from tests.support.told import told
 
 COUNT, SIZE = 230, 100
 FIELDS = {"id": "id", "created_at": "at", "finished_at": "at"}
@@ -69,28 +66,10 @@ class Upstream:
 
 @pytest.fixture
 def upstream(custom: Custom, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
-    told = Upstream()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            body = told.answer(dict(parse_qsl(parts.query)), f"http://{self.headers['Host']}{parts.path}")
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep the output of the tests free of requests."""
-
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv(environ.PRIVATE_URLS.name, f"127.0.0.1:{server.server_port}")
-        custom.base_url = f"http://127.0.0.1:{server.server_port}"
-        yield told
-        server.shutdown()
+    made = Upstream()
+    json_type = {"Content-Type": "application/json"}
+    with told(custom, monkeypatch, lambda _, asked, address: (200, json_type, made.answer(asked, address))):
+        yield made
 
 
 def ids(broken: set[int]) -> set[str]:

@@ -92,4 +92,4 @@ def test_a_second_airflows_clients_are_named_by_their_slugs(
     monkeypatch.setattr("sys.argv", ["render", "--second-clients", "acme, -globex"])
     with pytest.raises(SystemExit):
         render.main()
-    assert "'-globex' is no slug of a client: name them as in pulse_client_<slug>" in capsys.readouterr().err
+    assert "'-globex' is not the slug of a client: name them as in pulse_client_<slug>" in capsys.readouterr().err

@@ -190,6 +190,7 @@ def test_a_client_has_its_own_icon(in_superset: InSuperset) -> None:
         PNG,
         "data:image/svg+xml,%3Csvg xmlns='x'/%3E".replace(" ", "%20"),
         "data:text/html,x",
+        "data:image/png;base64,iVBOR",
         "https://x.example/i.png",
         7,
     ]

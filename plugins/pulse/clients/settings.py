@@ -185,8 +185,8 @@ class DoraSettings(_Group):
     dora_minimum_sample: int = Field(5, ge=1, le=1000, description="with fewer events, a metric has no value")
     dora_week_start: Literal["monday", "sunday", "saturday"] = Field(
         "monday",
-        description="the first day of a week, for the numbers of weeks, their charts, and the weekly report. Another one"
-        " computes all weeks anew",
+        description="the first day of a week, for the numbers of weeks, their charts, and the weekly report. A change"
+        " recomputes all weeks",
     )
     dora_working_calendar: WorkingCalendar | None = Field(
         None,

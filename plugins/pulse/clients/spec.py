@@ -99,7 +99,8 @@ class Branding(Declared):
             raise ValueError("must be a data: URI of type image/svg+xml or image/png")
         if len(value) > MAX_LOGO_BYTES:
             raise ValueError(f"is too large ({len(value)} bytes): at most {MAX_LOGO_BYTES} are allowed")
-        if _SCRIPTED_SVG.search(_decoded(value)):
+        content = _decoded(value)
+        if "svg" in value.partition(",")[0] and _SCRIPTED_SVG.search(content):
             raise ValueError("contains a script: export the SVG without scripts, event handlers and foreign objects")
         return value
 
@@ -109,11 +110,12 @@ def _decoded(data_uri: str) -> str:
     from urllib.parse import unquote
 
     head, _, body = data_uri.partition(",")
-    if "svg" not in head:
-        return ""
-    if ";base64" in head:
+    if ";base64" not in head:
+        return unquote(body)
+    try:
         return base64.b64decode(body, validate=False).decode("utf-8", "replace")
-    return unquote(body)
+    except ValueError:
+        raise ValueError("is not valid base64: paste the whole data: URI") from None
 
 
 class User(Declared):

@@ -46,7 +46,7 @@ class ClientBundle(BaseDagBundle):
         with self.lock():
             self._path.mkdir(parents=True, exist_ok=True)
             wanted = files_of(_active_specs())
-            present = {path.relative_to(self._path).as_posix() for path in self._path.glob("**/*.json")}
+            present = {path.relative_to(self._path).as_posix() for path in self._path.glob("*/*.json")}
             read = {path.name for path in self._path.glob("*.py")}
             if read and not wanted and not _any_client():
                 raise EmptyDatabase(

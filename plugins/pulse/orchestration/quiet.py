@@ -16,7 +16,7 @@ from pulse.warehouse.connect import connect, fetch_for_client
 log = logging.getLogger(__name__)
 
 # No source of the run found anything to read, the dashboards show what there is, and the numbers are those of today. A source
-# whose discovery has not ended, or failed, is none that found nothing. The last of the run to end sees all the others.
+# whose discovery is still running, or has failed, does not count as quiet. The last discovery to end sees all the others.
 _SEEMS_QUIET = """
     with latest as (
         select distinct on (integration_id) state = 'success' and steps_all = 0 as found_nothing
