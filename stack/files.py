@@ -40,10 +40,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a lock file as soon as nobody else does. Raises BlockingIOError if somebody does and `wait` is false."""
+def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
+    """Hold a lock file as soon as nobody else does; `shared`: as soon as all who do share it.
+
+    Raises BlockingIOError if it cannot be held and `wait` is false.
+    """
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         yield
 
 

@@ -2,8 +2,10 @@
 
 No test reaches a network other than loopback.
 
-`./pulse test` runs three workers (pytest-xdist). Each worker has a database cluster and a sandbox of its own; there is one
-stack, and the tests that use it run one after the other on one worker.
+`./pulse test` runs three workers (pytest-xdist). Each worker has a database cluster and a sandbox of its own. There is one
+stack: the tests that use it run one after the other on one worker, but for those that change nothing there
+(`pytest.mark.reads_stack`), which another worker runs at the same time. What stops processes of the stack, or changes what
+everybody sees, has it alone (`pytest.mark.stops_stack`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,15 @@ FIXTURES = environ.FIXTURES.get()
 
 # Session fixtures that must not be used by two workers at once: there is one stack, and one folder that npm installs into.
 SHARED = ("stack", "published")
+MARKS = (
+    "reads_stack: changes nothing in the stack that another test could notice",
+    "stops_stack: no other test may use the stack meanwhile",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -56,11 +67,24 @@ def _group_of(item: pytest.Item) -> str | None:
     definitions = info.name2fixturedefs if info is not None else {}
     for name in SHARED:
         if name in definitions:
-            return name
+            return f"{name} read" if item.get_closest_marker("reads_stack") else name
     if any(found[-1].scope == "package" for found in definitions.values()):
         return item.nodeid.partition("::")[0].rpartition("/")[0]
     of_the_file = any(found[-1].scope == "module" for found in definitions.values())
     return item.nodeid.partition("::")[0] if of_the_file else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Hold the stack while a test uses it: alone, or with the others that do not need it alone."""
+    if environ.STATE.given() is None or "stack" not in getattr(item, "fixturenames", ()):
+        return (yield)
+    # Who waits for the stack alone keeps the gate, so that no other goes on before.
+    gate, used = (environ.STATE.get() / f"stack-{name}.lock" for name in ("gate", "tests"))
+    with contextlib.ExitStack() as held:
+        with files.locked(gate):
+            held.enter_context(files.locked(used, shared=item.get_closest_marker("stops_stack") is None))
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,15 +108,14 @@ def db(cluster: Cluster) -> Iterator[TestDatabase]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[dict[str, Any]]:
-    """`./pulse status --json` of the stack that `./pulse test` started. Raises when another worker uses it already."""
+def stack() -> dict[str, Any]:
+    """`./pulse status --json` of the stack that `./pulse test` started."""
     if environ.STATE.given() is None:
         pytest.skip("needs the running stack: ./pulse test")
-    with files.locked(environ.STATE.get() / "stack-tests.lock", wait=False):
-        done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)
-        status: dict[str, Any] = json.loads(done.stdout)
-        assert status["healthy"], done.stdout
-        yield status
+    done = subprocess.run([str(ROOT / "pulse"), "status", "--json"], capture_output=True, text=True, timeout=120)
+    status: dict[str, Any] = json.loads(done.stdout)
+    assert status["healthy"], done.stdout
+    return status
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from tests.browser.test_dashboards import browser  # noqa: F401 — the fixture
 from tests.support.node import installed
 from tests.support.stack import login_of
 
+pytestmark = pytest.mark.reads_stack
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # Superset names a chart's box, its filters and its badges in ways that the standard does not know.
 SUPERSETS = {"aria-prohibited-attr", "label-content-name-mismatch"}

@@ -8,11 +8,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pulse import environ
 from pulse.superset.assets import HASH_KEY
 from pulse.superset.provision import assets_are_current
 from tests.support.stack import ROOT, superset_service
 
+pytestmark = pytest.mark.stops_stack
 PSS_LIMIT_MB = 3 * 1024
 
 

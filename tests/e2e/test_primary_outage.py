@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.stack import client_ids, database, login_of, supervisorctl
 from tests.support.superset_api import SupersetSession
 
+pytestmark = pytest.mark.stops_stack
 OUTAGE_SECONDS = 60
 
 

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pulse import environ
@@ -18,6 +19,7 @@ from tests.support.embedding import HOST_PORT, GuestTokens, guests_of
 from tests.support.node import installed
 from tests.support.servers import free_port
 
+pytestmark = pytest.mark.reads_stack
 SDK = Path(__file__).resolve().parent / "host" / "package.json"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Intranet</title>
 <style>body {{ margin: 0; font-family: sans-serif; }} header {{ padding: 12px 24px; background: #222; color: #fff; }}

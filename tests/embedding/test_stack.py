@@ -15,6 +15,7 @@ from tests.support.embedding import DASHBOARD, GuestTokens, guests_of
 from tests.support.stack import client_ids, login_of, superset_service
 from tests.support.superset_api import SupersetSession
 
+pytestmark = pytest.mark.reads_stack
 Query = dict[str, Any]
 
 

@@ -13,19 +13,21 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.stack import client_ids, database, login_of, superset_service, supervisorctl, wait_replica
+from tests.support.stack import (
+    client_ids,
+    database,
+    login_of,
+    password_hash,
+    superset_service,
+    supervisorctl,
+    wait_replica,
+)
 from tests.support.superset_api import SupersetSession
 from tests.support.superset_ways import claims_of, form_login, in_running_superset
 
 USER = "lifecycle@techcorp.example"
 PASSWORD = "correct horse battery"
 WAIT_SECONDS = 10
-
-
-def password_hash(password: str) -> str:
-    salt = "0123456789abcdef"
-    digest = hashlib.scrypt(password.encode(), salt=salt.encode(), n=32768, r=8, p=1, maxmem=132 * 32768 * 8 + 4096)
-    return f"scrypt:32768:8:1${salt}${digest.hex()}"
 
 
 def admin(stack: dict[str, Any], statement: str, *values: Any) -> None:
@@ -201,6 +203,7 @@ def test_staff_log_out_for_good_too(stack: dict[str, Any]) -> None:
     assert not is_in(stack, stolen)
 
 
+@pytest.mark.stops_stack
 def test_a_logout_while_the_primary_is_away_is_written_when_it_is_back(stack: dict[str, Any], user: str) -> None:
     answer = api_login(stack, user, PASSWORD).json()
     digest = hashlib.sha256(claims_of(answer["access_token"])["pulse_session"]["token"].encode()).hexdigest()

@@ -30,6 +30,7 @@ from tests.support.airflow_api import wait_for
 from tests.support.stack import client_ids, database, login_of, superset_service
 from tests.support.superset_api import SupersetSession
 
+pytestmark = pytest.mark.stops_stack
 NOBODYS_CLIENT = 987654
 
 

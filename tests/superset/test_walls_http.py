@@ -16,6 +16,7 @@ from tests.support.stack import login_of
 from tests.support.superset_api import SupersetSession
 from tests.support.superset_ways import form_login, in_running_superset
 
+pytestmark = pytest.mark.reads_stack
 TELLTALES = re.compile(
     r"select\b|\bfrom report\.|psycopg|sqlalchemy|traceback|line \d+|127\.0\.0\.1|localhost|pulse_client|gunicorn|werkzeug"
     r"|6\.1\.0|python",

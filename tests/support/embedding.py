@@ -59,14 +59,9 @@ def _declared(stack_as_json: str) -> dict[str, GuestTokens]:
     stack = json.loads(stack_as_json)
     login = login_of(stack, "airflow", "admin")
     airflow = AirflowApi(stack["addresses"]["airflow"], login["username"], login["password"])
-    wanted, changed = {"origins": [ORIGIN], "dashboards": [DASHBOARD]}, False
-    for client in CLIENTS:
-        variable = json.loads(airflow.get(f"variables/pulse_client_{client}")["value"])
-        if variable.get("embedding") != wanted:
-            airflow.set_variable(f"pulse_client_{client}", {**variable, "embedding": wanted})
-            changed = True
-    if changed:
-        assert airflow.sync_clients() == "success"
+    airflow.change_clients(
+        CLIENTS, lambda variable: {**variable, "embedding": {"origins": [ORIGIN], "dashboards": [DASHBOARD]}}
+    )
     with database(stack, "pulse_admin") as admin:
         keys = {client: embedding.make(admin, client, "tests")[1] for client in CLIENTS}
     wait_replica(stack)

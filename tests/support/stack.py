@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -51,6 +52,12 @@ def wait_replica(stack: dict[str, Any], seconds: float = 30) -> None:
     """Wait until the stack's replica has replayed everything committed so far."""
     with database(stack, "pulse_admin") as primary, database(stack, "pulse_staff", replica=True) as replica:
         wait_replayed(primary, replica, seconds)
+
+
+def password_hash(password: str) -> str:
+    salt = "0123456789abcdef"
+    digest = hashlib.scrypt(password.encode(), salt=salt.encode(), n=32768, r=8, p=1, maxmem=132 * 32768 * 8 + 4096)
+    return f"scrypt:32768:8:1${salt}${digest.hex()}"
 
 
 def supervisorctl(*args: str) -> str:
