@@ -23,6 +23,7 @@ FOR_EVERYONE = frozenset(
         "/static/<path:filename>",
         "/static/appbuilder/<path:filename>",
         "/pulse/brief/stop/<token>",
+        "/pulse/brief/news/",  # says so to whoever is signed out
         shell.MANIFEST,
         shell.ICON,
         password_pages.FORGOT,

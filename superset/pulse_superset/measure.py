@@ -24,7 +24,7 @@ KINDS = {
     "/api/v1/security/login": "login",
     "/pulse/brief": "brief",
 }
-NOT_MEASURED = ("/static/", "/pulse/icon.svg", "/health")
+NOT_MEASURED = ("/static/", "/pulse/icon.svg", "/pulse/brief/news/", "/health")
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 
 _own = CollectorRegistry()

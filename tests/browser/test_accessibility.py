@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.test_dashboards import browser  # noqa: F401 — the fixture
 from tests.support.node import installed
 from tests.support.stack import login_of
 
@@ -26,7 +25,7 @@ def axe() -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_can_be_read_by_everyone(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     stack: dict[str, Any],
     axe: str,
     scheme: str,
@@ -63,7 +62,7 @@ def test_pages_can_be_read_by_everyone(
 
 
 def test_the_keyboard_skips_the_menu_and_a_phone_keeps_the_clients_name(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     stack: dict[str, Any],
 ) -> None:
     login, base = login_of(stack, "superset", "executive", "techcorp"), stack["addresses"]["superset"]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.test_dashboards import CHROMIUM, FLAGS
 from tests.support.airflow_api import AirflowApi, wait_for
+from tests.support.browsers import chromium
 from tests.support.stack import database, login_of
 
 SLUG = "acme"
@@ -28,11 +27,8 @@ def airflow(stack: dict[str, Any]) -> AirflowApi:
 @pytest.fixture(scope="module")
 def page(stack: dict[str, Any]) -> Iterator[Page]:
     """A browser that is signed in to Airflow as admin."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no {CHROMIUM}: install Debian's package chromium")
     login = login_of(stack, "airflow", "admin")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         made = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
         made.goto(f"{stack['addresses']['airflow']}/auth/login/")
         made.fill("input[name=username]", login["username"])
@@ -40,7 +36,6 @@ def page(stack: dict[str, Any]) -> Iterator[Page]:
         made.keyboard.press("Enter")
         expect(made.get_by_role("link", name="Home").first).to_be_visible(timeout=60_000)
         yield made
-        browser.close()
 
 
 def declared(stack: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pulse import environ
-from tests.browser.test_dashboards import browser  # noqa: F401
+from tests.browser.conftest import browser  # noqa: F401 — the fixture
 from tests.support.embedding import HOST_PORT, GuestTokens, guests_of
 from tests.support.node import installed
 from tests.support.servers import free_port

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from starlette.websockets import WebSocketDisconnect
 
 from pulse.health import app as pages
@@ -22,6 +22,7 @@ from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.runs import record_run
 from pulse.warehouse.transforms import run_stage, stage_models
 from tests.health.test_client_health import ran, without_login
+from tests.support.browsers import chromium
 from tests.support.database import TestDatabase
 from tests.support.servers import free_port
 from tests.support.world import World, steady
@@ -213,18 +214,12 @@ def test_an_open_page_in_a_browser_shows_a_failure_without_a_reload(
 ) -> None:
     ran(db, client, hours=0.1)
     db.wait_replica()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        try:
-            page = browser.new_page()
-            page.goto(address)
-            expect(page.locator("body[data-live]")).to_be_attached()
-            expect(page.locator("td.state")).to_have_text("✔ good")
-            page.evaluate("window.same = true")
-            ran(db, client, hours=-1, state="failed", error="UpstreamError: GitHub answers 502.")
-            expect(page.locator("td.state")).to_have_text("✖ failing", timeout=10_000)
-            assert page.evaluate("window.same") is True
-        finally:
-            browser.close()
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(address)
+        expect(page.locator("body[data-live]")).to_be_attached()
+        expect(page.locator("td.state")).to_have_text("✔ good")
+        page.evaluate("window.same = true")
+        ran(db, client, hours=-1, state="failed", error="UpstreamError: GitHub answers 502.")
+        expect(page.locator("td.state")).to_have_text("✖ failing", timeout=10_000)
+        assert page.evaluate("window.same") is True

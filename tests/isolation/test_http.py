@@ -221,7 +221,7 @@ PUBLIC = {
     "/pulse/icon.svg",
     *("/static/<path:filename>", "/static/appbuilder/<path:filename>"),
     *("/login/", "/lang/<string:locale>", "/health", "/healthcheck", "/ping", "/superset/language_pack/<lang>/"),
-    *("/api/v1/security/login", "/api/v1/security/refresh", "/pulse/brief/stop/<token>"),
+    *("/api/v1/security/login", "/api/v1/security/refresh", "/pulse/brief/stop/<token>", "/pulse/brief/news/"),
     *("/pulse/sso/", "/pulse/sso/<name>/", "/pulse/sso/<name>/back/"),
     *("/pulse/forgot/", "/pulse/password/<token>", "/embedded/<uuid>", "/pulse/embed/token"),
 }

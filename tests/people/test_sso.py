@@ -12,11 +12,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from stack.postgres.cluster import Cluster
-from tests.browser.test_dashboards import CHROMIUM, FLAGS
 from tests.people.conftest import HASH, PASSWORD, Browser, World, making_world
+from tests.support.browsers import chromium
 from tests.support.providers import Liar, real_provider, sign_in_there
 from tests.support.servers import free_port
 
@@ -280,9 +280,8 @@ def test_an_answer_counts_once_in_its_own_browser_and_at_its_own_provider(world:
 
 def test_the_sign_in_page_leads_to_both(world: World) -> None:
     """Superset draws that page with a script of its own."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = chromium.new_page()
+    with chromium() as browser:
+        page = browser.new_page()
         page.goto(f"{world.url}/login/")
         expect(page.get_by_role("link", name="Forgot password?")).to_be_visible(timeout=60_000)
         expect(page.get_by_text("E-mail address:")).to_be_visible()
@@ -304,7 +303,6 @@ def test_the_sign_in_page_leads_to_both(world: World) -> None:
         page.get_by_role("button", name="Sign-in").click()
         page.get_by_role("button", name="Continue").click()
         page.wait_for_url(f"{world.url}/superset/dashboard/**", timeout=30_000)
-        chromium.close()
 
 
 def token(liar: Liar, nonce: str, key: Any = None, algorithm: str = "RS256", **changes: Any) -> str:

@@ -36,7 +36,7 @@ from pulse_superset.branding import Brand
 from pulse_superset.brief import data, mail, page, pdf
 brief = data.read({client}, {language!r})
 brand = Brand.from_settings(accounts.brand_settings({client}))
-html, policy = page.brief_page(brief, brand, "dark", chosen=False)
+html, policy = page.brief_page(brief, brand, "dark", "1:1", chosen=False)
 result = {{
     "html": html,
     "policy": policy,
@@ -196,8 +196,10 @@ def test_the_brief_says_what_the_views_say(db: TestDatabase, in_superset: InSupe
     assert not any("style" in attributes for _, attributes in page.elements)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    for _, attributes in page.elements:
-        assert str(attributes.get("src", "data:")).startswith("data:"), attributes
+    for tag, attributes in page.elements:
+        assert tag == "iframe" or str(attributes.get("src", "data:")).startswith("data:"), attributes
+    (line,) = page.all("iframe")
+    assert line == {"src": "/pulse/brief/news/?version=1%3A1", "title": "Are these the latest numbers?"}
     style = drawn["html"].partition("<style>")[2].partition("</style>")[0]
     assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in drawn["policy"]
     assert "unsafe" not in drawn["policy"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.context import existing_stack
-from tests.support.stack import client_ids, database, login_of
+from tests.support.stack import client_ids, login_of, raise_version
 from tests.support.superset_api import SupersetSession
 
 SECONDS = 60
@@ -18,18 +18,6 @@ SECONDS = 60
 def person(stack: dict[str, Any], role: str, client: str) -> SupersetSession:
     login = login_of(stack, "superset", role, client)
     return SupersetSession(stack["addresses"]["superset"], login["username"], login["password"])
-
-
-def raise_version(stack: dict[str, Any], slug: str) -> int:
-    """As a run that wrote something; the version."""
-    with database(stack, "pulse_admin") as admin:
-        row = admin.execute(
-            "update core.data_versions v set version = version + 1 from core.clients c"
-            " where c.id = v.client_id and c.slug = %s returning v.version",
-            [slug],
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def ask(reader: SupersetSession, dataset: int, metric_type: str, page: str) -> dict[str, Any]:

@@ -60,6 +60,18 @@ def password_hash(password: str) -> str:
     return f"scrypt:32768:8:1${salt}${digest.hex()}"
 
 
+def raise_version(stack: dict[str, Any], slug: str) -> int:
+    """As a run that wrote something; the version."""
+    with database(stack, "pulse_admin") as admin:
+        row = admin.execute(
+            "update core.data_versions v set version = version + 1 from core.clients c"
+            " where c.id = v.client_id and c.slug = %s returning v.version",
+            [slug],
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def supervisorctl(*args: str) -> str:
     """Run the launcher's `ctl` command against the running test stack."""
     done = subprocess.run(

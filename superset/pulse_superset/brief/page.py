@@ -63,22 +63,23 @@ def in_language(language: str) -> dict[str, Any]:
 
 
 def policy(style: str) -> str:
-    """Nothing but the page's own style, by its hash, and its logo."""
+    """Nothing but the page's own style, by its hash, its logo, and the line that says whether it is the latest."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; base-uri 'none'; form-action 'self';"
-        " frame-ancestors 'self'"
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; frame-src 'self'; base-uri 'none';"
+        " form-action 'self'; frame-ancestors 'self'"
     )
 
 
-def brief_page(brief: Brief, brand: Brand, mode: str, *, chosen: bool) -> tuple[str, str]:
-    """A client's brief; `chosen`: by staff, who may go back and choose another."""
+def brief_page(brief: Brief, brand: Brand, mode: str, version: str, *, chosen: bool) -> tuple[str, str]:
+    """A client's brief of this version of the data; `chosen`: by staff, who may go back and choose another."""
     return render(
         "pulse/brief.html",
         brand,
         mode,
         brief.language,
         brief=brief,
+        version=version,
         choice=f"&client={brief.slug}" if chosen else "",
         **helpers(brief),
     )

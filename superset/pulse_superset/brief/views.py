@@ -18,6 +18,7 @@ from pulse_superset.brief import data, mail, page, pdf
 
 REPORTS = {"weekly": mark("weekly"), "monthly": mark("monthly"), "signals": mark("signals")}
 PDF = "/pulse/brief.pdf"
+NEWS = "/pulse/brief/news/"
 MAIL = "/pulse/brief/mail/"
 STOP = "/pulse/brief/stop/<token>"
 AWAY = mark("The numbers cannot be read at the moment. Try again in a minute.")
@@ -38,6 +39,7 @@ def add_to(pages: Blueprint) -> None:
     from superset.extensions import csrf
 
     pages.add_url_rule(branding.BRIEF, "brief", _answering(_page))
+    pages.add_url_rule(NEWS, "brief_news", _answering(_news))
     pages.add_url_rule(PDF, "brief_pdf", _answering(_pdf))
     pages.add_url_rule(MAIL, "brief_mail", _answering(_mail))
     stop = _answering(_stop)
@@ -71,8 +73,27 @@ def _page() -> Any:
             "pulse/clients.html", branding.HOUSE, "system", language.of_request(), clients=accounts.active_clients()
         )
         return html
+    version = accounts.data_version([client.client_id])  # before the numbers: what comes in between is told as newer
     brief, brand = _read(client.client_id)
-    html, g.pulse_policy = page.brief_page(brief, brand, _mode(), chosen=not _known().clients)
+    html, g.pulse_policy = page.brief_page(brief, brand, _mode(), version, chosen=not _known().clients)
+    return html
+
+
+def _news() -> Any:
+    """The line of an open brief that says whether its numbers are the latest. It asks again by itself, without a script."""
+    known = identity.of_request()
+    if known is None:
+        state, brand, mode, address = "signed_out", branding.HOUSE, "system", branding.BRIEF
+    else:
+        client = None if known.is_guest else _client()
+        if client is None:
+            raise Refused(404)
+        brand, mode = branding.brand_of(client.client_id), _mode()
+        address = branding.BRIEF if known.clients else f"{branding.BRIEF}?client={client.slug}"
+        state = "latest" if accounts.data_version([client.client_id]) == request.args.get("version") else "newer"
+    html, g.pulse_policy = page.render(
+        "pulse/news.html", brand, mode, language.of_request(), state=state, address=address
+    )
     return html
 
 
