@@ -289,9 +289,15 @@ CREATE FUNCTION core.figures(number text) RETURNS text
 
 COMMENT ON FUNCTION core.figures(number text) IS 'A number as to_char has written it, with this session''s separators: of thousands, and of decimals (setting pulse.separators, or as the language has it).';
 
+CREATE FUNCTION core.percent(share double precision, decimals integer DEFAULT 0, down boolean DEFAULT false) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT core.figures(to_char(CASE WHEN percent.down THEN trunc(s.x, e.d) ELSE round(s.x, e.d) END, ('FM999999990'::text || CASE WHEN (e.d > 0) THEN rpad('.'::text, (e.d + 1), '0'::text) ELSE ''::text END))) AS figures FROM ((SELECT ((percent.share * (100)::double precision))::numeric AS x) s CROSS JOIN LATERAL (SELECT COALESCE(min(d.d), percent.decimals) AS d FROM generate_series(percent.decimals, 6) d(d) WHERE ((s.x = ANY (ARRAY[(0)::numeric, (100)::numeric])) OR (CASE WHEN percent.down THEN trunc(s.x, d.d) ELSE round(s.x, d.d) END <> ALL (ARRAY[(0)::numeric, (100)::numeric])))) e));
+
+COMMENT ON FUNCTION core.percent(share double precision, decimals integer, down boolean) IS 'A share in percent, with this many decimals, or as many more as it takes: what is not all is not shown as 100, and what is not nothing not as 0. down: for "at least", so never rounded up.';
+
 CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN (unit = 'ratio'::text) THEN (core.figures(to_char((value * (100)::double precision), 'FM999999999990.0'::text)) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (0.95)::double precision)) THEN format(core.say('%s per day'::text), core.figures(to_char(value, 'FM999999999990.0'::text))) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (0.95)::double precision)) THEN format(core.say('%s per week'::text), core.figures(to_char((value * (7)::double precision), 'FM990.0'::text))) WHEN (unit = 'per_day'::text) THEN format(core.say('%s per month'::text), core.figures(to_char((value * (30.4)::double precision), 'FM990.0'::text))) WHEN ((unit = 'hours'::text) AND ((value * (60)::double precision) < (59.5)::double precision)) THEN format(core.say('%s min'::text), to_char((value * (60)::double precision), 'FM90'::text)) WHEN ((unit = 'hours'::text) AND (value < (47.95)::double precision)) THEN format(core.say('%s h'::text), core.figures(to_char(value, 'FM990.0'::text))) WHEN (unit = 'hours'::text) THEN format(core.say('%s days'::text), core.figures(to_char((value / (24)::double precision), 'FM999999999990.0'::text))) ELSE core.figures(to_char(value, 'FM999999999990.0'::text)) END;
+    RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN ((unit = 'ratio'::text) AND (((value > (0)::double precision) AND (value < (0.0005)::double precision)) OR ((value >= (0.9995)::double precision) AND (value < (1)::double precision)))) THEN (core.percent(value, 1) || ' %'::text) WHEN (unit = 'ratio'::text) THEN (core.figures(to_char((value * (100)::double precision), 'FM999999999990.0'::text)) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (0.95)::double precision)) THEN format(core.say('%s per day'::text), core.figures(to_char(value, 'FM999999999990.0'::text))) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (0.95)::double precision)) THEN format(core.say('%s per week'::text), core.figures(to_char((value * (7)::double precision), 'FM990.0'::text))) WHEN (unit = 'per_day'::text) THEN format(core.say('%s per month'::text), core.figures(to_char((value * (30.4)::double precision), 'FM990.0'::text))) WHEN ((unit = 'hours'::text) AND ((value * (60)::double precision) < (59.5)::double precision)) THEN format(core.say('%s min'::text), to_char((value * (60)::double precision), 'FM90'::text)) WHEN ((unit = 'hours'::text) AND (value < (47.95)::double precision)) THEN format(core.say('%s h'::text), core.figures(to_char(value, 'FM990.0'::text))) WHEN (unit = 'hours'::text) THEN format(core.say('%s days'::text), core.figures(to_char((value / (24)::double precision), 'FM999999999990.0'::text))) ELSE core.figures(to_char(value, 'FM999999999990.0'::text)) END;
 
 COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value in words; a dash for NULL.';
 
@@ -1027,6 +1033,11 @@ REVOKE ALL ON FUNCTION core.figures(number text) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.figures(number text) TO pulse_etl;
 GRANT ALL ON FUNCTION core.figures(number text) TO pulse_staff;
 GRANT ALL ON FUNCTION core.figures(number text) TO pulse_reader;
+
+REVOKE ALL ON FUNCTION core.percent(share double precision, decimals integer, down boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION core.percent(share double precision, decimals integer, down boolean) TO pulse_etl;
+GRANT ALL ON FUNCTION core.percent(share double precision, decimals integer, down boolean) TO pulse_staff;
+GRANT ALL ON FUNCTION core.percent(share double precision, decimals integer, down boolean) TO pulse_reader;
 
 REVOKE ALL ON FUNCTION core.display_text(unit text, value double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION core.display_text(unit text, value double precision) TO pulse_etl;

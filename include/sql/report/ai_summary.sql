@@ -38,11 +38,11 @@ cross join lateral (
         ('none', 0, null, null, null,
          core.say('No pull request has been merged yet, or no source of them is connected. Your data team can connect GitHub.')),
         ('share', 1, core.say('How much is made with AI'), core.say('changes that bear a sign of AI'),
-         case when c.n >= 20 then format(core.say('at least %s %%'), to_char(100.0 * c.with_ai / c.n, 'FM990'))
+         case when c.n >= 20 then format(core.say('at least %s %%'), core.percent(c.with_ai::double precision / c.n, down => true))
               when c.n > 0 then format(core.say('%s of %s'), c.with_ai, c.n) else '—' end,
          case when c.n = 0 then core.say('no change was merged in these 90 days') else
               format(core.say('%s of %s merged changes'), c.with_ai, c.n)
-              || case when c.n_before >= 20 then format(core.say('; at least %s %% in the 90 days before'), to_char(100.0 * c.with_ai_before / c.n_before, 'FM990')) else '' end end),
+              || case when c.n_before >= 20 then format(core.say('; at least %s %% in the 90 days before'), core.percent(c.with_ai_before::double precision / c.n_before, down => true)) else '' end end),
         ('agents', 2, core.say('How much agents do alone'), core.say('opened by a coding agent'), c.by_agents::text,
          case when c.by_agents = 0 then core.say('no change was opened by a coding agent')
               else format(core.say('of %s merged changes were opened by a coding agent'), c.n) end),
@@ -53,7 +53,7 @@ cross join lateral (
          case when s.with_ai > 0 then s.service_name else '—' end,
          case when s.n is null then core.say('no service has 20 merged changes yet')
               when s.with_ai = 0 then core.say('no service with 20 changes has one with AI')
-              else format(core.say('at least %s %%: %s of %s changes'), to_char(100.0 * s.with_ai / s.n, 'FM990'), s.with_ai, s.n) end),
+              else format(core.say('at least %s %%: %s of %s changes'), core.percent(s.with_ai::double precision / s.n, down => true), s.with_ai, s.n) end),
         ('outcome', 5, core.say('Is it faster, is it safer'), core.say('against comparable changes'),
          case when not (o.enough or f.enough) then '—'
               when o.verdict = 'none' and f.verdict = 'none' then core.say('no difference')

@@ -1,4 +1,4 @@
--- One row per stage of the lead time over the last four complete weeks: its mean hours, and which stage holds most of them.
+-- One row per stage of the lead time over the last four complete weeks: its mean hours, and which stage takes the largest part of them.
 --
 -- Time in no stage is never the constraint: nobody can act on it.
 with weeks as (
@@ -30,16 +30,17 @@ with weeks as (
 )
 select
     r.client_id, r.stage, r.stage_order, l.label as stage_label, r.mean_hours, core.display_text('hours', r.mean_hours) as mean_text,
-    r.mean_hours / nullif(r.lead_time_hours, 0) as share, r.lead_time_hours, r.changes, r.first_day, r.last_day, r.is_constraint,
+    r.mean_hours / nullif(r.lead_time_hours, 0) as share,
+    core.percent(r.mean_hours / nullif(r.lead_time_hours, 0)) || ' %' as share_text, r.lead_time_hours, r.changes, r.first_day, r.last_day, r.is_constraint,
     v.service_name,
     case when r.is_constraint then
         format(case when r.changes = 1
-                    then core.say('%1$s holds most of the lead time: %2$s %% of %3$s on average, over %4$s change delivered from %5$s to %6$s.')
-                    else core.say('%1$s holds most of the lead time: %2$s %% of %3$s on average, over %4$s changes delivered from %5$s to %6$s.')
-               end, l.label, to_char(100 * r.mean_hours / r.lead_time_hours, 'FM990'), core.display_text('hours', r.lead_time_hours),
+                    then core.say('%1$s takes the largest part of the lead time: %2$s %% of %3$s on average, over %4$s change delivered from %5$s to %6$s.')
+                    else core.say('%1$s takes the largest part of the lead time: %2$s %% of %3$s on average, over %4$s changes delivered from %5$s to %6$s.')
+               end, l.label, core.percent(r.mean_hours / r.lead_time_hours), core.display_text('hours', r.lead_time_hours),
                r.changes, core.day_text(r.first_day), core.day_text(r.last_day))
         || case when v.service_name is not null then ' ' || format(core.say('Of that time, %s %% is spent in %s.'),
-                to_char(100 * v.hours / v.all_hours, 'FM990'), v.service_name) else '' end
+                core.percent(v.hours / v.all_hours), v.service_name) else '' end
     end as sentence,
     case when r.is_constraint then
         '/pulse/rows/?metric=lead_time_for_changes&from=' || r.first_day || '&to=' || r.last_day + 1

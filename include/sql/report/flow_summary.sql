@@ -51,7 +51,7 @@ cross join lateral (
                                else format(core.say('the oldest for %s'), core.display_text('hours', g.oldest)) end) end,
          coalesce(g.over, 0) > 0),
         ('unreviewed', 5, core.say('What nobody looked at'), core.say('merged without review'),
-         case when d.recent >= 20 then to_char(100.0 * d.unreviewed / d.recent, 'FM990') || ' %'
+         case when d.recent >= 20 then core.percent(d.unreviewed::double precision / d.recent) || ' %'
               when d.recent > 0 then format(core.say('%s of %s'), d.unreviewed, d.recent) else '—' end,
          case when d.recent = 0 then core.say('nothing was merged in these 30 days')
               else format(core.say('%s of %s changes went in without another person''s review'), d.unreviewed, d.recent) end, false)

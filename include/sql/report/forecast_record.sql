@@ -5,7 +5,7 @@ select
     case when r.plans < 5
         then format(core.say('%s of 5 plans whose date has passed: not enough yet to say how often the 85 %% come true'), r.plans)
         else format(core.say('What was 85 %% sure came true in %s of 100 cases: %s of %s forecasts for %s plans whose date has passed'),
-                    to_char(100.0 * r.came_true / r.decided, 'FM990'), r.came_true, r.decided, r.plans)
+                    core.percent(r.came_true::double precision / r.decided), r.came_true, r.decided, r.plans)
              || case when r.decided_later = r.decided then core.say(', all made afterwards from the history of the issues')
                      when r.decided_later > 0
                          then format(core.say(', %s of them made afterwards from the history of the issues'), r.decided_later)

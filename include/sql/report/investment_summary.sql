@@ -39,12 +39,12 @@ left join rates k using (client_id)
 cross join lateral (
     values
         ('largest', 1, core.say('Where most effort went'), core.say('share of effort'),
-         case when s.items >= 5 then s.largest || ' ' || to_char(100.0 * s.largest_items / s.items, 'FM990') || ' %' else '—' end,
+         case when s.items >= 5 then s.largest || ' ' || core.percent((s.largest_items / s.items)::double precision) || ' %' else '—' end,
          case when not c.has_items then core.say('No issue tracker is connected: it would say what the work was for.')
               when coalesce(s.items, 0) < 5 then format(core.say('%s of %s items finished: not enough yet'), coalesce(s.items, 0), 5)
               else format(core.say('of %s finished items. All: %s'), s.items, s.all_text) end),
         ('unplanned', 2, core.say('How much came up unplanned'), core.say('unplanned work'),
-         case when s.items >= 5 then to_char(100.0 * coalesce(s.unplanned, 0) / s.items, 'FM990') || ' %' else '—' end,
+         case when s.items >= 5 then core.percent((coalesce(s.unplanned, 0) / s.items)::double precision) || ' %' else '—' end,
          case when not c.has_items then core.say('No issue tracker is connected.')
               when coalesce(s.items, 0) < 5 then format(core.say('%s of %s items finished: not enough yet'), coalesce(s.items, 0), 5)
               else format(core.say('%s of %s finished items'), coalesce(s.unplanned, 0), s.items) || coalesce(' (' || s.unplanned_text || ')', '') end),

@@ -4,11 +4,8 @@ select
     q.value,
     case
         when q.value is null then '—'
-        -- Not all is never 100 %.
         when q.denominator is not null then
-            format(core.say('%s %% (%s of %s)'),
-                   case when q.value < 1 and q.value >= 0.995 then core.figures(to_char(trunc(q.value::numeric * 100, 1), 'FM990.0'))
-                        else to_char(q.value * 100, 'FM990') end, q.numerator, q.denominator)
+            format(core.say('%s %% (%s of %s)'), core.percent(q.value), q.numerator, q.denominator)
         else to_char(q.value, 'FM9999990')
     end as display_text,
     q.numerator, q.denominator, case when q.status = 'no_data' then 'no_data' end as null_reason,

@@ -57,7 +57,7 @@ cross join lateral (
          coalesce(g.over, 0) > 0),
         ('flow_efficiency', 5, core.say('How much of the time is work'), core.say('flow efficiency'),
          case when d.n_waiting >= p.needed and d.cycle > 0
-              then to_char((1 - d.waiting / d.cycle) * 100, 'FM990') || ' %' else '—' end,
+              then core.percent(1 - d.waiting / d.cycle) || ' %' else '—' end,
          case when t.statuses is null
                   then core.say('Not known: nobody has said in which statuses items wait. Your data team can (setting work.waiting_statuses).')
               when d.n_waiting < p.needed then format(core.say('%s of %s items finished: not enough yet'), d.n_waiting, p.needed)

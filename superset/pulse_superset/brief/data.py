@@ -102,7 +102,7 @@ class Brief:
 
     @property
     def constraint(self) -> Row | None:
-        """The stage that holds most of the lead time."""
+        """The stage that takes the largest part of the lead time."""
         return next((row for row in self.rows["stages"] if row["is_constraint"]), None)
 
     @property

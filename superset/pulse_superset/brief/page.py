@@ -92,7 +92,6 @@ def helpers(brief: Brief) -> dict[str, Any]:
         "month": partial(languages.month, brief.language),
         "label": partial(within_sentence, brief),
         "capital": capital,
-        "percent": percent,
         "missing": partial(missing, brief),
         "legend": brief.say(LEGEND),
         "chart": lambda number: Markup(weeks(brief, number)),
@@ -104,11 +103,6 @@ def helpers(brief: Brief) -> dict[str, Any]:
 def capital(text: str | None) -> str:
     """A text of the views as a sentence."""
     return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
-
-
-def percent(share: float | None) -> str:
-    """A share in words."""
-    return "—" if share is None else f"{share * 100:.0f} %"
 
 
 def within_sentence(brief: Brief, label: str) -> str:

@@ -87,7 +87,7 @@ def _content(brief: Brief, brand: Brand, paper: str) -> dict[str, Any]:
             {
                 "label": stage["stage_label"],
                 "mean": stage["mean_text"],
-                "share": page.percent(stage["share"]),
+                "share": stage["share_text"] or "—",
                 "bar": charts.bar(stage["share"] or 0, emphasis=stage["is_constraint"]),
             }
             for stage in (brief.rows["stages"] if constraint else [])
