@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pulse.superset.assets import ViewColumn, build_bundle
+from stack.postgres.cluster import Cluster
+from tests.support.database import TEMPLATE, TestDatabase
+from tests.support.superset_assets import ASSETS, Configs, Views
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ROOT / "superset"
@@ -53,3 +58,24 @@ def in_superset(tmp_path_factory: pytest.TempPathFactory) -> InSuperset:
         return json.loads(line.removeprefix("RESULT "))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def views(cluster: Cluster) -> Iterator[Views]:
+    """The columns of every view of schema report."""
+    with TestDatabase.clone(cluster, TEMPLATE) as database:
+        database.wait_replica()
+        rows = database.connect("pulse_staff", replica=True).execute(
+            "select table_name, column_name, upper(data_type) from information_schema.columns"
+            " where table_schema = 'report' order by table_name, ordinal_position"
+        )
+        found: Views = {}
+        for view, column, kind in rows:
+            found.setdefault(view, []).append(ViewColumn(column, kind))
+        yield found
+
+
+@pytest.fixture(scope="session")
+def configs(views: Views) -> Configs:
+    """What Superset gets, by path."""
+    return build_bundle(ASSETS, views).configs
