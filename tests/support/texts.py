@@ -36,9 +36,9 @@ def sources() -> set[str]:
 
 def of_sql() -> Iterator[str]:
     """What core.say gets in views and functions, and what the models store in English."""
-    for path in [*(SQL / "report").glob("*.sql"), ROOT / "migrations" / "versions" / "0032_languages.sql"]:
+    for path in [*(SQL / "report").glob("*.sql"), ROOT / "migrations" / "schema.sql"]:
         text = path.read_text(encoding="utf-8")
-        for found in re.finditer(r"core\.say\('((?:[^']|'')*)'\)", text):
+        for found in re.finditer(r"core\.say\('((?:[^']|'')*)'(?:::text)?\)", text):
             yield found[1].replace("''", "'")
     yield from _labels("trust_panel")
     for text in _literals(SQL / "models" / "quality" / "quality_checks.sql"):

@@ -27,6 +27,8 @@ create or replace function core.display_text(unit text, value double precision) 
         when unit = 'per_day' and value * 7 >= 0.95
             then format(core.say('%s per week'), core.figures(to_char(value * 7, 'FM990.0')))
         when unit = 'per_day' then format(core.say('%s per month'), core.figures(to_char(value * 30.4, 'FM990.0')))
+        when unit = 'hours' and value > 0 and value * 3600 < 59.5
+            then format(core.say('%s s'), to_char(greatest(value * 3600, 1), 'FM90'))
         when unit = 'hours' and value * 60 < 59.5 then format(core.say('%s min'), to_char(value * 60, 'FM90'))
         when unit = 'hours' and value < 47.95 then format(core.say('%s h'), core.figures(to_char(value, 'FM990.0')))
         when unit = 'hours' then format(core.say('%s days'), core.figures(to_char(value / 24, 'FM999999999990.0')))

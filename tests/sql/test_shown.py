@@ -1,4 +1,4 @@
-"""A share in percent: what is not all is never 100 %, what is not nothing is never 0 %, and "at least" rounds down."""
+"""How numbers are shown: what is not all is never 100 %, what is not nothing never 0 %, and short times are in seconds."""
 
 from __future__ import annotations
 
@@ -57,3 +57,11 @@ def test_separators_are_the_sessions(db: TestDatabase) -> None:
     with db.connect("pulse_owner") as conn:
         conn.execute("select set_config('pulse.language', 'de', false)")
         assert conn.execute("select core.percent(473 / 474.0)").fetchone() == ("99,8",)
+
+
+def test_a_short_time_is_in_seconds_and_never_nothing(db: TestDatabase) -> None:
+    seconds = {0.2: "1 s", 20: "20 s", 59: "59 s", 59.6: "1 min", 61: "1 min", 3570: "1.0 h", 3600: "1.0 h", 0: "0 min"}
+    with db.connect("pulse_owner") as conn:
+        for given, text in seconds.items():
+            shown = conn.execute("select core.display_text('hours', %s / 3600.0)", [given]).fetchone()
+            assert shown == (text,), given

@@ -1,4 +1,4 @@
-"""A share in percent: not all is never 100, and some is never 0."""
+"""A share in percent: not all is never 100, and some is never 0; short times are in seconds."""
 
 from migrations.revision import revision as of
 
