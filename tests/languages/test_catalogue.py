@@ -20,6 +20,7 @@ GERMAN = languages.catalogue("de")
 SAME = {
     *(
         "%",
+        "%s s",
         "Bugs",
         "Dashboards",
         "Elite",
