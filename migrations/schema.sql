@@ -642,7 +642,7 @@ COMMENT ON FUNCTION core.raise_data_version() IS 'Raises the version of the clie
 
 CREATE FUNCTION core.range_text(unit text, low double precision, high double precision) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN CASE WHEN ("substring"(core.display_text(unit, low), '[^0-9., ].*'::text) = "substring"(core.display_text(unit, high), '[^0-9., ].*'::text)) THEN format(core.say('%s to %s'::text), "substring"(core.display_text(unit, low), '^[0-9.,]+'::text), core.display_text(unit, high)) ELSE format(core.say('%s to %s'::text), core.display_text(unit, low), core.display_text(unit, high)) END;
+    RETURN CASE WHEN (unit = 'ratio'::text) THEN format(core.say('%s to %s'::text), core.figures(to_char((low * (100)::double precision), 'FM990.0'::text)), (core.figures(to_char((high * (100)::double precision), 'FM990.0'::text)) || ' %'::text)) WHEN ("substring"(core.display_text(unit, low), '[^0-9., ].*'::text) = "substring"(core.display_text(unit, high), '[^0-9., ].*'::text)) THEN format(core.say('%s to %s'::text), "substring"(core.display_text(unit, low), '^[0-9.,]+'::text), core.display_text(unit, high)) ELSE format(core.say('%s to %s'::text), core.display_text(unit, low), core.display_text(unit, high)) END;
 
 COMMENT ON FUNCTION core.range_text(unit text, low double precision, high double precision) IS 'Two values of a metric, from and to, in words.';
 

@@ -35,4 +35,14 @@ create or replace function core.display_text(unit text, value double precision) 
         else core.figures(to_char(value, 'FM999999999990.0'))
     end;
 
+create or replace function core.range_text(unit text, low double precision, high double precision) returns text
+    language sql stable parallel safe
+    -- The unit is said once where both have it. Limits of chance have no more decimals than others.
+    return case
+        when unit = 'ratio' then format(core.say('%s to %s'), core.figures(to_char(low * 100, 'FM990.0')),
+                                        core.figures(to_char(high * 100, 'FM990.0')) || ' %')
+        when substring(core.display_text(unit, low) from '[^0-9., ].*') = substring(core.display_text(unit, high) from '[^0-9., ].*')
+            then format(core.say('%s to %s'), substring(core.display_text(unit, low) from '^[0-9.,]+'), core.display_text(unit, high))
+        else format(core.say('%s to %s'), core.display_text(unit, low), core.display_text(unit, high)) end;
+
 grant execute on function core.percent(double precision, integer, boolean) to pulse_etl, pulse_staff, pulse_reader;

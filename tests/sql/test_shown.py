@@ -65,3 +65,16 @@ def test_a_short_time_is_in_seconds_and_never_nothing(db: TestDatabase) -> None:
         for given, text in seconds.items():
             shown = conn.execute("select core.display_text('hours', %s / 3600.0)", [given]).fetchone()
             assert shown == (text,), given
+
+
+def test_a_range_has_its_unit_once_and_one_decimal(db: TestDatabase) -> None:
+    ranges = {
+        ("ratio", 0.0001, 0.324): "0.0 to 32.4 %",
+        ("hours", 7.4, 24 * 15.7): "7.4 h to 15.7 days",
+        ("hours", 3.9, 5.8): "3.9 to 5.8 h",
+        ("hours", 0.01, 0.5): "36 s to 30 min",
+        ("per_day", 2.1, 6.7): "2.1 to 6.7 per day",
+    }
+    with db.connect("pulse_owner") as conn:
+        for given, text in ranges.items():
+            assert conn.execute("select core.range_text(%s, %s, %s)", given).fetchone() == (text,), given
