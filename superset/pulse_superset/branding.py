@@ -27,7 +27,7 @@ from pulse_superset.colors import contrast, for_both_modes, parse_hex, readable_
 from pulse_superset.landing import landing_path
 from pulse_superset.language import say
 
-CACHE_SECONDS = 20
+CACHE_SECONDS = 3  # an open page asks every 20 and shows a new brand within 30
 BRIEF = "/pulse/brief/"
 PEOPLE = "/pulse/people/"
 LIGHT_BACKGROUND = "#FFFFFF"

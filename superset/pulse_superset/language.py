@@ -17,7 +17,7 @@ from flask import session as cookie
 from pulse import languages
 from pulse_superset import accounts
 
-CACHE_SECONDS = 20
+CACHE_SECONDS = 3  # as a brand is kept
 COOKIE_KEY = "locale"  # Superset's own name
 
 logger = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, g, jsonify, request
@@ -16,6 +17,8 @@ from pulse_superset.branding import HOUSE, Brand, current_brand, theme, visitors
 
 MANIFEST = "/pulse/manifest.webmanifest"
 ICON = "/pulse/icon.svg"
+CHART_DATA = "/api/v1/chart/data"
+BRAND_HEADER = "X-Pulse-Brand"  # read by templates/head_custom_extra.html
 _SUPERSETS = b'<link rel="manifest" href="/static/assets/pwa-manifest.json'
 # With the cookie: the name is that of the reader's company.
 _OURS = f'<link rel="manifest" crossorigin="use-credentials" href="{MANIFEST}'.encode()
@@ -46,6 +49,18 @@ def finish_page(response: Any) -> Any:
                 )
             )
     return response
+
+
+def say_brand(response: Any) -> Any:
+    """With the numbers of a chart: what pages are drawn in now, so that an open one notices when that has changed."""
+    if request.path == CHART_DATA and response.status_code == 200:
+        response.headers[BRAND_HEADER] = _drawn_in(language.of_request(), current_brand())
+    return response
+
+
+@lru_cache(1024)
+def _drawn_in(words: str, brand: Brand) -> str:
+    return hashlib.sha256(f"{words} {brand!r}".encode()).hexdigest()[:12]
 
 
 def _in_brand(page: bytes, brand: Brand) -> bytes:

@@ -101,6 +101,7 @@ def install(app: Flask) -> None:
     app.after_request(warming.note)
     app.after_request(_finish)
     app.after_request(shell.finish_page)
+    app.after_request(shell.say_brand)
     app.after_request(audit.look)
     app.after_request(answers.plain)
 

@@ -26,8 +26,10 @@ EVIDENCE = {
 }
 
 
-def open_dashboard(browser: Browser, stack: dict[str, Any], client: str, width: int, scheme: str) -> Page:
-    login = login_of(stack, "superset", "executive", client)
+def open_dashboard(
+    browser: Browser, stack: dict[str, Any], client: str, width: int, scheme: str, role: str = "executive"
+) -> Page:
+    login = login_of(stack, "superset", role, client)
     page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()  # type: ignore[arg-type]
     page.refusals = []  # type: ignore[attr-defined]
     page.on("response", lambda r: page.refusals.append((r.status, r.url)) if r.status >= 400 else None)  # type: ignore[attr-defined]

@@ -44,6 +44,9 @@ class AirflowApi:
         answer.raise_for_status()
         return answer.json()
 
+    def variable(self, key: str) -> dict[str, Any]:
+        return dict(json.loads(self.get(f"variables/{key}")["value"]))
+
     def set_variable(self, key: str, value: Any) -> None:
         body = {"key": key, "value": json.dumps(value)}
         answer = self.call("POST", "variables", json=body)
@@ -53,7 +56,7 @@ class AirflowApi:
 
     def change_clients(self, slugs: Iterable[str], change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Change the Variables of clients as an admin does; returns when they are synchronised."""
-        before = {slug: json.loads(self.get(f"variables/pulse_client_{slug}")["value"]) for slug in slugs}
+        before = {slug: self.variable(f"pulse_client_{slug}") for slug in slugs}
         after = {slug: change(variable) for slug, variable in before.items()}
         for slug, variable in after.items():
             if variable != before[slug]:
