@@ -23,13 +23,13 @@ def test_an_open_dashboard_takes_a_new_brand_and_ends_with_its_reader(browser: B
     assert "Acme Reborn" not in page.content()
     try:
         airflow.change_clients(["acme"], lambda variable: {**variable, "branding": branding})
-        page.wait_for_function("document.documentElement.outerHTML.includes('Acme Reborn')", timeout=30_000)
+        page.wait_for_function("document.documentElement.outerHTML.includes('Acme Reborn')", timeout=60_000)
         page.wait_for_selector(".pulse-tile", timeout=60_000)
         page.screenshot(path=environ.STATE.get() / "screenshots" / "reborn.png")
         airflow.change_clients(
             ["acme"], lambda variable: {**variable, "users": [u for u in variable["users"] if u["email"] != gone]}
         )
-        page.wait_for_url("**/login/**", timeout=30_000)
+        page.wait_for_url("**/login/**", timeout=60_000)
         expect(page.locator(".pulse-tile")).to_have_count(0)
     finally:
         airflow.change_clients(["acme"], lambda _: before)
