@@ -1,5 +1,5 @@
--- One row per published number of delivery: metric, grain, scope and period. Ratios and counts with the range that chance leaves them; where most
--- of the failures are guesses, there is none.
+-- One row per published number of delivery: metric, grain, scope and period. Ratios and counts with the range that chance leaves
+-- them; where most of the failures are guesses, there is none.
 with numbers as (
     select m.client_id, m.metric_type, m.unit, m.grain, m.scope_type, m.scope_id, m.period_start, m.period_end, m.is_partial,
            m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.guessed, m.null_reason, m.tier, m.tier_year,

@@ -6,7 +6,8 @@ select
     g.level_from, g.level_until, g.is_current, g.centre, g.lower, g.upper, g.usual_lower, g.usual_upper,
     g.shift, g.rule, g.confirmed_on, g.verdict,
     case when g.verdict is not null then
-        core.verdict_text(g.verdict, case g.metric_type when 'throughput' then 'per_week' else g.unit end, g.usual_lower, g.usual_upper, g.level_from, g.history_weeks, g.needed_weeks)
+        core.verdict_text(g.verdict, case g.metric_type when 'throughput' then 'per_week' else g.unit end, g.usual_lower,
+                          g.usual_upper, g.level_from, g.history_weeks, g.needed_weeks)
     end as verdict_text,
     g.history_weeks, g.needed_weeks
 from core.metric_signals g

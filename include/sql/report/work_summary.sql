@@ -26,7 +26,8 @@ with clients as (
     where setting_key = 'work.waiting_statuses'
     group by client_id
 )
-select c.client_id, c.client_name, r.topic, r.sort_order, r.question, r.term, r.answer, r.note, r.is_alert, v.verdict, v.verdict_text,
+select c.client_id, c.client_name, r.topic, r.sort_order, r.question, r.term, r.answer, r.note, r.is_alert, v.verdict,
+       v.verdict_text,
        format(core.say('the 30 days up to %s'), core.day_text(c.today)) as period_text
 from clients c
 join done d using (client_id)
@@ -70,6 +71,6 @@ left join lateral (
                as verdict_text
     from report.metric_signals g
     where (g.client_id, g.scope_type, g.scope_id) = (c.client_id, 'client', '') and g.is_current
-      and g.metric_type = case r.topic when 'in_progress' then 'work_in_progress' when 'throughput' then r.topic when 'cycle_time' then r.topic end
+      and g.metric_type = case r.topic when 'in_progress' then 'work_in_progress' else r.topic end
 ) v on true
 where (r.topic = 'none') = not c.has_items;
