@@ -22,7 +22,6 @@ WRITTEN = (
     "dora_metrics",
     "work_items",
     "work_status_times",
-    "work_metrics",
 )
 
 

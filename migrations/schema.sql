@@ -297,7 +297,7 @@ COMMENT ON FUNCTION core.percent(share double precision, decimals integer, down 
 
 CREATE FUNCTION core.display_text(unit text, value double precision) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN ((unit = 'ratio'::text) AND (((value > (0)::double precision) AND (value < (0.0005)::double precision)) OR ((value >= (0.9995)::double precision) AND (value < (1)::double precision)))) THEN (core.percent(value, 1) || ' %'::text) WHEN (unit = 'ratio'::text) THEN (core.figures(to_char((value * (100)::double precision), 'FM999999999990.0'::text)) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (0.95)::double precision)) THEN format(core.say('%s per day'::text), core.figures(to_char(value, 'FM999999999990.0'::text))) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (0.95)::double precision)) THEN format(core.say('%s per week'::text), core.figures(to_char((value * (7)::double precision), 'FM990.0'::text))) WHEN (unit = 'per_day'::text) THEN format(core.say('%s per month'::text), core.figures(to_char((value * (30.4)::double precision), 'FM990.0'::text))) WHEN ((unit = 'hours'::text) AND (value > (0)::double precision) AND ((value * (3600)::double precision) < (59.5)::double precision)) THEN format(core.say('%s s'::text), to_char(GREATEST((value * (3600)::double precision), (1)::double precision), 'FM90'::text)) WHEN ((unit = 'hours'::text) AND ((value * (60)::double precision) < (59.5)::double precision)) THEN format(core.say('%s min'::text), to_char((value * (60)::double precision), 'FM90'::text)) WHEN ((unit = 'hours'::text) AND (value < (47.95)::double precision)) THEN format(core.say('%s h'::text), core.figures(to_char(value, 'FM990.0'::text))) WHEN (unit = 'hours'::text) THEN format(core.say('%s days'::text), core.figures(to_char((value / (24)::double precision), 'FM999999999990.0'::text))) ELSE core.figures(to_char(value, 'FM999999999990.0'::text)) END;
+    RETURN CASE WHEN (value IS NULL) THEN '—'::text WHEN ((unit = 'ratio'::text) AND (((value > (0)::double precision) AND (value < (0.0005)::double precision)) OR ((value >= (0.9995)::double precision) AND (value < (1)::double precision)))) THEN (core.percent(value, 1) || ' %'::text) WHEN (unit = 'ratio'::text) THEN (core.figures(to_char((value * (100)::double precision), 'FM999999999990.0'::text)) || ' %'::text) WHEN ((unit = 'per_day'::text) AND (value >= (0.95)::double precision)) THEN format(core.say('%s per day'::text), core.figures(to_char(value, 'FM999999999990.0'::text))) WHEN ((unit = 'per_day'::text) AND ((value * (7)::double precision) >= (0.95)::double precision)) THEN format(core.say('%s per week'::text), core.figures(to_char((value * (7)::double precision), 'FM990.0'::text))) WHEN (unit = 'per_day'::text) THEN format(core.say('%s per month'::text), core.figures(to_char((value * (30.4)::double precision), 'FM990.0'::text))) WHEN ((unit = 'hours'::text) AND (value > (0)::double precision) AND ((value * (3600)::double precision) < (59.5)::double precision)) THEN format(core.say('%s s'::text), to_char(GREATEST((value * (3600)::double precision), (1)::double precision), 'FM90'::text)) WHEN ((unit = 'hours'::text) AND ((value * (60)::double precision) < (59.5)::double precision)) THEN format(core.say('%s min'::text), to_char((value * (60)::double precision), 'FM90'::text)) WHEN ((unit = 'hours'::text) AND (value < (47.95)::double precision)) THEN format(core.say('%s h'::text), core.figures(to_char(value, 'FM990.0'::text))) WHEN (unit = 'hours'::text) THEN format(core.say('%s days'::text), core.figures(to_char((value / (24)::double precision), 'FM999999999990.0'::text))) WHEN (unit = 'items'::text) THEN to_char(value, 'FM999999999990'::text) WHEN (unit = 'per_week'::text) THEN format(core.say('%s per week'::text), to_char(value, 'FM999999999990'::text)) ELSE core.figures(to_char(value, 'FM999999999990.0'::text)) END;
 
 COMMENT ON FUNCTION core.display_text(unit text, value double precision) IS 'A metric''s value in words; a dash for NULL.';
 
@@ -1882,9 +1882,9 @@ CREATE TABLE core.dora_metrics (
     tier_spread jsonb,
     CONSTRAINT dora_metrics_check CHECK (((metric_value IS NOT NULL) OR (null_reason IS NOT NULL))),
     CONSTRAINT dora_metrics_grain_check CHECK ((grain = ANY (ARRAY['day'::text, 'week'::text, 'month'::text, 'rolling_7d'::text, 'rolling_30d'::text, 'rolling_90d'::text]))),
-    CONSTRAINT dora_metrics_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'service'::text, 'team'::text, 'repository'::text]))),
+    CONSTRAINT dora_metrics_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'service'::text, 'team'::text, 'repository'::text, 'project'::text]))),
     CONSTRAINT dora_metrics_tier_check CHECK ((tier = ANY (ARRAY['elite'::text, 'high'::text, 'medium'::text, 'low'::text]))),
-    CONSTRAINT dora_metrics_unit_check CHECK ((unit = ANY (ARRAY['per_day'::text, 'days_per_week'::text, 'hours'::text, 'ratio'::text, 'lines'::text, 'count'::text])))
+    CONSTRAINT dora_metrics_unit_check CHECK ((unit = ANY (ARRAY['per_day'::text, 'days_per_week'::text, 'hours'::text, 'ratio'::text, 'lines'::text, 'count'::text, 'items'::text])))
 );
 ALTER TABLE ONLY core.dora_metrics FORCE ROW LEVEL SECURITY;
 COMMENT ON COLUMN core.dora_metrics.calendar_value IS 'The value in calendar time, where a working calendar makes it another. Tiers use it.';
@@ -2023,7 +2023,7 @@ CREATE TABLE core.dora_scopes (
     members text DEFAULT ''::text NOT NULL
 );
 ALTER TABLE ONLY core.dora_scopes FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.dora_scopes IS 'One row per scope and family (deployments, delivery, recovery, pull_requests). first_day: from when on it has numbers; kind_day: its first event of the family; success_day: its first successful production deployment; members: the services of a team or repository.';
+COMMENT ON TABLE core.dora_scopes IS 'One row per scope and family (deployments, delivery, recovery, pull_requests, work). first_day: from when on it has numbers; kind_day: its first event of the family; success_day: its first successful production deployment; members: the services of a team or repository.';
 ALTER TABLE ONLY core.dora_scopes ADD CONSTRAINT dora_scopes_pkey PRIMARY KEY (client_id, scope_type, scope_id, family);
 ALTER TABLE ONLY core.dora_scopes ADD CONSTRAINT dora_scopes_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
 ALTER TABLE core.dora_scopes ENABLE ROW LEVEL SECURITY;
@@ -2932,11 +2932,14 @@ CREATE TABLE core.metric_catalogue (
     unit text DEFAULT 'hours'::text NOT NULL,
     benchmark_metric text,
     has_past_windows boolean DEFAULT false NOT NULL,
-    CONSTRAINT metric_catalogue_better_check CHECK ((better = ANY (ARRAY['higher'::text, 'lower'::text])))
+    judged text,
+    CONSTRAINT metric_catalogue_better_check CHECK ((better = ANY (ARRAY['higher'::text, 'lower'::text]))),
+    CONSTRAINT metric_catalogue_judged_check CHECK ((judged = ANY (ARRAY['scopes'::text, 'client'::text])))
 );
 COMMENT ON TABLE core.metric_catalogue IS 'One row per metric: reference data, the same for every client.';
 COMMENT ON COLUMN core.metric_catalogue.benchmark_metric IS 'The metric whose benchmarks give this one its tier; NULL when it has no tier.';
 COMMENT ON COLUMN core.metric_catalogue.has_past_windows IS 'Also published for the client''s rolling windows that ended on past Sundays, not only for the latest.';
+COMMENT ON COLUMN core.metric_catalogue.judged IS 'Whose weeks are searched for signals: those of all scopes, of the client alone, or none (NULL). A stock is not judged: its weeks depend on one another.';
 ALTER TABLE ONLY core.metric_catalogue ADD CONSTRAINT metric_catalogue_pkey PRIMARY KEY (metric_type);
 GRANT SELECT,MAINTAIN ON TABLE core.metric_catalogue TO pulse_etl;
 GRANT SELECT ON TABLE core.metric_catalogue TO pulse_staff;
@@ -3847,6 +3850,7 @@ CREATE INDEX work_items_done ON core.work_items USING btree (client_id, done_on)
 CREATE INDEX work_items_epic ON core.work_items USING btree (client_id, epic_key) WHERE (epic_key IS NOT NULL);
 CREATE INDEX work_items_incidents ON core.work_items USING btree (client_id, id) WHERE is_incident;
 CREATE INDEX work_items_open ON core.work_items USING btree (client_id, started_on) WHERE (done_on IS NULL);
+CREATE INDEX work_items_project ON core.work_items USING btree (client_id, project_key, LEAST(created_on, started_on, done_on));
 CREATE POLICY etl ON core.work_items TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
 CREATE POLICY owner ON core.work_items TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
 CREATE POLICY reader ON core.work_items FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
@@ -3855,45 +3859,6 @@ ALTER TABLE core.work_items ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_items TO pulse_etl;
 GRANT SELECT ON TABLE core.work_items TO pulse_staff;
 GRANT SELECT ON TABLE core.work_items TO pulse_reader;
-
--- core.work_metrics ---------------------------------------------------------------------------------------------------
-CREATE TABLE core.work_metrics (
-    client_id integer NOT NULL,
-    metric_type text NOT NULL,
-    grain text NOT NULL,
-    scope_type text NOT NULL,
-    scope_id text NOT NULL,
-    calculation_date date NOT NULL,
-    period_start date NOT NULL,
-    period_end date NOT NULL,
-    is_partial boolean NOT NULL,
-    metric_value double precision,
-    unit text NOT NULL,
-    p50 double precision,
-    p75 double precision,
-    p90 double precision,
-    numerator bigint,
-    denominator bigint,
-    sample_size bigint NOT NULL,
-    null_reason text,
-    published_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT work_metrics_check CHECK (((metric_value IS NOT NULL) OR (null_reason IS NOT NULL))),
-    CONSTRAINT work_metrics_grain_check CHECK ((grain = ANY (ARRAY['week'::text, 'month'::text, 'rolling_30d'::text]))),
-    CONSTRAINT work_metrics_metric_type_check CHECK ((metric_type = ANY (ARRAY['cycle_time'::text, 'lead_time'::text, 'throughput'::text, 'work_in_progress'::text, 'reopened_share'::text, 'bug_share'::text, 'incident_load'::text]))),
-    CONSTRAINT work_metrics_scope_type_check CHECK ((scope_type = ANY (ARRAY['client'::text, 'project'::text]))),
-    CONSTRAINT work_metrics_unit_check CHECK ((unit = ANY (ARRAY['hours'::text, 'count'::text, 'ratio'::text])))
-);
-ALTER TABLE ONLY core.work_metrics FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_metrics IS 'One row per metric, period and scope. A period is [period_start, period_end) in the client''s calendar; calculation_date is its last day.';
-ALTER TABLE ONLY core.work_metrics ADD CONSTRAINT work_metrics_pkey PRIMARY KEY (client_id, metric_type, grain, scope_type, scope_id, calculation_date);
-CREATE POLICY etl ON core.work_metrics TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-CREATE POLICY owner ON core.work_metrics TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.work_metrics FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.work_metrics FOR SELECT TO pulse_staff USING (true);
-ALTER TABLE core.work_metrics ENABLE ROW LEVEL SECURITY;
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_metrics TO pulse_etl;
-GRANT SELECT ON TABLE core.work_metrics TO pulse_staff;
-GRANT SELECT ON TABLE core.work_metrics TO pulse_reader;
 
 -- core.work_percentiles -----------------------------------------------------------------------------------------------
 CREATE TABLE core.work_percentiles (
@@ -3920,26 +3885,6 @@ ALTER TABLE core.work_percentiles ENABLE ROW LEVEL SECURITY;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE core.work_percentiles TO pulse_etl;
 GRANT SELECT ON TABLE core.work_percentiles TO pulse_staff;
 GRANT SELECT ON TABLE core.work_percentiles TO pulse_reader;
-
--- core.work_scopes ----------------------------------------------------------------------------------------------------
-CREATE TABLE core.work_scopes (
-    client_id integer NOT NULL,
-    scope_type text NOT NULL,
-    scope_id text NOT NULL,
-    first_day date NOT NULL
-);
-ALTER TABLE ONLY core.work_scopes FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE core.work_scopes IS 'One row per scope: from which day on it has items.';
-ALTER TABLE ONLY core.work_scopes ADD CONSTRAINT work_scopes_pkey PRIMARY KEY (client_id, scope_type, scope_id);
-ALTER TABLE ONLY core.work_scopes ADD CONSTRAINT work_scopes_client_id_fkey FOREIGN KEY (client_id) REFERENCES core.clients(id);
-CREATE POLICY etl ON core.work_scopes TO pulse_etl USING ((client_id = ( SELECT core.etl_client_id() AS etl_client_id)));
-CREATE POLICY owner ON core.work_scopes TO pulse_owner USING ((SESSION_USER = 'pulse_owner'::name));
-CREATE POLICY reader ON core.work_scopes FOR SELECT TO pulse_reader USING ((client_id = ( SELECT core.reader_client_id() AS reader_client_id)));
-CREATE POLICY staff ON core.work_scopes FOR SELECT TO pulse_staff USING (true);
-ALTER TABLE core.work_scopes ENABLE ROW LEVEL SECURITY;
-GRANT SELECT,INSERT,DELETE,MAINTAIN,UPDATE ON TABLE core.work_scopes TO pulse_etl;
-GRANT SELECT ON TABLE core.work_scopes TO pulse_staff;
-GRANT SELECT ON TABLE core.work_scopes TO pulse_reader;
 
 -- core.work_sprint_items ----------------------------------------------------------------------------------------------
 CREATE TABLE core.work_sprint_items (

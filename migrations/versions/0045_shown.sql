@@ -32,6 +32,8 @@ create or replace function core.display_text(unit text, value double precision) 
         when unit = 'hours' and value * 60 < 59.5 then format(core.say('%s min'), to_char(value * 60, 'FM90'))
         when unit = 'hours' and value < 47.95 then format(core.say('%s h'), core.figures(to_char(value, 'FM990.0')))
         when unit = 'hours' then format(core.say('%s days'), core.figures(to_char(value / 24, 'FM999999999990.0')))
+        when unit = 'items' then to_char(value, 'FM999999999990')
+        when unit = 'per_week' then format(core.say('%s per week'), to_char(value, 'FM999999999990'))
         else core.figures(to_char(value, 'FM999999999990.0'))
     end;
 

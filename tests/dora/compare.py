@@ -131,7 +131,7 @@ def facts_of(loaded: Loaded) -> Facts:
     found: Facts = {}
     for table, columns in COLUMNS.items():
         key = KEYS[table]
-        where = " where scope_type <> 'repository'" if table == "dora_metrics" else ""
+        where = " where scope_type <> 'repository' and family <> 'work'" if table == "dora_metrics" else ""
         rows = loaded.read(f"select {', '.join((*key, *columns))} from core.{table}{where}")
         found[table] = {
             row[: len(key)] if len(key) > 1 else row[0]: dict(zip(columns, row[len(key) :], strict=True))

@@ -11,6 +11,7 @@ from statistics import fmean, median
 HISTORY = 12  # weeks that judge the others, and that a level has before it is the usual one
 JUDGED = 8  # latest weeks, which are judged by those before
 CHANCE = 0.0015  # of Fisher's exact test
+COUNTED = {"per_day": 7, "items": 1}  # by what a week's value becomes its count
 RULES = (
     ("3 weeks in a row at or beyond a limit", 3, 3, 2.5),
     ("4 weeks in a row in the outer part of the range", 4, 4, 1.6),
@@ -29,11 +30,13 @@ class Week:
     deployments: int = 0
 
     def level(self, unit: str) -> float:
-        return math.sqrt(self.value * 7 + 0.375) if unit == "per_day" else math.log(max(self.value, 0.01))
+        if unit in COUNTED:
+            return math.sqrt(self.value * COUNTED[unit] + 0.375)
+        return math.log(max(self.value, 0.01))
 
     def noise(self, unit: str) -> float:
         """The least variance, from the number of events alone."""
-        if unit == "per_day":
+        if unit in COUNTED:
             return 0.25
         return 1.571 / self.events * (math.log(max(self.p75, 0.01) / max(self.value, 0.01)) / 0.674) ** 2
 

@@ -134,7 +134,6 @@ class Team:
             "select author, count(*) from core.changes group by author order by 2, left(md5(author), 0)",
             "select count(distinct author_login), count(distinct author_login || state) from core.reviews",
             "select count(distinct actor_login) from core.pull_request_events",
-            "select scope_type, scope_id, metric_type, metric_value from core.work_metrics order by 1, 2, 3, 4",
         )
         with client_transaction(self.conn, self.id):
             found = [self.conn.execute(query.encode()).fetchall() for query in queries]

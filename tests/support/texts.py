@@ -52,7 +52,7 @@ def of_sql() -> Iterator[str]:
 
 
 STORED_TEXTS = {
-    *("added", "changed", "removed", "deployments", "deployed changes", "incidents", "merged changes"),
+    *("added", "changed", "removed", "deployments", "deployed changes", "incidents", "merged changes", "work items"),
     *("the scope's first day or services have changed", "the tiers of its services have changed"),
     *("carries others", "bot", "no commits", "negative duration"),
 }

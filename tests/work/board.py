@@ -25,10 +25,11 @@ TABLES = {
     "work_status_times": "work_item_id, status",
     "work_sprint_items": "sprint_id, issue_id",
     "work_sprints": "id",
-    "work_metrics": "metric_type, grain, scope_type, scope_id, calculation_date",
+    "dora_metrics": "metric_type, grain, scope_type, scope_id, calculation_date",
     "work_time_in_status": "scope_type, scope_id, status",
-    "work_scopes": "scope_type, scope_id",
+    "dora_scopes": "scope_type, scope_id, family",
 }
+WRITTEN = ("facts/work_items", "flow/", "metrics/dora_metrics.", "end/work_state")
 Move = tuple[str, str, str]
 
 
@@ -41,11 +42,16 @@ class Board:
     """One client with a Jira of two projects, OPS and WEB. `now` is the time for which the stage runs."""
 
     def __init__(
-        self, db: TestDatabase, time_zone: str = "UTC", now: str = "2026-03-31 12:00", **settings: Any
+        self,
+        db: TestDatabase,
+        time_zone: str = "UTC",
+        now: str = "2026-03-31 12:00",
+        client_id: int | None = None,
+        **settings: Any,
     ) -> None:
         self.db = db
         self.now = at(now)
-        self.client_id = db.add_client("acme", "Acme", time_zone=time_zone)
+        self.client_id = client_id or db.add_client("acme", "Acme", time_zone=time_zone)
         self.jira = db.add_integration(self.client_id, "jira")
         for key, value in {"minimum_sample": 1, **settings}.items():
             db.set_setting(self.client_id, f"dora.{key}", value)
@@ -143,10 +149,10 @@ class Board:
             self.conn.execute(statement, parameters)  # type: ignore[call-overload]
 
     def compute(self, now: str | None = None, *, full: bool = False) -> int:
-        """Run the stage; returns the rows that the flow models wrote."""
+        """Run the stage; returns how many rows of work items and of numbers it wrote."""
         self.now = at(now) if now else self.now
         steps = run_stage(self.conn, self.client_id, "dora", now=self.now, full=full)
-        return sum(step.rows for step in steps if step.file.startswith(("flow/", "end/work_state")))
+        return sum(step.rows for step in steps if step.file.startswith(WRITTEN))
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What the client's own login reads on the replica."""
@@ -190,7 +196,7 @@ class Board:
         return self.metric(name, grain, day, scope)["metric_value"]
 
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Everything that was computed, without the times of publication."""
+        """Everything that was computed, without the times of publication and the ids of numbers."""
         found: dict[str, list[tuple[Any, ...]]] = {}
         with client_transaction(self.conn, self.client_id):
             for table, key in TABLES.items():
@@ -198,7 +204,7 @@ class Board:
                     row[0]
                     for row in self.conn.execute(
                         "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0"
-                        " and not attisdropped and attname <> 'published_at' order by attnum",
+                        " and not attisdropped and attname <> 'published_at' and attidentity = '' order by attnum",
                         [f"core.{table}"],
                     )
                 ]

@@ -178,7 +178,7 @@ def test_percentiles_interpolate_and_shares_divide(board: Board) -> None:
     cycle = board.metric("cycle_time", "week", "2026-03-02")
     assert (cycle["metric_value"], cycle["p75"], cycle["p90"]) == (2.5, None, None), "a P75 needs 8 items, a P90 20"
     (stored,) = board.rows(
-        "select p75, p90 from core.work_metrics where (metric_type, grain, scope_type) = ('cycle_time', 'week', 'client')"
+        "select p75, p90 from core.dora_metrics where (metric_type, grain, scope_type) = ('cycle_time', 'week', 'client')"
         " and sample_size > 0"
     )
     assert stored == (3.25, pytest.approx(3.7))

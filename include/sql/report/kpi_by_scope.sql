@@ -64,7 +64,7 @@ join (
               = (f.client_id, k.metric_type, f.grain, f.scope_type, f.scope_id, f.calculation_date))
 ) m on m.client_id = t.client_id and m.calculation_date = t.computed_through
 join (select *, has_past_windows and metric_type <> 'deployment_days_per_week' as is_judged from core.metric_catalogue) k
-  on k.metric_type = m.metric_type
+  on k.metric_type = m.metric_type and k.family <> 'work'
 left join core.services v on m.scope_type = 'service' and (v.client_id, v.id) = (m.client_id, m.scope_id)
 left join core.dora_metrics p
   on (p.client_id, p.metric_type, p.grain, p.scope_type, p.scope_id, p.calculation_date)

@@ -1,5 +1,5 @@
--- One row per published number: metric, grain, scope and period. Ratios and counts with the range that chance leaves them; where most
--- of the failures are guesses, there is none.
+-- One row per published number of delivery: metric, grain, scope and period. Ratios and counts with the range that chance leaves
+-- them; where most of the failures are guesses, there is none.
 with numbers as (
     select m.client_id, m.metric_type, m.unit, m.grain, m.scope_type, m.scope_id, m.period_start, m.period_end, m.is_partial,
            m.metric_value, m.p50, m.p75, m.p90, m.numerator, m.denominator, m.sample_size, m.guessed, m.null_reason, m.tier, m.tier_year,
@@ -29,7 +29,7 @@ select
         as shifted_on,
     goal.target * k.factor as target, r.low * k.factor as likely_low, r.high * k.factor as likely_high
 from numbers m
-join core.metric_catalogue k on k.metric_type = m.metric_type
+join core.metric_catalogue k on k.metric_type = m.metric_type and k.family <> 'work'
 left join core.services s on m.scope_type in ('service', 'repository') and (s.client_id, s.id) = (m.client_id, m.scope_id)
 -- A period has the limits of the level that its last week belongs to.
 left join core.metric_signals g

@@ -1,6 +1,8 @@
 -- One row per published number of an ended period that has changed, or whose tier alone has: what it was, what it is, and why.
 select r.client_id, r.restated_at, r.metric_type, core.say(k.metric_label) as metric_label, r.grain, r.scope_type, r.scope_id,
-       case r.scope_type when 'client' then core.say('All services') else coalesce(s.name, r.scope_id) end as scope_name, r.calculation_date,
+       case when r.scope_type <> 'client' then coalesce(s.name, r.scope_id) when k.family = 'work' then core.say('All projects')
+            else core.say('All services') end as scope_name,
+       r.calculation_date,
        r.old_value, r.new_value,
        core.display_text(k.unit, r.old_value) || case when x.is_tier_only then ' (' || coalesce(core.say(initcap(r.old_tier)), core.say('no tier')) || ')'
                                                       else '' end as old_text,

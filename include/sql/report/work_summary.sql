@@ -26,7 +26,8 @@ with clients as (
     where setting_key = 'work.waiting_statuses'
     group by client_id
 )
-select c.client_id, c.client_name, r.topic, r.sort_order, r.question, r.term, r.answer, r.note, r.is_alert,
+select c.client_id, c.client_name, r.topic, r.sort_order, r.question, r.term, r.answer, r.note, r.is_alert, v.verdict,
+       v.verdict_text,
        format(core.say('the 30 days up to %s'), core.day_text(c.today)) as period_text
 from clients c
 join done d using (client_id)
@@ -63,4 +64,9 @@ cross join lateral (
               when d.n_waiting < p.needed then format(core.say('%s of %s items finished: not enough yet'), d.n_waiting, p.needed)
               else format(core.say('of the time from start to end; the rest was waiting in %s'), t.statuses) end, false)
 ) r (topic, sort_order, question, term, answer, note, is_alert)
+left join lateral (
+    select g.verdict, g.verdict_text
+    from report.metric_signals g
+    where (g.client_id, g.metric_type, g.scope_type, g.scope_id) = (c.client_id, r.topic, 'client', '') and g.is_current
+) v on true
 where (r.topic = 'none') = not c.has_items;

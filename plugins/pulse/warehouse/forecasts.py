@@ -63,7 +63,7 @@ _PLANS = """
     select 'project', i.project_key, i.project_key, i.project_key, i.url, null, s.first_day, null, i.created_on, null,
            i.started_on, i.done_on
     from items i
-    join core.work_scopes s on s.scope_type = 'project' and s.scope_id = i.project_key
+    join core.dora_scopes s on (s.scope_type, s.scope_id, s.family) = ('project', i.project_key, 'work')
     where coalesce(i.done_on >= %(since)s, true)
 """
 

@@ -51,7 +51,8 @@ _STATEMENTS = {
     "freshness": "select integration, last_success_at, newest_record_at, rows_rejected from report.freshness order by 1",
     "corrections": "select *, count(*) over () as of_all from ("
     " select metric_label, grain, calculation_date, old_text, new_text, cause, restated_at from report.restatements"
-    " where scope_type = 'client' and grain = 'month' and old_text is distinct from new_text"
+    " where scope_type = 'client' and grain = 'month' and old_text is distinct from new_text and metric_type in"
+    " (select metric_type from core.metric_catalogue where family <> 'work')"
     " and restated_at >= date_trunc('month', now()) - interval '1 month') r"
     f" order by restated_at desc, calculation_date desc limit {MOST_CORRECTIONS}",
 }

@@ -24,7 +24,7 @@ with recent as (
     ) c
     where c.hours is not null
 ), scopes as (
-    select scope_type, scope_id from core.work_scopes
+    select scope_type, scope_id from scope_days where family = 'work'
     union all
     select 'pull_requests', '' where exists (select from core.changes)
 )

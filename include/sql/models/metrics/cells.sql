@@ -13,6 +13,7 @@ with family_grains as (
         values ('day', null), ('week', null), ('month', null), ('rolling_7d', 7), ('rolling_30d', 30), ('rolling_90d', 90)
     ) g (grain, days)
     where not (k.family = 'pull_requests' and g.grain in ('day', 'rolling_7d'))
+      and not (k.family = 'work' and g.grain in ('day', 'rolling_7d', 'rolling_90d'))
     group by k.family, g.grain, g.days
 ), scopes as (
     select d.*, r.family is not null as is_recomputed
@@ -30,7 +31,7 @@ with family_grains as (
     from moved_days m
     join family_grains g on g.family = m.family and g.days > 0
     join rolling_ends e
-      on e.is_client = (m.scope_type = 'client') and e.end_day between m.day and m.day + g.days - 1
+      on e.is_client = (m.scope_type = 'client' and m.family <> 'work') and e.end_day between m.day and m.day + g.days - 1
      and (e.is_latest or g.has_past_windows)
     union
     -- of periods that were running at the last run or began since, and of recomputed scopes
@@ -42,7 +43,7 @@ with family_grains as (
     join family_grains g on g.family = d.family and g.days is null
     cross join lateral generate_series(
         core.period_start(g.grain, case when not d.is_recomputed then s.computed_through
-                                        when d.scope_type = 'client' or g.grain = 'month' then d.first_day
+                                        when d.scope_type in ('client', 'project') or g.grain = 'month' then d.first_day
                                         else greatest(d.first_day, s.today - 400) end, s.week_shift),
         s.today, ('1 ' || g.grain)::interval) p
     where case when d.is_recomputed then g.grain <> 'day' or (d.scope_type, d.family) = ('client', 'deployments')
@@ -53,7 +54,7 @@ with family_grains as (
     cross join settings s
     join family_grains g on g.family = d.family and g.days > 0
     join rolling_ends e
-      on e.is_client = (d.scope_type = 'client') and (e.is_latest or g.has_past_windows)
+      on e.is_client = (d.scope_type = 'client' and d.family <> 'work') and (e.is_latest or g.has_past_windows)
      and case when d.is_recomputed then e.end_day >= d.first_day
               else e.end_day >= s.computed_through or e.is_compared end
     where d.is_recomputed or s.computed_through < s.today
@@ -78,5 +79,5 @@ cross join lateral (
                 else w.period_start + split_part(rtrim(w.grain, 'd'), '_', 2)::integer end as period_end
 ) e
 where e.period_end > d.first_day and w.period_start <= s.today
-  and (w.scope_type = 'client' or w.grain not in ('day', 'week')
+  and (w.scope_type in ('client', 'project') or w.grain not in ('day', 'week')
        or e.period_end > s.today - case w.grain when 'day' then 91 when 'week' then 400 end)

@@ -18,10 +18,11 @@ join core.dora_metrics t on s.computed_through is distinct from s.today
 join core.metric_catalogue k on k.metric_type = t.metric_type
 where case when t.grain like 'rolling%' then
                not exists (select from rolling_ends e
-                           where e.end_day = t.calculation_date and e.is_client = (t.scope_type = 'client')
+                           where e.end_day = t.calculation_date
+                             and e.is_client = (t.scope_type = 'client' and t.family <> 'work')
                              and (e.is_latest or k.has_past_windows))
            when t.grain in ('day', 'week') then
-               t.scope_type <> 'client' and t.period_end <= s.today - case t.grain when 'day' then 91 else 400 end
+               t.scope_type not in ('client', 'project') and t.period_end <= s.today - case t.grain when 'day' then 91 else 400 end
            else false end
 ;
 with numbers as (
@@ -32,6 +33,8 @@ with numbers as (
     select * from recovery_numbers
     union all
     select * from pull_request_numbers
+    union all
+    select * from work_numbers
 ), judged as (
     select n.*, k.family, k.unit, c.grain, c.scope_type, c.scope_id, c.calculation_date,
            c.period_start, c.period_end,
@@ -39,6 +42,7 @@ with numbers as (
                c.period_start < case when n.metric_type in ('deployment_frequency', 'deployment_days_per_week')
                                      then c.success_day else c.kind_day end, false) as is_partial,
            case
+               when k.unit = 'items' then null  -- nothing is a value
                when n.metric_type = 'deployment_frequency' then
                    case when c.success_day is null or c.period_end <= c.success_day then 'no_data'
                         when n.metric_value is null then 'no_working_days' end

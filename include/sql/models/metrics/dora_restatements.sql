@@ -61,7 +61,7 @@ select
     case when s.reason = 'definition' then 'definition ' || s.previous_version || ' became ' || s.definition_version
          when c.cause is not null then
              case r.family when 'deployments' then 'deployments' when 'delivery' then 'deployed changes'
-                           when 'recovery' then 'incidents' else 'merged changes' end || ': ' || c.cause
+                           when 'recovery' then 'incidents' when 'work' then 'work items' else 'merged changes' end || ': ' || c.cause
          when r.is_tier_only then 'the tiers of its services have changed'
          else 'the scope''s first day or services have changed' end as cause,
     coalesce(c.evidence, '[]') as evidence

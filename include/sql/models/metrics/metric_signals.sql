@@ -1,26 +1,29 @@
 -- Table core.metric_signals: what in the weeks of a metric is a signal, and what is chance (docs/metrics.md says by which rules).
 -- Grain: one row per metric, scope and level: weeks between two shifts, of the complete weeks of the last 400 days.
--- Per: metric_type, scope_type, scope_id of select metric_type, scope_type, scope_id from core.dora_scopes join core.metric_catalogue using (family) where has_past_windows
--- Touched are series with a written complete week; all of them when a week has begun, because the oldest week leaves.
+-- Per: metric_type, scope_type, scope_id of select metric_type, scope_type, scope_id from core.dora_scopes join core.metric_catalogue using (family) where judged = 'scopes' or judged = scope_type
+-- Touched are series with a written complete week; all of a scope that is recomputed; and all of them when a week has begun,
+-- because the oldest week leaves.
 select b.metric_type, b.scope_type, b.scope_id
 from dora_metrics_changed c
 cross join unnest(array[c.before, c.after]) b
-join core.metric_catalogue k on k.metric_type = b.metric_type and k.has_past_windows
+join core.metric_catalogue k on k.metric_type = b.metric_type and (k.judged = 'scopes' or k.judged = b.scope_type)
 where b.grain = 'week' and not b.is_partial
 union
 select k.metric_type, d.scope_type, d.scope_id
 from settings s
 cross join core.dora_scopes d
-join core.metric_catalogue k on k.family = d.family and k.has_past_windows
+join core.metric_catalogue k on k.family = d.family and (k.judged = 'scopes' or k.judged = d.scope_type)
 where core.period_start('week', s.computed_through, s.week_shift) is distinct from core.period_start('week', s.today, s.week_shift)
+   or exists (select from recomputed_scopes r where (r.scope_type, r.scope_id, r.family) = (d.scope_type, d.scope_id, d.family))
 ;
 -- Counts are judged as roots and durations as logarithms, so that noise does not depend on the level. noise: the least
 -- variance that a week can have, from the number of events alone.
 with recursive weeks as (
     select m.metric_type, m.scope_type, m.scope_id, m.period_start, m.unit,
            case m.unit when 'per_day' then sqrt(m.metric_value * case when s.working then 5 else 7 end + 0.375)
+                       when 'items' then sqrt(m.metric_value + 0.375)
                        when 'hours' then ln(greatest(m.metric_value, 0.01)) end as y,
-           case m.unit when 'per_day' then 0.25::double precision
+           case m.unit when 'per_day' then 0.25::double precision when 'items' then 0.25
                        when 'hours' then 1.571 / m.sample_size
                             * (ln(greatest(m.p75, 0.01) / greatest(m.metric_value, 0.01)) / 0.674) ^ 2 end as noise,
            m.numerator, m.denominator
@@ -149,15 +152,16 @@ with recursive weeks as (
     -- A level that a shift began has limits from its fourth week on, the first one from its twelfth.
     cross join lateral (select l.next_first is not null or l.history >= case when l.side is null then 12 else 4 end as has_limits) h
     cross join lateral (
-        select case l.unit when 'per_day' then greatest(l.c ^ 2 - 0.375, 0) / f.days when 'hours' then exp(l.c) else l.c end
+        select case l.unit when 'hours' then exp(l.c) when 'ratio' then l.c else greatest(l.c ^ 2 - 0.375, 0) / f.days end
                    as centre,
-               case l.unit when 'per_day' then greatest(greatest(l.c - 3 * l.sigma, 0) ^ 2 - 0.375, 0) / f.days
-                           when 'hours' then exp(l.c - 3 * l.sigma)
-                           else sin(greatest(asin(sqrt(l.c)) - 3 * l.sigma, 0)) ^ 2 end as lower,
-               case l.unit when 'per_day' then ((l.c + 3 * l.sigma) ^ 2 - 0.375) / f.days
-                           when 'hours' then exp(l.c + 3 * l.sigma)
-                           else sin(least(asin(sqrt(l.c)) + 3 * l.sigma, pi() / 2)) ^ 2 end as upper
-        from (select case when s.working then 5.0 else 7.0 end as days) f
+               case l.unit when 'hours' then exp(l.c - 3 * l.sigma)
+                           when 'ratio' then sin(greatest(asin(sqrt(l.c)) - 3 * l.sigma, 0)) ^ 2
+                           else greatest(greatest(l.c - 3 * l.sigma, 0) ^ 2 - 0.375, 0) / f.days end as lower,
+               case l.unit when 'hours' then exp(l.c + 3 * l.sigma)
+                           when 'ratio' then sin(least(asin(sqrt(l.c)) + 3 * l.sigma, pi() / 2)) ^ 2
+                           else ((l.c + 3 * l.sigma) ^ 2 - 0.375) / f.days end as upper
+        -- a week's count is shown per day, or as it is
+        from (select case when l.unit = 'items' then 1.0 when s.working then 5.0 else 7.0 end as days) f
         where has_limits
         union all
         select null, null, null where not has_limits

@@ -1,5 +1,6 @@
 -- Temporary table moved_facts: the facts that count in numbers and that this run added, took away or changed.
--- Grain: one row per fact and version of it, before and after; with the service and day that this version counts in.
+-- Grain: one row per fact and version of it, before and after; with the service (of a work item: the project) and day that
+-- this version counts in.
 -- what: added, changed or removed.
 -- Index: (family, day)
 select 'deployments' as family, d.service_id, d.finished_on as day, d.id as fact_id,
@@ -67,3 +68,5 @@ where x.id is not null
       is distinct from row((c.after).merged_on, (c.after).service_id, (c.after).is_bot, (c.after).additions,
           (c.after).deletions, (c.after).review_count, (c.after).comment_count, (c.after).changes_requested_count,
           (c.after).reopened_count, (c.after).is_reviewed, (c.after).carries_others)
+union all
+select 'work', project_key, day, id, what from moved_items

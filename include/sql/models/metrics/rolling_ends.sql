@@ -1,5 +1,5 @@
 -- Temporary table rolling_ends: the days that rolling windows end on.
--- Grain: one row per day, for the client and for other scopes (is_client).
+-- Grain: one row per day, for the client (is_client), and for other scopes and all numbers of work.
 -- Today; of the client also the last day of each week of the last 400 days, and the days before the windows that end today begin
 -- (is_compared). Metrics without past windows have the latest only (is_latest): today, and what it is compared with.
 select c.is_client, e.day as end_day, e.is_compared, e.is_compared or e.day = s.today as is_latest

@@ -34,13 +34,20 @@ with memberships as (
     ) f
     union all
     select null, 'recovery', (select min(i.resolved_on) from core.incidents i where i.service_id is null), null
+    union all
+    select m.service_id, 'work', (
+        select least(w.created_on, w.started_on, w.done_on) from core.work_items w
+        where w.project_key = m.service_id order by least(w.created_on, w.started_on, w.done_on) limit 1), null
+    from scope_services m where m.scope_type = 'project'
 ), found as (
-    -- The client has numbers of every family, or the reason why there is none, from its first event of any kind on.
-    select 'client' as scope_type, '' as scope_id, f.family, (select min(first_day) from by_service) as first_day,
+    -- The client has numbers of every family, or the reason why there is none, from its first event of any kind on; those of
+    -- its work from its first item on.
+    select 'client' as scope_type, '' as scope_id, f.family,
+           case f.family when 'work' then min(b.first_day)
+                         else (select min(first_day) from by_service where family <> 'work') end as first_day,
            min(b.first_day) as kind_day, min(b.success_day) as success_day, '' as members
-    from (values ('deployments'), ('delivery'), ('recovery'), ('pull_requests')) f (family)
+    from (values ('deployments'), ('delivery'), ('recovery'), ('pull_requests'), ('work')) f (family)
     left join by_service b on b.family = f.family
-    where (select min(first_day) from by_service) is not null
     group by f.family
     union all
     select m.scope_type, m.scope_id, b.family, min(b.first_day), min(b.first_day), min(b.success_day),
@@ -48,6 +55,8 @@ with memberships as (
     from scope_services m
     join by_service b on b.service_id = m.service_id
     left join memberships n on (n.scope_type, n.scope_id) = (m.scope_type, m.scope_id)
-    group by 1, 2, 3 having min(b.first_day) is not null
+    group by 1, 2, 3
 )
-select *, (dense_rank() over (order by scope_type <> 'client', scope_type, scope_id))::integer as scope_no from found
+select *, (dense_rank() over (order by scope_type <> 'client', scope_type, scope_id))::integer as scope_no
+from found
+where first_day is not null

@@ -1,4 +1,5 @@
--- Temporary table scope_services: which services a scope has: a service, a team, or a repository with parts.
+-- Temporary table scope_services: which services a scope has: a service, a team, or a repository with parts. A project of the
+-- issue tracker has its own items; their service_id is its key.
 -- Grain: one row per scope and service. (The client has all, and what has no service.)
 -- Index: (scope_type, scope_id), (service_id)
 select 'service' as scope_type, id as scope_id, id as service_id from live_services
@@ -22,3 +23,5 @@ select 'repository', v.prefix || '-repo:' || v.integration_id || ':' || v.reposi
 from live_services v
 where exists (select from live_services o
               where (o.integration_id, o.repository_id) = (v.integration_id, v.repository_id) and o.has_parts)
+union all
+select distinct 'project', key, key from core.projects
