@@ -33,7 +33,7 @@ def test_loading_twice_writes_nothing(db: TestDatabase) -> None:
 def test_a_row_that_differs_is_written_and_one_that_is_gone_goes(db: TestDatabase, catalogue: Path) -> None:
     lines = catalogue.read_text("utf-8").replace("Lead time: review", "Lead time: in review").splitlines()
     kept = [line for line in lines if not line.startswith("rework_cycles,")]
-    catalogue.write_text("\n".join([*kept, 'flow,"Flow, new",items,1,higher,17,flow,count,,false', ""]), "utf-8")
+    catalogue.write_text("\n".join([*kept, 'flow,"Flow, new",items,1,higher,17,flow,count,,false,', ""]), "utf-8")
     owner = db.connect("pulse_owner")
     before = owner.execute(ROWS).fetchall()
     seeds.load(owner)
