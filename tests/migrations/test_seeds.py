@@ -39,7 +39,7 @@ def test_a_row_that_differs_is_written_and_one_that_is_gone_goes(db: TestDatabas
     seeds.load(owner)
     after = {row[1]: row for row in owner.execute(ROWS).fetchall()}
     assert {row[1] for row in before} - after.keys() == {"rework_cycles"}
-    assert after["flow"][2:] == ("Flow, new", "items", 1.0, "higher", 17, "flow", "count", None, False)
+    assert after["flow"][2:] == ("Flow, new", "items", 1.0, "higher", 17, "flow", "count", None, False, None)
     changed = {row[1] for row in before if row[1] in after and after[row[1]] != row}
     assert changed == {"lead_time_review"}
 
