@@ -71,6 +71,24 @@ def test_a_publication_goes_from_tables_to_every_report_view_with_its_columns(ob
         assert int(one["facets"]["version"]["datasetVersion"]) > 0
 
 
+def test_a_views_columns_name_the_columns_that_they_come_from(observed: Observed) -> None:
+    views = {one["name"].rpartition(".")[2]: one for one in only(observed, "publish_dashboards", 0)["outputs"]}
+    origins = {
+        (view, column): {(one["namespace"], one["name"], one["field"]) for one in found["inputFields"]}
+        for view, told in views.items()
+        for column, found in told["facets"]["columnLineage"]["fields"].items()
+    }
+    table, database = observed.primary, observed.database
+    assert origins["restatements", "metric_label"] == {(table, f"{database}.core.metric_catalogue", "metric_label")}
+    assert (table, f"{database}.core.forecasts", "p50_on") in origins["forecasts", "p50_text"]
+    assert (observed.replica, f"{database}.report.kpi_by_scope", "metric_value") in origins[
+        "kpi_current", "metric_value"
+    ]
+    columns = {(view, column) for view, found in observed.columns.items() for column, _ in found}
+    assert set(origins) <= columns
+    assert len(origins) > 0.9 * len(columns)
+
+
 def test_a_run_without_news_has_no_outputs(observed: Observed) -> None:
     told = [event for event in observed.received.events if event["run"]["facets"].get("airflow")]
     of_run = [event for event in told if event["run"]["facets"]["airflow"]["dagRun"]["run_id"] == "manual__1"]

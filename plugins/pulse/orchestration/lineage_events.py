@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from airflow.providers.openlineage.extractors import OperatorLineage
 from openlineage.client.event_v2 import InputDataset, OutputDataset
 from openlineage.client.facet_v2 import (
+    column_lineage_dataset,
     dataset_version_dataset,
     output_statistics_output_dataset,
     schema_dataset,
@@ -24,6 +25,7 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.naming.dataset import Postgres
 
 from pulse.orchestration.lineage import Place, Work
+from pulse.orchestration.lineage_columns import column_origins
 from pulse.orchestration.specs import IntegrationSpec
 from pulse.sources.refusals import redacted
 from pulse.warehouse import forecasts
@@ -45,15 +47,19 @@ def events_of(work: Work) -> OperatorLineage:
         written |= {f"raw.{entity}" for _, _, tables in work.loads for entity in tables}
         views = sorted(name for name in catalogue.views if name.startswith("report.")) if work.publication else []
         schemas = {name: _schema(columns) for name, columns in columns_of(conn, [*written, *views]).items()}
+        origins = column_origins(conn) if views else {}
     _add_loads(told, work.loads, schemas)
     _add_stages(told, work.steps, schemas, catalogue)
     if work.publication:
         primary, replica, version = work.publication
         told.inputs += [_input(_name(primary, table)) for table in sorted(catalogue.tables_behind(views))]
-        facet = dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=str(version))
         for view in views:
-            namespace, name = _name(replica, view)
-            told.outputs.append(OutputDataset(namespace, name, facets={"schema": schemas[view], "version": facet}))
+            facets = {
+                "schema": schemas[view],
+                "version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=str(version)),
+                "columnLineage": _column_lineage(primary, replica, origins[view]),
+            }
+            told.outputs.append(OutputDataset(*_name(replica, view), facets=facets))
     return told
 
 
@@ -108,6 +114,21 @@ def _schema(columns: Iterable[Column]) -> schema_dataset.SchemaDatasetFacet:
             schema_dataset.SchemaDatasetFacetFields(name=one.name, type=one.type, description=one.comment)
             for one in columns
         ]
+    )
+
+
+def _column_lineage(
+    primary: Place, replica: Place, origins: dict[str, list[tuple[str, str]]]
+) -> column_lineage_dataset.ColumnLineageDatasetFacet:
+    def field(relation: str, column: str) -> column_lineage_dataset.InputField:
+        place = replica if relation.startswith("report.") else primary
+        return column_lineage_dataset.InputField(*_name(place, relation), column)
+
+    return column_lineage_dataset.ColumnLineageDatasetFacet(
+        fields={
+            column: column_lineage_dataset.Fields(inputFields=[field(*origin) for origin in found])
+            for column, found in origins.items()
+        }
     )
 
 

@@ -61,7 +61,7 @@ class LoadResult:
     read: int = 0
     written: int = 0
     rejected: int = 0
-    tables: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

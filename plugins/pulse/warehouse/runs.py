@@ -53,7 +53,7 @@ class RunStats:
     held_values: int = 0
     steps_done: int = 0
     steps_all: int = 0
-    tables: Counter[str] = field(default_factory=Counter)
+    tables: Counter[str] = field(default_factory=Counter, compare=False)
     progress: Progress | None = None
 
     def add(self, other: RunStats) -> None:
