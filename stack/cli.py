@@ -8,11 +8,12 @@ import sys
 import time
 
 from pulse import environ
+from stack.airflow.settings import tells_lineage
 from stack.errors import StackError
 from stack.install import packages as install
 from stack.options import load_options
 from stack.paths import AIRFLOW_VENV, ROOT, state_folder
-from stack.steps import Progress, Step, StepFailed
+from stack.steps import Progress, Say, Step, StepFailed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -217,7 +218,7 @@ def _install(arguments: argparse.Namespace) -> None:
         options = load_options(state_folder()).changed(arguments.demo, arguments.recorded)
         progress = Progress(total_steps(sandbox=options.sandbox))
         try:
-            progress.run([Step("Airflow packages", lambda say: install.ensure(install.AIRFLOW, say))])
+            progress.run([Step("Airflow packages", _airflow_packages)])
         except StepFailed as failure:
             raise StackError(str(failure)) from failure
         return
@@ -228,6 +229,11 @@ def _install(arguments: argparse.Namespace) -> None:
     install.ensure(install.AIRFLOW, say)
     if arguments.command == "test":
         install.ensure(install.TESTS, say, extra=True)
+
+
+def _airflow_packages(say: Say) -> str:
+    done = install.ensure(install.AIRFLOW, say)
+    return install.ensure(install.LINEAGE, say, extra=True) if tells_lineage() else done
 
 
 def _not_installed(arguments: argparse.Namespace) -> int:

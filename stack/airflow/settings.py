@@ -10,6 +10,15 @@ from urllib.parse import urlsplit
 from pulse import environ, sso
 from stack.settings import Settings
 
+# Where Airflow sends traces and lineage, and how (docs/monitoring.md).
+LINEAGE = ("AIRFLOW__OPENLINEAGE__", "OPENLINEAGE_")
+TRACES = ("AIRFLOW__TRACES__", "OTEL_")
+
+
+def tells_lineage() -> bool:
+    """Whether the environment names a lineage backend."""
+    return any(name.startswith(LINEAGE) and value for name, value in os.environ.items())
+
 
 def variables(settings: Settings) -> dict[str, str]:
     """The settings of this installation, and Connections that tasks find in their environment."""
@@ -52,6 +61,7 @@ def variables(settings: Settings) -> dict[str, str]:
             for variable in (*environ.SMTP, *environ.KEEP)
             if os.environ.get(variable.name)
         },
+        **{name: value for name, value in os.environ.items() if name.startswith((*LINEAGE, *TRACES)) and value},
     }
 
 

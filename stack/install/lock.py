@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from stack.errors import StackError
-from stack.install.packages import AIRFLOW, SUPERSET, TESTS, advice_for, lock_of
+from stack.install.packages import AIRFLOW, LINEAGE, SUPERSET, TESTS, advice_for, lock_of
 from stack.install.python import SUPPORTED
 from stack.install.uv import find_uv
 from stack.paths import ROOT
@@ -22,12 +22,13 @@ OPTIONS = [
 ]
 SOURCES = {
     "airflow": (AIRFLOW.requirements,),
-    "tests": (AIRFLOW.requirements, TESTS.requirements),
+    "lineage": (AIRFLOW.requirements, LINEAGE.requirements),
+    "tests": (AIRFLOW.requirements, LINEAGE.requirements, TESTS.requirements),
     "superset": (SUPERSET.requirements,),
-    "kubernetes": (AIRFLOW.requirements, ROOT / "deploy" / "kubernetes" / "requirements.txt"),
-    "scale": (AIRFLOW.requirements, ROOT / "deploy" / "scale" / "requirements.txt"),
+    "kubernetes": (AIRFLOW.requirements, LINEAGE.requirements, ROOT / "deploy" / "kubernetes" / "requirements.txt"),
+    "scale": (AIRFLOW.requirements, LINEAGE.requirements, ROOT / "deploy" / "scale" / "requirements.txt"),
 }
-LIKE_AIRFLOW = ("tests", "kubernetes", "scale")  # more packages beside Airflow's, whose versions stay
+LIKE_AIRFLOW = ("lineage", "tests", "kubernetes", "scale")  # more packages beside Airflow's, whose versions stay
 LOCKS = {lock_of(name, version): sources for name, sources in SOURCES.items() for version in SUPPORTED}
 
 

@@ -69,6 +69,9 @@ def lock_of(environment: str, version: tuple[int, int] = sys.version_info[:2]) -
 
 AIRFLOW = PackageSet(AIRFLOW_VENV, ROOT / "requirements.txt", lock_of("airflow"))
 SUPERSET = PackageSet(SUPERSET_VENV, ROOT / "superset" / "requirements.txt", lock_of("superset"))
+LINEAGE = PackageSet(
+    AIRFLOW_VENV, ROOT / "deploy" / "lineage" / "requirements.txt", lock_of("lineage"), ".pulse-lineage-installed"
+)
 TESTS = PackageSet(AIRFLOW_VENV, ROOT / "tests" / "requirements.txt", lock_of("tests"), ".pulse-tests-installed")
 
 

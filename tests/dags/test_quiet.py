@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from psycopg.types.json import Json
 
-from pulse.orchestration import quiet, tasks
+from pulse.orchestration import lineage, quiet, tasks
+from pulse.orchestration.lineage_events import events_of
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 from pulse.warehouse.connect import client_transaction
 from tests.support.database import TestDatabase
@@ -73,8 +74,11 @@ def quiet_run(db: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> QuietRun:
 
 
 def test_nothing_is_new(quiet_run: QuietRun) -> None:
+    work = lineage.begin()
     assert quiet.ends_here(quiet_run.spec)
     assert quiet_run.stages() == ["normalise_records", "compute_dora"]
+    told = events_of(work)
+    assert (told.inputs, told.outputs) == ([], []), "a lineage backend hears that nothing was written"
 
 
 @pytest.mark.parametrize(("state", "found"), [("running", 0), ("failed", 0), ("deferred", 0), ("success", 1)])
@@ -125,8 +129,10 @@ def test_a_record_that_was_stored_after_the_last_run_is_new(quiet_run: QuietRun)
         world.jira,
         Json({"id": "5", "key": "NEW", "name": "New"}),
     )
+    work = lineage.begin()
     assert not quiet.ends_here(quiet_run.spec)
     assert quiet_run.stages() == ["normalise_records"]
+    assert [one.name.partition(".")[2] for one in events_of(work).outputs] == ["core.projects"]
 
 
 def test_a_deployment_that_an_earlier_run_has_left_is_new(quiet_run: QuietRun) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from deploy import render
 from stack import environment
+from stack.airflow.settings import tells_lineage
 from stack.paths import ROOT
 from stack.ports import StackPorts
 from stack.secret_file import load_secrets
@@ -93,3 +94,23 @@ def test_a_second_airflows_clients_are_named_by_their_slugs(
     with pytest.raises(SystemExit):
         render.main()
     assert "'-globex' is not the slug of a client: name them as in pulse_client_<slug>" in capsys.readouterr().err
+
+
+def test_airflow_is_told_where_traces_and_lineage_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example:4318",
+        "AIRFLOW__TRACES__OTEL_ON": "True",
+        "OPENLINEAGE_URL": "https://lineage.example",
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "pulse",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "of another Airflow in this shell")
+    assert tells_lineage()
+    found = render.environments(render.settings(tmp_path), "http://superset.example", "http://airflow.example")
+    assert given.items() <= found["airflow"].items()
+    assert found["airflow"]["AIRFLOW__CORE__FERNET_KEY"] != "of another Airflow in this shell"
+    assert not given.keys() & found["superset"].keys()
+    for name in given:
+        monkeypatch.delenv(name)
+    assert not tells_lineage()

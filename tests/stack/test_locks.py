@@ -74,13 +74,14 @@ def test_the_two_environments_differ_where_they_must() -> None:
 def test_the_tests_get_the_same_versions_as_airflow() -> None:
     run, tests = pins(install.AIRFLOW.lock), pins(install.TESTS.lock)
     assert run.items() <= tests.items()
-    for image in ("kubernetes", "scale"):
+    for image in ("lineage", "kubernetes", "scale"):
         assert run.items() <= pins(install.lock_of(image)).items()
     assert "celery" not in run
+    assert "apache-airflow-providers-openlineage" not in run, "only where a lineage backend is set"
     assert "pytest-xdist" not in run
 
 
-@pytest.mark.parametrize("environment", ["airflow", "tests", "superset", "kubernetes", "scale"])
+@pytest.mark.parametrize("environment", ["airflow", "lineage", "tests", "superset", "kubernetes", "scale"])
 def test_every_python_gets_the_same_versions(environment: str) -> None:
     first, *others = (pins(install.lock_of(environment, version)) for version in SUPPORTED)
     for other in others:

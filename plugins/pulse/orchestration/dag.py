@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Asset, Param, TaskGroup, TriggerRule, get_current_c
 from pulse import environ
 from pulse.orchestration.defaults import default_args
 from pulse.orchestration.names import AFTER_EXTRACTION, COMPUTE, CONTINUE, NORMALISE, PUBLISH, WATCH
-from pulse.orchestration.operators import ContinueBackfill, deferring_task
+from pulse.orchestration.operators import ContinueBackfill, client_task, deferring_task
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec
 from pulse.source_types import scopes_of
 
@@ -107,7 +107,7 @@ def _integration_group(spec: ClientDagSpec, integration: IntegrationSpec) -> Tas
 
 
 def _normalise_task(spec: ClientDagSpec) -> Any:
-    @task(task_id=NORMALISE, trigger_rule=TriggerRule.ALL_DONE)
+    @client_task(task_id=NORMALISE, trigger_rule=TriggerRule.ALL_DONE)
     def normalise() -> dict[str, int]:
         from pulse.orchestration.tasks import run_transforms
 
@@ -117,7 +117,7 @@ def _normalise_task(spec: ClientDagSpec) -> Any:
 
 
 def _compute_task(spec: ClientDagSpec) -> Any:
-    @task(task_id=COMPUTE)
+    @client_task(task_id=COMPUTE)
     def compute() -> dict[str, int]:
         from airflow.sdk.exceptions import DownstreamTasksSkipped
 
@@ -135,7 +135,7 @@ def _compute_task(spec: ClientDagSpec) -> Any:
 def _publish_task(spec: ClientDagSpec) -> Any:
     asset = Asset(published_uri(spec.slug))
 
-    @task(task_id=PUBLISH, execution_timeout=timedelta(minutes=10), outlets=[asset])
+    @client_task(task_id=PUBLISH, execution_timeout=timedelta(minutes=10), outlets=[asset])
     def publish(*, outlet_events: Any) -> None:
         from airflow.sdk.exceptions import DownstreamTasksSkipped
 

@@ -1,4 +1,5 @@
-"""Operators of client DAGs: one that waits out a used-up budget, one that starts the next part of a backfill."""
+"""Operators of client DAGs: one that tells what it read and wrote, one that also waits out a used-up budget, one that starts
+the next part of a backfill."""
 
 from __future__ import annotations
 
@@ -15,12 +16,31 @@ from airflow.sdk.bases.operator import ExecutorSafeguard
 from airflow.sdk.exceptions import AirflowSkipException
 
 from pulse.errors import RateLimited
+from pulse.orchestration import lineage
 
 # Tasks with the same resume time must not all start in the same second.
 SPREAD_SECONDS = 20.0
 
 
-class _DeferringOperator(_PythonDecoratedOperator):
+class _ClientTask(_PythonDecoratedOperator):
+    """Runs its function, and can say what it read and wrote when Airflow tells a lineage backend."""
+
+    custom_operator_name = "@client_task"
+    _work: lineage.Work | None = None
+
+    def execute(self, context: Any) -> Any:
+        self._work = lineage.begin()
+        return super().execute(context)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Called by apache-airflow-providers-openlineage after the task, if a backend is configured."""
+        from pulse.orchestration.lineage_events import events_of, hide_records
+
+        hide_records(task_instance)
+        return events_of(self._work or lineage.Work())
+
+
+class _DeferringOperator(_ClientTask):
     """Runs its function. If that raises RateLimited, the task is deferred and runs it again when the budget is back."""
 
     custom_operator_name = "@deferring_task"
@@ -37,6 +57,14 @@ class _DeferringOperator(_PythonDecoratedOperator):
         """Called when the time has come; the function continues from its checkpoints."""
         # Only the task runner may call execute; this key marks the call as its own.
         return self.execute(context, **{f"{type(self).__name__}__sentinel": ExecutorSafeguard.sentinel_value})
+
+
+def client_task(**kwargs: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Like @task, for functions that compute or publish a client's data."""
+    decorate: Callable[[Callable[..., Any]], Any] = task_decorator_factory(
+        decorated_operator_class=_ClientTask, **kwargs
+    )
+    return decorate
 
 
 def deferring_task(**kwargs: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import psycopg
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from pulse import tracing
 from pulse.errors import PulseError, RateLimited
+from pulse.orchestration import lineage
 from pulse.orchestration.credentials import credential_for
 from pulse.orchestration.specs import ClientDagSpec, IntegrationSpec, read_specs
 from pulse.sources.base import Integration, Scope, Source
@@ -36,7 +38,7 @@ def discover_scopes(spec: ClientDagSpec, declared: IntegrationSpec) -> list[list
     """
     with closing(connect("pulse_etl")) as conn:
         integration = _integration(conn, spec, declared)
-        with _recorded(conn, spec, declared.id) as stats:
+        with _read(conn, spec, declared) as stats:
             scopes = _source(conn, integration, stats).discover()
             note_scopes(conn, spec, declared, str(get_current_context()["dag_run"].run_id), scopes)
             stats.tell(0, len(scopes))
@@ -92,7 +94,7 @@ def extract_batch(spec: ClientDagSpec, declared: IntegrationSpec, keys: list[str
                 continue
             integration = _integration(conn, spec, declared)
             try:
-                with _recorded(conn, spec, declared.id, scope.key) as stats:
+                with _read(conn, spec, declared, scope.key) as stats:
                     _source(conn, integration, stats).extract(scope)
             except RateLimited:
                 raise
@@ -118,7 +120,7 @@ def replay_rejects_of(slug: str) -> dict[str, dict[str, int]]:
             if not _has_open_rejects(conn, spec, declared):
                 continue
             integration = _integration(conn, spec, declared)
-            with _recorded(conn, spec, declared.id) as stats:
+            with _read(conn, spec, declared) as stats:
                 stored, left = _source(conn, integration, stats).replay_rejects()
             result[declared.name] = {"stored": stored, "open": left}
             log.info("client %s: %s: %d rejects stored, %d stay open", slug, declared.name, stored, left)
@@ -164,7 +166,9 @@ def _done_in_this_run(conn: Connection, spec: ClientDagSpec, declared: Integrati
 def run_transforms(spec: ClientDagSpec, task_id: str, stage: Stage, *, full: bool = False) -> dict[str, int]:
     """Run a stage of include/sql for the client (`full`: recompute everything). Returns the rows that each file wrote."""
     with closing(connect("pulse_etl")) as conn, _recorded(conn, spec, task_id=task_id) as stats:
+        place = lineage.Place.of(conn)
         results = run_stage(conn, spec.client_id, stage, full=full, tell=stats.tell)
+        lineage.current().ran(place, stage, results)
         stats.rows_written += sum(step.rows for step in results)
         stats.rows_rejected += (rejected := sum(step.rejected for step in results))
         if rejected:
@@ -198,12 +202,13 @@ def publish_dashboards(spec: ClientDagSpec, dag_run_id: str, timeout_seconds: fl
         row = primary.execute("select pg_current_wal_lsn()::text").fetchone()
         primary.rollback()
         assert row is not None
-        _wait_for_replay(spec, row[0], timeout_seconds)
+        replica = _wait_for_replay(spec, row[0], timeout_seconds)
         with client_transaction(primary, spec.client_id):
             primary.execute(
                 "update core.data_versions set published = greatest(published, %s) where client_id = %s",
                 [version, spec.client_id],
             )
+        lineage.current().published(lineage.Place.of(primary), replica, version)
     return {"version": version, "rows": rows, "computed_through": through.isoformat() if through else None}
 
 
@@ -215,13 +220,14 @@ _PUBLISHED = """
 """
 
 
-def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> None:
+def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> lineage.Place:
+    """Wait for the replica, and say where it is."""
     deadline = time.monotonic() + timeout_seconds
     with closing(connect("pulse_replica", autocommit=True)) as replica:
         while True:
             row = replica.execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", [lsn]).fetchone()
             if row is not None and row[0]:
-                return
+                return lineage.Place.of(replica)
             if time.monotonic() > deadline:
                 raise PulseError(
                     client=spec.slug,
@@ -232,22 +238,37 @@ def _wait_for_replay(spec: ClientDagSpec, lsn: str, timeout_seconds: float) -> N
             time.sleep(0.2)
 
 
-def _recorded(
-    conn: Connection,
-    spec: ClientDagSpec,
-    integration_id: int | None = None,
-    scope_key: str = "",
-    task_id: str | None = None,
-) -> AbstractContextManager[RunStats]:
+def _recorded(conn: Connection, spec: ClientDagSpec, task_id: str | None = None) -> AbstractContextManager[RunStats]:
+    """The run of a stage, in core.etl_runs."""
     context = get_current_context()
     return record_run(
         conn,
         client_id=spec.client_id,
         dag_run_id=str(context["dag_run"].run_id),
         task_id=task_id or str(context["task"].task_id),
-        integration_id=integration_id,
+    )
+
+
+@contextmanager
+def _read(conn: Connection, spec: ClientDagSpec, source: IntegrationSpec, scope_key: str = "") -> Iterator[RunStats]:
+    """A run that reads a source: in core.etl_runs, in the task's trace and in what it tells of lineage."""
+    context = get_current_context()
+    run = record_run(
+        conn,
+        client_id=spec.client_id,
+        dag_run_id=str(context["dag_run"].run_id),
+        task_id=str(context["task"].task_id),
+        integration_id=source.id,
         scope_key=scope_key,
     )
+    place = lineage.Place.of(conn)
+    named = {"pulse.client": spec.slug, "pulse.source": source.name}
+    with run as stats, tracing.sql_span(conn, f"read {source.name}", named) as span:
+        try:
+            yield stats
+        finally:
+            span.set({f"pulse.{name}": getattr(stats, name) for name in ("rows_read", "rows_written", "api_calls")})
+            lineage.current().loaded(place, source, stats.tables)
 
 
 def _integration(conn: Connection, spec: ClientDagSpec, declared: IntegrationSpec) -> Integration:

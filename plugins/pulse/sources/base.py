@@ -167,6 +167,7 @@ class Source(ABC):
         self.stats.rows_read += result.read
         self.stats.rows_written += result.written
         self.stats.rows_rejected += result.rejected
+        self.stats.tables.update(result.tables)
         self.stats.held_bytes = self.stats.held_values = 0
         self.stats.tell()
         if self.stats.rows_read > bounds.RECORDS:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
+from pulse import tracing
 from pulse.errors import ConfigError, PulseError, RateLimited
 from pulse.sources import bounds, guard, pages
 from pulse.sources.limits import Limiter, is_rate_limited, seconds_to_wait, server_time
@@ -211,16 +212,27 @@ class HttpClient(Refusals):
             raise self.too_much(f"the upstream's pages do not end: this run has asked {bounds.CALLS} times")
         self.stats.api_calls += 1
         try:
-            response = self.session.request(
-                method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True, **kwargs
-            )
-            with response:
-                response._content = bounds.read(response)  # so that nothing else reads it
+            with tracing.span(method, self._shown(method, url), call=True) as span:
+                response = self.session.request(
+                    method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True, **kwargs
+                )
+                span.set({"http.response.status_code": response.status_code})
+                with response:
+                    response._content = bounds.read(response)  # so that nothing else reads it
         except guard.RefusedAddress as refused:
             raise self.refused_address(refused) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise self.wrong_address(f"{redacted(url)} is not a valid address: {type(error).__name__}") from None
         return response
+
+    def _shown(self, method: str, url: str) -> dict[str, str]:
+        """What a trace says of a request: neither its query nor a secret."""
+        return {
+            "http.request.method": method,
+            "url.full": self.without_secrets(redacted(url).encode()),
+            "pulse.client": self.client,
+            "pulse.source": self.source,
+        }
 
     def _decoded(self, response: requests.Response) -> Any:
         """The answer's JSON, or _NO_JSON. Raises Excess if too much is held since something was stored."""

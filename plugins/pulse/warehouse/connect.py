@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.abc import Params, Query, QueryNoTemplate
 
+from pulse import tracing
+
 
 def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
     """Open a psycopg 3 connection to the database that an Airflow Connection names.
@@ -17,7 +19,7 @@ def connect(conn_id: str, **kwargs: Any) -> psycopg.Connection[Any]:
     in the Extra) means the one that takes writes. `kwargs` go to psycopg.connect. Raises ValueError for a Connection of
     another type, and psycopg.OperationalError if the server does not answer.
     """
-    options = {"application_name": f"pulse:{conn_id}", "connect_timeout": 10, **kwargs}
+    options = {"application_name": tracing.application_name(conn_id), "connect_timeout": 10, **kwargs}
     url = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}", "")
     if "://" not in url:
         return psycopg.connect(**_from_airflow(conn_id), **options)

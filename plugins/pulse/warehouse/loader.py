@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -52,11 +53,15 @@ class Reject:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """The number of records read from the upstream, written (new or changed), and rejected."""
+    """The number of records read from the upstream, written (new or changed), and rejected.
+
+    `tables`: the rows written by table of raw, with 0 where all that was read was stored already.
+    """
 
     read: int = 0
     written: int = 0
     rejected: int = 0
+    tables: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ def load_pages(
     A row that is gone upstream keeps its payload and gets deleted_at; if it comes back, deleted_at is cleared and its
     rejects are closed. `conn` may be inside a transaction of the same client. Returns the counts.
     """
-    read = written = rejected = 0
+    read = rejected = 0
+    tables: Counter[str] = Counter()
     with client_transaction(conn, client_id):
         erased = Erased.of(conn)
         for page in pages:
@@ -91,11 +97,11 @@ def load_pages(
             rejects = [_without_erased(reject, erased) for reject in (*page.rejects, *unfit)]
             read += len(page.rows) + len(page.rejects)
             rejected += len(rejects)
-            written += target.upsert(lines) + target.mark_deleted([erased.text(one) for one in page.gone])
+            tables[page.entity] += target.upsert(lines) + target.mark_deleted([erased.text(one) for one in page.gone])
             target.reject(rejects)
         for checkpoint in checkpoints:
             save_checkpoint(conn, client_id, integration_id, checkpoint)
-    return LoadResult(read, written, rejected)
+    return LoadResult(read, tables.total(), rejected, tables)
 
 
 def storable(payload: dict[str, Any]) -> dict[str, Any]:

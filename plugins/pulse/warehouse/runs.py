@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -16,7 +17,16 @@ from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.progress import Progress
 
 log = logging.getLogger(__name__)
-_NO_COUNTS = ("budget_remaining", "warnings", "held_bytes", "held_values", "steps_done", "steps_all", "progress")
+_NO_COUNTS = (
+    "budget_remaining",
+    "warnings",
+    "held_bytes",
+    "held_values",
+    "steps_done",
+    "steps_all",
+    "tables",
+    "progress",
+)
 _SHOWN = ("api_calls", "api_points", "rows_read", "rows_written", "rows_rejected", "steps_done", "steps_all")
 
 
@@ -27,7 +37,8 @@ class RunStats:
     Upstream calls and rate-limit points; rows read, written and rejected; `unfinished`: streams left to the next run;
     `budget_remaining`: the lowest budget that the upstream reported; `warnings`: what an admin should know; `held_bytes` and
     `held_values`: what was read since something was last stored; `steps_done` and `steps_all`: of how many steps the work
-    consists, where they are counted. `progress` shows the counts while the run is at work.
+    consists, where they are counted; `tables`: the rows written by table of raw, with 0 where nothing was new. `progress` shows
+    the counts while the run is at work.
     """
 
     api_calls: int = 0
@@ -42,6 +53,7 @@ class RunStats:
     held_values: int = 0
     steps_done: int = 0
     steps_all: int = 0
+    tables: Counter[str] = field(default_factory=Counter, compare=False)
     progress: Progress | None = None
 
     def add(self, other: RunStats) -> None:
@@ -49,6 +61,7 @@ class RunStats:
         for name, value in other.as_dict().items():
             setattr(self, name, getattr(self, name) + value)
         self.note_budget(other.budget_remaining)
+        self.tables.update(other.tables)
         for warning in other.warnings:
             self.warn(warning)
 

@@ -6,6 +6,7 @@ loops until autovacuum comes by, a minute too late.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,7 +54,8 @@ class Statistics:
         self.tables = {oid: Table(name, known) for oid, name, known in rows}
         self.before = self._counts()  # of earlier transactions, which the session has not reported yet
         self.analyzed: set[str] = set()
-        self.rows = 0
+        self.tables_written: Counter[str] = Counter()  # rows by table, as renew() has last found
+        self._told: Counter[str] = Counter()
 
     def renew(self) -> int:
         """ANALYZE the tables that have changed much; how many rows were written since the last call."""
@@ -63,8 +65,9 @@ class Statistics:
         else:
             grown = [table.name for table in found if table.written > 500]
         _analyze(self.conn, grown, self.analyzed, wait=self.thorough)
-        before, self.rows = self.rows, sum(table.written for table in found)
-        return self.rows - before
+        so_far = Counter({table.name: table.written for table in found})
+        self.tables_written, self._told = so_far - self._told, so_far
+        return sum(self.tables_written.values())
 
     def _so_far(self) -> list[Table]:
         """The tables written to, in the order of their creation."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
-from pulse import environ
+from pulse import environ, tracing
 from pulse.errors import PublicationStopped
 from pulse.warehouse.connect import client_transaction
 from pulse.warehouse.forecasts import write_forecasts
@@ -28,6 +29,7 @@ Stage = Literal["normalise", "dora"]
 DORA = ("begin", "facts", "links", "metrics", "flow", "quality", "end")
 
 
+FORECASTS = "forecasts.py"  # the one model that is Python
 WATERMARK = "staging/end/watermark.sql"  # how far normalise has read; no reader sees it
 # What Superset has cached of this client is of an older version now.
 _RAISE_VERSION = """
@@ -40,13 +42,14 @@ _RAISE_VERSION = """
 class StepResult:
     """One model's effect: `rows` it inserted, updated or deleted, and how long that took.
 
-    `rejected`: records that it could not type; they are in raw.rejects.
+    `rejected`: records that it could not type; they are in raw.rejects. `tables`: the rows by table (schema.name).
     """
 
     file: str
     rows: int
     seconds: float
     rejected: int = 0
+    tables: Mapping[str, int] = field(default_factory=dict)
 
 
 class TransformError(Exception):
@@ -94,8 +97,11 @@ def run_stage(
         slug = _slug(conn)
         analyze_stale(conn)
     try:
-        with client_transaction(conn, client_id):
-            return _run_models(conn, client_id, slug, stage, now, full, tell)
+        with tracing.sql_span(conn, f"stage {stage}", {"pulse.client": slug, "pulse.stage": stage}) as span:
+            with client_transaction(conn, client_id):
+                results = _run_models(conn, client_id, slug, stage, now, full, tell)
+            span.set({"pulse.rows_written": sum(step.rows for step in results)})
+        return results
     except _Blocked as blocked:
         with client_transaction(conn, client_id):
             _store_failed_checks(conn, blocked.checks)
@@ -152,27 +158,45 @@ def _attempt(
     results: list[StepResult] = []
     for done, model in enumerate(models):
         tell(done, len(models))
-        started = time.monotonic()
-        try:
-            with conn.transaction():
-                writer.write(model)
-        except psycopg.Error as error:
-            if stage == "normalise" and isinstance(error, UNFIT):
-                _look_for_unfit(conn, writer, model)
-            raise TransformError(
-                f"client {slug}: include/sql/models/{model.file} failed: {error}. Nothing of this stage"
-                " was changed; correct the cause and run the task again."
-            ) from error
-        if model.name == "settings":
-            row = conn.execute("select is_full, reason = 'data' from settings").fetchone()
-            writer.full, writer.remember = row or (True, True)
-        rows = 0 if model.kind == "temporary" else statistics.renew()
-        results.append(StepResult(model.file, rows, time.monotonic() - started))
+        with _step_span(conn, slug, model.file) as span:
+            results.append(_write(conn, slug, stage, writer, statistics, model))
+            span.set({"pulse.rows_written": results[-1].rows})
     if stage == "dora":
-        started = time.monotonic()
-        results.append(StepResult("forecasts.py", write_forecasts(conn), time.monotonic() - started))
+        with _step_span(conn, slug, FORECASTS) as span:
+            started = time.monotonic()
+            rows = write_forecasts(conn)
+            statistics.renew()
+            results.append(StepResult(FORECASTS, rows, time.monotonic() - started, tables=statistics.tables_written))
+            span.set({"pulse.rows_written": rows})
     tell(len(models), len(models))
     return results
+
+
+def _step_span(conn: psycopg.Connection[Any], slug: str, file: str) -> contextlib.AbstractContextManager[tracing.Span]:
+    return tracing.sql_span(conn, f"model {Path(file).stem}", {"pulse.client": slug, "pulse.model": file})
+
+
+def _write(
+    conn: psycopg.Connection[Any], slug: str, stage: Stage, writer: Writer, statistics: Statistics, model: Model
+) -> StepResult:
+    started = time.monotonic()
+    try:
+        with conn.transaction():
+            writer.write(model)
+    except psycopg.Error as error:
+        if stage == "normalise" and isinstance(error, UNFIT):
+            _look_for_unfit(conn, writer, model)
+        raise TransformError(
+            f"client {slug}: include/sql/models/{model.file} failed: {error}. Nothing of this stage"
+            " was changed; correct the cause and run the task again."
+        ) from error
+    if model.name == "settings":
+        row = conn.execute("select is_full, reason = 'data' from settings").fetchone()
+        writer.full, writer.remember = row or (True, True)
+    if model.kind == "temporary":
+        return StepResult(model.file, 0, time.monotonic() - started)
+    rows = statistics.renew()
+    return StepResult(model.file, rows, time.monotonic() - started, tables=statistics.tables_written)
 
 
 class _Unfit(Exception):
