@@ -4,8 +4,8 @@ No test reaches a network other than loopback.
 
 `./pulse test` runs three workers (pytest-xdist). Each worker has a database cluster and a sandbox of its own. There is one
 stack: the tests that use it run one after the other on one worker, but for those that change nothing there
-(`pytest.mark.reads_stack`), which another worker runs at the same time. What stops processes of the stack, or changes what
-everybody sees, has it alone (`pytest.mark.stops_stack`).
+(`pytest.mark.reads_stack`), which another worker runs at the same time. What stops processes of the stack, or changes
+what everybody sees or a demo client's Variable, has it alone (`pytest.mark.stops_stack`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FIXTURES = environ.FIXTURES.get()
 SHARED = ("stack", "published")
 MARKS = (
     "reads_stack: changes nothing in the stack that another test could notice",
-    "stops_stack: no other test may use the stack meanwhile",
+    "stops_stack: stops processes of the stack, or changes what other tests go by: none may use it meanwhile",
 )
 
 

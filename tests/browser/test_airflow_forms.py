@@ -14,6 +14,7 @@ from tests.support.airflow_api import AirflowApi, wait_for
 from tests.support.browsers import chromium
 from tests.support.stack import database, login_of
 
+pytestmark = pytest.mark.stops_stack  # the form edits a demo client
 SLUG = "acme"
 COLOUR, ANOTHER = "#B3261E", "#8A1C16"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from pulse import environ
@@ -12,6 +13,7 @@ from tests.support.airflow_api import AirflowApi
 from tests.support.stack import login_of
 
 
+@pytest.mark.stops_stack  # it edits a demo client
 def test_an_open_dashboard_takes_a_new_brand_and_ends_with_its_reader(browser: Browser, stack: dict[str, Any]) -> None:
     login = login_of(stack, "airflow", "admin")
     airflow = AirflowApi(stack["addresses"]["airflow"], login["username"], login["password"])
