@@ -31,9 +31,10 @@ _LINE = (
 
 
 def add_to(pages: Blueprint) -> None:
-    """The manifest and its icon, for everyone: a visitor's are the house's."""
+    """The manifest and its icon, for everyone: a visitor's are the house's. And a page's brand is that of now."""
     pages.add_url_rule(MANIFEST, "manifest", _manifest)
     pages.add_url_rule(ICON, "icon", _icon)
+    _tell_by_brand()
 
 
 def finish_page(response: Any) -> Any:
@@ -56,6 +57,16 @@ def say_brand(response: Any) -> Any:
     if request.path == CHART_DATA and response.status_code == 200:
         response.headers[BRAND_HEADER] = _drawn_in(language.of_request(), current_brand())
     return response
+
+
+def _tell_by_brand() -> None:
+    """Superset keeps for a minute what it tells a person's pages, their brand included: keep it by brand."""
+    from superset.views.base import cached_common_bootstrap_data as kept
+
+    keyed = kept.make_cache_key
+    kept.make_cache_key = lambda *args, **kwargs: (
+        f"{keyed(*args, **kwargs)} {_drawn_in(language.of_request(), current_brand())}"
+    )
 
 
 @lru_cache(1024)
