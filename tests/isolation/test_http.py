@@ -72,7 +72,7 @@ def world(stack: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def curious(stack: dict[str, Any]) -> str:
-    """The executive's e-mail: a person of their own, because whoever asks so much waits behind everybody else."""
+    """The executive's e-mail: an account of its own, because whoever sends this many requests waits behind everybody else."""
     login = login_of(stack, "airflow", "admin")
     airflow = AirflowApi(stack["addresses"]["airflow"], login["username"], login["password"])
     person = {"email": "curious@techcorp.example", "role": "executive", "scrypt": password_hash(PASSWORD)}

@@ -1,6 +1,6 @@
 """What a task of a client's DAG has read and written, kept until Airflow tells a lineage backend, if it has one.
 
-Keeping it costs nothing to speak of. What a backend is told is made of it in pulse.orchestration.lineage_events.
+Keeping it is cheap. pulse.orchestration.lineage_events turns it into what the backend is told.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a lineage backend is told of a task: the datasets that it read and wrote, in OpenLineage's names.
+"""What a lineage backend is told about a task: the datasets that it read and wrote, in OpenLineage's names.
 
 Airflow's provider calls this in a process of its own after the task, and only where a backend is configured
 (docs/monitoring.md). No record and no text of an error is in what it gets. Names follow
